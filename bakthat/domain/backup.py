@@ -1,0 +1,151 @@
+"""`Backup`: the record of one backup, under the names that 2013 gave its columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from bakthat.domain import stored_name
+from bakthat.errors import InvalidName
+
+
+def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(value))
+
+
+def backend_hash(access_key: str | None, container: str) -> str:
+    """SHA-512 hex of access key and container name, as 2013 told whose a row is. 1.0 also records the location."""
+    return hashlib.sha512(f"{access_key or ''}{container}".encode()).hexdigest()
+
+
+@frozen(kw_only=True)
+class Owner:
+    """The store that a backup lies in. `backend`: the destination's name. `location`: the store's own, stable, without
+    a secret. `backend_hash`: 2013's way to say the same, which changes with the access key."""
+
+    backend: str
+    location: str
+    backend_hash: str = ""
+
+
+@frozen(kw_only=True)
+class Backup:
+    """One backup.
+
+    backend: destination (`s3`, `glacier`, `local`, a plug-in's name)
+    backend_hash: see `backend_hash()`; `location` in the metadata decides where there is one
+    backup_date, last_updated: aware UTC, whole seconds (UTC epoch seconds in the database)
+    filename: the series; stored_filename: this backup's object
+    size: stored bytes
+    tags: in the order given
+    metadata: `is_enc`, `client` (host), and what 1.0 adds: `location`, `sha256` (hex, of the stored bytes), `source`
+        (path), `root` (the base name that the members are under), `tool`, `counts`, `encryption` (`scheme`,
+        `recipients`), `compression`, `incomplete`, `packed_by_source`, `verified`. Never a secret.
+    """
+
+    backend: str
+    backend_hash: str = ""
+    backup_date: datetime
+    filename: str
+    stored_filename: str
+    size: int
+    tags: tuple[str, ...] = field(default=(), converter=tuple)
+    is_deleted: bool = False
+    last_updated: datetime
+    metadata: Mapping[str, Any] = field(factory=dict, converter=_frozen_mapping, hash=False)
+
+    @property
+    def location(self) -> str | None:
+        """The store's location, None for a row of 2013."""
+        value = self.metadata.get("location")
+        return value if isinstance(value, str) else None
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.stored_filename.endswith(".enc") or bool(self.metadata.get("is_enc"))
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether files of the source could not be read, or changed while they were."""
+        return bool(self.metadata.get("incomplete"))
+
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 hex of the stored bytes, where the record knows it."""
+        value = self.metadata.get("sha256")
+        return value if isinstance(value, str) else None
+
+    @property
+    def when(self) -> datetime:
+        """When the backup was made: the date in the stored filename, since 2013 computed `backup_date` in local time;
+        `backup_date` where the name holds none."""
+        try:
+            return stored_name.parse(self.stored_filename).when
+        except InvalidName:
+            return self.backup_date
+
+    def belongs_to(self, owner: Owner) -> bool:
+        """Whether this backup lies in that store: by location where the record has one, else by 2013's hash."""
+        if self.backend != owner.backend:
+            return False
+        if self.location is not None:
+            return self.location == owner.location
+        return self.backend_hash == owner.backend_hash
+
+    def same_backup_as(self, other: Backup) -> bool:
+        """Whether both records are of the same object in the same store."""
+        return (
+            self.stored_filename == other.stored_filename
+            and self.backend == other.backend
+            and (
+                self.location == other.location
+                if self.location is not None and other.location is not None
+                else self.backend_hash == other.backend_hash
+            )
+        )
+
+    def deleted(self, now: datetime) -> Backup:
+        """This record, marked as deleted at `now`."""
+        return evolve(self, is_deleted=True, last_updated=whole_seconds(now))
+
+    def with_metadata(self, now: datetime, **changes: Any) -> Backup:
+        """This record with other metadata; a value of None removes the key."""
+        merged = {**self.metadata, **changes}
+        kept = {key: value for key, value in merged.items() if value is not None}
+        return evolve(self, metadata=kept, last_updated=whole_seconds(now))
+
+    def as_record(self) -> dict[str, Any]:
+        """The record as `show --json` and the catalog write it: dates as UTC epoch seconds, tags as a list."""
+        return {
+            "backend": self.backend,
+            "backend_hash": self.backend_hash,
+            "backup_date": int(self.backup_date.timestamp()),
+            "filename": self.filename,
+            "is_deleted": self.is_deleted,
+            "last_updated": int(self.last_updated.timestamp()),
+            "metadata": dict(self.metadata),
+            "size": self.size,
+            "stored_filename": self.stored_filename,
+            "tags": list(self.tags),
+        }
+
+
+def whole_seconds(moment: datetime) -> datetime:
+    """The moment in UTC without its fraction, as names and the database keep it."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def from_epoch(seconds: float) -> datetime:
+    """Aware UTC from epoch seconds."""
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def split_tags(tags: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
+    """Tags from text separated by white space, or from a list; each once, in the order given."""
+    words = tags.split() if isinstance(tags, str) else [word for tag in tags or () for word in tag.split()]
+    return tuple(dict.fromkeys(words))

@@ -1,0 +1,111 @@
+"""The catalog entry: a small JSON next to each archive, so that a store describes itself.
+
+Version 1 is an object with `bakthat_catalog: 1`, the ten fields of the record under their names, and beside them
+`sha256`, `host`, `source`, `tool`, `counts`, taken out of the metadata so that a person finds them at once. Fields that
+this version does not know survive in `extra`. A newer version is read as far as it is understood.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from bakthat.domain.backup import Backup, from_epoch, split_tags
+from bakthat.errors import PayloadDamaged
+
+VERSION = 1
+PREFIX = "bakthat_catalog/"
+
+_RECORD_FIELDS = (
+    "backend", "backend_hash", "backup_date", "filename", "is_deleted", "last_updated", "metadata", "size",
+    "stored_filename", "tags",
+)  # fmt: skip
+_LIFTED = {"sha256": "sha256", "host": "client", "source": "source", "tool": "tool", "counts": "counts"}
+"""The entry's field, and the key of the metadata that it is taken from."""
+
+
+def key_of(stored_filename: str) -> str:
+    """The key of a backup's entry, in the same store."""
+    return f"{PREFIX}{stored_filename}.json"
+
+
+def stored_filename_of(key: str) -> str | None:
+    """The stored filename whose entry lies under this key; None if the key is no entry's."""
+    if key.startswith(PREFIX) and key.endswith(".json"):
+        return key.removeprefix(PREFIX).removesuffix(".json") or None
+    return None
+
+
+@frozen(kw_only=True)
+class CatalogEntry:
+    """A backup's record as the store keeps it. `version`: of the writer. `extra`: what this version does not know."""
+
+    backup: Backup
+    version: int = VERSION
+    extra: Mapping[str, Any] = field(factory=dict)
+
+    def dumps(self) -> bytes:
+        """The entry as UTF-8 JSON, its keys in a fixed order. The version stays that of the writer."""
+        record = self.backup.as_record()
+        metadata = record.pop("metadata")
+        entry: dict[str, Any] = {"bakthat_catalog": self.version, **record}
+        for name, source in _LIFTED.items():
+            if source in metadata:
+                entry[name] = metadata.pop(source)
+        entry["metadata"] = metadata
+        known = set(entry)
+        entry.update({name: value for name, value in self.extra.items() if name not in known})
+        return (
+            json.dumps(entry, ensure_ascii=False, indent=1, sort_keys=True).encode("utf-8", "backslashreplace") + b"\n"
+        )
+
+
+def loads(data: bytes) -> CatalogEntry:
+    """The entry in these bytes. Raises `PayloadDamaged` if they are none: not JSON, or without the fields that make a
+    record."""
+    try:
+        raw = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise PayloadDamaged(f"the catalog entry is not JSON: {error}") from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("bakthat_catalog"), int):
+        raise PayloadDamaged("not a catalog entry (no field `bakthat_catalog`)")
+    try:
+        metadata = dict(raw.get("metadata") or {})
+        for name, target in _LIFTED.items():
+            if name in raw:
+                metadata[target] = raw[name]
+        tags = raw.get("tags") or []
+        backup = Backup(
+            backend=_text(raw, "backend"),
+            backend_hash=str(raw.get("backend_hash") or ""),
+            backup_date=from_epoch(_number(raw, "backup_date")),
+            filename=_text(raw, "filename"),
+            stored_filename=_text(raw, "stored_filename"),
+            size=int(_number(raw, "size")),
+            tags=split_tags(tags if isinstance(tags, str) else [str(tag) for tag in tags]),
+            is_deleted=bool(raw.get("is_deleted", False)),
+            last_updated=from_epoch(_number(raw, "last_updated")),
+            metadata=metadata,
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        raise PayloadDamaged(f"the catalog entry is damaged: {error}") from None
+    known = {"bakthat_catalog", *_RECORD_FIELDS, *_LIFTED}
+    extra = {name: value for name, value in raw.items() if name not in known}
+    return CatalogEntry(backup=backup, version=raw["bakthat_catalog"], extra=extra)
+
+
+def _text(raw: Mapping[str, Any], name: str) -> str:
+    value = raw[name]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is not text")
+    return value
+
+
+def _number(raw: Mapping[str, Any], name: str) -> float:
+    value = raw[name]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{name} is not a number")  # noqa: TRY004 - the caller turns it into one error
+    return value

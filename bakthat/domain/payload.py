@@ -1,0 +1,67 @@
+"""Values about the bytes of a backup: what seals them, and what packing and unpacking report."""
+
+from __future__ import annotations
+
+import enum
+
+from attrs import field, frozen
+
+
+class SourceKind(enum.Enum):
+    """What lies at a source path."""
+
+    DIRECTORY = "directory"
+    FILE = "file"
+    PACKED_FILE = "packed file"
+    """A file whose content is already a gzipped tar: it is stored as it is."""
+
+
+@frozen(kw_only=True)
+class Keys:
+    """What seals or opens a payload. Nothing of it that is secret shows in `repr`.
+
+    `passphrase`: for scrypt (age) or Blowfish (2013's files). `recipients`: public keys, `age1…`; sealing only.
+    `identities`: private keys, `AGE-SECRET-KEY-1…`; opening only. A payload is sealed with a passphrase or to
+    recipients, never both: the age format forbids it.
+    """
+
+    passphrase: str | None = field(default=None, repr=False)
+    recipients: tuple[str, ...] = ()
+    identities: tuple[str, ...] = field(default=(), repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.passphrase or self.recipients or self.identities)
+
+
+@frozen
+class Problem:
+    """A path of the source that could not be backed up as it was, and why. The rest of the backup stands."""
+
+    path: str
+    reason: str
+
+
+@frozen(kw_only=True)
+class PackReport:
+    """What went into a package. `size`: bytes of file content read. `problems` make a backup incomplete;
+    `notices` (a skipped socket) do not."""
+
+    files: int = 0
+    directories: int = 0
+    others: int = 0
+    size: int = 0
+    problems: tuple[Problem, ...] = ()
+    notices: tuple[Problem, ...] = ()
+
+
+@frozen(kw_only=True)
+class UnpackReport:
+    """What came out of a package. `roots`: the names that now stand in the target directory. `size`: bytes of file
+    content written. `notices`: things that could not be restored exactly (an owner, a device) and why."""
+
+    roots: tuple[str, ...] = ()
+    files: int = 0
+    directories: int = 0
+    others: int = 0
+    size: int = 0
+    notices: tuple[Problem, ...] = ()

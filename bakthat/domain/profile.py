@@ -1,0 +1,87 @@
+"""`Profile`: one set of settings, as the configuration file holds it under a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from bakthat.domain.backup import Owner, backend_hash
+from bakthat.errors import ConfigInvalid
+
+DEFAULT_REGION = "us-east-1"
+DEFAULT_LOCAL_PATH = "~/.bakthat/store"
+DEFAULT_DATABASE = "~/.bakthat.sqlite"
+
+
+@frozen(kw_only=True)
+class Profile:
+    """The settings of design §8; a key that is absent from the file has its default here.
+
+    access_key, secret_key: None leaves credentials to boto3's chain; they never show in `repr`.
+    part_size: bytes, None lets parts grow with the stream. max_concurrency: requests in flight at once.
+    checksums: `when_supported` | `when_required`; None means `when_required` with `endpoint_url`, else `when_supported`.
+    rotation: as the file has it; `bakthat.domain.rotation` reads it.
+    local_path, database, identity: as written; `~` is expanded by who opens them.
+    """
+
+    name: str = "default"
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    region_name: str = DEFAULT_REGION
+    s3_bucket: str | None = None
+    glacier_vault: str | None = None
+    default_destination: str = "s3"
+    compress: bool = True
+    rotation: Mapping[str, Any] | None = None
+    endpoint_url: str | None = None
+    s3_prefix: str = ""
+    storage_class: str | None = None
+    glacier_storage_class: str | None = None
+    aws_profile: str | None = None
+    local_path: str = DEFAULT_LOCAL_PATH
+    database: str = field(default=DEFAULT_DATABASE, repr=False)
+    recipients: tuple[str, ...] = ()
+    identity: str | None = None
+    password_command: str | tuple[str, ...] | None = field(default=None, repr=False)
+    part_size: int | None = None
+    max_concurrency: int = 4
+    checksums: str | None = None
+    hooks: Mapping[str, Any] | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(factory=dict, repr=False)
+    """Keys of the file that bakthat does not know: kept when the profile is saved."""
+
+
+def normal_prefix(prefix: str) -> str:
+    """A key prefix without a slash at its start, and with one at its end unless it is empty."""
+    stripped = prefix.strip("/")
+    return f"{stripped}/" if stripped else ""
+
+
+def endpoint_host(endpoint_url: str) -> str:
+    """Host and port of an endpoint's URL, without scheme, user, path or a secret."""
+    rest = endpoint_url.split("://", 1)[-1]
+    return rest.split("/", 1)[0].rsplit("@", 1)[-1].lower()
+
+
+def s3_location(bucket: str, prefix: str = "", endpoint_url: str | None = None) -> str:
+    """`s3://bucket/prefix`, and `s3://bucket/prefix?endpoint=host:port` for a store that is not Amazon's, since two
+    services may hold buckets of one name."""
+    path = normal_prefix(prefix).rstrip("/")
+    place = f"s3://{bucket}/{path}" if path else f"s3://{bucket}"
+    return f"{place}?endpoint={endpoint_host(endpoint_url)}" if endpoint_url else place
+
+
+def s3_owner(profile: Profile) -> Owner:
+    """The owner of what the profile's `s3` destination holds. Raises `ConfigInvalid` if it names no bucket."""
+    bucket = profile.s3_bucket
+    if not bucket:
+        raise ConfigInvalid(
+            f"profile {profile.name!r} names no s3_bucket; run `bakthat configure`, or back up to a folder with -d local"
+        )
+    return Owner(
+        backend="s3",
+        location=s3_location(bucket, profile.s3_prefix, profile.endpoint_url),
+        backend_hash=backend_hash(profile.access_key, bucket),
+    )

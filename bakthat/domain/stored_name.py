@@ -1,0 +1,133 @@
+"""The name of one backup's object: `NAME.YYYYMMDDHHMMSS.tgz`, and everything that may be read from such a name."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from attrs import frozen
+
+from bakthat.errors import InvalidName
+
+DATE_FORMAT = "%Y%m%d%H%M%S"
+SUFFIXES = (".tgz", ".tar", "")
+"""A gzipped tar, a bare tar (`compress: false` of a directory), a file as it is."""
+
+MAX_SERIES_BYTES = 200
+"""A file name may hold 255 bytes (ext4, XFS, APFS); date, suffixes and the catalog's `.json` take 24 of them, and a
+temporary name some more."""
+
+# Before 2013's 0.4 there was no dot before the date. The form with a dot is tried first: a series may end in a dot.
+_DOTTED = re.compile(r"(?P<series>.+)\.(?P<date>[0-9]{14})(?P<suffix>\.tgz|\.tar|)(?P<enc>\.enc)?", re.DOTALL)
+_UNDOTTED = re.compile(r"(?P<series>.+)(?P<date>[0-9]{14})(?P<suffix>\.tgz|\.tar|)(?P<enc>\.enc)?", re.DOTALL)
+
+
+@frozen(kw_only=True)
+class StoredName:
+    """The parts of a stored filename. `when`: aware UTC, whole seconds. `suffix`: one of `SUFFIXES`.
+
+    `str()` gives the stored filename; `parse(str(name)) == name`. `dotted` is False only for names of before 0.4.
+    """
+
+    series: str
+    when: datetime
+    suffix: str = ".tgz"
+    encrypted: bool = False
+    dotted: bool = True
+
+    def __str__(self) -> str:
+        dot = "." if self.dotted else ""
+        enc = ".enc" if self.encrypted else ""
+        return f"{self.series}{dot}{self.when.astimezone(UTC).strftime(DATE_FORMAT).zfill(14)}{self.suffix}{enc}"
+
+
+def parse(stored_filename: str) -> StoredName:
+    """The parts of a stored filename, of today's form or of 2013's. Raises `InvalidName` if it is none."""
+    for pattern in (_DOTTED, _UNDOTTED):
+        match = pattern.fullmatch(stored_filename)
+        if match is None:
+            continue
+        try:
+            when = datetime.strptime(match["date"], DATE_FORMAT).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        return StoredName(
+            series=match["series"],
+            when=when,
+            suffix=match["suffix"],
+            encrypted=match["enc"] is not None,
+            dotted=pattern is _DOTTED,
+        )
+    raise InvalidName(f"{stored_filename!r} is not a stored filename (NAME.YYYYMMDDHHMMSS.tgz)")
+
+
+def check_series(name: str) -> str:
+    """The name itself, if a series can have it: not empty, no `/`, no control character, at most 200 bytes of UTF-8,
+    and not `.` or `..`. Raises `InvalidName` with the reason and the way out."""
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:
+        raise InvalidName(f"{name!a} holds bytes that are not UTF-8; choose another name with --name") from None
+    if not name or name in {".", ".."}:
+        raise InvalidName(f"{name!r} cannot be the name of a backup; choose one with --name")
+    if "/" in name or any(ord(c) < 32 or ord(c) == 127 for c in name):
+        raise InvalidName(f"{name!r} holds a slash or a control character; choose another name with --name")
+    if len(encoded) > MAX_SERIES_BYTES:
+        raise InvalidName(f"{name!r} is longer than {MAX_SERIES_BYTES} bytes; choose a shorter name with --name")
+    return name
+
+
+def series_of(base_name: str) -> str:
+    """The series name for a source's base name. Control characters and bytes that are not UTF-8 (`os.fsdecode` leaves
+    them as lone surrogates) are written `%0A`, `%FF`, since no store takes them; the archive's members keep the true
+    name. `/` has no base name and becomes `root`. Raises `InvalidName` for a name that is too long."""
+    pieces: list[str] = []
+    for char in base_name:
+        code = ord(char)
+        if 0xDC80 <= code <= 0xDCFF:
+            pieces.append(f"%{code - 0xDC00:02X}")
+        elif code < 32 or code == 127:
+            pieces.append(f"%{code:02X}")
+        else:
+            pieces.append(char)
+    return check_series("".join(pieces) or "root")
+
+
+@frozen(kw_only=True)
+class NameAndDate:
+    """One reading of a name such as `bak.2012` or `bak20120927.tgz.enc`: a series, the start of a date (4 to 14
+    digits, so that `db2` is never read as the `db` of the year 2…), and the suffixes that were typed."""
+
+    series: str
+    date_start: str
+    rest: str
+
+    def fits(self, stored_filename: str) -> bool:
+        """Whether this stored filename is of the series, at a date that begins so, and ends as typed."""
+        try:
+            name = parse(stored_filename)
+        except InvalidName:
+            return False
+        return (
+            name.series == self.series
+            and name.when.strftime(DATE_FORMAT).zfill(14).startswith(self.date_start)
+            and stored_filename.endswith(self.rest)
+        )
+
+
+def readings(name: str) -> list[NameAndDate]:
+    """Every way to read NAME as a series followed by the start of a date, with or without the dot."""
+    match = re.fullmatch(r"(.+?)((?:\.tgz|\.tar)?(?:\.enc)?)", name, re.DOTALL)
+    if match is None:
+        return []
+    stem, rest = match.groups()
+    digits = len(stem) - len(stem.rstrip("0123456789"))
+    found: list[NameAndDate] = []
+    for length in range(4, min(digits, 14) + 1):
+        series, date_start = stem[:-length], stem[-length:]
+        if not series:
+            continue
+        found.append(NameAndDate(series=series, date_start=date_start, rest=rest))
+        if series.endswith(".") and len(series) > 1:
+            found.append(NameAndDate(series=series[:-1], date_start=date_start, rest=rest))
+    return found

@@ -1,0 +1,56 @@
+"""`ObjectStore`: a place that keeps whole objects under keys."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+
+from bakthat.domain.objects import ObjectInfo
+
+
+class ObjectStore(ABC):
+    """Whole objects under keys: `/`-separated UTF-8 text, at most 1,000 bytes, no empty, `.` or `..` segment.
+
+    Safe to use from several threads at once. Any call may raise `AccessDenied`, `StoreUnavailable`, or another
+    `StoreError`; a service's own exception never comes out, neither from a call nor from reading or iterating.
+    """
+
+    location: str
+    """Where the store is, stable and without a secret, such as `s3://bucket/prefix`; recorded with every backup."""
+
+    @abstractmethod
+    def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
+        """Store the object, all or nothing: a reader sees the whole object or none.
+
+        `body` is read once, from here to its end; it need not seek, its length need not be known, and it stays open.
+        If `body.read()` raises, nothing is stored, nothing is left behind, and that very exception comes out. What an
+        earlier object of this key holds stays readable until the new one is whole. `size_hint`: bytes, about.
+
+        Raises `ObjectExists` if the key is taken and not `replace`; the object that is there is then untouched, also
+        if it appeared while the body was read. A write that was sent again after a lost answer, and met its own first
+        copy, is a success.
+        """
+
+    @abstractmethod
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """Read the object from its start to its end. Many may read at once; leaving the context early is no error.
+
+        Raises `ObjectNotFound` or `ObjectArchived` on entry. `read(n)` gives fewer than n bytes only at the end. A
+        body that is cut short is resumed, or raises; it never looks like an end. If the object is replaced meanwhile,
+        the reader gets the old one whole, or an error; never a mixture.
+        """
+
+    @abstractmethod
+    def stat(self, key: str) -> ObjectInfo:
+        """What is known of the object without reading it. Raises `ObjectNotFound`."""
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Every whole object whose key starts with the prefix, in key order (by code point), however many; pages are
+        the store's own affair. Objects stored or deleted meanwhile may or may not appear."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """The object is absent afterwards; an absent key is no error. A refusal is one: `AccessDenied`."""
