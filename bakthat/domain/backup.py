@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType
+from types import Iterable, MappingProxyType
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from bakthat.domain import stored_name
 from bakthat.errors import InvalidName
+
+
+def _words(value: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value)
 
 
 def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -54,7 +58,7 @@ class Backup:
     filename: str
     stored_filename: str
     size: int
-    tags: tuple[str, ...] = field(default=(), converter=tuple)
+    tags: tuple[str, ...] = field(default=(), converter=_words)
     is_deleted: bool = False
     last_updated: datetime
     metadata: Mapping[str, Any] = field(factory=dict, converter=_frozen_mapping, hash=False)

@@ -48,7 +48,7 @@ class CatalogEntry:
     extra: Mapping[str, Any] = field(factory=dict)
 
     def dumps(self) -> bytes:
-        """The entry as UTF-8 JSON, its keys in a fixed order. The version stays that of the writer."""
+        """The entry as ASCII JSON, its keys in a fixed order. The version stays that of the writer."""
         record = self.backup.as_record()
         metadata = record.pop("metadata")
         entry: dict[str, Any] = {"bakthat_catalog": self.version, **record}
@@ -58,9 +58,9 @@ class CatalogEntry:
         entry["metadata"] = metadata
         known = set(entry)
         entry.update({name: value for name, value in self.extra.items() if name not in known})
-        return (
-            json.dumps(entry, ensure_ascii=False, indent=1, sort_keys=True).encode("utf-8", "backslashreplace") + b"\n"
-        )
+        text = json.dumps(entry, ensure_ascii=True, indent=1, sort_keys=True)
+        return text.encode() + b"
+"
 
 
 def loads(data: bytes) -> CatalogEntry:

@@ -21,7 +21,8 @@ class Profile:
 
     access_key, secret_key: None leaves credentials to boto3's chain; they never show in `repr`.
     part_size: bytes, None lets parts grow with the stream. max_concurrency: requests in flight at once.
-    checksums: `when_supported` | `when_required`; None means `when_required` with `endpoint_url`, else `when_supported`.
+    checksums: `when_supported` | `when_required`; None means `when_required` with `endpoint_url`, else
+        `when_supported`.
     rotation: as the file has it; `bakthat.domain.rotation` reads it.
     local_path, database, identity: as written; `~` is expanded by who opens them.
     """
@@ -78,7 +79,8 @@ def s3_owner(profile: Profile) -> Owner:
     bucket = profile.s3_bucket
     if not bucket:
         raise ConfigInvalid(
-            f"profile {profile.name!r} names no s3_bucket; run `bakthat configure`, or back up to a folder with -d local"
+            f"profile {profile.name!r} names no s3_bucket; "
+            "run `bakthat configure`, or back up to a folder with -d local"
         )
     return Owner(
         backend="s3",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import field, frozen
+from attrs import frozen
 
 from bakthat.domain.backup import Backup, Owner
 
@@ -21,7 +21,7 @@ class Query:
     filename: str | None = None
     stored_filename: str | None = None
     text: str = ""
-    tags: tuple[str, ...] = field(default=(), converter=tuple)
+    tags: tuple[str, ...] = ()
     backend: str | None = None
     owners: tuple[Owner, ...] | None = None
     older_than: datetime | None = None

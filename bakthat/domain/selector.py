@@ -37,9 +37,7 @@ def select(name: str, lookup: Lookup) -> Backup:
                 fitting.setdefault(backup.filename, []).append(backup)
     if len(fitting) > 1:
         names = ", ".join(sorted(fitting))
-        raise AmbiguousName(
-            f"{name}: several series fit ({names}); give the whole stored filename (see `bakthat show`)"
-        )
+        raise AmbiguousName(f"{name}: several series fit ({names}); give the whole stored filename")
     if not fitting:
         raise BackupNotFound(f"{name}: no backup of this name; `bakthat show` lists them")
     return max(next(iter(fitting.values())), key=newest_first)
