@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from types import Iterable, MappingProxyType
+from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve, field, frozen

@@ -59,8 +59,7 @@ class CatalogEntry:
         known = set(entry)
         entry.update({name: value for name, value in self.extra.items() if name not in known})
         text = json.dumps(entry, ensure_ascii=True, indent=1, sort_keys=True)
-        return text.encode() + b"
-"
+        return text.encode() + b"\n"
 
 
 def loads(data: bytes) -> CatalogEntry:
