@@ -1,0 +1,3 @@
+"""Fixtures that more than one folder of tests uses live in `tests/fixtures/`, one module per thing that they start."""
+
+from __future__ import annotations
