@@ -1,0 +1,277 @@
+"""`LocalObjectStore`: objects as files of a folder, such as a second disk or a network mount."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import io
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from bakthat.domain.object_key import check_key
+from bakthat.domain.objects import ObjectInfo
+from bakthat.errors import AccessDenied, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
+from bakthat.ports.object_store import ObjectStore
+
+_TEMPORARY = ".bakthat-put-"
+_COPY = 1024 * 1024
+# The open file itself is locked while it is written, so that a leftover of a killed process is told from a live one.
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+
+
+class LocalObjectStore(ObjectStore):
+    """A key is a path below `folder`. An object gets its name only when it is whole and on disk (fsync), by a hard
+    link, which never replaces. A file that is still being written has no name at all where the system can do that
+    (O_TMPFILE), else a hidden one that the next `put` clears away if its writer was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` may not exist yet; the first `put` creates it, readable by its owner only."""
+        self._folder = Path(os.path.abspath(folder.expanduser()))
+        self.location = self._folder.as_uri()
+
+    def __repr__(self) -> str:
+        return f"LocalObjectStore({str(self._folder)!r})"
+
+    def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
+        path = self._path(key)
+        with self._translated(key):
+            if not replace and os.path.lexists(path):
+                raise ObjectExists(f"{path} exists already")
+            _make_folders(path.parent)
+        folder = self._open_folder(path.parent)
+        try:
+            with self._temporary_file(folder, key) as (fd, link):
+                with self._translated(key):
+                    _remove_leftovers(folder)
+                size = 0
+                for piece in iter(lambda: body.read(_COPY), b""):
+                    with self._translated(key):
+                        _write_all(fd, piece)
+                    size += len(piece)
+                with self._translated(key):
+                    os.fsync(fd)
+                    link(path.name, replace)
+                    os.fsync(folder)
+                    modified = os.fstat(fd).st_mtime
+        finally:
+            os.close(folder)
+        return ObjectInfo(key=key, size=size, modified=datetime.fromtimestamp(modified, UTC))
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        path = self._path(key)
+        with self._translated(key):
+            self._check_folder()
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                os.close(fd)
+                raise ObjectNotFound(f"{path} is not a file")
+        return io.BufferedReader(_TranslatedFile(fd, path), _COPY)
+
+    def stat(self, key: str) -> ObjectInfo:
+        path = self._path(key)
+        with self._translated(key):
+            self._check_folder()
+            found = path.lstat()
+            if not stat.S_ISREG(found.st_mode):
+                raise ObjectNotFound(f"{path} is not a file")
+        return _info(key, found)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        # Key order is not directory order (`a.b` < `a/b` < `a0`), so the names are collected before they are sorted.
+        keys: list[str] = []
+        with self._translated(prefix):
+            self._check_folder()
+            _collect(str(self._folder), "", prefix, keys)
+        for key in sorted(keys):
+            with self._translated(key):
+                try:
+                    found = (self._folder / key).lstat()
+                except FileNotFoundError:
+                    continue  # deleted meanwhile
+            if stat.S_ISREG(found.st_mode):
+                yield _info(key, found)
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        with self._translated(key):
+            self._check_folder()
+            try:
+                path.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            folder = self._open_folder(path.parent)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / check_key(key)
+
+    def _check_folder(self) -> None:
+        if not self._folder.is_dir():
+            raise StoreUnavailable(f"the folder {self._folder} is not there; is its disk mounted?")
+
+    def _open_folder(self, path: Path) -> int:
+        with self._translated(str(path)):
+            return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    @contextlib.contextmanager
+    def _temporary_file(self, folder: int, key: str) -> Iterator[tuple[int, _Link]]:
+        """A new file to write, and what links it to its name. It has no name of its own where the system can do that,
+        so that nothing is left when the process is killed."""
+        with self._translated(key):
+            fd, name = _create(folder)
+        try:
+            yield fd, _Link(folder, name or f"/proc/self/fd/{fd}")
+        finally:
+            if name is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
+            os.close(fd)
+
+    @contextlib.contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise _translation(error, self._folder / key) from error
+
+
+class _TranslatedFile(io.FileIO):
+    """A file whose reading raises our errors, not the system's."""
+
+    def __init__(self, fd: int, path: Path) -> None:
+        super().__init__(fd, "rb")
+        self._path = path
+
+    def readinto(self, buffer: Any) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise _translation(error, self._path) from error
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            raise _translation(error, self._path) from error
+
+
+def _translation(error: OSError, path: Path) -> StoreError:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+        return ObjectNotFound(f"{path} is not there")
+    if error.errno in {errno.EEXIST, errno.EISDIR}:
+        return ObjectExists(f"{path} exists already")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        free = ""
+        with contextlib.suppress(OSError):
+            free = f", {shutil.disk_usage(path.anchor).free // 1_000_000} MB free on {path.anchor}"
+        return StoreError(f"{path} could not be written: {reason}{free}; make room or choose another local_path")
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return AccessDenied(f"{path}: {reason}; check who owns the folder and that it is not mounted read-only")
+    return StoreError(f"{path}: {reason}")
+
+
+def _info(key: str, found: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(key=key, size=found.st_size, modified=datetime.fromtimestamp(found.st_mtime, UTC))
+
+
+def _collect(folder: str, base: str, prefix: str, keys: list[str]) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            key = base + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                inner = key + "/"
+                if inner.startswith(prefix) or prefix.startswith(inner):
+                    _collect(entry.path, inner, prefix, keys)
+            elif key.startswith(prefix) and not entry.name.startswith(_TEMPORARY) and _is_text(key):
+                keys.append(key)
+
+
+def _is_text(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _make_folders(path: Path) -> None:
+    """Create the folders that are missing, for their owner only, each one's name on disk before it is used."""
+    missing: list[Path] = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
+
+
+def _write_all(fd: int, piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+class _Link:
+    """Gives a written file its name."""
+
+    def __init__(self, folder: int, source: str) -> None:
+        self._folder = folder
+        self._source = source
+
+    def __call__(self, name: str, replace: bool) -> None:
+        if not replace:
+            self._link(name)
+            return
+        # A link never replaces, a rename does: through a temporary name.
+        temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
+        self._link(temporary)
+        try:
+            os.replace(temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except BaseException:
+            os.unlink(temporary, dir_fd=self._folder)
+            raise
+
+    def _link(self, name: str) -> None:
+        source_folder = None if self._source.startswith("/") else self._folder
+        os.link(self._source, name, src_dir_fd=source_folder, dst_dir_fd=self._folder, follow_symlinks=True)
+
+
+def _create(folder: int) -> tuple[int, str | None]:
+    if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            return os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=folder), None
+    name = f"{_TEMPORARY}{secrets.token_hex(8)}"
+    fd = os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
+    with contextlib.suppress(OSError):  # a network mount may have no locks; then leftovers stay, hidden
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return fd, name
+
+
+def _remove_leftovers(folder: int) -> None:
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(_TEMPORARY)]
+    for name in names:
+        with contextlib.suppress(OSError):
+            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(name, dir_fd=folder)
+            finally:
+                os.close(fd)

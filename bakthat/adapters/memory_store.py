@@ -1,0 +1,65 @@
+"""`MemoryObjectStore`: an object store in memory, a real adapter under the same contract as the others."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from bakthat.domain.object_key import check_key
+from bakthat.domain.objects import ObjectInfo
+from bakthat.errors import ObjectExists, ObjectNotFound
+from bakthat.ports.object_store import ObjectStore
+
+
+class MemoryObjectStore(ObjectStore):
+    """Objects live as long as the instance. `clock` tells when an object was stored."""
+
+    def __init__(
+        self, location: str = "memory://store", *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.location = location
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._objects: dict[str, tuple[bytes, ObjectInfo]] = {}
+
+    def __repr__(self) -> str:
+        return f"MemoryObjectStore({self.location!r})"
+
+    def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
+        check_key(key)
+        content = b"".join(iter(lambda: body.read(1 << 20), b""))
+        info = ObjectInfo(key=key, size=len(content), modified=self._clock())
+        with self._lock:
+            if key in self._objects and not replace:
+                raise ObjectExists(f"{self.location}: {key} exists already")
+            self._objects[key] = (content, info)
+        return info
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        return io.BytesIO(self._find(key)[0])
+
+    def stat(self, key: str) -> ObjectInfo:
+        return self._find(key)[1]
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        with self._lock:
+            found = sorted(key for key in self._objects if key.startswith(prefix))
+            infos = [self._objects[key][1] for key in found]
+        return iter(infos)
+
+    def delete(self, key: str) -> None:
+        check_key(key)
+        with self._lock:
+            self._objects.pop(key, None)
+
+    def _find(self, key: str) -> tuple[bytes, ObjectInfo]:
+        check_key(key)
+        with self._lock:
+            try:
+                return self._objects[key]
+            except KeyError:
+                raise ObjectNotFound(f"{self.location}: no object {key}") from None

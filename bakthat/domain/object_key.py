@@ -1,0 +1,20 @@
+"""What a key of an object store may look like."""
+
+from __future__ import annotations
+
+from bakthat.errors import InvalidName
+
+MAX_KEY_BYTES = 1000
+"""S3 allows 1,024 bytes of UTF-8; the rest is left for a prefix's slash and for stores that allow a little less."""
+
+
+def check_key(key: str) -> str:
+    """The key itself, if it is `/`-separated UTF-8 text of at most 1,000 bytes without an empty, `.` or `..` segment
+    and without a NUL; a key that leaves a folder is none. Raises `InvalidName`."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise InvalidName(f"{key!a} is not UTF-8 and cannot be a key") from None
+    if not key or size > MAX_KEY_BYTES or "\0" in key or any(part in {"", ".", ".."} for part in key.split("/")):
+        raise InvalidName(f"{key!r} cannot be a key: 1 to {MAX_KEY_BYTES} bytes, no empty, `.` or `..` segment")
+    return key

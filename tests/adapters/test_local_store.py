@@ -1,0 +1,136 @@
+"""The folder store keeps the contract of every store, and what a folder adds to it."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bakthat.adapters.local_store import LocalObjectStore
+from bakthat.errors import ObjectNotFound, StoreError, StoreUnavailable
+from bakthat.testing.object_store_contract import ObjectStoreContract
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "store"
+    path.mkdir()
+    return path
+
+
+class TestLocalObjectStore(ObjectStoreContract):
+    @pytest.fixture
+    def store(self, folder: Path) -> LocalObjectStore:
+        return LocalObjectStore(folder)
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+def test_nothing_is_created_before_the_first_put(tmp_path: Path) -> None:
+    LocalObjectStore(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_put_creates_the_folder_for_its_owner_only(tmp_path: Path) -> None:
+    LocalObjectStore(tmp_path / "a" / "b").put("k", io.BytesIO(b"x"))
+    assert [(tmp_path / "a" / "b").stat().st_mode & 0o777, (tmp_path / "a" / "b" / "k").stat().st_mode & 0o777] == [
+        0o700,
+        0o600,
+    ]
+
+
+def test_a_folder_that_is_not_there_is_not_an_empty_store(tmp_path: Path) -> None:
+    store = LocalObjectStore(tmp_path / "unmounted")
+    with pytest.raises(StoreUnavailable, match="mounted"):
+        list(store.list())
+
+
+def test_reading_from_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    store = LocalObjectStore(tmp_path / "unmounted")
+    with pytest.raises(StoreUnavailable, match="mounted"):
+        store.open("k").__enter__()
+
+
+def test_an_object_is_a_plain_file_under_its_key(folder: Path) -> None:
+    LocalObjectStore(folder).put("bakthat_catalog/x.json", io.BytesIO(b"{}"))
+    assert (folder / "bakthat_catalog" / "x.json").read_bytes() == b"{}"
+
+
+def test_a_symbolic_link_is_no_object(folder: Path) -> None:
+    (folder / "link").symlink_to("/etc/passwd")
+    store = LocalObjectStore(folder)
+    assert list(store.list()) == []
+    with pytest.raises(ObjectNotFound):
+        store.open("link").__enter__()
+
+
+def test_a_directory_is_no_object(folder: Path) -> None:
+    (folder / "dir").mkdir()
+    with pytest.raises(ObjectNotFound):
+        LocalObjectStore(folder).stat("dir")
+
+
+def test_a_key_below_another_object_is_a_store_error(folder: Path) -> None:
+    store = LocalObjectStore(folder)
+    store.put("a", io.BytesIO(b"x"))
+    with pytest.raises(StoreError):
+        store.put("a/b", io.BytesIO(b"y"))
+
+
+def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path, small_disk: Path) -> None:
+    store = LocalObjectStore(small_disk / "store")
+    with pytest.raises(StoreError, match="No space left"):
+        store.put("k", io.BytesIO(bytes(8 * 1024 * 1024)))
+    assert files_below(small_disk) == []
+
+
+def test_a_folder_without_permission_is_access_denied(folder: Path, unprivileged) -> None:
+    folder.chmod(0o500)
+    result = unprivileged(
+        "-c",
+        "import io; from pathlib import Path; from bakthat.adapters.local_store import LocalObjectStore\n"
+        f"LocalObjectStore(Path({str(folder)!r})).put('k', io.BytesIO(b'x'))",
+    )
+    assert "bakthat.errors.AccessDenied" in result.stderr
+
+
+def test_a_killed_writer_leaves_no_object_and_no_file_that_shows(folder: Path) -> None:
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom bakthat.adapters.local_store import LocalObjectStore\n"
+        "class Body:\n"
+        "    n = 0\n"
+        "    def read(self, size):\n"
+        "        self.n += 1\n"
+        "        if self.n == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return b'x' * size\n"
+        "LocalObjectStore(Path(sys.argv[1])).put('k', Body())\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
+    assert result.returncode == -9
+    assert files_below(folder) == []
+    store = LocalObjectStore(folder)
+    store.put("k", io.BytesIO(b"again"))
+    assert files_below(folder) == ["k"]
+
+
+def test_a_leftover_of_a_killed_writer_is_cleared_and_a_live_one_is_not(folder: Path) -> None:
+    import fcntl
+
+    (folder / ".bakthat-put-dead").write_bytes(b"half")
+    (folder / ".bakthat-put-live").write_bytes(b"half")
+    with (folder / ".bakthat-put-live").open("rb") as live:
+        fcntl.flock(live, fcntl.LOCK_EX)
+        store = LocalObjectStore(folder)
+        assert [info.key for info in store.list()] == []
+        store.put("k", io.BytesIO(b"x"))
+    assert files_below(folder) == [".bakthat-put-live", "k"]
+
+
+def test_the_location_is_the_absolute_folder(folder: Path) -> None:
+    assert LocalObjectStore(Path(os.path.relpath(folder))).location == folder.as_uri()
