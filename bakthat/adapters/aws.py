@@ -1,0 +1,286 @@
+"""What every adapter of an AWS service shares: building its client, and turning its errors into bakthat's."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import botocore.config
+import botocore.session
+import urllib3.exceptions
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
+
+from bakthat.domain.profile import Profile, endpoint_host
+from bakthat.errors import (
+    AccessDenied,
+    BakthatError,
+    ConfigError,
+    ConfigInvalid,
+    ObjectArchived,
+    ObjectExists,
+    ObjectNotFound,
+    StoreError,
+    StoreUnavailable,
+)
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for each address of a host. urllib3 also uses it as the limit of each send of a request's body, which is
+why it is not shorter: a line that stalls for some seconds must not end a backup."""
+
+READ_TIMEOUT = 40.0
+"""Seconds without a byte of an answer. Together with `_FirstContact` it bounds what a dead endpoint costs."""
+
+ATTEMPTS = 8
+"""Of one request, the first included. botocore's pauses between them begin at 50 ms (1 s where the service says that
+it is throttling) and double up to 20 s: eight attempts ride out a restarted proxy and about a minute of throttling."""
+
+CHECKSUMS = ("when_supported", "when_required")
+
+Codes = Mapping[str, tuple[type[BakthatError], str]]
+"""A service's own error codes: the error to raise, and what to say after the name of the thing."""
+
+_GIVE_KEYS = "set access_key and secret_key (`bakthat configure`), or aws_profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+
+_NO_CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError", "NoAuthTokenError"})
+_CREDENTIALS_FAILED = frozenset(
+    {
+        "CredentialRetrievalError",
+        "LoginError",
+        "MetadataRetrievalError",
+        "RefreshWithMFAUnsupportedError",
+        "SSOError",
+        "TokenRetrievalError",
+    }
+)
+_WRONG_KEYS = frozenset(
+    {
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSecurity",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
+_SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureTime"})
+_NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound", "ResourceNotFoundException"})
+_WRONG_REGION = frozenset(
+    {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "Redirect"}
+)
+_BUSY = frozenset(
+    {
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_BUSY_STATUS = frozenset({429, 500, 502, 503, 504})
+
+
+def client(service: str, profile: Profile, **config: Any) -> Any:
+    """A botocore client of the service, thread-safe, which has sent nothing yet.
+
+    Credentials: the profile's keys, else boto3's own chain (`aws_profile`, environment, shared files, SSO, roles).
+    `config`: further settings of `botocore.config.Config`, which win over those made here. Raises `ConfigError`.
+    """
+    if bool(profile.access_key) != bool(profile.secret_key):
+        missing = "secret_key" if profile.access_key else "access_key"
+        raise ConfigInvalid(f"profile {profile.name!r} lacks {missing}; give both keys, or none for boto3's own chain")
+    checksums = profile.checksums or ("when_required" if profile.endpoint_url else "when_supported")
+    if checksums not in CHECKSUMS:
+        raise ConfigInvalid(f"profile {profile.name!r}: checksums must be one of {', '.join(CHECKSUMS)}")
+    settings: dict[str, Any] = {
+        "connect_timeout": CONNECT_TIMEOUT,
+        "read_timeout": READ_TIMEOUT,
+        "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
+        # one per request in flight, and a few for what goes on beside them
+        "max_pool_connections": profile.max_concurrency + 4,
+        "request_checksum_calculation": checksums,
+        "response_checksum_validation": checksums,
+        **config,
+    }
+    with translated(f"profile {profile.name!r}"):
+        try:
+            made = botocore.session.Session(profile=profile.aws_profile).create_client(
+                service,
+                region_name=profile.region_name,
+                endpoint_url=profile.endpoint_url or None,
+                aws_access_key_id=profile.access_key or None,
+                aws_secret_access_key=profile.secret_key or None,
+                config=botocore.config.Config(**settings),
+            )
+        except ValueError:
+            # botocore's message would repeat the whole URL, which may hold a password
+            raise ConfigInvalid(
+                f"profile {profile.name!r}: endpoint_url must look like https://host or http://host:port"
+            ) from None
+    events: Any = made.meta.events
+    event = f"needs-retry.{made.meta.service_model.service_id.hyphenize()}"
+    events.register_first(event, _FirstContact())
+    return made
+
+
+class _FirstContact:
+    """Lets no timeout be retried before the endpoint has answered anything.
+
+    A host that drops packets costs `CONNECT_TIMEOUT` for each of its addresses, one that accepts and stays silent
+    `READ_TIMEOUT`, and not `ATTEMPTS` times that. Once it has answered, a silence is worth the patience.
+    """
+
+    def __init__(self) -> None:
+        self._answered = False
+
+    def __call__(self, response: Any = None, caught_exception: BaseException | None = None, **_: Any) -> bool | None:
+        if response is not None:
+            self._answered = True
+        elif not self._answered and isinstance(caught_exception, (ConnectTimeoutError, ReadTimeoutError)):
+            return False
+        return None
+
+
+@contextmanager
+def translated(what: str, codes: Codes | None = None) -> Iterator[None]:
+    """Around a call, a read or an iteration's step: errors of botocore, urllib3 and sockets come out as bakthat's.
+
+    `what` begins the message and names the thing. `codes` come before the meanings known here.
+    """
+    try:
+        yield
+    except (ClientError, BotoCoreError, ResponseParserError, urllib3.exceptions.HTTPError, OSError) as error:
+        raise translation(error, what, codes) from error
+
+
+def translation(error: Exception, what: str, codes: Codes | None = None) -> BakthatError:
+    """The error of bakthat's that says the same. No credential, no URL's query and no header is in its text."""
+    if isinstance(error, ClientError):
+        return _answered(error, what, codes or {})
+    if isinstance(error, BotoCoreError):
+        return _not_answered(error, what)
+    if isinstance(error, ResponseParserError):
+        return StoreError(f"{what}: what answered does not speak this service's language; check endpoint_url")
+    if isinstance(error, ssl.SSLError):
+        return _untrusted(what)
+    if isinstance(error, (ConnectionError, TimeoutError, urllib3.exceptions.HTTPError)):
+        return StoreUnavailable(f"{what}: the connection broke ({type(error).__name__}); try again later")
+    reason = error.strerror if isinstance(error, OSError) else None
+    return StoreError(f"{what}: {reason or type(error).__name__}")
+
+
+def code_of(error: ClientError) -> str:
+    """The service's word for what went wrong: `NoSuchKey`, or `404` where an answer without a body told nothing."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def status_of(error: ClientError) -> int:
+    """The HTTP status of the answer, 0 if there was none."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
+    """The service answered with an error."""
+    code, status = code_of(error), status_of(error)
+    says = _says(error)
+    if code in codes:
+        kind, text = codes[code]
+        return kind(f"{what}: {text}")
+    if code == "NoSuchBucket":
+        bucket = error.response["Error"].get("BucketName")
+        named = f"the bucket {bucket!r}" if bucket else "the bucket"
+        return StoreError(f"{what}: {named} does not exist; run `bakthat configure` to create it, or correct s3_bucket")
+    if code in _NOT_FOUND:
+        return ObjectNotFound(f"{what}: not found")
+    if code == "InvalidObjectState":
+        return ObjectArchived(f"{what}: lies in an archive class and must be retrieved before it can be read")
+    if code in {"PreconditionFailed", "412"}:
+        return ObjectExists(f"{what}: exists already")
+    if code == "ConditionalRequestConflict":
+        return StoreUnavailable(f"{what}: is being written by someone else at this moment; try again")
+    if code in _SKEWED:
+        theirs = error.response["Error"].get("ServerTime")
+        clock = f" (the service's says {theirs})" if theirs else ""
+        return AccessDenied(f"{what}: this machine's clock is wrong{clock}; set it and try again")
+    if code in _EXPIRED:
+        return AccessDenied(f"{what}: the temporary credentials have expired or are invalid ({code}); renew them")
+    if code in _WRONG_KEYS:
+        return AccessDenied(f"{what}: the access key or secret key is wrong ({code}); {_GIVE_KEYS}")
+    if code in _WRONG_REGION or status == 301:
+        region = _right_region(error)
+        correct = f"set region_name to {region}" if region else "correct region_name or endpoint_url"
+        return ConfigError(f"{what}: this is the wrong region or endpoint ({code}); {correct}")
+    if status in {401, 403}:
+        return AccessDenied(f"{what}: access denied ({says}); the credentials lack this permission, see docs/iam.md")
+    if code in _BUSY or status in _BUSY_STATUS:
+        return StoreUnavailable(f"{what}: the service cannot answer at the moment ({says}); try again later")
+    return StoreError(f"{what}: the service refused ({says})")
+
+
+def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
+    """botocore could not send the request, or got no answer that it could use."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    details: Mapping[str, Any] = getattr(error, "kwargs", {})
+    url = str(details.get("endpoint_url") or "")
+    endpoint = endpoint_host(url) if url else "the endpoint"
+    if kinds & _NO_CREDENTIALS:
+        return AccessDenied(f"{what}: no credentials were found; {_GIVE_KEYS}")
+    if kinds & _CREDENTIALS_FAILED:
+        # the text may repeat whatever a credential process printed
+        provider = details.get("provider")
+        source = f" from {provider}" if provider else ""
+        return AccessDenied(f"{what}: credentials{source} could not be had ({type(error).__name__}); renew them")
+    if "ProfileNotFound" in kinds:
+        return ConfigError(f"{what}: the AWS profile {details.get('profile')!r} is not in ~/.aws; correct aws_profile")
+    if "ConfigParseError" in kinds:
+        return ConfigError(f"{what}: {details.get('path')} cannot be read as an AWS configuration; correct it")
+    if kinds & {"InvalidRegionError", "UnknownRegionError", "NoRegionError"}:
+        return ConfigInvalid(f"{what}: {details.get('region_name')!r} is no region; correct region_name")
+    if "ParamValidationError" in kinds and "bucket name" in str(error):
+        return ConfigInvalid(f"{what}: this cannot be a bucket's name; correct s3_bucket")
+    if "SSLError" in kinds:
+        return _untrusted(f"{what}: {endpoint}")
+    if "ProxyConnectionError" in kinds:
+        return StoreUnavailable(f"{what}: the proxy of HTTP_PROXY or HTTPS_PROXY does not answer")
+    if "EndpointConnectionError" in kinds:
+        inner = details.get("error")
+        if isinstance(inner, urllib3.exceptions.NameResolutionError):
+            return StoreUnavailable(f"{what}: no address is known of {endpoint}; check endpoint_url and the network")
+        return StoreUnavailable(f"{what}: cannot connect to {endpoint}; check endpoint_url and the network")
+    if kinds & {"ConnectTimeoutError", "ReadTimeoutError"}:
+        return StoreUnavailable(f"{what}: {endpoint} does not answer; check endpoint_url and the network")
+    if kinds & {"ConnectionError", "HTTPClientError", "IncompleteReadError"}:
+        return StoreUnavailable(f"{what}: the connection to {endpoint} broke ({type(error).__name__}); try again later")
+    return StoreError(f"{what}: {type(error).__name__}: {_one_line(str(error))}")
+
+
+def _untrusted(what: str) -> BakthatError:
+    return StoreError(
+        f"{what}: TLS failed, the certificate may not be trusted; "
+        "set AWS_CA_BUNDLE to your authority's certificates, or correct endpoint_url"
+    )
+
+
+def _right_region(error: ClientError) -> str | None:
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
+    return str(region) if region else None
+
+
+def _says(error: ClientError) -> str:
+    """Code and message as the service gave them, on one line."""
+    code, message = code_of(error), _one_line(str(error.response.get("Error", {}).get("Message") or ""))
+    return f"{code}: {message}" if message and message != code else code or f"HTTP {status_of(error)}"
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else f"{line[:299]}…"
