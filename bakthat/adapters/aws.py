@@ -42,7 +42,7 @@ CHECKSUMS = ("when_supported", "when_required")
 Codes = Mapping[str, tuple[type[BakthatError], str]]
 """A service's own error codes: the error to raise, and what to say after the name of the thing."""
 
-_GIVE_KEYS = "set access_key and secret_key (`bakthat configure`), or aws_profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_GIVE_KEYS = "give access_key and secret_key (`bakthat configure`), aws_profile, or AWS_ACCESS_KEY_ID with its secret"
 
 _NO_CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError", "NoAuthTokenError"})
 _CREDENTIALS_FAILED = frozenset(
@@ -120,6 +120,8 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
                 aws_secret_access_key=profile.secret_key or None,
                 config=botocore.config.Config(**settings),
             )
+        except BotoCoreError:  # some of them are ValueErrors as well
+            raise
         except ValueError:
             # botocore's message would repeat the whole URL, which may hold a password
             raise ConfigInvalid(
