@@ -1,0 +1,105 @@
+"""Where keys come from: arguments, the environment, the profile, and last a person."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.payload import Keys
+from bakthat.domain.profile import Profile
+from bakthat.errors import ConfigInvalid, UsageError
+
+PASSWORD_VARIABLE = "BAKTHAT_PASSWORD"  # noqa: S105 - the variable's name
+
+Ask = Callable[[], str]
+"""Asks a person for a password; blank means none."""
+
+
+def sealing_keys(
+    profile: Profile,
+    *,
+    password: str | None = None,
+    recipients: Sequence[str] = (),
+    ask: Ask | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Keys:
+    """What seals a new backup; empty keys mean a plain one. First found: `recipients`, those of the profile, then
+    `password` (blank: plain), BAKTHAT_PASSWORD, the profile's `password_command`, `ask`.
+
+    Raises `UsageError` for recipients and a password at once, which the age format forbids, and for a malformed
+    recipient; `ConfigError` for a password command that fails.
+    """
+    chosen = tuple(recipients) or profile.recipients
+    if chosen:
+        if password:
+            raise UsageError(
+                "a backup is sealed to recipients or with a password, never both (the age format forbids it); drop one"
+            )
+        from bakthat.adapters.key_files import check_recipient
+
+        where = "--recipient" if recipients else f"recipients of profile {profile.name!r}"
+        for recipient in chosen:
+            check_recipient(recipient, where)
+        return Keys(recipients=chosen)
+    found = _password(profile, password, environment)
+    if found is None and ask is not None:
+        found = ask()
+    return Keys(passphrase=found or None)
+
+
+def opening_keys(
+    backup: Backup,
+    profile: Profile,
+    *,
+    password: str | None = None,
+    identities: Sequence[str] = (),
+    ask: Ask | None = None,
+    environment: Mapping[str, str] = os.environ,
+    notice: Callable[[str], None] = lambda _: None,
+) -> Keys:
+    """What may open an encrypted backup. Key files (`identities`, else the profile's `identity`) where the backup
+    may be sealed to recipients, and a password where it may be sealed with one; `ask` only if nothing else is there.
+
+    Raises `ConfigError` for a key file or a password command that cannot be used.
+    """
+    scheme = _scheme(backup)
+    found: tuple[str, ...] = ()
+    paths = tuple(identities) or ((profile.identity,) if profile.identity else ())
+    if paths and scheme != "age-scrypt":
+        found = read_identities(paths, notice)
+    if scheme == "age-x25519":
+        return Keys(identities=found)
+    secret = _password(profile, password, environment)
+    if not secret and not found and ask is not None:
+        secret = ask()
+    return Keys(passphrase=secret or None, identities=found)
+
+
+def read_identities(paths: Sequence[str], notice: Callable[[str], None]) -> tuple[str, ...]:
+    """The private keys in these files."""
+    from bakthat.adapters.key_files import read_identity_file
+
+    return tuple(key for path in paths for key in read_identity_file(Path(path).expanduser(), notice=notice))
+
+
+def _scheme(backup: Backup) -> str | None:
+    encryption = backup.metadata.get("encryption")
+    scheme = encryption.get("scheme") if isinstance(encryption, Mapping) else None
+    return scheme if isinstance(scheme, str) else None
+
+
+def _password(profile: Profile, password: str | None, environment: Mapping[str, str]) -> str | None:
+    if password is not None:
+        return password
+    if environment.get(PASSWORD_VARIABLE):
+        return environment[PASSWORD_VARIABLE]
+    if profile.password_command:
+        from bakthat.adapters.password_command import run_password_command
+
+        found = run_password_command(profile.password_command)
+        if not found:
+            raise ConfigInvalid(f"the password_command of profile {profile.name!r} printed no password")
+        return found
+    return None

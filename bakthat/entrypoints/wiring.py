@@ -1,0 +1,139 @@
+"""The composition root: the only place that builds adapters, and where the whole machine is seen assembled.
+
+Adapters are imported when they are first built, so that `show` pays neither for boto3 nor for cryptography.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from bakthat import __version__
+from bakthat.domain.backup import Owner, backend_hash
+from bakthat.domain.payload import Keys
+from bakthat.domain.profile import Profile, s3_owner
+from bakthat.domain.progress import Progress
+from bakthat.domain.selector import nearest
+from bakthat.errors import UnknownDestination
+from bakthat.ports.config_source import ConfigSource
+from bakthat.ports.metadata_repo import MetadataRepo
+from bakthat.ports.object_store import ObjectStore
+from bakthat.ports.payload import Cipher
+from bakthat.usecases.destination import Destination
+from bakthat.usecases.tools import Tools
+
+DEFAULT_CONFIG = "~/.bakthat.yml"
+
+
+def utc_now() -> datetime:
+    """The moment, aware UTC."""
+    return datetime.now(UTC)
+
+
+def ignore(_: object) -> None:
+    """Tells nobody."""
+
+
+def open_config(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:
+    """The configuration file: `path`, which then must exist, or `~/.bakthat.yml`, which need not."""
+    from bakthat.adapters.yaml_config import YamlConfig
+
+    return YamlConfig(Path(path or DEFAULT_CONFIG).expanduser(), must_exist=path is not None, notice=notice)
+
+
+def open_repo(profile: Profile) -> MetadataRepo:
+    """The profile's database; nothing is opened before the first call."""
+    from bakthat.adapters.peewee_repo import open_repo as opened
+
+    return opened(profile.database)
+
+
+def build_tools(
+    profile: Profile,
+    *,
+    stores: Mapping[str, ObjectStore] | None = None,
+    repo: MetadataRepo | None = None,
+    cipher: Cipher | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    host: Callable[[], str] = socket.gethostname,
+    notice: Callable[[str], None] = ignore,
+    progress: Callable[[Progress], None] = ignore,
+) -> Tools:
+    """The tools of the verbs for one profile. Whatever is not handed in is built from the profile."""
+    from bakthat.adapters.gzip import GzipCompressor
+    from bakthat.adapters.plain_file import PlainFilePacker
+    from bakthat.adapters.source import examine
+    from bakthat.adapters.tar import TarPacker
+
+    return Tools(
+        destination=Destinations(profile, stores or {}),
+        repo=repo if repo is not None else open_repo(profile),
+        tar=TarPacker(),
+        plain=PlainFilePacker(),
+        compressor=GzipCompressor(),
+        cipher=cipher if cipher is not None else LateCipher(),
+        examine=examine,
+        clock=clock,
+        host=host,
+        tool=f"bakthat {__version__}",
+        notice=notice,
+        progress=progress,
+    )
+
+
+class Destinations:
+    """The profile's destinations by name, each built when it is first asked for."""
+
+    def __init__(self, profile: Profile, stores: Mapping[str, ObjectStore]) -> None:
+        self._profile = profile
+        self._stores = stores
+        self._built: dict[str, Destination] = {}
+
+    def __call__(self, name: str) -> Destination:
+        if name not in self._built:
+            self._built[name] = self._build(name)
+        return self._built[name]
+
+    def _build(self, name: str) -> Destination:
+        profile = self._profile
+        if name in self._stores:
+            return _handed_in(name, self._stores[name], profile)
+        if name == "s3":
+            owner = s3_owner(profile)
+            from bakthat.adapters.s3 import S3ObjectStore
+
+            return Destination(owner=owner, objects=S3ObjectStore.from_profile(profile))
+        if name == "local":
+            from bakthat.adapters.local_store import LocalObjectStore
+
+            return _handed_in(name, LocalObjectStore(Path(profile.local_path)), profile)
+        known = ["s3", "local", *self._stores]
+        alike = nearest(name, known)
+        hint = f"; did you mean {alike[0]}?" if alike else ""
+        raise UnknownDestination(f"{name!r} is no destination; there are {', '.join(known)}{hint}")
+
+
+def _handed_in(name: str, store: ObjectStore, profile: Profile) -> Destination:
+    owner = Owner(backend=name, location=store.location, backend_hash=backend_hash(profile.access_key, store.location))
+    return Destination(owner=owner, objects=store)
+
+
+class LateCipher(Cipher):
+    """age for what is written, and whatever a stored file is sealed with for what is read; imported when needed."""
+
+    def sealing(self, into: BinaryIO, keys: Keys) -> AbstractContextManager[BinaryIO]:
+        return self._cipher().sealing(into, keys)
+
+    def unsealing(self, sealed: BinaryIO, keys: Keys) -> AbstractContextManager[BinaryIO]:
+        return self._cipher().unsealing(sealed, keys)
+
+    def _cipher(self) -> Cipher:
+        from bakthat.adapters.age import AgeCipher
+        from bakthat.adapters.beefish import BeefishCipher
+        from bakthat.adapters.sealed import EitherCipher
+
+        return EitherCipher(AgeCipher(), BeefishCipher())

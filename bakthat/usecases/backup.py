@@ -1,0 +1,208 @@
+"""`backup`: a file or a directory becomes one archive in a store."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from attrs import field, frozen
+
+from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.catalog import CatalogEntry
+from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport, SourceKind
+from bakthat.domain.progress import Progress
+from bakthat.domain.query import Query
+from bakthat.domain.stored_name import StoredName, check_series, series_of
+from bakthat.errors import BakthatError, DuplicateBackup, ObjectExists
+from bakthat.ports.payload import Packer
+from bakthat.usecases.destination import Destination
+from bakthat.usecases.pipe import flowing
+from bakthat.usecases.recorded import RecordedReader
+from bakthat.usecases.tools import Tools
+
+_SECONDS_TRIED = 60
+"""How many seconds on a free name is looked for before a backup gives up."""
+
+_PROBLEMS_RECORDED = 20
+
+
+@frozen(kw_only=True)
+class BackupRequest:
+    """What to back up. `name`: of the series, by default the source's base name. `keys`: what seals it, none for a
+    plain backup. `excludes`: gitignore patterns. `compress`: False stores a file as it is, a directory as bare tar."""
+
+    source: Path
+    destination: str
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    keys: Keys = field(factory=Keys)
+    excludes: tuple[str, ...] = ()
+    compress: bool = True
+
+
+@frozen(kw_only=True)
+class _Shape:
+    """How the bytes are made, and what the stored name ends in."""
+
+    packer: Packer
+    gzipped: bool
+    suffix: str
+    packed_by_source: bool = False
+
+
+def backup(request: BackupRequest, tools: Tools) -> Backup:
+    """Store the source as one archive, then its catalog entry, then its record; give back the record.
+
+    Nothing is stored if anything fails before the archive is whole. Files that could not be read as they were are
+    named through `tools.notice`, and the record says `incomplete`. Raises `SourceError`, `InvalidName`, `StoreError`,
+    `ConfigError`; `DatabaseError` says whether the archive is stored already.
+    """
+    kind = tools.examine(request.source)
+    base_name = Path(os.path.abspath(request.source)).name
+    shape = _shape(kind, request.compress, tools)
+    series = _series(request.name, base_name, shape)
+    destination = tools.destination(request.destination)
+    name = StoredName(
+        series=series, when=whole_seconds(tools.clock()), suffix=shape.suffix, encrypted=bool(request.keys)
+    )
+    last = name.when + timedelta(seconds=_SECONDS_TRIED)
+    while name.when < last:
+        if not _known(str(name), destination, tools):
+            try:
+                made = _store(request, name, shape, base_name, destination, tools)
+            except ObjectExists:
+                pass  # another machine was faster in the same second
+            else:
+                return made
+        name = StoredName(
+            series=series, when=name.when + timedelta(seconds=1), suffix=name.suffix, encrypted=name.encrypted
+        )
+    raise DuplicateBackup(f"{name}: every second of the last minute holds a backup of this name already; try again")
+
+
+def _shape(kind: SourceKind, compress: bool, tools: Tools) -> _Shape:
+    if kind is SourceKind.DIRECTORY:
+        return _Shape(packer=tools.tar, gzipped=compress, suffix=".tgz" if compress else ".tar")
+    if not compress:
+        return _Shape(packer=tools.plain, gzipped=False, suffix="")
+    if kind is SourceKind.PACKED_FILE:
+        return _Shape(packer=tools.plain, gzipped=False, suffix=".tgz", packed_by_source=True)
+    return _Shape(packer=tools.tar, gzipped=True, suffix=".tgz")
+
+
+def _series(name: str | None, base_name: str, shape: _Shape) -> str:
+    if name is not None:
+        return check_series(name)
+    if shape.packed_by_source:
+        # As 2013 did: dump.tar.gz becomes dump.20130305193615.tgz.
+        base_name = re.sub(r"\.(tgz|tar\.gz)$", "", base_name) or base_name
+    return series_of(base_name)
+
+
+def _known(stored_filename: str, destination: Destination, tools: Tools) -> bool:
+    query = Query(stored_filename=stored_filename, backend=destination.name, owners=(destination.owner,), deleted=True)
+    return any(True for _ in tools.repo.find(query))
+
+
+def _store(
+    request: BackupRequest, name: StoredName, shape: _Shape, base_name: str, destination: Destination, tools: Tools
+) -> Backup:
+    read = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal read
+        read += count
+        tools.progress(Progress(stage="backing up", done=read))
+
+    def produce(into: BinaryIO) -> PackReport:
+        with ExitStack() as chain:
+            sink = into
+            if request.keys:
+                sink = chain.enter_context(tools.cipher.sealing(sink, request.keys))
+            if shape.gzipped:
+                sink = chain.enter_context(tools.compressor.compressing(sink))
+            return shape.packer.pack(request.source, sink, excludes=request.excludes, on_bytes=on_bytes)
+
+    with flowing(produce) as flow:
+        body = RecordedReader(flow.reader, must_start=AGE_MAGIC if request.keys else b"")
+        destination.store(str(name), cast(BinaryIO, body))
+        report = flow.result()
+
+    for problem in report.problems + report.notices:
+        tools.notice(f"{problem.path}: {problem.reason}")
+    now = whole_seconds(tools.clock())
+    made = Backup(
+        backend=destination.name,
+        backend_hash=destination.owner.backend_hash,
+        backup_date=name.when,
+        filename=name.series,
+        stored_filename=str(name),
+        size=body.size,
+        tags=request.tags,
+        last_updated=now,
+        metadata=_metadata(request, shape, base_name, destination, report, body.sha256, tools),
+    )
+    _record(made, destination, tools)
+    return made
+
+
+def _metadata(
+    request: BackupRequest,
+    shape: _Shape,
+    base_name: str,
+    destination: Destination,
+    report: PackReport,
+    sha256: str,
+    tools: Tools,
+) -> dict[str, Any]:
+    keys = request.keys
+    metadata: dict[str, Any] = {
+        "is_enc": bool(keys),
+        "client": tools.host(),
+        "location": destination.owner.location,
+        "sha256": sha256,
+        "source": _printable(os.path.abspath(request.source)),
+        "root": _printable(base_name or "root"),
+        "tool": tools.tool,
+        "compression": "gzip" if shape.gzipped else "none",
+        "counts": {
+            "files": report.files,
+            "directories": report.directories,
+            "others": report.others,
+            "bytes": report.size,
+        },
+    }
+    if keys:
+        scheme = "age-x25519" if keys.recipients else "age-scrypt"
+        metadata["encryption"] = {"scheme": scheme, "recipients": list(keys.recipients)}
+    if shape.packed_by_source:
+        metadata["packed_by_source"] = True
+    if report.problems:
+        metadata["incomplete"] = True
+        metadata["problems"] = [
+            f"{_printable(problem.path)}: {problem.reason}" for problem in report.problems[:_PROBLEMS_RECORDED]
+        ]
+    return metadata
+
+
+def _printable(path: str) -> str:
+    """Text that JSON and every database take; bytes that are not UTF-8 are written as `\\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _record(made: Backup, destination: Destination, tools: Tools) -> None:
+    """Catalog entry first, row last: a crash in between leaves an archive that `sync` finds, never a row alone."""
+    try:
+        destination.write_entry(CatalogEntry(backup=made))
+    except BakthatError as error:
+        tools.notice(f"{made.stored_filename} is stored, but its catalog entry is not: {error}")
+    try:
+        tools.repo.add(made)
+    except BakthatError as error:
+        raise type(error)(
+            f"{made.stored_filename} is stored, but not in the database: {error}; run `bakthat sync`"
+        ) from error

@@ -1,0 +1,44 @@
+"""Which backup a person means: the selector's rule over the database, within one destination."""
+
+from __future__ import annotations
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.query import Query
+from bakthat.domain.selector import Lookup, nearest, select
+from bakthat.errors import BackupNotFound
+from bakthat.usecases.destination import Destination
+from bakthat.usecases.tools import Tools
+
+
+def choose(name: str, destination: Destination, tools: Tools) -> Backup:
+    """The backup that NAME means in this destination. Raises `AmbiguousName`, and `BackupNotFound` with the nearest
+    names, or with the other destination that holds such a backup."""
+    owners = (destination.owner,)
+    lookup = Lookup(
+        by_stored_filename=lambda text: tools.repo.find(
+            Query(stored_filename=text, backend=destination.name, owners=owners)
+        ),
+        by_filename=lambda text: tools.repo.find(Query(filename=text, backend=destination.name, owners=owners)),
+    )
+    try:
+        return select(name, lookup)
+    except BackupNotFound:
+        raise BackupNotFound(_not_found(name, destination, tools)) from None
+
+
+def _not_found(name: str, destination: Destination, tools: Tools) -> str:
+    here: set[str] = set()
+    elsewhere: set[str] = set()
+    for backup in tools.repo.find(Query()):
+        if backup.belongs_to(destination.owner):
+            here.add(backup.filename)
+        elif name in {backup.filename, backup.stored_filename}:
+            elsewhere.add(backup.backend)
+    text = f"{name}: no such backup in {destination.name} ({destination.owner.location})"
+    if elsewhere:
+        names = " or ".join(f"-d {backend}" for backend in sorted(elsewhere))
+        return f"{text}; there is one elsewhere, try {names} or another profile (-p)"
+    alike = nearest(name, here)
+    if alike:
+        return f"{text}; did you mean {' or '.join(alike)}?"
+    return f"{text}; `bakthat show` lists the backups, `bakthat sync` finds those that other machines made"

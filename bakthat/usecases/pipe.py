@@ -1,0 +1,142 @@
+"""A bounded pipe in memory: one thread produces a stream, whoever reads it consumes it, and neither runs ahead.
+
+`ObjectStore.put` pulls, while packers, compressors and ciphers push. The pipe lets both have their way without a
+temporary file, and carries an error from either side to the other.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Generic, TypeVar, cast
+
+T = TypeVar("T")
+
+LIMIT = 4 * 1024 * 1024
+"""Bytes that wait in a pipe, about: enough to keep both sides busy, little beside the parts in flight."""
+
+
+class _ReaderGone(Exception):
+    """Ends the producer when nobody reads any more; never seen outside."""
+
+
+class _Pipe:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: deque[memoryview] = deque()
+        self._waiting = 0
+        self._ended = False
+        self._abandoned = False
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def write(self, data: Any) -> int:
+        piece = memoryview(data if isinstance(data, bytes) else bytes(data))
+        size = len(piece)
+        if not size:
+            return 0
+        with self._changed:
+            while self._waiting >= self._limit and not self._abandoned:
+                self._changed.wait()
+            if self._abandoned:
+                raise _ReaderGone
+            self._pieces.append(piece)
+            self._waiting += size
+            self._changed.notify_all()
+        return size
+
+    def end(self, error: BaseException | None) -> None:
+        with self._changed:
+            self._ended = True
+            self._error = error
+            self._changed.notify_all()
+
+    def abandon(self) -> None:
+        with self._changed:
+            self._abandoned = True
+            self._pieces.clear()
+            self._changed.notify_all()
+
+    def fill(self, view: memoryview) -> int:
+        """Fill the view; fewer bytes only at the end. Raises the producer's error as soon as it is known."""
+        filled = 0
+        while filled < len(view):
+            with self._changed:
+                while not self._pieces and not self._ended:
+                    self._changed.wait()
+                if self._error is not None:
+                    raise self._error
+                if not self._pieces:
+                    break
+                piece = self._pieces.popleft()
+                count = min(len(piece), len(view) - filled)
+                if count < len(piece):
+                    self._pieces.appendleft(piece[count:])
+                self._waiting -= count
+                self._changed.notify_all()
+            view[filled : filled + count] = piece[:count]
+            filled += count
+        return filled
+
+
+class _Writer(io.RawIOBase):
+    def __init__(self, pipe: _Pipe) -> None:
+        self._pipe = pipe
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return self._pipe.write(data)
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, pipe: _Pipe) -> None:
+        self._pipe = pipe
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._pipe.fill(memoryview(buffer).cast("B"))
+
+
+class Flow(Generic[T]):
+    """A stream that is being produced. `reader`: its bytes; `read(n)` gives fewer than n only at the end, and raises
+    the producer's own error. `result()`: what the producer returned, once the reader has met the end."""
+
+    def __init__(self, pipe: _Pipe) -> None:
+        self.reader = cast(BinaryIO, _Reader(pipe))
+        self._results: list[T] = []
+
+    def result(self) -> T:
+        return self._results[0]
+
+
+@contextmanager
+def flowing(produce: Callable[[BinaryIO], T], *, limit: int = LIMIT) -> Iterator[Flow[T]]:
+    """Run `produce(writer)` in a thread while the body of the `with` reads. On leaving, however that happens, the
+    producer is stopped at its next write and waited for."""
+    pipe = _Pipe(limit)
+    flow: Flow[T] = Flow(pipe)
+    writer = cast(BinaryIO, _Writer(pipe))
+
+    def run() -> None:
+        try:
+            flow._results.append(produce(writer))
+        except BaseException as error:  # noqa: BLE001 - handed to the reader, whoever it is
+            pipe.end(error)
+        else:
+            pipe.end(None)
+
+    # A daemon, so that a second Ctrl-C during the wait below can end the process.
+    thread = threading.Thread(target=run, name="bakthat-producer", daemon=True)
+    thread.start()
+    try:
+        yield flow
+    finally:
+        pipe.abandon()
+        thread.join()

@@ -1,0 +1,102 @@
+"""Readers that watch the stored bytes go by: `RecordedReader` on the way out, `CheckedReader` on the way back."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from bakthat.errors import PayloadDamaged
+
+
+class RecordedReader(io.RawIOBase):
+    """Reads `body`, and knows afterwards how many bytes there were (`size`) and their SHA-256 (`sha256`).
+
+    `must_start`: what the stream has to begin with. A stream that begins otherwise, or is too short to, raises
+    `PayloadDamaged`, so that the store drops it: no plain bytes go out where sealed ones were promised.
+    """
+
+    def __init__(
+        self, body: BinaryIO, *, must_start: bytes = b"", on_bytes: Callable[[int], None] | None = None
+    ) -> None:
+        self.size = 0
+        self._body = body
+        self._hash = hashlib.sha256()
+        self._must_start = must_start
+        self._on_bytes = on_bytes
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        count = self._body.readinto(view)  # type: ignore[attr-defined]
+        assert isinstance(count, int)  # noqa: S101 - the pipe always tells
+        if self._must_start:
+            self._check_start(view[:count])
+        self._hash.update(view[:count])
+        self.size += count
+        if self._on_bytes is not None and count:
+            self._on_bytes(count)
+        return count
+
+    def _check_start(self, piece: memoryview) -> None:
+        expected = self._must_start[: len(piece)]
+        if not expected or piece[: len(expected)] != expected:
+            raise PayloadDamaged("the stream is not encrypted although encryption was asked for; nothing was stored")
+        self._must_start = self._must_start[len(expected) :]
+
+
+class CheckedReader(io.RawIOBase):
+    """Reads `stored` whole, and raises `PayloadDamaged` at its end if its size or SHA-256 are not those recorded
+    (None: not recorded)."""
+
+    def __init__(
+        self,
+        stored: BinaryIO,
+        *,
+        size: int | None = None,
+        sha256: str | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> None:
+        self._stored = stored
+        self._expected_size = size
+        self._expected = sha256
+        self._hash = hashlib.sha256() if sha256 is not None else None
+        self._on_bytes = on_bytes
+        self.size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        count = _fill(self._stored, view)
+        self.size += count
+        if self._hash is not None:
+            self._hash.update(view[:count])
+        if self._on_bytes is not None and count:
+            self._on_bytes(count)
+        if count < len(view):
+            self._check_end()
+        return count
+
+    def _check_end(self) -> None:
+        if self._expected_size is not None and self.size != self._expected_size:
+            raise PayloadDamaged(f"the store holds {self.size} bytes of it, the record says {self._expected_size}")
+        if self._hash is not None and self._hash.hexdigest() != self._expected:
+            raise PayloadDamaged("the stored bytes are not those that were written (their SHA-256 differs)")
+
+
+def _fill(stream: BinaryIO, view: memoryview) -> int:
+    readinto = getattr(stream, "readinto", None)
+    if readinto is not None:
+        return int(readinto(view))
+    piece = stream.read(len(view))
+    view[: len(piece)] = piece
+    return len(piece)

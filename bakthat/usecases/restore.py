@@ -1,0 +1,109 @@
+"""`restore`: one backup comes back as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from attrs import field, frozen
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.payload import Keys, UnpackReport
+from bakthat.domain.progress import Progress
+from bakthat.domain.stored_name import parse
+from bakthat.errors import InvalidName, PasswordNeeded, PayloadDamaged, PayloadError, WrongPassword
+from bakthat.usecases.choosing import choose
+from bakthat.usecases.recorded import CheckedReader
+from bakthat.usecases.tools import Tools
+
+
+@frozen(kw_only=True)
+class RestoreRequest:
+    """What to restore, and where to. `keys`: asked once, before any download, and only for an encrypted backup.
+    `only`: gitignore patterns, relative to the backup's root; none means everything."""
+
+    name: str
+    destination: str
+    target: Path
+    overwrite: bool = False
+    only: tuple[str, ...] = ()
+    keys: Callable[[Backup], Keys] = field(default=lambda _: Keys(), repr=False)
+
+
+@frozen(kw_only=True)
+class Restored:
+    """A backup that was restored, and what now stands in the target directory."""
+
+    backup: Backup
+    report: UnpackReport
+
+
+def restore(request: RestoreRequest, tools: Tools) -> Restored:
+    """Restore a backup into the target directory, all or nothing.
+
+    Raises `BackupNotFound`, `AmbiguousName`, `TargetExists`, `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`,
+    `StoreError`; nothing has changed on disk then.
+    """
+    destination = tools.destination(request.destination)
+    backup = choose(request.name, destination, tools)
+    keys = keys_of(backup, request.keys)
+    with destination.open(backup) as stored:
+        report = unpack(stored, backup, keys, request, tools)
+    for notice in report.notices:
+        tools.notice(f"{notice.path}: {notice.reason}")
+    return Restored(backup=backup, report=report)
+
+
+def keys_of(backup: Backup, ask: Callable[[Backup], Keys]) -> Keys:
+    """The keys for a backup: none for a plain one, else what `ask` gives. Raises `PasswordNeeded`."""
+    if not backup.is_encrypted:
+        return Keys()
+    keys = ask(backup)
+    if not keys:
+        raise PasswordNeeded(f"{backup.stored_filename} is encrypted; give its password, or its key file with -i")
+    return keys
+
+
+def unpack(stored: BinaryIO, backup: Backup, keys: Keys, request: RestoreRequest, tools: Tools) -> UnpackReport:
+    """Undo what the backup did, layer by layer, from the stored bytes to the files."""
+
+    done = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        tools.progress(Progress(stage="restoring", done=done, total=backup.size))
+
+    try:
+        with ExitStack() as chain:
+            plain = cast(BinaryIO, CheckedReader(stored, size=backup.size, sha256=backup.sha256, on_bytes=on_bytes))
+            if backup.is_encrypted:
+                plain = chain.enter_context(tools.cipher.unsealing(plain, keys))
+            suffix, name = _suffix_and_name(backup)
+            if suffix == ".tgz":
+                plain = chain.enter_context(tools.compressor.decompressing(plain))
+            packer = tools.plain if suffix == "" else tools.tar
+            return packer.unpack(plain, request.target, name=name, overwrite=request.overwrite, only=request.only)
+    except (PayloadDamaged, WrongPassword) as error:
+        raise _named(error, backup) from error
+
+
+def _suffix_and_name(backup: Backup) -> tuple[str, str]:
+    """What the plain bytes are (`.tgz`, `.tar`, or nothing: a file as it is), and the name of that file."""
+    root = backup.metadata.get("root")
+    name = root if isinstance(root, str) and root else backup.filename
+    if backup.metadata.get("packed_by_source"):
+        return "", name
+    try:
+        return parse(backup.stored_filename).suffix, name
+    except InvalidName:
+        return "", name
+
+
+def _named(error: PayloadError, backup: Backup) -> PayloadError:
+    text = str(error)
+    if backup.stored_filename not in text:
+        text = f"{backup.stored_filename}: {text}"
+    return type(error)(text)

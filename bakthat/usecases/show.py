@@ -1,0 +1,12 @@
+"""`show`: which backups there are. The only verb that searches substrings."""
+
+from __future__ import annotations
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.query import Query
+from bakthat.ports.metadata_repo import MetadataRepo
+
+
+def show(query: Query, repo: MetadataRepo) -> list[Backup]:
+    """The backups that match, newest first. Reads the database alone."""
+    return list(repo.find(query))

@@ -1,0 +1,43 @@
+"""`Tools`: everything that a verb is handed. Verbs are functions `verb(request, tools)`; they build nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from attrs import frozen
+
+from bakthat.domain.payload import SourceKind
+from bakthat.domain.progress import Progress
+from bakthat.ports.metadata_repo import MetadataRepo
+from bakthat.ports.payload import Cipher, Compressor, Packer
+from bakthat.usecases.destination import Destination
+
+
+def _silent(_: object) -> None:
+    """Tells nobody."""
+
+
+@frozen(kw_only=True)
+class Tools:
+    """The ports, and the callables that stand for clock, host name and the person who watches.
+
+    destination: the destination of a name; raises `UnknownDestination` or another `ConfigError`.
+    tar, plain: packers of a tree and of a single file as it is. examine: what lies at a path (`SourceError`).
+    clock: aware UTC. host: this machine's name. tool: name and version, recorded with each backup.
+    notice: takes one line for a person. progress: takes how far a verb has come, often.
+    """
+
+    destination: Callable[[str], Destination]
+    repo: MetadataRepo
+    tar: Packer
+    plain: Packer
+    compressor: Compressor
+    cipher: Cipher
+    examine: Callable[[Path], SourceKind]
+    clock: Callable[[], datetime]
+    host: Callable[[], str]
+    tool: str
+    notice: Callable[[str], None] = _silent
+    progress: Callable[[Progress], None] = _silent
