@@ -87,3 +87,4 @@ def s3_owner(profile: Profile) -> Owner:
         location=s3_location(bucket, profile.s3_prefix, profile.endpoint_url),
         backend_hash=backend_hash(profile.access_key, bucket),
     )
+

@@ -45,11 +45,18 @@ def open_config(path: str | None = None, *, notice: Callable[[str], None] = igno
     return YamlConfig(Path(path or DEFAULT_CONFIG).expanduser(), must_exist=path is not None, notice=notice)
 
 
-def open_repo(profile: Profile) -> MetadataRepo:
-    """The profile's database; nothing is opened before the first call."""
+def open_config_to_write(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:
+    """The same file, which need not exist yet: for the dialogues that save settings."""
+    from bakthat.adapters.yaml_config import YamlConfig
+
+    return YamlConfig(Path(path or DEFAULT_CONFIG).expanduser(), must_exist=False, notice=notice)
+
+
+def open_repo(database: str) -> MetadataRepo:
+    """The database of this path or URL; nothing is opened before the first call."""
     from bakthat.adapters.peewee_repo import open_repo as opened
 
-    return opened(profile.database)
+    return opened(database)
 
 
 def build_tools(
@@ -71,7 +78,7 @@ def build_tools(
 
     return Tools(
         destination=Destinations(profile, stores or {}),
-        repo=repo if repo is not None else open_repo(profile),
+        repo=repo if repo is not None else open_repo(profile.database),
         tar=TarPacker(),
         plain=PlainFilePacker(),
         compressor=GzipCompressor(),
@@ -115,6 +122,14 @@ class Destinations:
         alike = nearest(name, known)
         hint = f"; did you mean {alike[0]}?" if alike else ""
         raise UnknownDestination(f"{name!r} is no destination; there are {', '.join(known)}{hint}")
+
+
+def owners_of(profile: Profile) -> tuple[Owner, ...]:
+    """Every store that the profile names, as the records of their backups are marked. Contacts none of them."""
+    destinations = Destinations(profile, {})
+    owners = [s3_owner(profile)] if profile.s3_bucket else []
+    names = {"local", profile.default_destination} - {"s3"}
+    return tuple(owners + [destinations(name).owner for name in sorted(names)])
 
 
 def _handed_in(name: str, store: ObjectStore, profile: Profile) -> Destination:

@@ -1,0 +1,176 @@
+"""What a person sees and is asked: results on stdout, everything else on stderr, bars only on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.progress import Progress
+from bakthat.errors import UsageError
+
+
+def tell(text: str) -> None:
+    """A line on stderr."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def result(text: str) -> None:
+    """A line on stdout."""
+    print(printable(text), flush=True)
+
+
+def result_json(value: Any) -> None:
+    """A value on stdout, as JSON (ASCII, so that any name passes through any pipe)."""
+    print(json.dumps(value, indent=1, sort_keys=True), flush=True)
+
+
+def printable(text: str) -> str:
+    """The text in one line that any terminal takes: control characters and bytes that are not UTF-8 are written as
+    escapes, so that a file's name cannot steer a terminal."""
+    escaped = "".join(
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text
+    )
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    return escaped.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def human_size(size: float) -> str:
+    """A size in bytes for people, in powers of 1,000: `3.4 MB`."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError  # the loop returns
+
+
+def backup_line(backup: Backup) -> str:
+    """A line of `show`: date (UTC), backend, size, stored filename, (tags), separated by tabs."""
+    marks = []
+    if backup.tags:
+        marks.append(f"({' '.join(backup.tags)})")
+    if backup.is_incomplete:
+        marks.append("[incomplete]")
+    if backup.is_deleted:
+        marks.append("[deleted]")
+    name = " ".join([backup.stored_filename, *marks])
+    date = backup.when.strftime("%Y-%m-%d %H:%M:%SZ")
+    return f"{date}\t{backup.backend:8}\t{human_size(backup.size):>8}\t{name}"
+
+
+def is_interactive() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def ask_new_password() -> str:
+    """A password asked twice, until both are the same; blank means none."""
+    while True:
+        first = getpass.getpass("Password (blank to disable encryption): ")
+        if not first:
+            tell("No password: the backup will not be encrypted.")
+            return ""
+        if getpass.getpass("Password confirmation: ") == first:
+            return first
+        tell("The passwords do not match; try again.")
+
+
+def ask_password() -> str:
+    """The password of a backup, asked once."""
+    return getpass.getpass("Password: ")
+
+
+def ask_line(question: str, default: str = "", *, secret: bool = False) -> str:
+    """An answer, or the default for a blank one. Answers may be piped in; raises `UsageError` when they run out."""
+    shown = f" [{'********' if secret else default}]" if default else ""
+    if secret and is_interactive():
+        answer = getpass.getpass(f"{question}{shown}: ")
+    else:
+        print(f"{question}{shown}: ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            print(file=sys.stderr)
+            raise UsageError(f"no answer to {question!r}; run this on a terminal, or pipe the answers in, one a line")
+        answer = line.rstrip("\r\n")
+        if not is_interactive():
+            print(file=sys.stderr)
+    return answer.strip() or default
+
+
+def ask_yes(question: str, *, default: bool) -> bool:
+    """A yes or a no."""
+    while True:
+        answer = ask_line(f"{question} (yes/no)", "yes" if default else "no").lower()
+        if answer in {"y", "yes"}:
+            return True
+        if answer in {"n", "no"}:
+            return False
+        tell("Please answer yes or no.")
+
+
+@contextlib.contextmanager
+def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
+    """A bar on stderr while the body runs, if it is a terminal and one is wanted; `rich` is imported only then."""
+    if not (wanted and sys.stderr.isatty()):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as Bar
+
+    bars: dict[str, Bar] = {}
+
+    def bar_for(unit: str) -> Bar:
+        if unit not in bars:
+            amount = [DownloadColumn(), TransferSpeedColumn()] if unit == "bytes" else [MofNCompleteColumn()]
+            bars[unit] = Bar(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                *amount,
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            bars[unit].start()
+        return bars[unit]
+
+    tasks: dict[str, Any] = {}
+    last = 0.0
+
+    def show(progress: Progress) -> None:
+        nonlocal last
+        # Ten times a second is what an eye sees; a report may come with every block.
+        now = time.monotonic()
+        if now - last < 0.1 and progress.done != progress.total:
+            return
+        last = now
+        bar = bar_for(progress.unit)
+        if progress.stage not in tasks:
+            tasks[progress.stage] = bar.add_task(progress.stage, total=progress.total)
+        bar.update(tasks[progress.stage], completed=progress.done, total=progress.total)
+
+    try:
+        yield show
+    finally:
+        for bar in bars.values():
+            bar.stop()
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as lines, each column as wide as its widest cell."""
+    if not rows:
+        return []
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,89 @@
+"""Everything that the verbs need, in memory: for tests of the use cases, and of scripts that call bakthat."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from attrs import define, field
+
+from bakthat.adapters.gzip import GzipCompressor
+from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.plain_file import PlainFilePacker
+from bakthat.adapters.source import examine
+from bakthat.adapters.tar import TarPacker
+from bakthat.domain.backup import Owner, backend_hash
+from bakthat.domain.progress import Progress
+from bakthat.errors import UnknownDestination
+from bakthat.ports.metadata_repo import MetadataRepo
+from bakthat.ports.object_store import ObjectStore
+from bakthat.ports.payload import Cipher
+from bakthat.usecases.destination import Destination
+from bakthat.usecases.tools import Tools
+
+
+@define
+class SteppedClock:
+    """A clock that stands still until a test moves it. `now`: aware UTC."""
+
+    now: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **by: float) -> None:
+        """Move on, by the keywords of `timedelta`."""
+        self.now += timedelta(**by)
+
+
+@define
+class Toolbox:
+    """The verbs' tools over adapters in memory; files are real, below whatever the test backs up.
+
+    stores: destinations by name. notices, progress: what the verbs said, in order.
+    """
+
+    stores: dict[str, ObjectStore] = field(factory=dict)
+    repo: MetadataRepo = field(factory=MemoryRepo)
+    clock: SteppedClock = field(factory=SteppedClock)
+    cipher: Cipher | None = None
+    host: str = "host"
+    notices: list[str] = field(factory=list)
+    progress: list[Progress] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.stores.setdefault("s3", MemoryObjectStore("memory://s3", clock=self.clock))
+        self.stores.setdefault("local", MemoryObjectStore("memory://local", clock=self.clock))
+
+    def destination(self, name: str) -> Destination:
+        """The destination over the store of this name. Raises `UnknownDestination`."""
+        if name not in self.stores:
+            raise UnknownDestination(f"{name!r} is no destination; there are {', '.join(self.stores)}")
+        store = self.stores[name]
+        owner = Owner(backend=name, location=store.location, backend_hash=backend_hash(None, store.location))
+        return Destination(owner=owner, objects=store)
+
+    @property
+    def tools(self) -> Tools:
+        """What a verb is handed."""
+        from bakthat.adapters.age import AgeCipher
+
+        return Tools(
+            destination=self.destination,
+            repo=self.repo,
+            tar=TarPacker(),
+            plain=PlainFilePacker(),
+            compressor=GzipCompressor(),
+            # The cheapest key derivation: what seals a test's backup guards nothing.
+            cipher=self.cipher if self.cipher is not None else AgeCipher(work_factor=1),
+            examine=examine,
+            clock=self.clock,
+            host=lambda: self.host,
+            tool="bakthat test",
+            notice=self.notices.append,
+            progress=self.progress.append,
+        )
+
+    def keys_in(self, name: str) -> list[str]:
+        """The keys in the store of this name."""
+        return [info.key for info in self.stores[name].list()]
