@@ -17,6 +17,7 @@ line's business (`bakthat.entrypoints.cli`); programming errors stay Python's ow
     ├── AmbiguousName
     ├── DuplicateBackup
     ├── TargetExists                a restore would replace something
+    ├── TargetError                 where a restore goes to cannot be written: full, read-only, no permission
     ├── DatabaseError               the database of backups cannot be used
     ├── StoreError                  the store refused or failed
     │   ├── ObjectNotFound
@@ -92,6 +93,13 @@ class DuplicateBackup(BakthatError):
 
 class TargetExists(BakthatError):
     """A restore would replace something that is there, and was not told to."""
+
+
+class TargetError(BakthatError):
+    """The disk refuses what a restore writes: it is full, read-only, without permission, or cannot hold such files.
+
+    What was there before is untouched, unless the message says otherwise.
+    """
 
 
 class DatabaseError(BakthatError):
