@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import BinaryIO
 
 from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Tier
+from bakthat.domain.retrieval import Wait
 
 
 class ArchiveStore(ABC):
@@ -22,6 +24,9 @@ class ArchiveStore(ABC):
 
     minimum_days: int = 0
     """The age in days below which the service bills an archive as if it were that old."""
+
+    usual_waits: Mapping[Tier, Wait] = MappingProxyType({})
+    """The tiers that the store has, and how long a retrieval in each usually takes."""
 
     @abstractmethod
     def upload(self, body: BinaryIO, *, description: str, size_hint: int | None = None) -> ArchiveId:

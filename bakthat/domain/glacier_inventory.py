@@ -1,0 +1,85 @@
+"""The saved copy of the Glacier inventory: which stored filename is which archive.
+
+It is one JSON object, stored filename to archive id, under `KEY`. 2013 wrote a list of objects with `filename` and
+`archive_id`, which is read as well. A value that is neither, a later version may have put there: it is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from attrs import field, frozen
+
+from bakthat.domain.objects import ArchiveId
+from bakthat.errors import PayloadDamaged
+
+KEY = "bakthat_glacier_inventory"
+"""Where the copy lies in the profile's bucket."""
+
+
+def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(value))
+
+
+@frozen(kw_only=True)
+class GlacierInventory:
+    """`archives`: stored filename to archive id. `extra`: what this version does not know, kept as it was."""
+
+    archives: Mapping[str, ArchiveId] = field(factory=dict, converter=_frozen_mapping, hash=False)
+    extra: Mapping[str, Any] = field(factory=dict, converter=_frozen_mapping, hash=False)
+
+    def dumps(self) -> bytes:
+        """The copy as ASCII JSON, one archive a line, in the order of their names."""
+        return json.dumps({**self.extra, **self.archives}, ensure_ascii=True, indent=1, sort_keys=True).encode() + b"\n"
+
+    def merged(self, later: GlacierInventory) -> GlacierInventory:
+        """Everything that either knows; where both know a name, what `later` says of it."""
+        names = {*self.extra, *self.archives, *later.extra, *later.archives}
+        archives = {**self.archives, **later.archives}
+        extra = {**self.extra, **later.extra}
+        return GlacierInventory(
+            archives={name: archives[name] for name in names if name in archives and name not in later.extra},
+            extra={name: extra[name] for name in names if name in extra and name not in later.archives},
+        )
+
+    def without(self, stored_filenames: Iterable[str]) -> GlacierInventory:
+        """The same but for archives of these names."""
+        gone = set(stored_filenames)
+        return GlacierInventory(
+            archives={name: value for name, value in self.archives.items() if name not in gone}, extra=self.extra
+        )
+
+
+def loads(data: bytes) -> GlacierInventory:
+    """The inventory in these bytes, of today's form or of 2013's. Raises `PayloadDamaged` if they are none."""
+    try:
+        raw = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise PayloadDamaged(
+            f"{KEY} is not JSON ({error}); write it anew with `bakthat backup_glacier_inventory`"
+        ) from None
+    if isinstance(raw, dict):
+        return GlacierInventory(
+            archives={name: ArchiveId(value) for name, value in raw.items() if _is_id(value)},
+            extra={name: value for name, value in raw.items() if not _is_id(value)},
+        )
+    if isinstance(raw, list):
+        return GlacierInventory(archives=dict(_listed(element) for element in raw))
+    raise PayloadDamaged(f"{KEY} is no inventory; write it anew with `bakthat backup_glacier_inventory`")
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _listed(element: object) -> tuple[str, ArchiveId]:
+    if isinstance(element, dict):
+        name, archive_id = element.get("filename"), element.get("archive_id")
+        if isinstance(name, str) and isinstance(archive_id, str) and archive_id:
+            return name, ArchiveId(archive_id)
+    raise PayloadDamaged(
+        f"{KEY} holds an element without filename and archive_id; write it anew with `bakthat backup_glacier_inventory`"
+    )
