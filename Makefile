@@ -1,0 +1,36 @@
+# `make check` is everything: what a person, the pre-commit hook and CI run.
+BIN := .venv/bin
+
+.PHONY: check format lint types imports test fast clean
+
+check: .venv/installed lint types imports test
+
+# The environment of this checkout, at the versions that constraints.txt names.
+.venv/installed: pyproject.toml constraints.txt
+	python3 -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,postgres]'
+	touch $@
+
+format: .venv/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/installed
+	$(BIN)/mypy
+
+imports: .venv/installed
+	$(BIN)/lint-imports
+
+test: .venv/installed
+	$(BIN)/python -m pytest -n 2
+
+# The domain and the use cases alone: seconds.
+fast: .venv/installed
+	$(BIN)/python -m pytest -q tests/domain tests/usecases
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,268 @@
+"""`backup`: what is stored, recorded and named, and what remains when something fails."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from bakthat.domain.payload import Keys
+from bakthat.domain.query import Query
+from bakthat.errors import (
+    AccessDenied,
+    DatabaseError,
+    InvalidName,
+    PayloadDamaged,
+    SourceError,
+    StoreUnavailable,
+    UnknownDestination,
+)
+from bakthat.ports.payload import Cipher
+from bakthat.testing.faulty import Fault, FaultyObjectStore
+from bakthat.testing.toolbox import Toolbox
+from bakthat.usecases.backup import BackupRequest, backup
+
+NAME = "site.20260102030405.tgz"
+ENTRY = f"bakthat_catalog/{NAME}.json"
+
+
+def request(source: Path, **changes) -> BackupRequest:
+    return BackupRequest(source=source, destination="s3", **changes)
+
+
+def stored(box: Toolbox, name: str) -> bytes:
+    with box.stores["s3"].open(name) as reader:
+        return reader.read()
+
+
+def rows(box: Toolbox) -> list[str]:
+    return [found.stored_filename for found in box.repo.find(Query(deleted=True))]
+
+
+# what a backup is
+
+
+def test_a_directory_becomes_one_tgz_under_its_base_name(box: Toolbox, tree: Path) -> None:
+    made = backup(request(tree), box.tools)
+    with tarfile.open(fileobj=io.BytesIO(stored(box, NAME))) as archive:
+        names = archive.getnames()
+    assert made.stored_filename == NAME
+    assert names == ["site", "site/index.html", "site/pages", "site/pages/about.html"]
+
+
+def test_the_record_holds_the_facts(box: Toolbox, tree: Path) -> None:
+    made = backup(request(tree, tags=("web", "daily")), box.tools)
+    content = stored(box, NAME)
+    assert (made.backend, made.filename, made.size, made.tags) == ("s3", "site", len(content), ("web", "daily"))
+    assert made.sha256 == hashlib.sha256(content).hexdigest()
+    assert made.metadata["source"] == str(tree)
+    assert made.metadata["client"] == "host"
+    assert made.location == "memory://s3"
+    assert made.metadata["counts"] == {"files": 2, "directories": 2, "others": 0, "bytes": 19}
+    assert not made.is_incomplete
+
+
+def test_the_record_is_in_the_database_and_in_the_catalog(box: Toolbox, tree: Path) -> None:
+    made = backup(request(tree), box.tools)
+    assert list(box.repo.find(Query())) == [made]
+    entry = json.loads(stored(box, ENTRY))
+    assert (entry["bakthat_catalog"], entry["stored_filename"], entry["sha256"]) == (1, NAME, made.sha256)
+
+
+def test_a_file_becomes_a_tgz_with_that_file(box: Toolbox, tree: Path) -> None:
+    backup(request(tree / "index.html"), box.tools)
+    with tarfile.open(fileobj=io.BytesIO(stored(box, "index.html.20260102030405.tgz"))) as archive:
+        assert archive.getnames() == ["index.html"]
+
+
+def test_without_compression_a_file_is_stored_as_it_is(box: Toolbox, tree: Path) -> None:
+    backup(request(tree / "index.html", compress=False), box.tools)
+    assert stored(box, "index.html.20260102030405") == b"<h1>hello</h1>"
+
+
+def test_without_compression_a_directory_is_a_bare_tar(box: Toolbox, tree: Path) -> None:
+    backup(request(tree, compress=False), box.tools)
+    with tarfile.open(fileobj=io.BytesIO(stored(box, "site.20260102030405.tar")), mode="r:") as archive:
+        assert "site/index.html" in archive.getnames()
+
+
+def test_a_packed_source_is_stored_unchanged_and_renamed(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "dump.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(tree, "site")
+    made = backup(request(packed), box.tools)
+    assert made.stored_filename == "dump.20260102030405.tgz"
+    assert stored(box, "dump.20260102030405.tgz") == packed.read_bytes()
+    assert made.metadata["packed_by_source"] is True
+
+
+def test_with_a_passphrase_an_age_file_is_stored(box: Toolbox, tree: Path) -> None:
+    made = backup(request(tree, keys=Keys(passphrase="secret")), box.tools)
+    assert made.stored_filename == NAME + ".enc"
+    assert stored(box, NAME + ".enc").startswith(b"age-encryption.org/v1\n")
+    assert made.metadata["encryption"] == {"scheme": "age-scrypt", "recipients": []}
+    assert "secret" not in json.dumps(made.as_record())
+
+
+def test_excluded_files_stay_out(box: Toolbox, tree: Path) -> None:
+    backup(request(tree, excludes=("*.html", "!index.html")), box.tools)
+    with tarfile.open(fileobj=io.BytesIO(stored(box, NAME))) as archive:
+        assert [m.name for m in archive.getmembers() if m.isfile()] == ["site/index.html"]
+
+
+# names
+
+
+@pytest.mark.parametrize(
+    ("make", "series"),
+    [
+        (lambda tree: Path(f"{tree}/"), "site"),
+        (lambda tree: tree / "pages" / "..", "site"),
+        (lambda tree: tree / ".", "site"),
+    ],
+)
+def test_the_series_is_the_base_name_however_the_path_is_written(box: Toolbox, tree: Path, make, series: str) -> None:
+    assert backup(request(make(tree)), box.tools).filename == series
+
+
+@pytest.mark.parametrize(
+    ("name", "series"),
+    [
+        (b"with space", "with space"),
+        (b"new\nline", "new%0Aline"),
+        (b"latin\xe9", "latin%E9"),
+        ("ümläut".encode(), "ümläut"),
+    ],
+)
+def test_any_file_name_makes_a_series(box: Toolbox, tmp_path: Path, name: bytes, series: str) -> None:
+    path = os.path.join(os.fsencode(tmp_path), name)
+    os.mkdir(path)
+    made = backup(request(Path(os.fsdecode(path))), box.tools)
+    assert made.filename == series
+    with tarfile.open(fileobj=io.BytesIO(stored(box, made.stored_filename))) as archive:
+        assert os.fsencode(archive.getnames()[0]) == name
+
+
+def test_a_given_name_is_the_series_and_members_keep_their_own(box: Toolbox, tree: Path) -> None:
+    made = backup(request(tree, name="web"), box.tools)
+    assert made.stored_filename == "web.20260102030405.tgz"
+    assert made.metadata["root"] == "site"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\nb", "x" * 201])
+def test_a_name_that_no_backup_can_have_is_refused(box: Toolbox, tree: Path, name: str) -> None:
+    with pytest.raises(InvalidName):
+        backup(request(tree, name=name), box.tools)
+    assert box.keys_in("s3") == []
+
+
+def test_backups_of_one_second_take_the_next_free_seconds(box: Toolbox, tree: Path) -> None:
+    names = [backup(request(tree), box.tools).stored_filename for _ in range(3)]
+    assert names == ["site.20260102030405.tgz", "site.20260102030406.tgz", "site.20260102030407.tgz"]
+
+
+def test_a_name_that_another_machine_took_is_left_alone(box: Toolbox, tree: Path) -> None:
+    box.stores["s3"].put(NAME, io.BytesIO(b"theirs"))
+    assert backup(request(tree), box.tools).stored_filename == "site.20260102030406.tgz"
+    assert stored(box, NAME) == b"theirs"
+
+
+def test_the_same_second_in_another_destination_is_another_backup(box: Toolbox, tree: Path) -> None:
+    backup(request(tree), box.tools)
+    made = backup(BackupRequest(source=tree, destination="local"), box.tools)
+    assert made.stored_filename == NAME
+
+
+# incomplete
+
+
+def test_a_file_that_vanishes_is_named_and_the_rest_is_stored(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    source = tmp_path / "vanishing"
+    source.mkdir()
+    (source / "a").write_bytes(b"x" * 3_000_000)
+    (source / "b").write_bytes(b"y")
+
+    def unlink_b(_: object) -> None:
+        (source / "b").unlink(missing_ok=True)
+
+    made = backup(request(source), evolve(box.tools, progress=unlink_b))
+    assert made.is_incomplete
+    assert [notice for notice in box.notices if "b" in notice]
+    with tarfile.open(fileobj=io.BytesIO(stored(box, made.stored_filename))) as archive:
+        assert "vanishing/a" in archive.getnames()
+
+
+# faults
+
+
+def test_no_such_source_stores_nothing(box: Toolbox, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="nowhere"):
+        backup(request(tmp_path / "nowhere"), box.tools)
+    assert (box.keys_in("s3"), rows(box)) == ([], [])
+
+
+def test_an_unknown_destination_stores_nothing(box: Toolbox, tree: Path) -> None:
+    with pytest.raises(UnknownDestination):
+        backup(BackupRequest(source=tree, destination="s4"), box.tools)
+
+
+@pytest.mark.parametrize("after_bytes", [None, 0, 10, 100])
+def test_a_store_that_fails_leaves_neither_object_nor_row(box: Toolbox, tree: Path, after_bytes: int | None) -> None:
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="put", after_bytes=after_bytes))
+    with pytest.raises(StoreUnavailable, match="scripted"):
+        backup(request(tree), box.tools)
+    assert (box.keys_in("s3"), rows(box)) == ([], [])
+
+
+def test_after_a_failure_the_next_backup_just_works(box: Toolbox, tree: Path) -> None:
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="put"))
+    with pytest.raises(StoreUnavailable):
+        backup(request(tree), box.tools)
+    assert backup(request(tree), box.tools).stored_filename == NAME
+
+
+def test_a_catalog_entry_that_fails_does_not_undo_the_backup(box: Toolbox, tree: Path) -> None:
+    fault = Fault(method="put", key="bakthat_catalog/", error=lambda: AccessDenied("no permission"))
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], fault)
+    made = backup(request(tree), box.tools)
+    assert rows(box) == [made.stored_filename]
+    assert box.notices == [f"{NAME} is stored, but its catalog entry is not: no permission"]
+
+
+def test_a_database_that_fails_says_that_the_archive_is_stored(box: Toolbox, tree: Path) -> None:
+    class FullRepo(type(box.repo)):
+        def add(self, backup: object) -> None:
+            raise DatabaseError("the disk is full")
+
+    box.repo = FullRepo()
+    with pytest.raises(DatabaseError, match=r"is stored, but not in the database.*bakthat sync"):
+        backup(request(tree), box.tools)
+    assert box.keys_in("s3") == [ENTRY, NAME]
+
+
+def test_a_cipher_that_lets_plain_bytes_through_stores_nothing(box: Toolbox, tree: Path) -> None:
+    class Leaking(Cipher):
+        def sealing(self, into, keys):
+            return contextlib.nullcontext(into)
+
+        def unsealing(self, sealed, keys):
+            raise AssertionError
+
+    box.cipher = Leaking()
+    with pytest.raises(PayloadDamaged, match="not encrypted"):
+        backup(request(tree, keys=Keys(passphrase="x")), box.tools)
+    assert box.keys_in("s3") == []
+
+
+def test_ctrl_c_leaves_neither_object_nor_row(box: Toolbox, tree: Path) -> None:
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="put", after_bytes=20, error=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        backup(request(tree), box.tools)
+    assert (box.keys_in("s3"), rows(box)) == ([], [])

@@ -1,0 +1,88 @@
+"""The pipe carries bytes, and errors of either side, and never more than its limit."""
+
+from __future__ import annotations
+
+import threading
+from typing import BinaryIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bakthat.usecases.pipe import flowing
+
+
+class Broken(Exception):
+    pass
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.binary(max_size=50)), st.integers(1, 20), st.integers(1, 30))
+def test_what_is_written_is_read_whatever_the_pieces(pieces: list[bytes], size: int, limit: int) -> None:
+    def produce(into: BinaryIO) -> int:
+        return sum(into.write(piece) for piece in pieces)
+
+    with flowing(produce, limit=limit) as flow:
+        got = list(iter(lambda: flow.reader.read(size), b""))
+    whole = b"".join(pieces)
+    assert b"".join(got) == whole
+    assert all(len(piece) == size for piece in got[:-1])
+    assert flow.result() == len(whole)
+
+
+def test_a_writer_may_reuse_its_buffer() -> None:
+    def produce(into: BinaryIO) -> None:
+        buffer = bytearray(3)
+        for value in range(5):
+            buffer[:] = bytes([value]) * 3
+            into.write(buffer)
+
+    with flowing(produce) as flow:
+        assert flow.reader.read() == b"".join(bytes([value]) * 3 for value in range(5))
+
+
+def test_an_error_of_the_producer_comes_out_of_read_as_it_is() -> None:
+    error = Broken("first")
+
+    def produce(into: BinaryIO) -> None:
+        into.write(b"some")
+        raise error
+
+    with flowing(produce) as flow, pytest.raises(Broken) as caught:
+        flow.reader.read()
+    assert caught.value is error
+
+
+def test_an_error_of_the_reader_ends_the_producer_and_comes_out() -> None:
+    ended = threading.Event()
+
+    def produce(into: BinaryIO) -> None:
+        try:
+            while True:
+                into.write(bytes(1000))
+        finally:
+            ended.set()
+
+    with pytest.raises(Broken), flowing(produce, limit=5000) as flow:
+        flow.reader.read(10)
+        raise Broken
+    assert ended.is_set()
+
+
+def test_the_producer_waits_when_the_pipe_is_full() -> None:
+    written = 0
+    full = threading.Event()
+
+    def produce(into: BinaryIO) -> None:
+        nonlocal written
+        for _ in range(100):
+            if written == 5:
+                full.set()
+            into.write(bytes(10))
+            written += 1
+
+    with flowing(produce, limit=50) as flow:
+        assert full.wait(10)
+        seen = written
+        assert flow.reader.read() == bytes(1000)
+    assert seen == 5
