@@ -48,7 +48,8 @@ def parse(stored_filename: str) -> StoredName:
         if match is None:
             continue
         try:
-            when = datetime.strptime(match["date"], DATE_FORMAT).replace(tzinfo=UTC)
+            # ISO's basic form, read in C: every listing reads every date, and `strptime` takes six times as long.
+            when = datetime.fromisoformat(f"{match['date'][:8]}T{match['date'][8:]}Z")
         except ValueError:
             continue
         return StoredName(

@@ -1,0 +1,71 @@
+"""Intervals as people type them: `3M2D8h20m5s`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from bakthat.errors import InvalidInterval
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "D": 86_400, "W": 7 * 86_400, "M": 30 * 86_400, "Y": 365 * 86_400}
+"""The seconds of each unit. A month is 30 days and a year 365, as in 2013."""
+
+GRAMMAR = (
+    "an interval is numbers with units, such as 3M2D8h20m5s "
+    "(s seconds, m minutes, h hours, D days, W weeks, M months of 30 days, Y years of 365 days)"
+)
+
+LONGEST = timedelta(days=1000 * 365)
+"""A longer interval is refused, so that now minus an interval is always a date."""
+
+_TERM = re.compile(r"(?P<number>[0-9]+)(?P<unit>[smhDWMY])")
+_NUMBER = re.compile(r"[0-9]+")
+_LONGEST_SECONDS = int(LONGEST.total_seconds())
+_SHOWN = 40  # characters of a wrong interval that its message repeats
+
+
+def parse_interval(text: str) -> timedelta:
+    """The interval in this text: numbers with units, in any order, a unit as often as one likes; the sum of all.
+
+    Always positive, and at most `LONGEST`. Raises `InvalidInterval`, which says what is wrong at which place (counted
+    from 1) and shows the grammar.
+    """
+    if not text:
+        raise _invalid(text, "it is empty")
+    seconds = 0
+    place = 0
+    while place < len(text):
+        term = _TERM.match(text, place)
+        if term is None:
+            raise _invalid(text, _what_is_wrong(text, place))
+        digits = term["number"].lstrip("0")
+        if not digits:
+            raise _invalid(text, f"the number at place {place + 1} is zero")
+        too_long = len(digits) > len(str(_LONGEST_SECONDS))  # int() of thousands of digits is an error of its own
+        seconds += _LONGEST_SECONDS + 1 if too_long else int(digits) * UNITS[term["unit"]]
+        place = term.end()
+    if seconds > _LONGEST_SECONDS:
+        raise _invalid(text, "it is longer than 1000 years")
+    return timedelta(seconds=seconds)
+
+
+def _what_is_wrong(text: str, place: int) -> str:
+    """Why no number with a unit begins here."""
+    number = _NUMBER.match(text, place)
+    at = place if number is None else number.end()
+    if at == len(text):
+        return f"the number at place {place + 1} has no unit"
+    char = text[at]
+    if char == " ":
+        return f"a space at place {at + 1}, and it is written without any"
+    found = f"{char!a} at place {at + 1}"
+    if number is None:
+        return f"{found} stands where a number belongs"
+    other_case = char.swapcase()
+    hint = f", {other_case!r} is one" if other_case in UNITS else ""
+    return f"{found} is no unit{hint}"
+
+
+def _invalid(text: str, reason: str) -> InvalidInterval:
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return InvalidInterval(f"{shown!r} is no interval: {reason}; {GRAMMAR}")

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bakthat.domain.interval import GRAMMAR, LONGEST, UNITS, parse_interval
+from bakthat.errors import InvalidInterval
+
+TERMS = st.lists(st.tuples(st.integers(1, 40), st.sampled_from(sorted(UNITS))), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("1s", timedelta(seconds=1)),
+        ("20m", timedelta(minutes=20)),
+        ("8h", timedelta(hours=8)),
+        ("2D", timedelta(days=2)),
+        ("3W", timedelta(days=21)),
+        ("1M", timedelta(days=30)),
+        ("1Y", timedelta(days=365)),
+        ("3M2D8h20m5s", timedelta(days=92, hours=8, minutes=20, seconds=5)),
+        ("5s3M", timedelta(days=90, seconds=5)),
+        ("1D1D1D", timedelta(days=3)),
+        ("007D", timedelta(days=7)),
+        ("86400s", timedelta(days=1)),
+        ("1000Y", LONGEST),
+    ],
+)
+def test_numbers_with_units_are_added_up(text, meaning):
+    assert parse_interval(text) == meaning
+
+
+def test_a_month_and_minutes_are_told_apart_by_their_case():
+    assert parse_interval("1M") == 30 * 24 * 60 * parse_interval("1m")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it is empty"),
+        ("3", "the number at place 1 has no unit"),
+        ("1D30", "the number at place 3 has no unit"),
+        ("M3", "'M' at place 1 stands where a number belongs"),
+        ("3X", "'X' at place 2 is no unit"),
+        ("3d", "'d' at place 2 is no unit, 'D' is one"),
+        ("3S", "'S' at place 2 is no unit, 's' is one"),
+        ("-3D", "'-' at place 1 stands where a number belongs"),
+        ("+3D", "'+' at place 1 stands where a number belongs"),
+        ("1.5D", "'.' at place 2 is no unit"),
+        ("3 M", "a space at place 2, and it is written without any"),
+        (" 3M", "a space at place 1, and it is written without any"),
+        ("3M ", "a space at place 3, and it is written without any"),
+        ("3M\n", "'\\n' at place 3 stands where a number belongs"),
+        ("0D", "the number at place 1 is zero"),
+        ("1D0h", "the number at place 3 is zero"),
+        ("٣D", "'\\u0663' at place 1 stands where a number belongs"),
+        ("1000Y1s", "it is longer than 1000 years"),
+        ("999999999Y", "it is longer than 1000 years"),
+        ("1" * 5000 + "s", "it is longer than 1000 years"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place_and_the_grammar(text, reason):
+    with pytest.raises(InvalidInterval) as caught:
+        parse_interval(text)
+    assert f" is no interval: {reason}; {GRAMMAR}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_long_wrong_interval_is_not_repeated_whole():
+    with pytest.raises(InvalidInterval) as caught:
+        parse_interval("9" * 100_000 + "X")
+    assert len(str(caught.value)) < 300
+
+
+@given(TERMS)
+@settings(max_examples=60, deadline=None)
+def test_the_order_of_the_terms_does_not_matter(terms):
+    written = [f"{number}{unit}" for number, unit in terms]
+    meaning = timedelta(seconds=sum(number * UNITS[unit] for number, unit in terms))
+    assert parse_interval("".join(written)) == parse_interval("".join(reversed(written))) == meaning
+
+
+@given(st.text("0123456789smhDWMYdx -+.\n\0é٣²", max_size=12))
+@settings(max_examples=120, deadline=None)
+def test_any_text_is_a_positive_interval_or_one_clear_error(text):
+    try:
+        interval = parse_interval(text)
+    except InvalidInterval:
+        return
+    assert timedelta() < interval <= LONGEST

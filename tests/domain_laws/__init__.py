@@ -1,0 +1,1 @@
+"""Laws of the domain that take thousands of examples: seconds, not milliseconds."""
