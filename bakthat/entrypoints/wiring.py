@@ -23,7 +23,7 @@ from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
-from bakthat.usecases.destination import Destination
+from bakthat.usecases.destination import Destination, ObjectDestination
 from bakthat.usecases.tools import Tools
 
 DEFAULT_CONFIG = "~/.bakthat.yml"
@@ -113,7 +113,7 @@ class Destinations:
             owner = s3_owner(profile)
             from bakthat.adapters.s3 import S3ObjectStore
 
-            return Destination(owner=owner, objects=S3ObjectStore.from_profile(profile))
+            return ObjectDestination(owner, S3ObjectStore.from_profile(profile))
         if name == "local":
             from bakthat.adapters.local_store import LocalObjectStore
 
@@ -134,7 +134,7 @@ def owners_of(profile: Profile) -> tuple[Owner, ...]:
 
 def _handed_in(name: str, store: ObjectStore, profile: Profile) -> Destination:
     owner = Owner(backend=name, location=store.location, backend_hash=backend_hash(profile.access_key, store.location))
-    return Destination(owner=owner, objects=store)
+    return ObjectDestination(owner, store)
 
 
 class LateCipher(Cipher):

@@ -18,7 +18,7 @@ from bakthat.errors import UnknownDestination
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
-from bakthat.usecases.destination import Destination
+from bakthat.usecases.destination import Destination, ObjectDestination
 from bakthat.usecases.tools import Tools
 
 
@@ -61,7 +61,7 @@ class Toolbox:
             raise UnknownDestination(f"{name!r} is no destination; there are {', '.join(self.stores)}")
         store = self.stores[name]
         owner = Owner(backend=name, location=store.location, backend_hash=backend_hash(None, store.location))
-        return Destination(owner=owner, objects=store)
+        return ObjectDestination(owner, store)
 
     @property
     def tools(self) -> Tools:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.catalog import CatalogEntry
-from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport, SourceKind
+from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.stored_name import StoredName, check_series, series_of
 from bakthat.errors import BakthatError, DuplicateBackup, ObjectExists
-from bakthat.ports.payload import Packer
 from bakthat.usecases.destination import Destination
+from bakthat.usecases.payload import Shape, shape_for, writing
 from bakthat.usecases.pipe import flowing
 from bakthat.usecases.recorded import RecordedReader
 from bakthat.usecases.tools import Tools
@@ -44,16 +43,6 @@ class BackupRequest:
     compress: bool = True
 
 
-@frozen(kw_only=True)
-class _Shape:
-    """How the bytes are made, and what the stored name ends in."""
-
-    packer: Packer
-    gzipped: bool
-    suffix: str
-    packed_by_source: bool = False
-
-
 def backup(request: BackupRequest, tools: Tools) -> Backup:
     """Store the source as one archive, then its catalog entry, then its record; give back the record.
 
@@ -63,7 +52,7 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     """
     kind = tools.examine(request.source)
     base_name = Path(os.path.abspath(request.source)).name
-    shape = _shape(kind, request.compress, tools)
+    shape = shape_for(kind, request.compress, tools)
     series = _series(request.name, base_name, shape)
     destination = tools.destination(request.destination)
     name = StoredName(
@@ -84,17 +73,7 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     raise DuplicateBackup(f"{name}: every second of the last minute holds a backup of this name already; try again")
 
 
-def _shape(kind: SourceKind, compress: bool, tools: Tools) -> _Shape:
-    if kind is SourceKind.DIRECTORY:
-        return _Shape(packer=tools.tar, gzipped=compress, suffix=".tgz" if compress else ".tar")
-    if not compress:
-        return _Shape(packer=tools.plain, gzipped=False, suffix="")
-    if kind is SourceKind.PACKED_FILE:
-        return _Shape(packer=tools.plain, gzipped=False, suffix=".tgz", packed_by_source=True)
-    return _Shape(packer=tools.tar, gzipped=True, suffix=".tgz")
-
-
-def _series(name: str | None, base_name: str, shape: _Shape) -> str:
+def _series(name: str | None, base_name: str, shape: Shape) -> str:
     if name is not None:
         return check_series(name)
     if shape.packed_by_source:
@@ -109,8 +88,19 @@ def _known(stored_filename: str, destination: Destination, tools: Tools) -> bool
 
 
 def _store(
-    request: BackupRequest, name: StoredName, shape: _Shape, base_name: str, destination: Destination, tools: Tools
+    request: BackupRequest, name: StoredName, shape: Shape, base_name: str, destination: Destination, tools: Tools
 ) -> Backup:
+    draft = Backup(
+        backend=destination.name,
+        backend_hash=destination.owner.backend_hash,
+        backup_date=name.when,
+        filename=name.series,
+        stored_filename=str(name),
+        size=0,
+        tags=request.tags,
+        last_updated=name.when,
+        metadata=_metadata(request, shape, base_name, destination, tools),
+    )
     read = 0
 
     def on_bytes(count: int) -> None:
@@ -119,32 +109,21 @@ def _store(
         tools.progress(Progress(stage="backing up", done=read))
 
     def produce(into: BinaryIO) -> PackReport:
-        with ExitStack() as chain:
-            sink = into
-            if request.keys:
-                sink = chain.enter_context(tools.cipher.sealing(sink, request.keys))
-            if shape.gzipped:
-                sink = chain.enter_context(tools.compressor.compressing(sink))
+        with writing(into, shape, request.keys, tools) as sink:
             return shape.packer.pack(request.source, sink, excludes=request.excludes, on_bytes=on_bytes)
 
     with flowing(produce) as flow:
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if request.keys else b"")
-        destination.store(str(name), cast(BinaryIO, body))
+        extra = destination.store(draft, cast(BinaryIO, body))
         report = flow.result()
 
     for problem in report.problems + report.notices:
         tools.notice(f"{problem.path}: {problem.reason}")
-    now = whole_seconds(tools.clock())
-    made = Backup(
-        backend=destination.name,
-        backend_hash=destination.owner.backend_hash,
-        backup_date=name.when,
-        filename=name.series,
-        stored_filename=str(name),
+    made = evolve(
+        draft,
         size=body.size,
-        tags=request.tags,
-        last_updated=now,
-        metadata=_metadata(request, shape, base_name, destination, report, body.sha256, tools),
+        last_updated=whole_seconds(tools.clock()),
+        metadata={**draft.metadata, **_facts(report, body.sha256), **extra},
     )
     _record(made, destination, tools)
     return made
@@ -152,23 +131,34 @@ def _store(
 
 def _metadata(
     request: BackupRequest,
-    shape: _Shape,
+    shape: Shape,
     base_name: str,
     destination: Destination,
-    report: PackReport,
-    sha256: str,
     tools: Tools,
 ) -> dict[str, Any]:
+    """What is known of a backup before its first byte."""
     keys = request.keys
     metadata: dict[str, Any] = {
         "is_enc": bool(keys),
         "client": tools.host(),
         "location": destination.owner.location,
-        "sha256": sha256,
         "source": _printable(os.path.abspath(request.source)),
         "root": _printable(base_name or "root"),
         "tool": tools.tool,
         "compression": "gzip" if shape.gzipped else "none",
+    }
+    if keys:
+        scheme = "age-x25519" if keys.recipients else "age-scrypt"
+        metadata["encryption"] = {"scheme": scheme, "recipients": list(keys.recipients)}
+    if shape.packed_by_source:
+        metadata["packed_by_source"] = True
+    return metadata
+
+
+def _facts(report: PackReport, sha256: str) -> dict[str, Any]:
+    """What is known after the last one."""
+    metadata: dict[str, Any] = {
+        "sha256": sha256,
         "counts": {
             "files": report.files,
             "directories": report.directories,
@@ -176,11 +166,6 @@ def _metadata(
             "bytes": report.size,
         },
     }
-    if keys:
-        scheme = "age-x25519" if keys.recipients else "age-scrypt"
-        metadata["encryption"] = {"scheme": scheme, "recipients": list(keys.recipients)}
-    if shape.packed_by_source:
-        metadata["packed_by_source"] = True
     if report.problems:
         metadata["incomplete"] = True
         metadata["problems"] = [

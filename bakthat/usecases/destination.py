@@ -3,52 +3,122 @@
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import BinaryIO
+from datetime import datetime
+from typing import Any, BinaryIO
 
 from attrs import frozen
 
-from bakthat.domain import catalog
 from bakthat.domain.backup import Backup, Owner
+from bakthat.domain.catalog import CatalogEntry, key_of, loads, stored_filename_of
+from bakthat.domain.objects import ObjectInfo, Tier
 from bakthat.errors import ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
 
 
 @frozen(kw_only=True)
-class Destination:
-    """A store under the name that a person gives it (`s3`, `local`, …). `owner` marks the records of what is in it."""
+class Found:
+    """An archive as a destination's own list tells of it. `size`: bytes. `modified`: aware UTC. `entry_modified`: when
+    its catalog entry was written, None if it has none. `record`: what the list itself says of the backup, beyond."""
+
+    stored_filename: str
+    size: int
+    modified: datetime
+    entry_modified: datetime | None = None
+    record: Backup | None = None
+
+
+class Destination(ABC):
+    """A store under the name that a person gives it (`s3`, `glacier`, `local`, …). `owner` marks the records of what
+    is in it. `catalog`: where catalog entries lie, None if there is nowhere."""
 
     owner: Owner
-    objects: ObjectStore
+    catalog: ObjectStore | None
 
     @property
     def name(self) -> str:
         return self.owner.backend
 
-    def store(self, stored_filename: str, body: BinaryIO, *, size_hint: int | None = None) -> int:
-        """Store an archive whole or not at all, and give its size in bytes. Raises `ObjectExists`."""
-        return self.objects.put(stored_filename, body, size_hint=size_hint).size
+    @abstractmethod
+    def store(self, draft: Backup, body: BinaryIO) -> Mapping[str, Any]:
+        """Store an archive whole or not at all. `draft`: its record as far as it is known before. Gives what the record
+        needs to find it again, for its metadata. Raises `ObjectExists` if the name is taken."""
 
-    def open(self, backup: Backup) -> AbstractContextManager[BinaryIO]:
-        """Read a backup's stored bytes. Raises `ObjectNotFound` and what else the store says."""
-        return self.objects.open(backup.stored_filename)
+    @abstractmethod
+    def open(self, backup: Backup, *, tier: Tier | None = None) -> AbstractContextManager[BinaryIO]:
+        """Read a backup's stored bytes. `tier`: how fast, where that can be chosen. On entry: `ObjectNotFound`,
+        `RetrievalPending` while it is being retrieved, and what else the store says."""
 
+    @abstractmethod
+    def size_of(self, backup: Backup) -> int | None:
+        """The bytes that the store holds of a backup, None if it cannot tell at once. Raises `ObjectNotFound`."""
+
+    @abstractmethod
     def remove(self, backup: Backup) -> None:
         """The archive is absent afterwards."""
-        self.objects.delete(backup.stored_filename)
 
-    def write_entry(self, entry: catalog.CatalogEntry) -> None:
-        """Put the catalog entry next to its archive, in the place of an earlier one."""
-        self.objects.put(catalog.key_of(entry.backup.stored_filename), io.BytesIO(entry.dumps()), replace=True)
+    @abstractmethod
+    def found(self) -> Iterator[Found]:
+        """Every archive, by one listing. Raises `RetrievalPending` where the list itself must be waited for."""
 
-    def read_entry(self, stored_filename: str) -> catalog.CatalogEntry | None:
+    def write_entry(self, entry: CatalogEntry) -> None:
+        """Put the catalog entry where the store keeps them, in the place of an earlier one."""
+        if self.catalog is not None:
+            key = key_of(entry.backup.stored_filename)
+            self.catalog.put(key, io.BytesIO(entry.dumps()), replace=True)
+
+    def read_entry(self, stored_filename: str) -> CatalogEntry | None:
         """The catalog entry of an archive, None if there is none. Raises `PayloadDamaged`."""
+        if self.catalog is None:
+            return None
         try:
-            with self.objects.open(catalog.key_of(stored_filename)) as reader:
-                return catalog.loads(reader.read())
+            with self.catalog.open(key_of(stored_filename)) as reader:
+                return loads(reader.read())
         except ObjectNotFound:
             return None
 
     def remove_entry(self, stored_filename: str) -> None:
         """The catalog entry is absent afterwards."""
-        self.objects.delete(catalog.key_of(stored_filename))
+        if self.catalog is not None:
+            self.catalog.delete(key_of(stored_filename))
+
+
+class ObjectDestination(Destination):
+    """Archives are objects under their stored filenames, their catalog entries beside them."""
+
+    def __init__(self, owner: Owner, objects: ObjectStore) -> None:
+        self.owner = owner
+        self.objects = objects
+        self.catalog = objects
+
+    def store(self, draft: Backup, body: BinaryIO) -> Mapping[str, Any]:
+        self.objects.put(draft.stored_filename, body)
+        return {}
+
+    def open(self, backup: Backup, *, tier: Tier | None = None) -> AbstractContextManager[BinaryIO]:
+        return self.objects.open(backup.stored_filename)
+
+    def size_of(self, backup: Backup) -> int | None:
+        return self.objects.stat(backup.stored_filename).size
+
+    def remove(self, backup: Backup) -> None:
+        self.objects.delete(backup.stored_filename)
+
+    def found(self) -> Iterator[Found]:
+        archives: list[ObjectInfo] = []
+        entries: dict[str, datetime] = {}
+        for info in self.objects.list():
+            described = stored_filename_of(info.key)
+            if described is not None:
+                entries[described] = info.modified
+            else:
+                archives.append(info)
+        for info in archives:
+            yield Found(
+                stored_filename=info.key,
+                size=info.size,
+                modified=info.modified,
+                entry_modified=entries.get(info.key),
+            )

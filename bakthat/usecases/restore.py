@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -12,9 +11,9 @@ from attrs import field, frozen
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.domain.progress import Progress
-from bakthat.domain.stored_name import parse
-from bakthat.errors import InvalidName, PasswordNeeded, PayloadDamaged, PayloadError, WrongPassword
+from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, WrongPassword
 from bakthat.usecases.choosing import choose
+from bakthat.usecases.payload import opened, shape_of
 from bakthat.usecases.recorded import CheckedReader
 from bakthat.usecases.tools import Tools
 
@@ -76,30 +75,15 @@ def unpack(stored: BinaryIO, backup: Backup, keys: Keys, request: RestoreRequest
         done += count
         tools.progress(Progress(stage="restoring", done=done, total=backup.size))
 
+    shape = shape_of(backup, tools)
+    checked = cast(BinaryIO, CheckedReader(stored, size=backup.size, sha256=backup.sha256, on_bytes=on_bytes))
     try:
-        with ExitStack() as chain:
-            plain = cast(BinaryIO, CheckedReader(stored, size=backup.size, sha256=backup.sha256, on_bytes=on_bytes))
-            if backup.is_encrypted:
-                plain = chain.enter_context(tools.cipher.unsealing(plain, keys))
-            suffix, name = _suffix_and_name(backup)
-            if suffix == ".tgz":
-                plain = chain.enter_context(tools.compressor.decompressing(plain))
-            packer = tools.plain if suffix == "" else tools.tar
-            return packer.unpack(plain, request.target, name=name, overwrite=request.overwrite, only=request.only)
+        with opened(checked, backup, keys, tools) as plain:
+            return shape.packer.unpack(
+                plain, request.target, name=shape.name, overwrite=request.overwrite, only=request.only
+            )
     except (PayloadDamaged, WrongPassword) as error:
         raise _named(error, backup) from error
-
-
-def _suffix_and_name(backup: Backup) -> tuple[str, str]:
-    """What the plain bytes are (`.tgz`, `.tar`, or nothing: a file as it is), and the name of that file."""
-    root = backup.metadata.get("root")
-    name = root if isinstance(root, str) and root else backup.filename
-    if backup.metadata.get("packed_by_source"):
-        return "", name
-    try:
-        return parse(backup.stored_filename).suffix, name
-    except InvalidName:
-        return "", name
 
 
 def _named(error: PayloadError, backup: Backup) -> PayloadError:

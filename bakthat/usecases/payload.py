@@ -1,0 +1,80 @@
+"""How a backup's stored bytes are made, and undone layer by layer. The one place that maps names to formats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO
+
+from attrs import frozen
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.payload import Keys, SourceKind
+from bakthat.domain.stored_name import parse
+from bakthat.errors import InvalidName, PasswordNeeded
+from bakthat.ports.payload import Packer
+from bakthat.usecases.tools import Tools
+
+
+@frozen(kw_only=True)
+class Shape:
+    """How the plain bytes of a backup are made. `suffix`: what its stored filename ends in. `packed_by_source`: the
+    source is a gzipped tar already, and is stored as it is. `name`: of the file, where the bytes are a single one."""
+
+    packer: Packer
+    gzipped: bool
+    suffix: str
+    packed_by_source: bool = False
+    name: str = ""
+
+
+def shape_for(kind: SourceKind, compress: bool, tools: Tools) -> Shape:
+    """How a source is to be stored."""
+    if kind is SourceKind.DIRECTORY:
+        return Shape(packer=tools.tar, gzipped=compress, suffix=".tgz" if compress else ".tar")
+    if not compress:
+        return Shape(packer=tools.plain, gzipped=False, suffix="")
+    if kind is SourceKind.PACKED_FILE:
+        return Shape(packer=tools.plain, gzipped=False, suffix=".tgz", packed_by_source=True)
+    return Shape(packer=tools.tar, gzipped=True, suffix=".tgz")
+
+
+def shape_of(backup: Backup, tools: Tools) -> Shape:
+    """How a backup was stored: by its record where that says so (2013's does not), else by its name."""
+    root = backup.metadata.get("root")
+    name = root if isinstance(root, str) and root else backup.filename
+    try:
+        suffix = parse(backup.stored_filename).suffix
+    except InvalidName:
+        suffix = ""
+    if suffix == "" or backup.metadata.get("packed_by_source"):
+        return Shape(packer=tools.plain, gzipped=False, suffix=suffix, name=name)
+    return Shape(packer=tools.tar, gzipped=suffix == ".tgz", suffix=suffix, name=name)
+
+
+@contextmanager
+def writing(into: BinaryIO, shape: Shape, keys: Keys, tools: Tools) -> Iterator[BinaryIO]:
+    """Where a packer writes to, so that what comes out in `into` is compressed and sealed."""
+    with ExitStack() as chain:
+        sink = into
+        if keys:
+            sink = chain.enter_context(tools.cipher.sealing(sink, keys))
+        if shape.gzipped:
+            sink = chain.enter_context(tools.compressor.compressing(sink))
+        yield sink
+
+
+@contextmanager
+def opened(stored: BinaryIO, backup: Backup, keys: Keys, tools: Tools) -> Iterator[BinaryIO]:
+    """What the packer wrote, out of the stored bytes. Raises `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`."""
+    with ExitStack() as chain:
+        plain = stored
+        if backup.is_encrypted:
+            if not keys:
+                raise PasswordNeeded(
+                    f"{backup.stored_filename} is encrypted; give its password, or its key file with -i"
+                )
+            plain = chain.enter_context(tools.cipher.unsealing(plain, keys))
+        if shape_of(backup, tools).gzipped:
+            plain = chain.enter_context(tools.compressor.decompressing(plain))
+        yield plain

@@ -1,0 +1,204 @@
+"""`sync`: makes the database agree with the store. On an empty database it is the disaster recovery.
+
+It never writes to the store and never deletes from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, timedelta
+from itertools import islice
+
+from attrs import evolve, field, frozen
+
+from bakthat.domain import stored_name
+from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.progress import Progress
+from bakthat.domain.query import Query
+from bakthat.errors import BackupNotFound, DuplicateBackup, InvalidName, ObjectNotFound, PayloadDamaged
+from bakthat.usecases.destination import Destination, Found
+from bakthat.usecases.tools import Tools
+
+_READERS = 16
+"""Catalog entries that are read at once: small requests, whose time is the way there and back."""
+
+_BATCH = 512
+"""Entries that are asked for before the first of them is recorded: bounds memory, keeps the readers busy."""
+
+_SKEW = timedelta(minutes=15)
+"""How far the clocks of a store and of a machine may differ before an entry counts as newer than its row."""
+
+
+@frozen(kw_only=True)
+class SyncReport:
+    """What a sync changed, or would change. `updated`: their catalog entry was newer than the row."""
+
+    added: tuple[Backup, ...] = ()
+    vanished: tuple[Backup, ...] = ()
+    updated: tuple[Backup, ...] = ()
+    unreadable: tuple[str, ...] = field(default=())
+    """Archives whose catalog entry is damaged: they are listed from name, size and date alone."""
+
+
+def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncReport:
+    """Add archives that the database does not know, mark those that are gone as deleted, take newer catalog entries.
+
+    An archive that another machine is still uploading is neither there yet nor in the database; one that it stores
+    meanwhile is found the next time. Raises `StoreError`, `DatabaseError`, `RetrievalPending` (a vault's list).
+    """
+    destination = tools.destination(destination_name)
+    # The rows first, the listing after: a row whose archive is not in a later listing is gone indeed, while an archive
+    # that is stored in between is at worst met twice.
+    query = Query(backend=destination.name, owners=(destination.owner,), deleted=True)
+    rows = {row.stored_filename: row for row in tools.repo.find(query)}
+    archives = {found.stored_filename: found for found in destination.found() if _is_backup(found, rows)}
+
+    wanted = [found for found in archives.values() if _wants_reading(found, rows.get(found.stored_filename))]
+    added: list[Backup] = []
+    updated: list[Backup] = []
+    unreadable: list[str] = []
+    for done, (found, entry, damaged) in enumerate(_read_entries(wanted, destination), start=1):
+        tools.progress(Progress(stage="syncing", done=done, total=len(wanted), unit="backups"))
+        if damaged:
+            unreadable.append(found.stored_filename)
+            tools.notice(f"{found.stored_filename}: {damaged}; listed from its name, size and date alone")
+        row = rows.get(found.stored_filename)
+        if row is None:
+            new = _from_entry(entry, found, destination) if entry else _from_listing(found, destination)
+            if dry_run or _added(new, tools):
+                added.append(new)
+        else:
+            newer = _newer(row, entry, found, destination)
+            if newer is not None:
+                updated.append(newer)
+                if not dry_run:
+                    tools.repo.replace(newer)
+
+    vanished: list[Backup] = []
+    for row in rows.values():
+        if row.stored_filename not in archives and not row.is_deleted and _is_gone(row, destination):
+            gone = row.deleted(tools.clock())
+            vanished.append(gone)
+            if not dry_run:
+                _replaced(gone, tools)
+    return SyncReport(
+        added=tuple(added), vanished=tuple(vanished), updated=tuple(updated), unreadable=tuple(unreadable)
+    )
+
+
+def _is_backup(found: Found, rows: dict[str, Backup]) -> bool:
+    """Whether an object is one of ours: it is known, or has an entry, or its name is a stored filename."""
+    if found.stored_filename in rows or found.entry_modified is not None or found.record is not None:
+        return True
+    try:
+        stored_name.parse(found.stored_filename)
+    except InvalidName:
+        return False
+    return "/" not in found.stored_filename
+
+
+def _wants_reading(found: Found, row: Backup | None) -> bool:
+    if row is None or row.is_deleted:
+        return True
+    if found.entry_modified is None:
+        return False
+    if row.metadata.get("from_listing"):
+        return True
+    seen = row.metadata.get("entry_seen")
+    known = max(int(row.last_updated.timestamp()), seen if isinstance(seen, int) else 0)
+    return found.entry_modified.timestamp() > known + _SKEW.total_seconds()
+
+
+Read = tuple[Found, Backup | None, str]
+"""A found archive, the record of its entry (None: there is none), and what is wrong with the entry ("": nothing)."""
+
+
+def _read_entries(wanted: Iterable[Found], destination: Destination) -> Iterator[Read]:
+    def read(found: Found) -> Read:
+        if found.entry_modified is None:
+            return found, found.record, ""
+        try:
+            entry = destination.read_entry(found.stored_filename)
+        except PayloadDamaged as error:
+            return found, found.record, str(error)
+        return found, entry.backup if entry is not None else found.record, ""
+
+    waiting = iter(wanted)
+    with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="bakthat-sync") as readers:
+        while batch := list(islice(waiting, _BATCH)):
+            yield from readers.map(read, batch)
+
+
+def _from_entry(entry: Backup, found: Found, destination: Destination) -> Backup:
+    """The entry's record, as a row of this destination: what is there decides over what was written down."""
+    return evolve(
+        entry,
+        backend=destination.name,
+        backend_hash=destination.owner.backend_hash,
+        stored_filename=found.stored_filename,
+        size=found.size,
+        is_deleted=False,
+        metadata={**entry.metadata, "location": destination.owner.location},
+    )
+
+
+def _from_listing(found: Found, destination: Destination) -> Backup:
+    modified = whole_seconds(found.modified)
+    try:
+        name = stored_name.parse(found.stored_filename)
+        series, when, encrypted = name.series, name.when.astimezone(UTC), name.encrypted
+    except InvalidName:
+        series, when, encrypted = found.stored_filename, modified, found.stored_filename.endswith(".enc")
+    return Backup(
+        backend=destination.name,
+        backend_hash=destination.owner.backend_hash,
+        backup_date=when,
+        filename=series,
+        stored_filename=found.stored_filename,
+        size=found.size,
+        last_updated=modified,
+        metadata={"is_enc": encrypted, "location": destination.owner.location, "from_listing": True},
+    )
+
+
+def _newer(row: Backup, entry: Backup | None, found: Found, destination: Destination) -> Backup | None:
+    """The row as it should be, None if it is."""
+    if row.is_deleted:
+        # Marked as deleted, and there all the same: what is in the store can be restored, so it is shown.
+        source = _from_entry(entry, found, destination) if entry else row
+        return evolve(source, is_deleted=False)
+    if entry is None or found.entry_modified is None:
+        return None
+    if row.metadata.get("from_listing") or entry.last_updated > row.last_updated:
+        taken = _from_entry(entry, found, destination)
+    else:
+        taken = row
+    seen = int(found.entry_modified.timestamp())
+    if seen > int(taken.last_updated.timestamp()) + _SKEW.total_seconds():
+        taken = evolve(taken, metadata={**taken.metadata, "entry_seen": seen})
+    return taken if taken != row else None
+
+
+def _is_gone(row: Backup, destination: Destination) -> bool:
+    """Asked once more by name: a listing that is empty by mistake must not empty the database."""
+    try:
+        destination.size_of(row)
+    except ObjectNotFound:
+        return True
+    return False
+
+
+def _added(new: Backup, tools: Tools) -> bool:
+    try:
+        tools.repo.add(new)
+    except DuplicateBackup:
+        return False  # another process was faster
+    return True
+
+
+def _replaced(row: Backup, tools: Tools) -> None:
+    try:
+        tools.repo.replace(row)
+    except BackupNotFound:
+        return  # another process took the row away, and with it what was to be said of it

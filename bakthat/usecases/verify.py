@@ -1,0 +1,145 @@
+"""`verify`: whether a backup is still what it was, level by level, as far as can be told without writing a file."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import BinaryIO, cast
+
+from attrs import frozen
+
+from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.payload import Keys
+from bakthat.domain.progress import Progress
+from bakthat.domain.query import Query
+from bakthat.errors import (
+    BackupNotFound,
+    BakthatError,
+    PasswordNeeded,
+    PayloadDamaged,
+    PayloadError,
+    WrongPassword,
+)
+from bakthat.usecases.choosing import choose
+from bakthat.usecases.destination import Destination
+from bakthat.usecases.payload import opened, shape_of
+from bakthat.usecases.recorded import CheckedReader
+from bakthat.usecases.tools import Tools
+
+
+class Level(enum.StrEnum):
+    """How far a backup was found to be good."""
+
+    NONE = "none"
+    PRESENT = "present"
+    """It is there, and of the recorded size."""
+    STORED = "stored bytes"
+    """Its stored bytes have the recorded SHA-256."""
+    OPENS = "opens"
+    """It decrypts, inflates, and its archive was read to the end."""
+
+
+@frozen(kw_only=True)
+class Verified:
+    """What verifying found. `error`: why it is not good, None if it is as far as `level`. `note`: why it went no
+    further, where there was no error ("no key")."""
+
+    backup: Backup
+    level: Level
+    error: BakthatError | None = None
+    note: str = ""
+
+
+def verify(
+    name: str | None,
+    destination_name: str,
+    tools: Tools,
+    *,
+    quick: bool = False,
+    keys: Callable[[Backup], Keys] = lambda _: Keys(),
+    on_verified: Callable[[Verified], None] = lambda _: None,
+) -> list[Verified]:
+    """Verify the backup that NAME means, or with None every backup of the destination, newest first; the result and
+    its date go into each record. quick: only whether it is there and of the right size. on_verified: told of each at
+    once.
+
+    One bad backup does not stop the rest. Raises `BackupNotFound`, `AmbiguousName`, `DatabaseError`.
+    """
+    destination = tools.destination(destination_name)
+    if name is not None:
+        chosen = [choose(name, destination, tools)]
+    else:
+        chosen = list(tools.repo.find(Query(backend=destination.name, owners=(destination.owner,))))
+        if not chosen:
+            raise BackupNotFound(f"no backups in {destination.name} ({destination.owner.location})")
+    results: list[Verified] = []
+    for backup in chosen:
+        result = _verify_one(backup, destination, tools, quick, keys)
+        recorded = {"at": int(whole_seconds(tools.clock()).timestamp()), "level": str(result.level)}
+        if result.error is not None:
+            recorded["error"] = str(result.error)
+        tools.repo.replace(backup.with_metadata(backup.last_updated, verified=recorded))
+        on_verified(result)
+        results.append(result)
+    return results
+
+
+def _verify_one(
+    backup: Backup, destination: Destination, tools: Tools, quick: bool, keys: Callable[[Backup], Keys]
+) -> Verified:
+    level = Level.NONE
+    try:
+        size = destination.size_of(backup)
+        if size is not None and size != backup.size:
+            raise PayloadDamaged(
+                f"{backup.stored_filename}: the store holds {size} bytes, the record says {backup.size}"
+            )
+        level = Level.PRESENT
+        if quick:
+            return Verified(backup=backup, level=level)
+        given = keys(backup) if backup.is_encrypted else Keys()
+        note = ""
+        if backup.is_encrypted and not given:
+            note = "no password or key file: not opened"
+            _read_through(backup, destination, tools)
+        else:
+            try:
+                _open_through(backup, destination, tools, given)
+            except (PasswordNeeded, WrongPassword) as error:
+                note = f"not opened: {error}"
+                _read_through(backup, destination, tools)
+            else:
+                return Verified(backup=backup, level=Level.OPENS)
+        return Verified(backup=backup, level=Level.STORED if backup.sha256 else Level.PRESENT, note=note)
+    except PayloadError as error:
+        text = str(error)
+        named = error if backup.stored_filename in text else type(error)(f"{backup.stored_filename}: {text}")
+        return Verified(backup=backup, level=level, error=named)
+    except BakthatError as error:
+        return Verified(backup=backup, level=level, error=error)
+
+
+def _checked(stored: BinaryIO, backup: Backup, tools: Tools) -> BinaryIO:
+    done = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        tools.progress(Progress(stage=f"verifying {backup.stored_filename}", done=done, total=backup.size))
+
+    return cast(BinaryIO, CheckedReader(stored, size=backup.size, sha256=backup.sha256, on_bytes=on_bytes))
+
+
+def _read_through(backup: Backup, destination: Destination, tools: Tools) -> None:
+    with destination.open(backup) as stored:
+        reader = _checked(stored, backup, tools)
+        while reader.read(1024 * 1024):
+            pass
+
+
+def _open_through(backup: Backup, destination: Destination, tools: Tools, keys: Keys) -> None:
+    with ExitStack() as chain:
+        stored = chain.enter_context(destination.open(backup))
+        plain = chain.enter_context(opened(_checked(stored, backup, tools), backup, keys, tools))
+        shape_of(backup, tools).packer.check(plain)
