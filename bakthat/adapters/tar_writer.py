@@ -39,7 +39,7 @@ from bakthat.errors import SourceError
 _BATCH = 256 * 1024
 # Up to here a file is read by one call; a larger one through a buffer that is reused.
 _SMALL = 64 * 1024
-_BUFFER = 1024 * 1024
+_BUFFER = 256 * 1024
 # tar pads a stream to whole records of 20 blocks.
 _RECORD = 20 * BLOCK
 # Directories kept open on the way down; those above them are found again by "..". Descriptors are few (1,024 by
