@@ -23,10 +23,11 @@ def choose(name: str, destination: Destination, tools: Tools) -> Backup:
     try:
         return select(name, lookup)
     except BackupNotFound:
-        raise BackupNotFound(_not_found(name, destination, tools)) from None
+        raise BackupNotFound(not_found(name, destination, tools)) from None
 
 
-def _not_found(name: str, destination: Destination, tools: Tools) -> str:
+def not_found(name: str, destination: Destination, tools: Tools) -> str:
+    """The line that says so, with the way out: the nearest names, or the destination that holds such a backup."""
     here: set[str] = set()
     elsewhere: set[str] = set()
     for backup in tools.repo.find(Query()):
