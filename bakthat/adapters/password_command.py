@@ -1,0 +1,97 @@
+"""`run_password_command`: the password that a program such as `pass show backups` prints."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shlex
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import IO, cast
+
+from bakthat.errors import ConfigError
+
+TIME_LIMIT = 300.0
+"""Seconds. The program may be waiting for a person (a gpg pinentry, a security key), but not for ever."""
+
+# The first line is the password; what follows it (`pass` keeps notes there) is of no use, in whatever length.
+_OUTPUT_LIMIT = 64 * 1024
+
+
+def run_password_command(command: str | Sequence[str], *, time_limit: float = TIME_LIMIT) -> str:
+    """The first line that the command prints, without its end.
+
+    Text is split into words as a shell would (`shlex`), but no shell runs: no variables, pipes or `~`. The command's
+    stderr is ours, so that its questions and complaints reach the terminal; its stdin is empty, so that it does not
+    eat the input of a loop that bakthat runs in (what asks a person opens the terminal itself). It may take
+    `time_limit` seconds.
+
+    Raises `ConfigError` if there is no such program, it fails, takes too long, or prints no password. No message holds
+    a word of the command or of its output: either may be the password.
+    """
+    words = _words(command)
+    try:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    except FileNotFoundError:
+        raise ConfigError(
+            "password_command: its first word is not a program on the PATH; it is run without a shell, so write the "
+            "program's name or whole path, or `sh -c '…'`"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it holds a NUL byte"
+        raise ConfigError(f"password_command: its program cannot be run: {reason}") from None
+    deadline = time.monotonic() + time_limit
+    with process:
+        try:
+            output = _read(cast("IO[bytes]", process.stdout), deadline)
+            code = process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except (TimeoutError, subprocess.TimeoutExpired):
+            raise ConfigError(
+                f"password_command: not done within {time_limit:g} s; run it by hand to see what it waits for"
+            ) from None
+        finally:
+            # Its own children are left alone: a gpg-agent that it started is meant to stay.
+            if process.poll() is None:
+                process.kill()
+    if code:
+        how = f"with exit code {code}" if code > 0 else f"by signal {-code}"
+        raise ConfigError(f"password_command: the program ended {how}; its own message, if any, stands above")
+    return _first_line(output)
+
+
+def _words(command: str | Sequence[str]) -> list[str]:
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+    except ValueError:
+        raise ConfigError("password_command: a quotation mark in it is not closed") from None
+    if not words or not words[0]:
+        raise ConfigError("password_command is empty: name a program that prints the password, or leave it out")
+    return words
+
+
+def _read(stdout: IO[bytes], deadline: float) -> bytes:
+    """All that is printed. Raises `TimeoutError`."""
+    output = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stdout, selectors.EVENT_READ)
+        while selector.select(max(0.0, deadline - time.monotonic())):
+            piece = os.read(stdout.fileno(), _OUTPUT_LIMIT)
+            if not piece:
+                return output
+            output += piece
+            if len(output) > _OUTPUT_LIMIT:
+                raise ConfigError(
+                    f"password_command printed more than {_OUTPUT_LIMIT} bytes; it should print a password"
+                )
+    raise TimeoutError
+
+
+def _first_line(output: bytes) -> str:
+    line = output.partition(b"\n")[0].removesuffix(b"\r")
+    if not line:
+        raise ConfigError("password_command printed no password: its first line is empty")
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise ConfigError("password_command printed no text: its first line is not UTF-8") from None
