@@ -10,9 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 from bakthat.domain.backup import Backup, split_tags
+from bakthat.domain.interval import parse_interval
+from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
+from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
 from bakthat.entrypoints.keys import Ask, opening_keys, sealing_keys
 from bakthat.entrypoints.wiring import build_tools, ignore, open_config, utc_now
 from bakthat.ports.config_source import ConfigSource
@@ -25,8 +28,15 @@ from bakthat.usecases.delete import DeleteRequest
 from bakthat.usecases.delete import delete as delete_backup
 from bakthat.usecases.restore import Restored, RestoreRequest
 from bakthat.usecases.restore import restore as restore_backup
+from bakthat.usecases.retention import Retention
+from bakthat.usecases.retention import remove_older_than as remove_older
+from bakthat.usecases.retention import rotate_backups as rotate
 from bakthat.usecases.show import show as show_backups
+from bakthat.usecases.sync import SyncReport
+from bakthat.usecases.sync import sync as sync_with_store
 from bakthat.usecases.tools import Tools
+from bakthat.usecases.verify import Verified
+from bakthat.usecases.verify import verify as verify_backups
 
 log = logging.getLogger("bakthat")
 
@@ -184,15 +194,7 @@ class Bakthat:
             target=Path(target),
             overwrite=overwrite,
             only=tuple(only),
-            keys=lambda backup: opening_keys(
-                backup,
-                self.profile,
-                password=password,
-                identities=[os.fspath(path) for path in identities],
-                ask=ask,
-                environment=self._environment,
-                notice=self.tools.notice,
-            ),
+            keys=self._opening(password, identities, ask),
         )
         return restore_backup(request, self.tools)
 
@@ -225,5 +227,112 @@ class Bakthat:
         request = DeleteRequest(name=filename, destination=self._destination(destination), dry_run=dry_run)
         return delete_backup(request, self.tools)
 
+    def remove_older_than(
+        self, filename: str, interval: str, destination: str | None = None, *, dry_run: bool = False
+    ) -> list[Backup]:
+        """Delete the backups of exactly this series that are older than an interval such as `3M2D8h20m5s`, never the
+        newest; give back the records of what is gone.
+
+        Raises `InvalidInterval`, `BackupNotFound`, and at the end the first error of a deletion that failed.
+        """
+        done = self.remove_older_than_with_report(filename, interval, destination, dry_run=dry_run)
+        return _removed(done)
+
+    def remove_older_than_with_report(
+        self,
+        filename: str,
+        interval: str,
+        destination: str | None = None,
+        *,
+        dry_run: bool = False,
+        on_plan: Callable[[Plan], None] = ignore,
+    ) -> Retention:
+        """As `remove_older_than`, and tells what was kept and why, and what could not be deleted."""
+        return remove_older(
+            filename,
+            self._destination(destination),
+            parse_interval(interval),
+            self.tools,
+            dry_run=dry_run,
+            on_plan=on_plan,
+        )
+
+    def rotate_backups(
+        self,
+        filename: str,
+        destination: str | None = None,
+        *,
+        policy: RotationPolicy | None = None,
+        dry_run: bool = False,
+    ) -> list[Backup]:
+        """Delete what the policy (None: the profile's `rotation`) does not keep of exactly this series; give back the
+        records of what is gone.
+
+        Raises `InvalidPolicy`, `BackupNotFound`, and at the end the first error of a deletion that failed.
+        """
+        return _removed(self.rotate_backups_with_report(filename, destination, policy=policy, dry_run=dry_run))
+
+    def rotate_backups_with_report(
+        self,
+        filename: str,
+        destination: str | None = None,
+        *,
+        policy: RotationPolicy | None = None,
+        dry_run: bool = False,
+        on_plan: Callable[[Plan], None] = ignore,
+    ) -> Retention:
+        """As `rotate_backups`, and tells what was kept and why, and what could not be deleted."""
+        if policy is None:
+            policy = policy_from(self.profile.rotation, where=f"profile {self.profile.name!r}")
+        return rotate(filename, self._destination(destination), policy, self.tools, dry_run=dry_run, on_plan=on_plan)
+
+    def sync(self, destination: str | None = None, *, dry_run: bool = False) -> SyncReport:
+        """Make the database agree with the store, in which nothing is ever changed. Raises `StoreError`."""
+        return sync_with_store(self._destination(destination), self.tools, dry_run=dry_run)
+
+    def verify(
+        self,
+        filename: str | None = None,
+        destination: str | None = None,
+        *,
+        quick: bool = False,
+        password: str | None = None,
+        identities: Sequence[AnyPath] = (),
+        ask: Ask | None = None,
+        on_verified: Callable[[Verified], None] = ignore,
+    ) -> list[Verified]:
+        """Check a backup, chosen as `restore` does, or with None every one of the destination, without writing a file.
+        The results are also in the records (`metadata["verified"]`).
+
+        Raises `BackupNotFound`; a backup that is not good is a result with an `error`.
+        """
+        return verify_backups(
+            filename,
+            self._destination(destination),
+            self.tools,
+            quick=quick,
+            keys=self._opening(password, identities, ask),
+            on_verified=on_verified,
+        )
+
+    def _opening(
+        self, password: str | None, identities: Sequence[AnyPath], ask: Ask | None
+    ) -> Callable[[Backup], Keys]:
+        return lambda backup: opening_keys(
+            backup,
+            self.profile,
+            password=password,
+            identities=[os.fspath(path) for path in identities],
+            ask=ask,
+            environment=self._environment,
+            notice=self.tools.notice,
+        )
+
     def _destination(self, destination: str | None) -> str:
         return destination if destination is not None else self.profile.default_destination
+
+
+def _removed(done: Retention) -> list[Backup]:
+    if done.failed:
+        raise done.failed[0][1]
+    return list(done.removed)

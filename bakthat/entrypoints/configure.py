@@ -1,14 +1,18 @@
-"""The dialogue of `bakthat configure`: asks for a profile's settings, saves them, and offers to create the bucket."""
+"""The dialogues of `bakthat configure` and `bakthat configure_backups_rotation`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from attrs import evolve
 
+from bakthat.domain.backup import Backup
 from bakthat.domain.profile import Profile
+from bakthat.domain.query import Query
+from bakthat.domain.rotation import SATURDAY, WEEKDAYS, RotationPolicy, first_week_day, plan, policy_from
 from bakthat.entrypoints import terminal
-from bakthat.entrypoints.wiring import DEFAULT_CONFIG, open_config_to_write
+from bakthat.entrypoints.wiring import DEFAULT_CONFIG, open_config_to_write, open_repo, owners_of, utc_now
 from bakthat.errors import AccessDenied, ProfileNotFound, StoreError
 from bakthat.ports.config_source import ConfigSource
 
@@ -76,3 +80,56 @@ def _offer_bucket(profile: Profile) -> None:
     if terminal.ask_yes(f"There is no bucket {profile.s3_bucket}. Create it?", default=False):
         store.create_bucket()
         terminal.tell(f"Created the bucket {profile.s3_bucket}.")
+
+
+def configure_rotation(config: str | None, name: str, *, notice: Callable[[str], None]) -> None:
+    """Ask for days, weeks, months and the first day of the week; show what that would do to the backups that are
+    there; save on a yes. Other settings of the rotation (`hours`, `years`, `last`) stay as they are."""
+    source = open_config_to_write(config, notice=notice)
+    profile = _load(source, name)
+    section: dict[str, Any] = dict(profile.rotation or {})
+    terminal.tell(f"Rotation of profile {name!r}: how many days, weeks and months keep their earliest backup.")
+    for key, default in (("days", 7), ("weeks", 4), ("months", 6)):
+        section[key] = _ask_number(f"Number of {key} to keep", section.get(key, default))
+    section["first_week_day"] = _ask_week_day(section.get("first_week_day", SATURDAY))
+    policy = policy_from(section, where=f"profile {name!r}")
+    _preview(profile, policy)
+    if not terminal.ask_yes("Save this rotation?", default=True):
+        terminal.tell("Nothing was saved.")
+        return
+    source.save(evolve(profile, rotation={**section, **policy.as_section()}))
+    terminal.tell(f"Saved: {policy}. Run `bakthat rotate_backups NAME` to apply it.")
+
+
+def _ask_number(question: str, default: Any) -> int:
+    while True:
+        answer = terminal.ask_line(question, str(default))
+        if answer.isascii() and answer.isdigit():
+            return int(answer)
+        terminal.tell("Please give a whole number, 0 or more.")
+
+
+def _ask_week_day(default: Any) -> int:
+    try:
+        shown = WEEKDAYS[first_week_day(default)]
+    except ValueError:
+        shown = WEEKDAYS[SATURDAY]
+    while True:
+        try:
+            return first_week_day(terminal.ask_line("First day of the week (a name, or 0 = Monday to 6)", shown))
+        except ValueError as error:
+            terminal.tell(f"{error}.")
+
+
+def _preview(profile: Profile, policy: RotationPolicy) -> None:
+    """What the policy would do to each series, from the database alone."""
+    terminal.tell(f"This keeps {policy}.")
+    series: dict[tuple[str, str], list[Backup]] = {}
+    for backup in open_repo(profile.database).find(Query(owners=owners_of(profile))):
+        series.setdefault((backup.backend, backup.filename), []).append(backup)
+    rows = []
+    for (backend, filename), backups in sorted(series.items()):
+        planned = plan(policy, backups, utc_now())
+        rows.append((f"  {filename}", backend, f"keeps {len(planned.keep)}", f"deletes {len(planned.drop)}"))
+    for line in terminal.table(rows) or ["There are no backups yet."]:
+        terminal.tell(line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
@@ -68,20 +67,15 @@ def opening_keys(
     found: tuple[str, ...] = ()
     paths = tuple(identities) or ((profile.identity,) if profile.identity else ())
     if paths and scheme != "age-scrypt":
-        found = read_identities(paths, notice)
+        from bakthat.adapters.key_files import read_identities
+
+        found = tuple(key for path in paths for key in read_identities(path, notice=notice))
     if scheme == "age-x25519":
         return Keys(identities=found)
     secret = _password(profile, password, environment)
     if not secret and not found and ask is not None:
         secret = ask()
     return Keys(passphrase=secret or None, identities=found)
-
-
-def read_identities(paths: Sequence[str], notice: Callable[[str], None]) -> tuple[str, ...]:
-    """The private keys in these files."""
-    from bakthat.adapters.key_files import read_identity_file
-
-    return tuple(key for path in paths for key in read_identity_file(Path(path).expanduser(), notice=notice))
 
 
 def _scheme(backup: Backup) -> str | None:

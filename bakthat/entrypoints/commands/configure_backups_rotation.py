@@ -1,0 +1,15 @@
+"""`bakthat configure_backups_rotation`."""
+
+from __future__ import annotations
+
+import click
+
+from bakthat.entrypoints.configure import configure_rotation
+from bakthat.entrypoints.options import Settings, common
+
+
+@click.command()
+@common
+def configure_backups_rotation(settings: Settings) -> None:
+    """Ask for the rotation of a profile, show what it would do to the backups that are there, and save it."""
+    configure_rotation(settings.config, settings.profile or "default", notice=settings.notice)

@@ -1,0 +1,51 @@
+"""`bakthat restore`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from bakthat.entrypoints import terminal
+from bakthat.entrypoints.options import Settings, ask_password, common, destination_option, identity_option, json_option
+
+
+@click.command()
+@click.argument("name")
+@destination_option
+@click.option("--target", default=".", metavar="DIR", type=click.Path(), help="Where to (default: here).")
+@click.option("--overwrite", is_flag=True, help="Replace what is there.")
+@identity_option
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar).")
+@json_option
+@common
+def restore(
+    settings: Settings,
+    name: str,
+    destination: str | None,
+    target: str,
+    overwrite: bool,
+    identities: tuple[str, ...],
+    only: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Restore the backup NAME: a stored filename, a series (its newest), or a series and the start of a date."""
+    with settings.opened() as bakthat:
+        restored = bakthat.restore_with_report(
+            name,
+            destination,
+            target=target,
+            overwrite=overwrite,
+            identities=identities,
+            only=only,
+            ask=ask_password,
+        )
+    if as_json:
+        terminal.result_json(restored.backup.as_record())
+        return
+    for root in restored.report.roots:
+        terminal.result(os.path.join(target, root))
+    report = restored.report
+    settings.say(
+        f"Restored {restored.backup.stored_filename}: {report.files} files ({terminal.human_size(report.size)})."
+    )

@@ -1,0 +1,27 @@
+"""`bakthat show`."""
+
+from __future__ import annotations
+
+import click
+
+from bakthat.entrypoints import terminal
+from bakthat.entrypoints.listing import list_backups
+from bakthat.entrypoints.options import Settings, common, json_option
+
+
+@click.command()
+@click.argument("query", default="")
+@click.option("-d", "--destination", metavar="DEST", help="Only this destination (default: all).")
+@click.option("-t", "--tags", default="", metavar='"TAG TAG"', help="Only backups that have all of these tags.")
+@json_option
+@common
+def show(settings: Settings, query: str, destination: str | None, tags: str, as_json: bool) -> None:
+    """List the backups whose name contains QUERY, newest first (dates in UTC)."""
+    found = list_backups(settings.open_config(), settings.profile, query=query, destination=destination, tags=tags)
+    if as_json:
+        terminal.result_json([backup.as_record() for backup in found])
+        return
+    for backup in found:
+        terminal.result(terminal.backup_line(backup))
+    if not found:
+        settings.say("No backups." if not query else f"No backups match {query!r}.")

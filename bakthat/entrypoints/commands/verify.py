@@ -1,0 +1,70 @@
+"""`bakthat verify`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bakthat.entrypoints import terminal
+from bakthat.entrypoints.options import Settings, common, destination_option, identity_option, json_option
+from bakthat.errors import UsageError
+from bakthat.usecases.verify import Level, Verified
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every backup of the destination.")
+@click.option("--quick", is_flag=True, help="Only whether it is there, and of the right size.")
+@identity_option
+@destination_option
+@json_option
+@common
+def verify(
+    settings: Settings,
+    name: str | None,
+    everything: bool,
+    quick: bool,
+    identities: tuple[str, ...],
+    destination: str | None,
+    as_json: bool,
+) -> None:
+    """Check the backup NAME, or with --all every one, without restoring it.
+
+    It is there and of the right size; its stored bytes are those that were written; it opens, and its archive can be
+    read to the end. An encrypted backup without a key is checked as far as it can be.
+    """
+    if (name is None) is not everything:
+        raise UsageError("verify wants the NAME of a backup, or --all")
+
+    def show(result: Verified) -> None:
+        if not as_json:
+            terminal.result(_line(result))
+
+    with settings.opened() as bakthat:
+        results = bakthat.verify(name, destination, quick=quick, identities=identities, on_verified=show, ask=None)
+    if as_json:
+        terminal.result_json([_as_json(result) for result in results])
+    bad = [result for result in results if result.error is not None]
+    if bad:
+        settings.notice(f"{len(bad)} of {len(results)} are not good")
+        assert bad[0].error is not None  # noqa: S101 - as selected
+        raise bad[0].error
+    settings.say(f"{len(results)} checked, all good as far as they were checked.")
+
+
+def _line(result: Verified) -> str:
+    if result.error is not None:
+        return f"BAD\t{result.backup.stored_filename}\t{result.error}"
+    words = {Level.PRESENT: "present", Level.STORED: "intact", Level.OPENS: "good"}
+    note = f"\t{result.note}" if result.note else ""
+    return f"{words[result.level]}\t{result.backup.stored_filename}{note}"
+
+
+def _as_json(result: Verified) -> dict[str, Any]:
+    return {
+        "stored_filename": result.backup.stored_filename,
+        "level": str(result.level),
+        "error": str(result.error) if result.error is not None else None,
+        "note": result.note,
+    }

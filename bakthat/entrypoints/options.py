@@ -1,0 +1,101 @@
+"""What every command of the command line shares: its options, and how it opens a profile."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+from attrs import frozen
+
+from bakthat.domain.progress import Progress
+from bakthat.entrypoints import terminal
+from bakthat.entrypoints.api import Bakthat, open_profile
+from bakthat.entrypoints.wiring import open_config
+from bakthat.errors import PasswordNeeded, UsageError
+from bakthat.ports.config_source import ConfigSource
+
+
+@frozen
+class Settings:
+    """The options that every command has."""
+
+    config: str | None
+    profile: str | None
+    quiet: bool
+    verbose: bool
+
+    def notice(self, text: str) -> None:
+        """A line that a person should read, also with `--quiet`."""
+        terminal.tell(f"bakthat: {text}")
+
+    def say(self, text: str) -> None:
+        """A line for a person, unless they asked for quiet."""
+        if not self.quiet:
+            terminal.tell(text)
+
+    def open_config(self) -> ConfigSource:
+        """The configuration file."""
+        return open_config(self.config, notice=self.notice)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Bakthat]:
+        """The verbs for the chosen profile, with a progress bar while they run."""
+        with terminal.progress_bar(not self.quiet) as progress:
+            yield self.bakthat(progress)
+
+    def bakthat(self, progress: Callable[[Progress], None] = lambda _: None) -> Bakthat:
+        """The verbs for the chosen profile."""
+        return open_profile(self.profile or "default", config=self.open_config(), notice=self.notice, progress=progress)
+
+
+def common(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of every command, and hands them over as one `Settings`."""
+
+    @click.option("-p", "--profile", metavar="NAME", help="Profile of the configuration file (default: default).")
+    @click.option("-c", "--config", metavar="FILE", envvar="BAKTHAT_CONFIG", help="Default: ~/.bakthat.yml.")
+    @click.option("-q", "--quiet", is_flag=True, help="Only results, warnings and errors.")
+    @click.option("-v", "--verbose", is_flag=True, help="Also what happens underneath.")
+    @functools.wraps(command)
+    def wrapped(profile: str | None, config: str | None, quiet: bool, verbose: bool, **options: Any) -> None:
+        if verbose:
+            handler = logging.StreamHandler()
+            handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+            logging.getLogger("bakthat").addHandler(handler)
+            logging.getLogger("bakthat").setLevel(logging.DEBUG)
+        command(Settings(config=config, profile=profile, quiet=quiet, verbose=verbose), **options)
+
+    return wrapped
+
+
+destination_option = click.option(
+    "-d", "--destination", metavar="DEST", help="s3, glacier, local, or a plug-in's name (default: the profile's)."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+identity_option = click.option(
+    "-i", "--identity", "identities", multiple=True, metavar="FILE", help="Key file that opens the backup."
+)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+
+
+def ask_new_password() -> str:
+    """Asks for the password of a new backup. Raises `UsageError` where nobody can be asked."""
+    if not terminal.is_interactive():
+        raise UsageError(
+            "no password, and no terminal to ask for one: set BAKTHAT_PASSWORD, name a recipient with -r, "
+            "or ask for a plain backup with --prompt no"
+        )
+    return terminal.ask_new_password()
+
+
+def ask_password() -> str:
+    """Asks for the password of a backup. Raises `PasswordNeeded` where nobody can be asked."""
+    if not terminal.is_interactive():
+        raise PasswordNeeded(
+            "the backup is encrypted, and there is no terminal to ask for its password: set BAKTHAT_PASSWORD, "
+            "or name a key file with -i"
+        )
+    return terminal.ask_password()

@@ -1,0 +1,66 @@
+"""How a plan of retention is shown: the same table for a dry run and for a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bakthat.domain.rotation import Decision, Plan
+from bakthat.entrypoints import terminal
+from bakthat.entrypoints.options import Settings
+from bakthat.usecases.retention import Retention
+
+
+def tell_plan(as_json: bool) -> Callable[[Plan], None]:
+    """What shows a plan before it is carried out."""
+
+    def show(plan: Plan) -> None:
+        if not as_json:
+            for line in plan_lines(plan):
+                terminal.result(line)
+
+    return show
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """A line for each backup, newest first: what becomes of it, when it was made, its name, and why."""
+    decided = [("keep", decision) for decision in plan.keep] + [("delete", decision) for decision in plan.drop]
+    decided.sort(key=lambda pair: (pair[1].backup.when, pair[1].backup.stored_filename), reverse=True)
+    return terminal.table(
+        [
+            (
+                word,
+                decision.backup.when.strftime("%Y-%m-%d %H:%M:%SZ"),
+                decision.backup.stored_filename,
+                "; ".join(decision.reasons),
+            )
+            for word, decision in decided
+        ]
+    )
+
+
+def report(done: Retention, settings: Settings, *, dry_run: bool, as_json: bool) -> None:
+    """The outcome; raises the first error of a deletion that failed, so that the exit code says so."""
+    if as_json:
+        terminal.result_json(_as_json(done, dry_run))
+    elif dry_run:
+        settings.say(f"Would keep {len(done.plan.keep)} and delete {len(done.plan.drop)}; nothing was deleted.")
+    else:
+        settings.say(f"Kept {len(done.plan.keep)}, deleted {len(done.removed)}.")
+    if done.failed:
+        settings.notice(f"{len(done.failed)} of {len(done.plan.drop)} could not be deleted; run this again")
+        raise done.failed[0][1]
+
+
+def _as_json(done: Retention, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "keep": [_decision(decision) for decision in done.plan.keep],
+        "delete": [_decision(decision) for decision in done.plan.drop],
+        "deleted": [backup.stored_filename for backup in done.removed],
+        "failed": [{"stored_filename": backup.stored_filename, "error": str(error)} for backup, error in done.failed],
+    }
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {"stored_filename": decision.backup.stored_filename, "reasons": list(decision.reasons)}
