@@ -83,14 +83,18 @@ def member(
     *,
     size: int = 0,
     link: bytes = b"",
+    comment: bytes = b"",
 ) -> bytes:
     """The header of any member, extended where needed.
 
     directory: the path of what it lies in, with a slash at its end; empty for the root
     name: its own name; that of a directory ends with a slash
     link: what a symbolic link holds, or the path of the member that a hard link stands for
+    comment: a record for our own reader, which others pass over
     """
     records: list[tuple[bytes, bytes]] = []
+    if comment:
+        records.append((b"comment", comment))
     prefix, lead = _split(directory)
     short = lead + name
     if len(short) > _NAME or _is_beyond_ascii(directory + name):

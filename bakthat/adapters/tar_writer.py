@@ -19,21 +19,24 @@ from typing import BinaryIO
 
 from attrs import define
 
-from bakthat.adapters import excludes as exclude_rules
+from bakthat.adapters.excludes import Matcher, matcher
+from bakthat.adapters.printable import printable
+from bakthat.adapters.source import O_NOATIME, O_READ, open_directory, open_file, reason, status_of
 from bakthat.adapters.tar_header import (
     BLOCK,
     BLOCK_DEVICE,
     CHARACTER_DEVICE,
     DIRECTORY,
     FIFO,
+    FILE,
     HARD_LINK,
     SYMBOLIC_LINK,
     Headers,
     Owners,
     member,
 )
+from bakthat.adapters.tar_reader import LINKED_COMMENT
 from bakthat.domain.payload import PackReport, Problem
-from bakthat.errors import SourceError
 
 # Headers and small files are gathered up to this size before they are written.
 _BATCH = 256 * 1024
@@ -48,15 +51,18 @@ _OPEN_DIRECTORIES = 64
 
 _ZEROS = bytes(_BUFFER)
 
-# Not blocking: what was listed as a file may be a fifo by now. Not touching the access time is the owner's right only.
-_O_NOATIME = getattr(os, "O_NOATIME", 0)
-_O_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-_O_DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_DIRECTORY
+_O_FILE = O_READ | os.O_NOFOLLOW
+_O_DIRECTORY = _O_FILE | os.O_DIRECTORY
 
 _ENCODING = sys.getfilesystemencoding()
 _ENCODING_ERRORS = sys.getfilesystemencodeerrors()
 
-_SPECIAL = {stat.S_IFIFO: FIFO, stat.S_IFCHR: CHARACTER_DEVICE, stat.S_IFBLK: BLOCK_DEVICE}
+_MEMBER_KINDS = {
+    stat.S_IFLNK: SYMBOLIC_LINK,
+    stat.S_IFIFO: FIFO,
+    stat.S_IFCHR: CHARACTER_DEVICE,
+    stat.S_IFBLK: BLOCK_DEVICE,
+}
 
 _CHANGED = "changed while it was read"
 _VANISHED = "vanished before it was read"
@@ -67,12 +73,9 @@ def root_name(source: Path) -> str:
     """The name that the members of a source's package are under: the source's own base name, `root` for `/`.
 
     A name that is not UTF-8 has surrogates, as `os.fsdecode` makes them. A symbolic link gives its own name; `.` and
-    `..` that of the directory that they stand for.
+    `..` those of the absolute path.
     """
-    name = source.name
-    if name in ("", "..", "."):
-        name = os.path.basename(os.path.realpath(source))
-    return name or "root"
+    return os.path.basename(os.path.abspath(source)) or "root"
 
 
 def write_tar(
@@ -88,26 +91,80 @@ def write_tar(
     that shrinks while it is read is padded with zeros to the length that its header says, one that grows is cut there;
     both are problems of the report, as is whatever cannot be read. A directory that cannot be read keeps its entry.
     """
-    try:
-        status = os.stat(source)
-    except OSError as error:
-        raise SourceError(f"{source}: {reason(error)}") from error
-    except ValueError as error:  # a NUL in it
-        raise SourceError(f"{source!s}: this is no path: {error}") from error
-    writer = _TarWriter(source, into, on_bytes)
+    status = status_of(source)
+    output = _Output(into, on_bytes)
+    walk = _Walk(source, output)
     if stat.S_ISDIR(status.st_mode):
-        writer.write_tree(exclude_rules.matcher(source, excludes))
-    elif stat.S_ISREG(status.st_mode):
-        writer.write_only_file()
+        walk.write_tree(matcher(source, excludes))
     else:
-        raise SourceError(f"{source}: only files and directories can be backed up; this is neither")
-    return writer.finish()
+        walk.write_only_file()
+    output.finish()
+    return walk.report()
 
 
-def reason(error: OSError) -> str:
-    """What the system says, as the end of a line: `no such file or directory`."""
-    text = error.strerror or str(error) or type(error).__name__
-    return text[:1].lower() + text[1:]
+class _Output:
+    """The stream, to which headers and small files go in batches."""
+
+    def __init__(self, into: BinaryIO, on_bytes: Callable[[int], None] | None) -> None:
+        self._write = into.write
+        self._on_bytes = on_bytes
+        self._parts: list[bytes] = []
+        self._gathered = 0
+        self._written = 0
+        self._unreported = 0
+        self.content = 0
+        """Bytes of file content."""
+
+    def add(self, header: bytes) -> None:
+        self._parts.append(header)
+        self._gathered += len(header)
+        if self._gathered >= _BATCH:
+            self._flush()
+
+    def add_file(self, header: bytes, data: bytes) -> None:
+        size = len(data)
+        self._parts += (header, data, _ZEROS[: -size % BLOCK])
+        self.content += size
+        self._unreported += size
+        self._gathered += len(header) + size
+        if self._gathered >= _BATCH:
+            self._flush()
+
+    def stream(self, piece: memoryview) -> None:
+        """A piece of a large file's content, whose header has been added; the piece may change afterwards."""
+        self._flush()
+        self._out(piece)
+        self.content += len(piece)
+        self._unreported += len(piece)
+
+    def fill(self, missing: int) -> None:
+        """Zeros in place of content."""
+        self._flush()
+        while missing:
+            count = min(missing, len(_ZEROS))
+            self._out(_ZEROS[:count])
+            missing -= count
+
+    def end_file(self, size: int) -> None:
+        """The padding of a file that was streamed."""
+        self.add(_ZEROS[: -size % BLOCK])
+
+    def finish(self) -> None:
+        self._flush()
+        end = self._written + 2 * BLOCK
+        self._out(bytes(2 * BLOCK + -end % _RECORD))
+
+    def _flush(self) -> None:
+        if self._parts:
+            parts, self._parts, self._gathered = self._parts, [], 0
+            self._out(b"".join(parts))
+        if self._unreported and self._on_bytes is not None:
+            self._on_bytes(self._unreported)
+            self._unreported = 0
+
+    def _out(self, data: bytes | memoryview) -> None:
+        self._written += len(data)
+        self._write(data)
 
 
 @define
@@ -120,49 +177,39 @@ class _Level:
     subdirectories: Iterator[str]
     name_length: int
 
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
-class _TarWriter:
-    def __init__(self, source: Path, into: BinaryIO, on_bytes: Callable[[int], None] | None) -> None:
+
+class _Walk:
+    def __init__(self, source: Path, output: _Output) -> None:
         self._source = source
-        self._write_out = into.write
-        self._on_bytes = on_bytes
+        self._output = output
         self._owners = Owners()
-        self._flags = _O_NOATIME
-        self._excluded: exclude_rules.Matcher | None = None
+        self._flags = O_NOATIME
+        self._excluded: Matcher | None = None
         self._path = b""  # of the directory that the walk is in, with a slash at its end
-        self._parts: list[bytes] = []
-        self._gathered = 0
-        self._written = 0
-        self._read = 0
-        self._reported = 0
         self._buffer: memoryview | None = None
         self._links: dict[tuple[int, int], tuple[bytes, int]] = {}  # of files with more names to come
         self._files = self._directories = self._others = 0
         self._problems: list[Problem] = []
         self._notices: list[Problem] = []
 
-    # -- the walk ------------------------------------------------------------------------------------------------------
-
     def write_only_file(self) -> None:
+        descriptor, _ = open_file(self._source)
         try:
-            descriptor = self._open(os.fspath(self._source), _O_FILE & ~os.O_NOFOLLOW, None)
-        except OSError as error:
-            raise SourceError(f"{self._source}: {reason(error)}") from error
-        name = root_name(self._source)
-        try:
-            self._content(descriptor, os.fsencode(name), name, Headers(b"", self._owners))
+            self._write_file(descriptor, "", os.fsencode(root_name(self._source)), Headers(b"", self._owners))
         finally:
             os.close(descriptor)
 
-    def write_tree(self, excluded: exclude_rules.Matcher | None) -> None:
+    def write_tree(self, excluded: Matcher | None) -> None:
         self._excluded = excluded
-        root = root_name(self._source)
+        root = os.fsencode(root_name(self._source))
+        levels: list[_Level] = []
         try:
-            descriptor = self._open(os.fspath(self._source), _O_DIRECTORY & ~os.O_NOFOLLOW, None)
-        except OSError as error:
-            raise SourceError(f"{self._source}: {reason(error)}") from error
-        levels = [self._enter(descriptor, os.fsencode(root))]
-        try:
+            levels.append(self._enter(open_directory(self._source), root))
             while levels:
                 name = next(levels[-1].subdirectories, None)
                 if name is None:
@@ -170,21 +217,31 @@ class _TarWriter:
                 elif (below := self._open_directory(levels[-1].descriptor, name)) >= 0:
                     levels.append(self._enter(below, name.encode(_ENCODING, _ENCODING_ERRORS)))
                     if len(levels) > _OPEN_DIRECTORIES:
-                        self._close(levels[-1 - _OPEN_DIRECTORIES])
+                        levels[-1 - _OPEN_DIRECTORIES].close()
         finally:
             for level in levels:
-                self._close(level)
+                level.close()
+
+    def report(self) -> PackReport:
+        return PackReport(
+            files=self._files,
+            directories=self._directories,
+            others=self._others,
+            size=self._output.content,
+            problems=tuple(self._problems),
+            notices=tuple(self._notices),
+        )
+
+    # -- directories ---------------------------------------------------------------------------------------------------
 
     def _enter(self, descriptor: int, name: bytes) -> _Level:
         """Write a directory and what it holds, but its subdirectories. Takes charge of the descriptor."""
         try:
             status = os.fstat(descriptor)
-            self._add(member(self._path, name + b"/", DIRECTORY, status, self._owners))
-            self._directories += 1
+            self._write_directory(name, status)
             self._path += name + b"/"
             files, subdirectories, others = self._list(descriptor)
-            headers = Headers(self._path, self._owners)
-            self._write_files(descriptor, files, headers)
+            self._write_files(descriptor, files)
             for other in others:
                 self._write_other(descriptor, other)
         except BaseException:
@@ -203,7 +260,7 @@ class _TarWriter:
                     self._problem("", "was moved while the backup ran; the rest of its directories is missing")
                 self._path = self._path[: -lost.name_length]
         finally:
-            self._close(level)
+            level.close()
 
     def _reopen(self, level: _Level, below: int) -> bool:
         try:
@@ -217,11 +274,28 @@ class _TarWriter:
         level.descriptor = descriptor
         return True
 
-    @staticmethod
-    def _close(level: _Level) -> None:
-        if level.descriptor >= 0:
-            os.close(level.descriptor)
-            level.descriptor = -1
+    def _open_directory(self, parent: int, name: str) -> int:
+        """A descriptor, or -1 after saying why there is none."""
+        try:
+            return self._open(name, _O_DIRECTORY, parent)
+        except OSError as refusal:
+            try:
+                status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            except OSError:
+                self._problem(name, _VANISHED)
+                return -1
+            if stat.S_ISDIR(status.st_mode):
+                self._write_directory(name.encode(_ENCODING, _ENCODING_ERRORS), status)
+                self._problem(name, f"cannot be read, and all in it is missing: {reason(refusal)}")
+            else:
+                self._problem(name, _OTHER_KIND)
+            return -1
+
+    def _write_directory(self, name: bytes, status: os.stat_result) -> None:
+        # The first member tells our reader that every file with more names to come bears this mark.
+        mark = b"" if self._path else LINKED_COMMENT
+        self._output.add(member(self._path, name + b"/", DIRECTORY, status, self._owners, comment=mark))
+        self._directories += 1
 
     def _list(self, descriptor: int) -> tuple[list[str], list[str], list[str]]:
         """The names of files, of subdirectories and of all else, sorted, without what is excluded."""
@@ -248,44 +322,27 @@ class _TarWriter:
         others.sort()
         return files, subdirectories, others
 
-    def _open_directory(self, parent: int, name: str) -> int:
-        """A descriptor, or -1 after saying why there is none."""
-        try:
-            return self._open(name, _O_DIRECTORY, parent)
-        except OSError as error:
-            try:
-                status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            except OSError:
-                self._problem(name, _VANISHED)
-                return -1
-            if stat.S_ISDIR(status.st_mode):
-                path = name.encode(_ENCODING, _ENCODING_ERRORS) + b"/"
-                self._add(member(self._path, path, DIRECTORY, status, self._owners))
-                self._directories += 1
-                self._problem(name, f"cannot be read, and all in it is missing: {reason(error)}")
-            else:
-                self._problem(name, _OTHER_KIND)
-            return -1
+    # -- files ---------------------------------------------------------------------------------------------------------
 
-    def _write_files(self, parent: int, names: list[str], headers: Headers) -> None:
-        open_file, content, close = os.open, self._content, os.close
+    def _write_files(self, parent: int, names: list[str]) -> None:
+        headers = Headers(self._path, self._owners)
         for name in names:
             try:
-                descriptor = open_file(name, _O_FILE | self._flags, dir_fd=parent)
+                descriptor = os.open(name, _O_FILE | self._flags, dir_fd=parent)
             except OSError as error:
                 descriptor = self._open_again(name, parent, error)
                 if descriptor < 0:
                     continue
             try:
-                content(descriptor, name.encode(_ENCODING, _ENCODING_ERRORS), name, headers)
+                self._write_file(descriptor, name, name.encode(_ENCODING, _ENCODING_ERRORS), headers)
             finally:
-                close(descriptor)
+                os.close(descriptor)
 
-    def _open_again(self, name: str, parent: int, first: OSError) -> int:
+    def _open_again(self, name: str, parent: int, refusal: OSError) -> int:
         """A descriptor, or -1 after saying why there is none."""
         try:
-            if not isinstance(first, PermissionError):
-                raise first
+            if not isinstance(refusal, PermissionError):
+                raise refusal
             return self._open(name, _O_FILE, parent)
         except FileNotFoundError:
             self._problem(name, _VANISHED)
@@ -297,78 +354,76 @@ class _TarWriter:
             self._problem(name, reason(error) if is_file else _OTHER_KIND)
         return -1
 
-    def _open(self, name: str, flags: int, parent: int | None) -> int:
+    def _open(self, name: str, flags: int, parent: int) -> int:
         if self._flags:
             try:
                 return os.open(name, flags | self._flags, dir_fd=parent)
             except PermissionError:
                 descriptor = os.open(name, flags, dir_fd=parent)
-                # It is somebody else's, then; where one file is, others are: do not try each one twice.
+                # It is somebody else's, then; where one is, others are: do not try each one twice.
                 self._flags = 0
                 return descriptor
         return os.open(name, flags, dir_fd=parent)
 
-    # -- one member ----------------------------------------------------------------------------------------------------
-
-    def _content(self, descriptor: int, path: bytes, name: str, headers: Headers) -> None:
-        """Write one file. What is small is read before its header is written, so that nothing of it need be made up
-        if it cannot be read."""
+    def _write_file(self, descriptor: int, name: str, path: bytes, headers: Headers) -> None:
+        """`path`: the name as a member has it. What is small is read before its header is written, so that nothing
+        need be made up if it cannot be read."""
+        data = first = b""
         try:
             status = os.fstat(descriptor)
             size = status.st_size
             if not stat.S_ISREG(status.st_mode):
                 self._problem(name, _OTHER_KIND)
                 return
-            if status.st_nlink > 1 and self._is_written(path, status):
-                return
-            if size > _SMALL:
-                self._add(headers.file(path, status))
-                self._files += 1
-                self._stream(descriptor, name, status)
-                return
-            data = os.read(descriptor, size + 1)
-            while len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
-                data += more
-            after = os.fstat(descriptor)
+            if status.st_nlink > 1:
+                first = self._first_name(status)
+            if size <= _SMALL and not first:
+                data = os.read(descriptor, size + 1)
+                while len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
+                    data += more
+                after = os.fstat(descriptor)
         except OSError as error:
             self._problem(name, reason(error))
+            return
+        self._files += 1
+        if first:
+            self._output.add(member(self._path, path, HARD_LINK, status, self._owners, link=first))
+            return
+        if status.st_nlink > 1 or not self._path:
+            if status.st_nlink > 1:
+                self._links[status.st_dev, status.st_ino] = (self._path + path, status.st_nlink - 1)
+            header = member(self._path, path, FILE, status, self._owners, size=size, comment=LINKED_COMMENT)
+        else:
+            header = headers.file(path, status)
+        if size > _SMALL:
+            self._output.add(header)
+            self._stream(descriptor, name, status)
             return
         if len(data) != size or after.st_mtime_ns != status.st_mtime_ns or after.st_size != size:
             self._problem(name, _CHANGED)
             data = data[:size].ljust(size, b"\0")
-        self._files += 1
-        self._read += size
-        header = headers.file(path, status)
-        self._parts += (header, data, _ZEROS[: -size % BLOCK])
-        self._gathered += len(header) + size
-        if self._gathered >= _BATCH:
-            self._flush()
+        self._output.add_file(header, data)
 
     def _stream(self, descriptor: int, name: str, status: os.stat_result) -> None:
-        """Write a large file's content and its padding. Its header is out, so that all of it must come."""
-        self._flush()
+        """The content of a large file, whose header is out, so that all of it must come."""
         if self._buffer is None:
             self._buffer = memoryview(bytearray(_BUFFER))
         buffer = self._buffer
         left = status.st_size
         trouble = ""
-        while left:
+        while left and not trouble:
             try:
                 count = os.readv(descriptor, (buffer[:left] if left < _BUFFER else buffer,))
             except OSError as error:
                 trouble = f"{reason(error)}; the rest of it is zeros"
                 break
             if not count:
-                trouble = f"{_CHANGED}: it shrank, and the rest of it is zeros"
+                trouble = "shrank while it was read; the rest of it is zeros"
                 break
-            self._out(buffer[:count])
+            self._output.stream(buffer[:count])
             left -= count
-            self._read += count
-            self._report()
-        while left:
-            count = min(left, _BUFFER)
-            self._out(_ZEROS[:count])
-            left -= count
+        self._output.fill(left)
+        self._output.end_file(status.st_size)
         if not trouble:
             try:
                 after = os.fstat(descriptor)
@@ -378,25 +433,21 @@ class _TarWriter:
                 trouble = reason(error)
         if trouble:
             self._problem(name, trouble)
-        self._add(_ZEROS[: -status.st_size % BLOCK])
 
-    def _is_written(self, path: bytes, status: os.stat_result) -> bool:
-        """Write a link to the file's earlier member, if there is one; else remember this name for the next."""
+    def _first_name(self, status: os.stat_result) -> bytes:
+        """The member that holds this very file already; empty if there is none."""
         identity = (status.st_dev, status.st_ino)
-        earlier = self._links.get(identity)
-        if earlier is None:
-            self._links[identity] = (self._path + path, status.st_nlink - 1)
-            return False
-        first, more = earlier
-        self._add(member(self._path, path, HARD_LINK, status, self._owners, link=first))
-        self._files += 1
+        first, more = self._links.get(identity, (b"", 0))
         if more > 1:
             self._links[identity] = (first, more - 1)
-        else:
+        elif first:
             del self._links[identity]
-        return True
+        return first
+
+    # -- all else ------------------------------------------------------------------------------------------------------
 
     def _write_other(self, parent: int, name: str) -> None:
+        link = b""
         try:
             status = os.stat(name, dir_fd=parent, follow_symlinks=False)
             kind = stat.S_IFMT(status.st_mode)
@@ -408,61 +459,19 @@ class _TarWriter:
         except OSError as error:
             self._problem(name, reason(error))
             return
-        path = name.encode(_ENCODING, _ENCODING_ERRORS)
-        if kind == stat.S_IFLNK:
-            self._add(member(self._path, path, SYMBOLIC_LINK, status, self._owners, link=link))
-        elif kind in _SPECIAL:
-            self._add(member(self._path, path, _SPECIAL[kind], status, self._owners))
-        elif kind in (stat.S_IFREG, stat.S_IFDIR):
-            self._problem(name, _OTHER_KIND)
-            return
+        if kind in _MEMBER_KINDS:
+            path = name.encode(_ENCODING, _ENCODING_ERRORS)
+            self._output.add(member(self._path, path, _MEMBER_KINDS[kind], status, self._owners, link=link))
+            self._others += 1
+        elif kind == stat.S_IFSOCK:
+            self._notices.append(Problem(self._shown(name), "is a socket, which no backup can hold; it is left out"))
         else:
-            self._notices.append(Problem(self._shown(name), "skipped: a socket cannot be backed up"))
-            return
-        self._others += 1
-
-    # -- the stream ----------------------------------------------------------------------------------------------------
-
-    def _add(self, part: bytes) -> None:
-        self._parts.append(part)
-        self._gathered += len(part)
-        if self._gathered >= _BATCH:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._parts:
-            parts, self._parts, self._gathered = self._parts, [], 0
-            self._out(b"".join(parts))
-        self._report()
-
-    def _out(self, data: bytes | memoryview) -> None:
-        self._written += len(data)
-        self._write_out(data)
-
-    def _report(self) -> None:
-        if self._on_bytes is not None and self._read > self._reported:
-            self._on_bytes(self._read - self._reported)
-            self._reported = self._read
-
-    def finish(self) -> PackReport:
-        self._flush()
-        end = self._written + 2 * BLOCK
-        self._out(bytes(2 * BLOCK + -end % _RECORD))
-        return PackReport(
-            files=self._files,
-            directories=self._directories,
-            others=self._others,
-            size=self._read,
-            problems=tuple(self._problems),
-            notices=tuple(self._notices),
-        )
+            self._problem(name, _OTHER_KIND)
 
     def _problem(self, name: str, why: str) -> None:
         self._problems.append(Problem(self._shown(name), why))
 
     def _shown(self, name: str) -> str:
         """The path that a user knows, of something in the directory that the walk is in."""
-        if not self._path:
-            return str(self._source)
-        within = os.fsdecode(self._path.partition(b"/")[2])
-        return os.path.join(self._source, (within + name).removesuffix("/")).removesuffix("/") or "/"
+        within = os.fsdecode(self._path.partition(b"/")[2]) + name
+        return printable(os.path.join(self._source, within.removesuffix("/")) if within else str(self._source))

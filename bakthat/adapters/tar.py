@@ -1,0 +1,41 @@
+"""`TarPacker`: a file or a directory as one POSIX tar, which any tar opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from bakthat.domain.payload import PackReport, UnpackReport
+from bakthat.ports.payload import Packer
+
+
+class TarPacker(Packer):
+    """A backup imports the writer only, a restore the extractor only. The members say their names, so that `name` does
+    not matter."""
+
+    def pack(
+        self,
+        source: Path,
+        into: BinaryIO,
+        *,
+        excludes: Sequence[str] = (),
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> PackReport:
+        from bakthat.adapters.tar_writer import write_tar
+
+        return write_tar(source, into, excludes=excludes, on_bytes=on_bytes)
+
+    def unpack(
+        self,
+        packed: BinaryIO,
+        into: Path,
+        *,
+        name: str,
+        overwrite: bool = False,
+        only: Sequence[str] = (),
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> UnpackReport:
+        from bakthat.adapters.tar_extractor import extract_tar
+
+        return extract_tar(packed, into, overwrite=overwrite, only=only, on_bytes=on_bytes)
