@@ -1,0 +1,106 @@
+"""`MemoryRepo`: the database of backups in memory, for tests and for use without a file."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+
+from attrs import evolve
+
+from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.objects import ArchiveId, RetrievalJob
+from bakthat.domain.query import Query, newest_first
+from bakthat.errors import BackupNotFound, DuplicateBackup
+from bakthat.ports.metadata_repo import MetadataRepo
+
+
+class MemoryRepo(MetadataRepo):
+    """Keeps what a database would: dates in whole seconds of UTC, metadata as JSON knows it."""
+
+    def __init__(self, backups: Iterable[Backup] = ()) -> None:
+        """`backups`: what it holds from the start."""
+        self._lock = threading.RLock()
+        self._backups: list[Backup] = []
+        self._archive_ids: dict[str, ArchiveId] = {}
+        self._jobs: dict[str, RetrievalJob] = {}
+        for backup in backups:
+            self.add(backup)
+
+    def __repr__(self) -> str:
+        return f"MemoryRepo({len(self._backups)} backups)"
+
+    def add(self, backup: Backup) -> None:
+        kept = _as_kept(backup)
+        with self._lock:
+            if self._position(backup) is not None:
+                place = backup.location or backup.backend
+                raise DuplicateBackup(f"{backup.stored_filename} of {place} is in the database already")
+            self._backups.append(kept)
+
+    def replace(self, backup: Backup) -> None:
+        kept = _as_kept(backup)
+        with self._lock:
+            position = self._position(backup)
+            if position is None:
+                place = backup.location or backup.backend
+                raise BackupNotFound(f"{backup.stored_filename} of {place} is not in the database")
+            self._backups[position] = kept
+
+    def put_all(self, backups: Iterable[Backup]) -> None:
+        kept = [_as_kept(backup) for backup in backups]
+        with self._lock:
+            for backup in kept:
+                position = self._position(backup)
+                if position is None:
+                    self._backups.append(backup)
+                elif self._backups[position].last_updated <= backup.last_updated:
+                    self._backups[position] = backup
+
+    def find(self, query: Query) -> Iterator[Backup]:
+        with self._lock:
+            backups = list(self._backups)
+        return iter(sorted(filter(query.matches, backups), key=newest_first, reverse=True))
+
+    def archive_ids(self) -> Mapping[str, ArchiveId]:
+        with self._lock:
+            return dict(self._archive_ids)
+
+    def archive_id(self, stored_filename: str) -> ArchiveId | None:
+        with self._lock:
+            return self._archive_ids.get(stored_filename)
+
+    def remember_archive(self, stored_filename: str, archive_id: ArchiveId) -> None:
+        with self._lock:
+            self._archive_ids[stored_filename] = archive_id
+
+    def forget_archive(self, stored_filename: str) -> None:
+        with self._lock:
+            self._archive_ids.pop(stored_filename, None)
+
+    def job(self, filename: str) -> RetrievalJob | None:
+        with self._lock:
+            return self._jobs.get(filename)
+
+    def remember_job(self, job: RetrievalJob) -> None:
+        kept = job if job.requested is None else evolve(job, requested=whole_seconds(job.requested))
+        with self._lock:
+            self._jobs[job.filename] = kept
+
+    def forget_job(self, filename: str) -> None:
+        with self._lock:
+            self._jobs.pop(filename, None)
+
+    def _position(self, backup: Backup) -> int | None:
+        """Where the record of the same backup is; the one of the very same location, where several could be meant."""
+        same = [at for at, known in enumerate(self._backups) if known.same_backup_as(backup)]
+        return min(same, key=lambda at: self._backups[at].location != backup.location, default=None)
+
+
+def _as_kept(backup: Backup) -> Backup:
+    return evolve(
+        backup,
+        backup_date=whole_seconds(backup.backup_date),
+        last_updated=whole_seconds(backup.last_updated),
+        metadata=json.loads(json.dumps(dict(backup.metadata))),
+    )

@@ -1,0 +1,412 @@
+"""What every `MetadataRepo` must do, as a pytest class.
+
+A repository's own test is a subclass and a fixture:
+
+    class TestMyRepo(MetadataRepoContract):
+        @pytest.fixture
+        def repo(self):
+            return MyRepo(...)        # empty
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bakthat.domain.backup import Backup, Owner
+from bakthat.domain.objects import ArchiveId, JobId, RetrievalJob, Tier
+from bakthat.domain.query import Query, newest_first
+from bakthat.errors import BackupNotFound, DuplicateBackup
+from bakthat.ports.metadata_repo import MetadataRepo
+from bakthat.testing.examples import WHEN, a_backup
+
+EVERYTHING = Query(deleted=True)
+
+# Few values each, so that they meet: names that contain each other, glob and LIKE characters, quotes, upper case.
+_filenames = st.sampled_from(["db", "DB", "db2", "mydb", "a%b", "a_b", "[d]b", "d*b", "o'b\"b", "ümlaut 键"])
+_backends = st.sampled_from(["s3", "glacier", "local"])
+_hashes = st.sampled_from(["", "1a", "2b"])
+_locations = st.sampled_from([None, "s3://one", "s3://two"])
+_tags = st.sampled_from(["daily", "day", "DAILY", "x%", '"', "[x", "é", "two words", '["daily"]', "\\", "\udcff"])
+_dates = st.datetimes(datetime(2012, 1, 1), datetime(2012, 1, 3)).map(  # noqa: DTZ001 - made aware in the next line
+    lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
+)
+
+
+@st.composite
+def backups(draw: st.DrawFn) -> Backup:
+    """Backups of a few names, dates and stores; some are of 2013 (no location, no dot, a local `backup_date`), some of
+    its KeyValue (no date in the name)."""
+    filename, date, location = draw(_filenames), draw(_dates), draw(_locations)
+    metadata: dict[str, Any] = draw(
+        st.dictionaries(
+            st.sampled_from(["is_enc", "client", "future"]), st.sampled_from([True, "host", 1.5, ["é", {}]])
+        )
+    )
+    form = draw(st.sampled_from(["{0}.{1}.tgz", "{0}.{1}.tgz.enc", "{0}{1}.tgz", "{0}.{1}", "{0}"]))
+    return Backup(
+        backend=draw(_backends),
+        backend_hash=draw(_hashes),
+        backup_date=date + draw(st.sampled_from([timedelta(0), timedelta(hours=1)])),
+        filename=filename,
+        stored_filename=form.format(filename, date.strftime("%Y%m%d%H%M%S")),
+        size=draw(st.sampled_from([0, 3120, 5 * 2**40])),
+        tags=tuple(draw(st.lists(_tags, max_size=3))),
+        is_deleted=draw(st.booleans()),
+        last_updated=draw(_dates),
+        metadata=metadata if location is None else {**metadata, "location": location},
+    )
+
+
+_owners = st.builds(
+    Owner, backend=_backends, location=_locations.filter(bool).map(str), backend_hash=_hashes
+)  # fmt: skip
+queries = st.builds(
+    Query,
+    filename=st.none() | _filenames,
+    stored_filename=st.none() | backups().map(lambda backup: backup.stored_filename),
+    text=st.just("") | _filenames | st.sampled_from(["d", "2012", ".tgz", "%", "_", "*", "\udcff"]),
+    tags=st.lists(_tags, max_size=2).map(tuple),
+    backend=st.none() | _backends,
+    owners=st.none() | st.lists(_owners, max_size=2).map(tuple),
+    older_than=st.none() | _dates,
+    deleted=st.booleans(),
+)
+"""Queries about what `backups()` gives."""
+
+
+def _at_once(*calls: Callable[[], object]) -> None:
+    """All calls in threads that start together; the first exception of one comes out."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], object]) -> None:
+        start.wait()
+        call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        for done in [threads.submit(run, call) for call in calls]:
+            done.result()
+
+
+class MetadataRepoContract:
+    """Subclass it, and override the fixture `repo` with an empty repository."""
+
+    threads = 6
+    """How many threads write at once."""
+
+    @pytest.fixture
+    def repo(self) -> MetadataRepo:
+        raise AssertionError("override the fixture `repo` with one that gives an empty repository")
+
+    def everything(self, repo: MetadataRepo) -> list[Backup]:
+        return list(repo.find(EVERYTHING))
+
+    # backups
+
+    def test_an_empty_repository_finds_nothing(self, repo: MetadataRepo) -> None:
+        assert self.everything(repo) == []
+        assert repo.archive_ids() == {}
+        assert repo.archive_id("x") is None
+        assert repo.job("x") is None
+
+    def test_what_is_added_is_found_with_every_field(self, repo: MetadataRepo) -> None:
+        backup = a_backup(
+            backend="local",
+            backend_hash="ff",
+            size=3 * 2**32,
+            tags=("b", "a"),
+            last_updated=WHEN + timedelta(days=1),
+            metadata={"is_enc": True, "nested": {"list": [1, None, "ü"]}, "source": "/\udcff", "future": 1.5},
+        )
+        repo.add(backup)
+        assert self.everything(repo) == [backup]
+
+    @pytest.mark.parametrize("tags", [(), ("one",), ("two words",), ("", "a"), ("a", "a"), ('["a"]',), ("\udcff",)])
+    def test_tags_come_back_exactly(self, repo: MetadataRepo, tags: tuple[str, ...]) -> None:
+        repo.add(a_backup(tags=tags))
+        assert [backup.tags for backup in self.everything(repo)] == [tags]
+
+    def test_the_same_backup_cannot_be_added_twice(self, repo: MetadataRepo) -> None:
+        repo.add(a_backup())
+        with pytest.raises(DuplicateBackup, match=r"mydir\.20260102030405\.tgz"):
+            repo.add(a_backup(size=1))
+        assert self.everything(repo) == [a_backup()]
+
+    def test_a_deleted_backup_still_counts_as_there(self, repo: MetadataRepo) -> None:
+        repo.add(a_backup(is_deleted=True))
+        with pytest.raises(DuplicateBackup):
+            repo.add(a_backup())
+
+    @pytest.mark.parametrize(
+        "elsewhere",
+        [
+            {"backend": "local"},
+            {"metadata": {"location": "s3://other"}},
+            {"metadata": {}, "backend_hash": "other"},
+        ],
+    )
+    def test_one_name_in_two_stores_is_two_backups(self, repo: MetadataRepo, elsewhere: dict[str, Any]) -> None:
+        repo.add(a_backup())
+        repo.add(a_backup(**elsewhere))
+        repo.replace(a_backup(**elsewhere, size=7))
+        assert sorted(backup.size for backup in self.everything(repo)) == [7, 3120]
+
+    def test_a_backup_stays_the_same_when_the_access_key_changes(self, repo: MetadataRepo) -> None:
+        repo.add(a_backup(backend_hash="old key"))
+        with pytest.raises(DuplicateBackup):
+            repo.add(a_backup(backend_hash="new key"))
+        repo.replace(a_backup(backend_hash="new key"))
+        assert [backup.backend_hash for backup in self.everything(repo)] == ["new key"]
+
+    def test_a_record_without_a_location_is_replaced_by_one_that_has_it(self, repo: MetadataRepo) -> None:
+        repo.add(a_backup(metadata={}))
+        repo.replace(a_backup())
+        assert self.everything(repo) == [a_backup()]
+
+    def test_where_a_record_could_be_two_backups_that_of_its_own_location_is_replaced(self, repo: MetadataRepo) -> None:
+        for location in ("s3://one", "s3://two"):
+            repo.add(a_backup(metadata={"location": location}))
+        repo.replace(a_backup(metadata={"location": "s3://two"}, size=2))
+        assert {backup.location: backup.size for backup in self.everything(repo)} == {"s3://one": 3120, "s3://two": 2}
+
+    def test_replace_changes_every_field_of_the_one_record(self, repo: MetadataRepo) -> None:
+        other = a_backup(filename="other")
+        repo.add(other)
+        repo.add(a_backup())
+        changed = a_backup(
+            size=1, tags=(), is_deleted=True, last_updated=WHEN + timedelta(1), metadata={"location": "s3://bucket"}
+        )
+        repo.replace(changed)
+        assert self.everything(repo) == sorted([changed, other], key=newest_first, reverse=True)
+
+    def test_replacing_what_is_not_there_is_backup_not_found(self, repo: MetadataRepo) -> None:
+        repo.add(a_backup())
+        with pytest.raises(BackupNotFound, match="other"):
+            repo.replace(a_backup(filename="other"))
+        assert self.everything(repo) == [a_backup()]
+
+    def test_put_all_adds_what_is_new_and_replaces_what_is_older(self, repo: MetadataRepo) -> None:
+        later, earlier = WHEN + timedelta(days=1), WHEN - timedelta(days=1)
+        repo.add(a_backup(filename="older", size=1))
+        repo.add(a_backup(filename="newer", size=1, last_updated=later))
+        repo.put_all(
+            [
+                a_backup(filename="older", size=2, last_updated=later),
+                a_backup(filename="newer", size=2, last_updated=earlier),
+                a_backup(filename="new", size=2),
+                a_backup(filename="new", size=3),
+            ]
+        )
+        assert {b.filename: b.size for b in self.everything(repo)} == {"older": 2, "newer": 1, "new": 3}
+
+    def test_put_all_of_nothing_does_nothing(self, repo: MetadataRepo) -> None:
+        repo.put_all([])
+        assert self.everything(repo) == []
+
+    # finding
+
+    def test_the_newest_comes_first_then_the_greater_name_and_backend(self, repo: MetadataRepo) -> None:
+        expected = [
+            a_backup(backup_date=WHEN + timedelta(1)),
+            a_backup(filename="z"),
+            a_backup(filename="a", backend="s3"),
+            a_backup(filename="a", backend="local"),
+            a_backup(backup_date=WHEN - timedelta(1)),
+        ]
+        for at in (2, 4, 0, 3, 1):
+            repo.add(expected[at])
+        assert self.everything(repo) == expected
+
+    def test_backups_that_nothing_tells_apart_stay_in_the_order_they_came_in(self, repo: MetadataRepo) -> None:
+        locations = ["s3://b", "s3://a", "s3://c"]
+        for location in locations:
+            repo.add(a_backup(metadata={"location": location}))
+        repo.replace(a_backup(metadata={"location": "s3://b"}, size=1))
+        assert [backup.location for backup in self.everything(repo)] == locations
+
+    def test_deleted_backups_are_found_only_when_asked_for(self, repo: MetadataRepo) -> None:
+        repo.add(a_backup().deleted(WHEN))
+        assert list(repo.find(Query())) == []
+        assert len(self.everything(repo)) == 1
+
+    def test_text_is_a_substring_with_case_and_without_wildcards(self, repo: MetadataRepo) -> None:
+        for filename in ("MyDir", "mydir", "my%dir", "m*"):
+            repo.add(a_backup(filename=filename))
+
+        def found(text: str) -> set[str]:
+            return {backup.filename for backup in repo.find(Query(text=text))}
+
+        assert found("yD") == {"MyDir"}
+        assert found("%") == {"my%dir"}
+        assert found("m*") == {"m*"}
+        assert found("20260102") == {"MyDir", "mydir", "my%dir", "m*"}
+        assert found("'; DROP TABLE backups --") == set()
+
+    def test_a_query_that_is_not_text_of_any_database_finds_nothing(self, repo: MetadataRepo) -> None:
+        repo.add(a_backup())
+        for odd in ("\udcff", "nul\0"):
+            assert list(repo.find(Query(text=odd))) == []
+            assert list(repo.find(Query(filename=odd))) == []
+            assert list(repo.find(Query(stored_filename=odd))) == []
+            assert list(repo.find(Query(tags=(odd,)))) == []
+            assert repo.archive_id(odd) is None
+            assert repo.job(odd) is None
+
+    def test_the_iterator_is_a_snapshot(self, repo: MetadataRepo) -> None:
+        names = [f"n{i:02}" for i in range(20)]
+        for name in names:
+            repo.add(a_backup(filename=name))
+        seen = []
+        for backup in repo.find(Query()):
+            seen.append(backup.filename)
+            repo.replace(backup.deleted(WHEN))
+            repo.add(a_backup(filename=f"{backup.filename}-more"))
+        assert sorted(seen) == names
+
+    def test_an_iterator_that_is_left_early_locks_nothing(self, repo: MetadataRepo) -> None:
+        repo.add(a_backup())
+        repo.add(a_backup(filename="other"))
+        left = repo.find(Query())
+        next(left)
+        repo.add(a_backup(filename="third"))
+        assert len(self.everything(repo)) == 3
+
+    # The fixtures are the same for all examples, and the law holds for a repository that grows. The test is run by
+    # every subclass, each with examples of its own.
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    @given(added=st.lists(backups(), min_size=1, max_size=6), query=queries)
+    def test_find_equals_filtering_and_sorting(
+        self, repo: MetadataRepo, known: list[Backup], added: list[Backup], query: Query
+    ) -> None:
+        for backup in added:
+            same = [other for other in known if other.same_backup_as(backup)]
+            if same:
+                with pytest.raises(DuplicateBackup):
+                    repo.add(backup)
+            else:
+                repo.add(backup)
+                known.append(backup)
+        assert list(repo.find(query)) == sorted(filter(query.matches, known), key=newest_first, reverse=True)
+
+    @pytest.fixture
+    def known(self) -> list[Backup]:
+        return []
+
+    # the archive inventory
+
+    def test_an_archive_is_remembered_under_its_name(self, repo: MetadataRepo) -> None:
+        repo.remember_archive("one.tgz", ArchiveId("id-1"))
+        repo.remember_archive("two.tgz", ArchiveId("id-2"))
+        assert repo.archive_id("one.tgz") == "id-1"
+        assert dict(repo.archive_ids()) == {"one.tgz": "id-1", "two.tgz": "id-2"}
+
+    def test_a_known_name_gets_the_new_id(self, repo: MetadataRepo) -> None:
+        repo.remember_archive("one.tgz", ArchiveId("id-1"))
+        repo.remember_archive("one.tgz", ArchiveId("id-2"))
+        repo.remember_archive("one.tgz", ArchiveId("id-2"))
+        assert dict(repo.archive_ids()) == {"one.tgz": "id-2"}
+
+    def test_two_names_may_have_one_id(self, repo: MetadataRepo) -> None:
+        repo.remember_archive("one.tgz", ArchiveId("id"))
+        repo.remember_archive("two.tgz", ArchiveId("id"))
+        repo.forget_archive("one.tgz")
+        assert dict(repo.archive_ids()) == {"two.tgz": "id"}
+
+    def test_the_inventory_that_was_read_does_not_change(self, repo: MetadataRepo) -> None:
+        repo.remember_archive("one.tgz", ArchiveId("id-1"))
+        read = repo.archive_ids()
+        repo.forget_archive("one.tgz")
+        assert dict(read) == {"one.tgz": "id-1"}
+
+    def test_forgetting_an_archive_twice_is_no_error(self, repo: MetadataRepo) -> None:
+        repo.remember_archive("one.tgz", ArchiveId("id-1"))
+        repo.forget_archive("one.tgz")
+        repo.forget_archive("one.tgz")
+        repo.forget_archive("never.tgz")
+        assert repo.archive_id("one.tgz") is None
+
+    # retrieval jobs
+
+    @pytest.mark.parametrize("requested", [WHEN, None])
+    @pytest.mark.parametrize("tier", [Tier.BULK, None])
+    def test_a_job_comes_back_as_it_was(
+        self, repo: MetadataRepo, requested: datetime | None, tier: Tier | None
+    ) -> None:
+        job = RetrievalJob(filename="one.tgz", job_id=JobId("j" * 92), requested=requested, tier=tier)
+        repo.remember_job(job)
+        assert repo.job("one.tgz") == job
+        assert repo.job("one") is None
+
+    def test_a_new_job_takes_the_place_of_the_earlier_one(self, repo: MetadataRepo) -> None:
+        first = RetrievalJob(filename="one.tgz", job_id=JobId("1"), requested=WHEN, tier=Tier.BULK)
+        repo.remember_job(first)
+        second = RetrievalJob(filename="one.tgz", job_id=JobId("2"))
+        repo.remember_job(second)
+        assert repo.job("one.tgz") == second
+
+    def test_a_forgotten_job_is_gone_and_the_others_stay(self, repo: MetadataRepo) -> None:
+        other = RetrievalJob(filename="two.tgz", job_id=JobId("2"), requested=WHEN)
+        repo.remember_job(RetrievalJob(filename="one.tgz", job_id=JobId("1"), requested=WHEN))
+        repo.remember_job(other)
+        repo.forget_job("one.tgz")
+        repo.forget_job("one.tgz")
+        assert repo.job("one.tgz") is None
+        assert repo.job("two.tgz") == other
+
+    # several at once
+
+    def test_threads_that_add_at_once_lose_nothing(self, repo: MetadataRepo) -> None:
+        def add(thread: int) -> None:
+            for i in range(10):
+                repo.add(a_backup(filename=f"{thread}-{i}"))
+
+        _at_once(*[lambda thread=thread: add(thread) for thread in range(self.threads)])
+        names = {f"{thread}-{i}" for thread in range(self.threads) for i in range(10)}
+        assert {backup.filename for backup in self.everything(repo)} == names
+
+    def test_of_many_that_add_the_same_backup_exactly_one_succeeds(self, repo: MetadataRepo) -> None:
+        won: list[int] = []
+
+        def add(size: int) -> None:
+            try:
+                repo.add(a_backup(size=size))
+            except DuplicateBackup:
+                return
+            won.append(size)
+
+        _at_once(*[lambda size=size: add(size) for size in range(self.threads)])
+        assert won == [backup.size for backup in self.everything(repo)]
+
+    def test_a_reader_sees_every_record_whole_while_it_is_replaced(self, repo: MetadataRepo) -> None:
+        def version(number: int) -> Backup:
+            return a_backup(size=number, tags=(str(number),), metadata={"location": "s3://bucket", "number": number})
+
+        repo.add(version(0))
+        done = threading.Event()
+        torn: list[Backup] = []
+
+        def write() -> None:
+            for number in range(1, 30):
+                repo.replace(version(number))
+            done.set()
+
+        def read() -> None:
+            while not done.is_set():
+                torn.extend(backup for backup in repo.find(Query()) if backup != version(backup.size))
+
+        try:
+            _at_once(write, read)
+        finally:
+            done.set()
+        assert torn == []
