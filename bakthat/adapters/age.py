@@ -257,10 +257,10 @@ def _not_this_form(head: bytes) -> str:
         return "the encrypted file is empty"
     if head.startswith(_ARMOR):
         return "an age file in text form (armored), which bakthat does not read; `age -d` opens it"
+    if MAGIC.startswith(head) or _ARMOR.startswith(head):
+        return "the age header is cut short"
     if head.startswith(_FAMILY):
         return "an age file of another version than v1, or damaged in its first line; a newer `age -d` may open it"
-    if resembles(head):
-        return "the age header is cut short"
     return "not an age file: it does not begin with age-encryption.org/v1"
 
 

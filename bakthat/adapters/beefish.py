@@ -1,0 +1,181 @@
+"""`BeefishCipher`: reads what 2013's bakthat encrypted with the package beefish. It never writes it.
+
+Eight bytes of IV, then Blowfish in CBC mode with the password's own bytes as the key. The last byte modulo 8 (8 if that
+is 0) is how many bytes of padding end the file. There is no magic, no length, no MAC: a damage shows only in what reads
+the plain bytes (gzip's checksum), and a wrong password only in that they do not begin as they should.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.decrepit.ciphers.algorithms import Blowfish
+from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
+from cryptography.hazmat.primitives.ciphers import CipherContext
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+
+from bakthat.domain.payload import Keys
+from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, UsageError, WrongPassword
+from bakthat.ports.payload import Cipher
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_BLOCK = 8
+_SHORTEST, _LONGEST = 4, 56  # bytes of a Blowfish key
+
+# Enough to tell a password by, and one read of a small store object.
+_HEAD = 4096
+_PIECE = 256 * 1024
+
+Beginning = Callable[[bytes], bool]
+"""Whether plain bytes can begin like these (about 4 KiB of them, fewer if there are no more)."""
+
+
+def begins_as_gzip(plain: bytes) -> bool:
+    """RFC 1952: magic, deflate, and the three reserved flags unset. A wrong password passes once in 2^27 times, and is
+    then stopped by gzip's reader."""
+    return plain[:3] == b"\x1f\x8b\x08" and len(plain) > 3 and not plain[3] & 0xE0
+
+
+def begins_as_json(plain: bytes) -> bool:
+    """JSON as Python's `json.dumps` writes it by default: printable ASCII, and a value's first character. Of a value of
+    one or two characters that says little."""
+    return bool(plain) and plain[:1] in b'{["-0123456789tfnNI' and all(0x20 <= byte <= 0x7E for byte in plain)
+
+
+def begins_anyhow(plain: bytes) -> bool:
+    """Anything: a wrong password goes unnoticed. For files that 2013 stored with `compress: false`."""
+    return True
+
+
+class BeefishCipher(Cipher):
+    """Opens 2013's files at constant memory. The password is tried as UTF-8, then as Latin-1: 2013 took the bytes that
+    the terminal sent.
+
+    `begins`: what tells a right password; the first one after which the plain bytes begin so is taken. It can be as
+    strict as the reader knows what was encrypted; nothing in the file itself says that.
+    """
+
+    def __init__(self, *, begins: Beginning = begins_as_gzip) -> None:
+        self._begins = begins
+
+    def sealing(self, into: BinaryIO, keys: Keys) -> AbstractContextManager[BinaryIO]:
+        raise UsageError("2013's encryption is only read, never written: it cannot tell damage or a wrong password")
+
+    @contextmanager
+    def unsealing(self, sealed: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
+        if not keys.passphrase:
+            raise PasswordNeeded(
+                "encrypted with a password (by the bakthat of 2013): give it; an identity does not fit"
+            )
+        passwords = _key_bytes(keys.passphrase)
+        vector = _read(sealed, _BLOCK)
+        head = _read(sealed, _HEAD)
+        if len(head) % _BLOCK or not head:
+            raise PayloadDamaged(_cut_short(len(vector) + len(head)))
+        for password in passwords:
+            decryptor = _decryptor(password, vector)
+            plain = decryptor.update(head)
+            # Padding is none of the plain bytes. A whole head may end the file or not, so its last block says nothing.
+            if self._begins(_without_padding(plain) if len(plain) < _HEAD else plain[:-_BLOCK]):
+                with io.BufferedReader(_DecryptingReader(sealed, decryptor, len(head), plain), _PIECE) as reader:
+                    yield reader
+                return
+        raise WrongPassword("the password does not open it, or it is no file that the bakthat of 2013 encrypted")
+
+
+def _key_bytes(passphrase: str) -> list[bytes]:
+    """The keys that the password may have been, most likely first."""
+    candidates = []
+    for encoding, errors in (("utf-8", "surrogateescape"), ("latin-1", "strict")):
+        try:
+            key = passphrase.encode(encoding, errors)
+        except UnicodeEncodeError:
+            continue
+        if _SHORTEST <= len(key) <= _LONGEST and key not in candidates:
+            candidates.append(key)
+    if not candidates:
+        raise WrongPassword(
+            f"the password does not open it: the bakthat of 2013 took no other than of {_SHORTEST} to {_LONGEST} bytes"
+        )
+    return candidates
+
+
+def _decryptor(key: bytes, vector: bytes) -> CipherContext:
+    try:
+        return BlockCipher(Blowfish(key), CBC(vector)).decryptor()
+    except UnsupportedAlgorithm:
+        raise PayloadError(
+            "this Python's cryptography cannot do Blowfish, which the bakthat of 2013 used: unset "
+            "CRYPTOGRAPHY_OPENSSL_NO_LEGACY, or install cryptography from PyPI"
+        ) from None
+
+
+def _read(source: BinaryIO, size: int) -> bytes:
+    """So many bytes, fewer only at the end."""
+    pieces = []
+    while size and (piece := source.read(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def _without_padding(plain: bytes) -> bytes:
+    return plain[: -(plain[-1] % _BLOCK or _BLOCK)]
+
+
+def _cut_short(size: int) -> str:
+    return f"the encrypted file is cut short: {size} bytes are no whole number of blocks, two at least"
+
+
+class _DecryptingReader(io.RawIOBase):
+    """The plain bytes: `plain`, the first of them, and what follows. The last block stays back until it is known to be
+    the last, since its end is padding."""
+
+    def __init__(self, sealed: BinaryIO, decryptor: CipherContext, size: int, plain: bytes) -> None:
+        self._sealed = sealed
+        self._decryptor = decryptor
+        self._size = size
+        self._plain = plain
+        self._ended = False
+        self._failure: Exception | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        target = memoryview(buffer).cast("B")
+        if len(self._plain) <= _BLOCK and not self._ended:
+            self._more()
+        known = len(self._plain) if self._ended else len(self._plain) - _BLOCK
+        count = min(len(target), known)
+        target[:count] = self._plain[:count]
+        self._plain = self._plain[count:]
+        return count
+
+    def _more(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            piece = self._next_piece()
+        except Exception as error:
+            # Kept, so that a reader which asks again is not told of an end.
+            self._failure = error
+            raise
+        if piece:
+            self._plain += self._decryptor.update(piece)
+        else:
+            self._plain = _without_padding(self._plain)
+            self._ended = True
+
+    def _next_piece(self) -> bytes:
+        piece = _read(self._sealed, _PIECE)
+        self._size += len(piece)
+        if len(piece) % _BLOCK:
+            raise PayloadDamaged(_cut_short(_BLOCK + self._size))
+        return piece
