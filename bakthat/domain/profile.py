@@ -88,3 +88,29 @@ def s3_owner(profile: Profile) -> Owner:
         backend_hash=backend_hash(profile.access_key, bucket),
     )
 
+
+def glacier_location(region_name: str, vault: str, endpoint_url: str | None = None) -> str:
+    """`glacier://region/vault`, and `glacier://region/vault?endpoint=host:port` for a service that is not Amazon's."""
+    place = f"glacier://{region_name}/{vault}"
+    return f"{place}?endpoint={endpoint_host(endpoint_url)}" if endpoint_url else place
+
+
+def glacier_owner(profile: Profile) -> Owner:
+    """The owner of what the profile's `glacier` destination holds: its vault, else its bucket with
+    `glacier_storage_class`. Raises `ConfigInvalid` if it names neither."""
+    if profile.glacier_vault:
+        return Owner(
+            backend="glacier",
+            location=glacier_location(profile.region_name, profile.glacier_vault, profile.endpoint_url),
+            backend_hash=backend_hash(profile.access_key, profile.glacier_vault),
+        )
+    if not profile.glacier_storage_class or not profile.s3_bucket:
+        raise ConfigInvalid(
+            f"profile {profile.name!r} has nothing for -d glacier; set s3_bucket and glacier_storage_class "
+            "(DEEP_ARCHIVE or GLACIER), or glacier_vault where you have a vault"
+        )
+    return Owner(
+        backend="glacier",
+        location=s3_location(profile.s3_bucket, profile.s3_prefix, profile.endpoint_url),
+        backend_hash=backend_hash(profile.access_key, profile.s3_bucket),
+    )
