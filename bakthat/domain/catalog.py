@@ -66,45 +66,75 @@ def loads(data: bytes) -> CatalogEntry:
     """The entry in these bytes. Raises `PayloadDamaged` if they are none: not JSON, or without the fields that make a
     record."""
     try:
-        raw = json.loads(data)
+        raw = json.loads(data, parse_constant=_no_json)
     except (ValueError, RecursionError) as error:
         raise PayloadDamaged(f"the catalog entry is not JSON: {error}") from None
-    if not isinstance(raw, dict) or not isinstance(raw.get("bakthat_catalog"), int):
+    if not isinstance(raw, dict) or type(raw.get("bakthat_catalog")) is not int:
         raise PayloadDamaged("not a catalog entry (no field `bakthat_catalog`)")
     try:
-        metadata = dict(raw.get("metadata") or {})
+        metadata = dict(_maybe(raw, "metadata", dict, {}))
         for name, target in _LIFTED.items():
             if name in raw:
                 metadata[target] = raw[name]
-        tags = raw.get("tags") or []
+        tags = _maybe(raw, "tags", (str, list), [])
         backup = Backup(
             backend=_text(raw, "backend"),
-            backend_hash=str(raw.get("backend_hash") or ""),
+            backend_hash=_utf8("backend_hash", _maybe(raw, "backend_hash", str, "")),
             backup_date=from_epoch(_number(raw, "backup_date")),
             filename=_text(raw, "filename"),
             stored_filename=_text(raw, "stored_filename"),
-            size=int(_number(raw, "size")),
-            tags=split_tags(tags if isinstance(tags, str) else [str(tag) for tag in tags]),
-            is_deleted=bool(raw.get("is_deleted", False)),
+            size=_size(raw),
+            tags=split_tags(_utf8("tags", tags if isinstance(tags, str) else " ".join(map(str, tags)))),
+            is_deleted=bool(_maybe(raw, "is_deleted", (bool, int), False)),
             last_updated=from_epoch(_number(raw, "last_updated")),
             metadata=metadata,
         )
-    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+    except (TypeError, ValueError, OverflowError, OSError) as error:
         raise PayloadDamaged(f"the catalog entry is damaged: {error}") from None
     known = {"bakthat_catalog", *_RECORD_FIELDS, *_LIFTED}
     extra = {name: value for name, value in raw.items() if name not in known}
     return CatalogEntry(backup=backup, version=raw["bakthat_catalog"], extra=extra)
 
 
+def _no_json(constant: str) -> None:
+    """Python's reader takes `NaN` and `Infinity`, which JSON has not."""
+    raise ValueError(constant)
+
+
+def _maybe(raw: Mapping[str, Any], name: str, kind: type | tuple[type, ...], default: Any) -> Any:
+    """The field's value; the default where it is absent or null."""
+    value = raw.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name} has a wrong type")
+    return default if value is None else value
+
+
 def _text(raw: Mapping[str, Any], name: str) -> str:
-    value = raw[name]
+    value = raw.get(name)
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name} is not text")
+    return _utf8(name, value)
+
+
+def _utf8(name: str, value: str) -> str:
+    """The text itself. Lone surrogates, which JSON can spell, are in no name and no database takes them."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{name} is not UTF-8") from None
     return value
 
 
 def _number(raw: Mapping[str, Any], name: str) -> float:
-    value = raw[name]
+    value = raw.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{name} is not a number")  # noqa: TRY004 - the caller turns it into one error
     return value
+
+
+def _size(raw: Mapping[str, Any]) -> int:
+    size = int(_number(raw, "size"))
+    if not 0 <= size < 2**63:
+        raise ValueError("size is no number of bytes")
+    return size

@@ -14,7 +14,7 @@ SUFFIXES = (".tgz", ".tar", "")
 """A gzipped tar, a bare tar (`compress: false` of a directory), a file as it is."""
 
 MAX_SERIES_BYTES = 200
-"""A file name may hold 255 bytes (ext4, XFS, APFS); date, suffixes and the catalog's `.json` take 24 of them, and a
+"""A file name may hold 255 bytes (ext4, XFS, APFS); date, suffixes and the catalog's `.json` take 28 of them, and a
 temporary name some more."""
 
 # Before 2013's 0.4 there was no dot before the date. The form with a dot is tried first: a series may end in a dot.
@@ -104,16 +104,17 @@ class NameAndDate:
     rest: str
 
     def fits(self, stored_filename: str) -> bool:
-        """Whether this stored filename is of the series, at a date that begins so, and ends as typed."""
+        """Whether a backup of the series with this stored filename is of a date that begins so, and ends as typed.
+
+        The record's `filename` says which series it is of, not the stored filename: 2013 stored `dump.tar.gz` as
+        `dump.20130305193615.tgz`, and what its helper backed up under the name of a temporary directory.
+        """
         try:
             name = parse(stored_filename)
         except InvalidName:
             return False
-        return (
-            name.series == self.series
-            and name.when.strftime(DATE_FORMAT).zfill(14).startswith(self.date_start)
-            and stored_filename.endswith(self.rest)
-        )
+        date = name.when.strftime(DATE_FORMAT).zfill(14)
+        return date.startswith(self.date_start) and stored_filename.endswith(self.rest)
 
 
 def readings(name: str) -> list[NameAndDate]:

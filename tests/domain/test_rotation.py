@@ -388,8 +388,12 @@ def test_a_policy_that_is_saved_is_read_back(policy):
 
 def test_a_section_holds_what_2013_wrote_and_the_rest_only_where_it_is_set():
     assert RotationPolicy(days=7, last=2).as_section() == {
-        "days": 7, "weeks": 0, "months": 0, "last": 2, "first_week_day": 5,
-    }  # fmt: skip
+        "days": 7,
+        "weeks": 0,
+        "months": 0,
+        "last": 2,
+        "first_week_day": 5,
+    }
 
 
 def test_a_policy_reads_as_words():

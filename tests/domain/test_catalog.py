@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bakthat.domain.backup import Backup, from_epoch
+from bakthat.domain.catalog import PREFIX, VERSION, CatalogEntry, key_of, loads, stored_filename_of
+from bakthat.errors import PayloadDamaged
+from tests.domain.series import backup_at, utc
+
+EXAMPLES = settings(max_examples=80, deadline=None)
+WORDS = st.text("abz.-_0é\u4e2d", min_size=1, max_size=8)
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.sampled_from([0.5, -1e300, 1e16]), WORDS, st.just("")
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORDS, inner, max_size=3)),
+    max_leaves=6,
+)
+METADATA_KEYS = st.sampled_from(
+    ["client", "sha256", "source", "tool", "counts", "location", "is_enc", "host", "metadata", "later", "incomplete"]
+)
+MOMENTS = st.integers(-62_135_596_800, 253_402_300_799).map(from_epoch)
+BACKUPS = st.builds(
+    Backup,
+    backend=WORDS,
+    backend_hash=st.one_of(st.just(""), WORDS),
+    backup_date=MOMENTS,
+    filename=WORDS,
+    stored_filename=WORDS,
+    size=st.integers(0, 2**63 - 1),
+    tags=st.lists(WORDS, unique=True, max_size=3),
+    is_deleted=st.booleans(),
+    last_updated=MOMENTS,
+    metadata=st.dictionaries(METADATA_KEYS, JSON, max_size=4),
+)
+ENTRIES = st.builds(
+    CatalogEntry,
+    backup=BACKUPS,
+    version=st.integers(1, 5),
+    extra=st.dictionaries(st.sampled_from(["later", "signature", "zz"]), JSON, max_size=2),
+)
+BACKUP = backup_at(
+    utc(2026, 1, 2, 3, 4, 5),
+    tags=("db", "daily"),
+    backend_hash="x",
+    client="web1",
+    sha256="ab" * 32,
+    source="/srv/site",
+    tool="bakthat 1.0",
+    counts={"files": 3},
+    location="s3://bucket",
+)
+ENTRY = json.loads(CatalogEntry(backup=BACKUP).dumps())
+
+
+def damaged(**changes):
+    """The entry of `BACKUP` with other fields; `...` takes one out."""
+    entry = {**ENTRY, **changes}
+    return json.dumps({name: value for name, value in entry.items() if value is not ...}).encode()
+
+
+@given(ENTRIES)
+@EXAMPLES
+def test_what_is_written_is_read_back(entry):
+    assert loads(entry.dumps()) == entry
+
+
+@given(ENTRIES)
+@EXAMPLES
+def test_writing_what_was_read_gives_the_same_bytes(entry):
+    assert loads(entry.dumps()).dumps() == entry.dumps()
+
+
+def test_an_entry_is_ascii_json_in_which_a_person_finds_the_facts():
+    text = CatalogEntry(backup=backup_at(utc(2026), client="web1", source="/srv/été")).dumps().decode("ascii")
+    assert text.endswith("}\n")
+    entry = json.loads(text)
+    assert (entry["bakthat_catalog"], entry["host"], entry["source"]) == (VERSION, "web1", "/srv/été")
+    assert entry["metadata"] == {}
+    assert list(entry) == sorted(entry)
+
+
+def test_a_path_that_is_not_utf_8_survives():
+    entry = CatalogEntry(backup=backup_at(utc(2026), source="/srv/caf\udce9"))
+    assert loads(entry.dumps()) == entry
+
+
+def test_fields_of_a_later_version_are_kept_and_the_rest_is_read():
+    entry = loads(damaged(bakthat_catalog=7, signature={"by": "me"}, later=None))
+    assert entry.backup == BACKUP
+    assert entry.version == 7
+    assert json.loads(entry.dumps()) == {**ENTRY, "bakthat_catalog": 7, "signature": {"by": "me"}, "later": None}
+
+
+def test_what_is_unknown_never_covers_what_is_known():
+    entry = CatalogEntry(backup=BACKUP, extra={"size": 999, "later": 1})
+    assert json.loads(entry.dumps()) == {**ENTRY, "later": 1}
+
+
+def test_absent_fields_that_say_nothing_have_their_defaults():
+    entry = loads(damaged(**dict.fromkeys(["backend_hash", "tags", "is_deleted", "metadata", "host", "sha256"], ...)))
+    assert (entry.backup.backend_hash, entry.backup.tags, entry.backup.is_deleted) == ("", (), False)
+    assert entry.backup.metadata == {"source": "/srv/site", "tool": "bakthat 1.0", "counts": {"files": 3}}
+
+
+def test_tags_may_be_text_as_2013_had_them():
+    assert loads(damaged(tags="db daily db")).backup.tags == ("db", "daily")
+
+
+def test_fractions_of_a_second_are_left_out():
+    assert loads(damaged(backup_date=0.9)).backup.backup_date == from_epoch(0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00\x01",
+        b"\xff\xfe\xfd",
+        b"not json",
+        b"null",
+        b"[]",
+        b"7",
+        b"{}",
+        b'{"bakthat_catalog": 1}',
+        b'{"bakthat_catalog": "1"}',
+        b'{"bakthat_catalog": NaN}',
+        b"[" * 100_000,
+        b"1" * 5000,
+        CatalogEntry(backup=BACKUP).dumps()[:-20],
+        damaged(bakthat_catalog=True),
+        damaged(bakthat_catalog=...),
+    ],
+)
+def test_what_is_no_entry_is_damaged(data):
+    with pytest.raises(PayloadDamaged, match="catalog entry") as caught:
+        loads(data)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["backend", "filename", "stored_filename"])
+@pytest.mark.parametrize("value", [..., None, "", 7, [], {}, "\ud800"])
+def test_a_name_that_is_none_is_damaged(field, value):
+    with pytest.raises(PayloadDamaged, match=f"{field} is not"):
+        loads(damaged(**{field: value}))
+
+
+@pytest.mark.parametrize("field", ["backup_date", "last_updated", "size"])
+@pytest.mark.parametrize("value", [..., None, "7", True, [], 10**30, -(10**30), 1e300])
+def test_a_number_that_is_none_is_damaged(field, value):
+    with pytest.raises(PayloadDamaged, match="the catalog entry is damaged"):
+        loads(damaged(**{field: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("size", -1),
+        ("size", 2**63),
+        ("metadata", []),
+        ("metadata", [["a", 1]]),
+        ("metadata", "text"),
+        ("tags", 7),
+        ("tags", {"a": 1}),
+        ("tags", ["\ud800"]),
+        ("backend_hash", ["x"]),
+        ("is_deleted", "false"),
+    ],
+)
+def test_a_value_of_a_wrong_kind_is_damaged_and_named(field, value):
+    with pytest.raises(PayloadDamaged, match=f"the catalog entry is damaged: {field} "):
+        loads(damaged(**{field: value}))
+
+
+@given(st.sampled_from(sorted(ENTRY)), JSON)
+@EXAMPLES
+def test_an_entry_with_any_value_anywhere_is_read_or_damaged(field, value):
+    try:
+        entry = loads(damaged(**{field: value}))
+    except PayloadDamaged:
+        return
+    assert loads(entry.dumps()) == entry
+
+
+@given(JSON)
+@EXAMPLES
+def test_any_other_json_is_damaged(value):
+    with pytest.raises(PayloadDamaged):
+        loads(json.dumps(value).encode())
+
+
+@given(st.integers(0, 400), st.binary(max_size=3))
+@EXAMPLES
+def test_an_entry_with_a_few_other_bytes_is_read_or_damaged(place, noise):
+    data = CatalogEntry(backup=BACKUP).dumps()
+    try:
+        loads(data[:place] + noise + data[place + len(noise) :])
+    except PayloadDamaged:
+        return
+
+
+# Keys
+
+
+def test_an_entry_lies_under_a_key_that_tells_its_archive():
+    assert key_of("site.20260102000000.tgz.enc") == "bakthat_catalog/site.20260102000000.tgz.enc.json"
+
+
+@given(WORDS)
+@EXAMPLES
+def test_a_key_is_read_back(stored_filename):
+    assert stored_filename_of(key_of(stored_filename)) == stored_filename
+
+
+@pytest.mark.parametrize(
+    "key", ["", "site.20260102000000.tgz", PREFIX, f"{PREFIX}.json", f"{PREFIX}x", "x/bakthat_catalog/y.json"]
+)
+def test_other_keys_are_no_entries(key):
+    assert stored_filename_of(key) is None
+
+
+def test_a_record_that_is_deleted_says_so_in_its_entry():
+    deleted = evolve(BACKUP, is_deleted=True)
+    assert loads(CatalogEntry(backup=deleted).dumps()).backup.is_deleted

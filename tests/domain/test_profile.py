@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from bakthat.domain.backup import backend_hash
+from bakthat.domain.profile import Profile, endpoint_host, normal_prefix, s3_location, s3_owner
+from bakthat.errors import ConfigInvalid
+
+
+def test_a_profile_without_settings_has_those_of_2013():
+    profile = Profile()
+    assert (profile.name, profile.region_name, profile.default_destination, profile.compress, profile.rotation) == (
+        "default",
+        "us-east-1",
+        "s3",
+        True,
+        None,
+    )
+
+
+def test_no_secret_shows_in_a_profile():
+    profile = Profile(
+        access_key="SECRET",
+        secret_key="SECRET",
+        database="postgresql://me:SECRET@host/bakthat",
+        password_command="echo SECRET",
+        hooks={"on_backup": "curl SECRET"},
+        extra={"auth": "SECRET"},
+    )
+    assert "SECRET" not in repr(profile)
+
+
+@pytest.mark.parametrize(
+    ("written", "prefix"),
+    [("", ""), ("/", ""), ("a", "a/"), ("a/", "a/"), ("/a/b/", "a/b/"), ("a/b", "a/b/")],
+)
+def test_a_prefix_has_no_slash_before_and_one_after(written, prefix):
+    assert normal_prefix(written) == prefix
+    assert normal_prefix(prefix) == prefix
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://s3.example.org", "s3.example.org"),
+        ("http://127.0.0.1:8333/", "127.0.0.1:8333"),
+        ("https://S3.Example.org/path/x", "s3.example.org"),
+        ("https://user:SECRET@host:9000/x", "host:9000"),
+        ("host:9000", "host:9000"),
+        ("http://[::1]:9000", "[::1]:9000"),
+    ],
+)
+def test_an_endpoint_is_told_by_host_and_port(url, host):
+    assert endpoint_host(url) == host
+
+
+@pytest.mark.parametrize(
+    ("arguments", "location"),
+    [
+        (("bucket",), "s3://bucket"),
+        (("bucket", "/a/b/"), "s3://bucket/a/b"),
+        (("bucket", "", "https://me:SECRET@host:9000"), "s3://bucket?endpoint=host:9000"),
+        (("bucket", "a", "http://host"), "s3://bucket/a?endpoint=host"),
+    ],
+)
+def test_a_location_is_stable_and_without_a_secret(arguments, location):
+    assert s3_location(*arguments) == location
+
+
+def test_the_owner_of_a_bucket_is_told_by_location_and_by_2013s_hash():
+    owner = s3_owner(Profile(access_key="AKIA", s3_bucket="bucket", s3_prefix="host1"))
+    assert (owner.backend, owner.location) == ("s3", "s3://bucket/host1")
+    assert owner.backend_hash == backend_hash("AKIA", "bucket")
+
+
+@pytest.mark.parametrize("bucket", [None, ""])
+def test_a_profile_without_a_bucket_names_the_way_out(bucket):
+    with pytest.raises(ConfigInvalid, match="'work' names no s3_bucket; run `bakthat configure`"):
+        s3_owner(Profile(name="work", s3_bucket=bucket))
