@@ -331,6 +331,20 @@ def mixed_sources(backups: Iterable[Backup]) -> tuple[str, ...]:
     return tuple(line for line in lines if line)
 
 
+def future_dates(backups: Iterable[Backup], now: datetime) -> tuple[str, ...]:
+    """One line if backups of a series are dated after now, as a wrong clock leaves them: they are kept, and since they
+    are the newest, a pause in the backups is not seen, and the windows are counted back from now."""
+    live = [backup for backup in backups if not backup.is_deleted and backup.when > now]
+    if not live:
+        return ()
+    latest = max(live, key=newest_first)
+    number = "1 backup is" if len(live) == 1 else f"{len(live)} backups are"
+    return (
+        f"{_shown(latest.filename)}: {number} dated after now (the last one {latest.when:%Y-%m-%d %H:%M:%S}), so the "
+        "windows are counted back from now; check the clock of the machine that made it",
+    )
+
+
 def _mixture(backups: Sequence[Backup], key: str, things: str) -> str:
     known = Counter(value for backup in backups if isinstance(value := backup.metadata.get(key), str) and value)
     if len(known) < 2:

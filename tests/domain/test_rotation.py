@@ -12,6 +12,7 @@ from bakthat.domain.rotation import (
     Plan,
     RotationPolicy,
     first_week_day,
+    future_dates,
     mixed_sources,
     plan,
     policy_from,
@@ -436,6 +437,16 @@ def test_many_hosts_are_counted_and_the_line_stays_one_line():
     assert line.startswith("site mixes backups of 20 hosts: 'host01\\x1b[31m\\n' (1), ")
     assert line.endswith(" and 16 more")
     assert line.isprintable()
+
+
+def test_dates_after_now_are_pointed_out():
+    series = [*every(DAY, utc(2026), 3), backup_at(utc(2030)), backup_at(utc(2031), is_deleted=True)]
+    assert future_dates(series, utc(2027)) == (
+        "site: 1 backup is dated after now (the last one 2030-01-01 00:00:00), so the windows are counted back from "
+        "now; check the clock of the machine that made it",
+    )
+    assert future_dates(series, utc(2026))[0].startswith("site: 3 backups are dated after now (the last one 2030-")
+    assert future_dates(series, utc(2030)) == ()
 
 
 def test_the_dates_are_those_of_the_stored_names():
