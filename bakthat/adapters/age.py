@@ -25,14 +25,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from bakthat.adapters import bech32
-from bakthat.domain.payload import Keys
+from bakthat.domain.payload import AGE_MAGIC, Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, UsageError, WrongPassword
 from bakthat.ports.payload import Cipher
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-MAGIC = b"age-encryption.org/v1\n"
+MAGIC = AGE_MAGIC
 """What every file sealed here begins with."""
 
 WORK_FACTOR = 18

@@ -7,6 +7,7 @@ the plain bytes (gzip's checksum), and a wrong password only in that they do not
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -36,32 +37,76 @@ Beginning = Callable[[bytes], bool]
 """Whether plain bytes can begin like these (about 4 KiB of them, fewer if there are no more)."""
 
 
+def begins_as_written(plain: bytes) -> bool:
+    """Whether these are the first bytes of something, and not the noise that a wrong password makes of it: gzip (every
+    `.tgz.enc`), JSON (what KeyValue stored uncompressed), or, since `compress: false` stored files as they were, a
+    picture or archive by its magic, text, or bytes that are too uneven for noise. Noise passes about once in a million
+    times. A file that cannot be told from noise is taken for it: one encrypted before, or a few binary bytes."""
+    return begins_as_gzip(plain) or _is_json(plain) or _has_magic(plain) or _is_text(plain) or _is_uneven(plain)
+
+
 def begins_as_gzip(plain: bytes) -> bool:
-    """RFC 1952: magic, deflate, and the three reserved flags unset. A wrong password passes once in 2^27 times, and is
-    then stopped by gzip's reader."""
+    """RFC 1952: magic, deflate, and the three reserved flags unset."""
     return plain[:3] == b"\x1f\x8b\x08" and len(plain) > 3 and not plain[3] & 0xE0
 
 
-def begins_as_json(plain: bytes) -> bool:
-    """JSON as Python's `json.dumps` writes it by default: printable ASCII, and a value's first character. Of a value of
-    one or two characters that says little."""
+def begins_anyhow(plain: bytes) -> bool:
+    """Anything: a wrong password goes unnoticed, and gives noise."""
+    return True
+
+
+# What begins nearly every file whose first bytes are as even as noise, being compressed: JPEG, PNG, ZIP, bzip2, xz, 7z,
+# zstd, RAR, Ogg, Matroska, RIFF (WebP, AVI), MP3. MP4 has its own four bytes later.
+_MAGICS = (
+    b"\xff\xd8\xff", b"\x89PNG", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"\x28\xb5\x2f\xfd", b"Rar!",
+    b"OggS", b"\x1a\x45\xdf\xa3", b"RIFF", b"ID3",
+)  # fmt: skip
+
+# Noise of 16 bytes is text about once in a million times.
+_SHORTEST_TEXT = 16
+
+# Pearson's chi squared over the 256 values: noise has 255 on average, and exceeds 500 once in 10^17 times. Below 512
+# bytes there are too few of each value for that to hold.
+_SHORTEST_SAMPLE = 512
+_NOISE = 500.0
+
+
+def _is_json(plain: bytes) -> bool:
+    """As Python's `json.dumps` writes it by default: printable ASCII after a value's first character."""
     return bool(plain) and plain[:1] in b'{["-0123456789tfnNI' and all(0x20 <= byte <= 0x7E for byte in plain)
 
 
-def begins_anyhow(plain: bytes) -> bool:
-    """Anything: a wrong password goes unnoticed. For files that 2013 stored with `compress: false`."""
-    return True
+def _has_magic(plain: bytes) -> bool:
+    return plain.startswith(_MAGICS) or plain[4:8] == b"ftyp"
+
+
+def _is_text(plain: bytes) -> bool:
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(plain)  # whose last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return len(plain) >= _SHORTEST_TEXT and all(character >= " " or character in "\t\n\r\f\x1b" for character in text)
+
+
+def _is_uneven(plain: bytes) -> bool:
+    if len(plain) < _SHORTEST_SAMPLE:
+        return False
+    expected = len(plain) / 256
+    return sum((count - expected) ** 2 for count in map(plain.count, _EVERY_BYTE)) / expected > _NOISE
+
+
+_EVERY_BYTE = [bytes((value,)) for value in range(256)]
 
 
 class BeefishCipher(Cipher):
     """Opens 2013's files at constant memory. The password is tried as UTF-8, then as Latin-1: 2013 took the bytes that
     the terminal sent.
 
-    `begins`: what tells a right password; the first one after which the plain bytes begin so is taken. It can be as
-    strict as the reader knows what was encrypted; nothing in the file itself says that.
+    `begins`: what tells a right password; the first one after which the plain bytes begin so is taken. Nothing in the
+    file says it.
     """
 
-    def __init__(self, *, begins: Beginning = begins_as_gzip) -> None:
+    def __init__(self, *, begins: Beginning = begins_as_written) -> None:
         self._begins = begins
 
     def sealing(self, into: BinaryIO, keys: Keys) -> AbstractContextManager[BinaryIO]:

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import random
+import sys
 import tarfile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakthat.adapters.age import AgeCipher
-from bakthat.adapters.beefish import BeefishCipher, begins_anyhow, begins_as_gzip, begins_as_json
+from bakthat.adapters.beefish import BeefishCipher, begins_anyhow, begins_as_gzip, begins_as_written
 from bakthat.adapters.sealed import EitherCipher
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, UsageError, WrongPassword
@@ -152,49 +153,73 @@ def test_an_error_of_the_source_comes_out_as_it_is_every_time():
 
 # ---- what tells a right password
 
+NOISE = random.Random(2).randbytes(4088)
+WRITTEN = {
+    "gzip": GZIPPED[:4088],
+    "gzip with a name": b"\x1f\x8b\x08\x08" + NOISE,
+    "JSON of one character": b"1",
+    "JSON": json.dumps({"a": [1, -2.5, None, "é\n"]}).encode(),
+    "text": b"#!/bin/sh\n\techo hello\r\n",
+    "text that is cut within a character": ("x" + "é" * 100).encode()[:-1],
+    "a picture": b"\xff\xd8\xff\xe0" + NOISE,
+    "a ZIP file": b"PK\x03\x04" + NOISE,
+    "a film": b"\0\0\0\x18ftypmp42" + NOISE,
+    "a program": Path(sys.executable).read_bytes()[:4088],
+    "Latin-1": "Größe, Höhe und Länge; ".encode("latin-1") * 40,
+}
 
-@pytest.mark.parametrize(
-    ("value", "reads_as"),
-    [({"a": [1, 2]}, True), ([], True), ("text", True), (-1.5, True), (None, True), (True, True), ("é\n", True)],
-)
-def test_what_2013_s_keyvalue_stored_without_compression_is_known_as_json(value, reads_as):
+
+@pytest.mark.parametrize("what", WRITTEN)
+def test_what_somebody_wrote_is_told_from_noise(what):
+    plain = WRITTEN[what]
+    assert unseal(sealed_by_2013(plain)) == plain
+    with pytest.raises(WrongPassword):
+        unseal(
+            beefish_2013.encrypt(plain, PASSWORD.encode(), random=random.Random(3).randbytes), Keys(passphrase="wrong")
+        )
+
+
+@pytest.mark.parametrize("value", [{"a": [1, 2]}, [], "text", -1.5, None, True, "é\n", "x" * 9000])
+def test_what_2013_s_keyvalue_stored_without_compression_is_opened(value):
     plain = json.dumps(value).encode()
-    assert begins_as_json(plain) is reads_as
-    assert unseal(sealed_by_2013(plain), cipher=BeefishCipher(begins=begins_as_json)) == plain
+    assert unseal(sealed_by_2013(plain)) == plain
+
+
+@pytest.mark.parametrize("size", [1, 3, 15, 23, 511, 512, 1000, 4000, 4088, 5000, 100_000])
+def test_noise_is_no_plain_text_and_can_be_had_only_by_asking_for_anything(size):
+    noise = random.Random(4).randbytes(size)
+    with pytest.raises(WrongPassword):
+        unseal(sealed_by_2013(noise))
+    assert unseal(sealed_by_2013(noise), cipher=ANY) == noise
+
+
+@given(seed=st.integers(), size=st.integers(24, 4088))
+@settings(max_examples=150, deadline=None)
+def test_a_wrong_password_never_gives_anything_that_passes(seed, size):
+    assert not begins_as_written(random.Random(seed).randbytes(size))
 
 
 @pytest.mark.parametrize("size", [4070, 4080, 4087, 4088, 4089, 4096, 4100, 9000])
 def test_padding_is_never_taken_for_the_text(size):
-    plain = json.dumps("x" * (size - 2)).encode()
-    assert unseal(sealed_by_2013(plain), cipher=BeefishCipher(begins=begins_as_json)) == plain
+    plain = b"x" * size
+    strict = BeefishCipher(begins=lambda plain: set(plain) == {ord("x")})
+    assert unseal(sealed_by_2013(plain), cipher=strict) == plain
 
 
-def test_a_wrong_password_shows_in_json_too():
-    sealed = sealed_by_2013(json.dumps({"some": "value"}).encode())
-    with pytest.raises(WrongPassword):
-        unseal(sealed, Keys(passphrase="wrong password"), BeefishCipher(begins=begins_as_json))
-
-
-@pytest.mark.parametrize("plain", [b"", b"\x1f", b"\x1f\x8b\x08", b"\x1f\x8b\x08\xff", b"PK\x03\x04", b"BZh9"])
+@pytest.mark.parametrize("plain", [b"", b"\x1f", b"\x1f\x8b\x08", b"\x1f\x8b\x08\xff", b"\x1f\x8b\x07\0", b"BZh9"])
 def test_what_is_no_gzip_does_not_begin_as_gzip(plain):
     assert not begins_as_gzip(plain)
 
 
-@pytest.mark.parametrize("plain", [b"", b"plain words", b'"\xff"', b"\x1f\x8b\x08\x00"])
-def test_what_is_no_json_does_not_begin_as_json(plain):
-    assert not begins_as_json(plain)
-
-
-def test_gzip_of_every_writer_begins_as_gzip():
-    with_name = io.BytesIO()
-    with gzip.GzipFile("name.tar", "wb", fileobj=with_name) as file:
-        file.write(b"x")
-    assert begins_as_gzip(GZIPPED)
-    assert begins_as_gzip(with_name.getvalue())
+def test_gzip_alone_can_be_asked_for():
+    strict = BeefishCipher(begins=begins_as_gzip)
+    assert unseal(sealed_by_2013(GZIPPED), cipher=strict) == GZIPPED
+    with pytest.raises(WrongPassword):
+        unseal(sealed_by_2013(b"some text, and no gzip"), cipher=strict)
 
 
 def test_what_begins_anyhow_takes_the_password_as_utf_8():
-    plain = b"no magic at all"
+    plain = b"\xffno"
     assert unseal(sealed_by_2013(plain, "pässwörd".encode()), Keys(passphrase="pässwörd"), ANY) == plain
 
 
