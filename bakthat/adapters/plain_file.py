@@ -90,6 +90,12 @@ class PlainFilePacker(Packer):
             landing.commit([name])
         return UnpackReport(roots=(name,), files=1, size=size, notices=tuple(landing.notices))
 
+    def check(self, packed: BinaryIO) -> UnpackReport:
+        size = 0
+        while block := packed.read(_BUFFER):
+            size += len(block)
+        return UnpackReport(files=1, size=size)
+
 
 def _change(descriptor: int, before: os.stat_result, size: int) -> str:
     """What happened to the file while it was read; empty if nothing did."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from bakthat.adapters.printable import printable
 from bakthat.domain.payload import PackReport, UnpackReport
 from bakthat.ports.payload import Packer
 
@@ -39,3 +40,24 @@ class TarPacker(Packer):
         from bakthat.adapters.tar_extractor import extract_tar
 
         return extract_tar(packed, into, overwrite=overwrite, only=only, on_bytes=on_bytes)
+
+    def check(self, packed: BinaryIO) -> UnpackReport:
+        from bakthat.adapters.tar_reader import Kind, TarReader
+
+        reader = TarReader(packed)
+        counts = dict.fromkeys(Kind, 0)
+        size = 0
+        roots: dict[bytes, None] = {}
+        for member in reader:
+            counts[member.kind] += 1
+            roots.setdefault(member.name.split(b"/", 1)[0])
+            while piece := reader.read():
+                size += len(piece)
+        files, directories = counts[Kind.FILE], counts[Kind.DIRECTORY]
+        return UnpackReport(
+            roots=tuple(printable(root) for root in roots),
+            files=files,
+            directories=directories,
+            others=sum(counts.values()) - files - directories,
+            size=size,
+        )

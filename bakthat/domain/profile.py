@@ -50,6 +50,9 @@ class Profile:
     max_concurrency: int = 4
     checksums: str | None = None
     hooks: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Commands to run after a success or a failure: see `bakthat.adapters.command_hooks`."""
+    stores: Mapping[str, Any] = field(factory=dict, repr=False)
+    """The settings of third-party stores, by the store's name."""
     extra: Mapping[str, Any] = field(factory=dict, repr=False)
     """Keys of the file that bakthat does not know: kept when the profile is saved."""
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import evolve
 
 from bakthat.domain.backup import Backup, split_tags
 from bakthat.domain.interval import parse_interval
@@ -26,6 +30,7 @@ from bakthat.usecases.backup import BackupRequest
 from bakthat.usecases.backup import backup as make_backup
 from bakthat.usecases.delete import DeleteRequest
 from bakthat.usecases.delete import delete as delete_backup
+from bakthat.usecases.events import Events
 from bakthat.usecases.restore import Restored, RestoreRequest
 from bakthat.usecases.restore import restore as restore_backup
 from bakthat.usecases.retention import Retention
@@ -40,6 +45,7 @@ from bakthat.usecases.verify import verify as verify_backups
 
 log = logging.getLogger("bakthat")
 
+T = TypeVar("T")
 AnyPath = str | os.PathLike[str]
 
 
@@ -61,6 +67,7 @@ def open_profile(
     environment: Mapping[str, str] = os.environ,
     notice: Callable[[str], None] = log_notice,
     progress: Callable[[Progress], None] = ignore,
+    events: Events | None = None,
 ) -> Bakthat:
     """The verbs for one profile. Nothing is opened, created or contacted yet.
 
@@ -69,6 +76,7 @@ def open_profile(
     store: takes the place of the profile's default destination; `stores`: of destinations by name.
     repo, cipher, clock, host, environment: take the place of what the profile and the machine would give.
     notice: takes lines for a person; by default they are warnings of the logger `bakthat`.
+    progress: told how far a verb has come. events: whose listeners are told; new ones by default.
 
     Raises `ProfileNotFound`, `ConfigInvalid`.
     """
@@ -90,7 +98,10 @@ def open_profile(
         notice=notice,
         progress=progress,
     )
-    return Bakthat(profile, tools, environment=environment)
+    bakthat = Bakthat(profile, tools, environment=environment, events=events)
+    if profile.hooks:
+        _attach_hooks(bakthat)
+    return bakthat
 
 
 class Bakthat:
@@ -99,10 +110,26 @@ class Bakthat:
     `destination` is a name (`s3`, `local`, …); None is the profile's default destination.
     """
 
-    def __init__(self, profile: Profile, tools: Tools, *, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        tools: Tools,
+        *,
+        environment: Mapping[str, str] = os.environ,
+        events: Events | None = None,
+        new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        """events: whose listeners are told. new_session: makes the id that ties the events of one call together."""
         self.profile = profile
-        self.tools = tools
+        self.events = events if events is not None else Events()
+        self._tools = tools
         self._environment = environment
+        self._new_session = new_session
+
+    @property
+    def tools(self) -> Tools:
+        """What the verbs are handed."""
+        return self._tools
 
     def __repr__(self) -> str:
         return f"Bakthat(profile={self.profile.name!r})"
@@ -142,7 +169,7 @@ class Bakthat:
             excludes=tuple(excludes),
             compress=self.profile.compress,
         )
-        return make_backup(request, self.tools)
+        return self._run("backup", lambda tools: make_backup(request, tools))
 
     def restore(
         self,
@@ -196,7 +223,7 @@ class Bakthat:
             only=tuple(only),
             keys=self._opening(password, identities, ask),
         )
-        return restore_backup(request, self.tools)
+        return self._run("restore", lambda tools: restore_backup(request, tools), told=lambda done: done.backup)
 
     def show(
         self,
@@ -225,7 +252,9 @@ class Bakthat:
         finishes.
         """
         request = DeleteRequest(name=filename, destination=self._destination(destination), dry_run=dry_run)
-        return delete_backup(request, self.tools)
+        if dry_run:
+            return delete_backup(request, self.tools)
+        return self._run("delete", lambda tools: delete_backup(request, tools))
 
     def remove_older_than(
         self, filename: str, interval: str, destination: str | None = None, *, dry_run: bool = False
@@ -248,13 +277,13 @@ class Bakthat:
         on_plan: Callable[[Plan], None] = ignore,
     ) -> Retention:
         """As `remove_older_than`, and tells what was kept and why, and what could not be deleted."""
-        return remove_older(
-            filename,
-            self._destination(destination),
-            parse_interval(interval),
-            self.tools,
-            dry_run=dry_run,
-            on_plan=on_plan,
+        age = parse_interval(interval)
+        return self._retain(
+            "delete_older_than",
+            dry_run,
+            lambda tools: remove_older(
+                filename, self._destination(destination), age, tools, dry_run=dry_run, on_plan=on_plan
+            ),
         )
 
     def rotate_backups(
@@ -282,9 +311,16 @@ class Bakthat:
         on_plan: Callable[[Plan], None] = ignore,
     ) -> Retention:
         """As `rotate_backups`, and tells what was kept and why, and what could not be deleted."""
-        if policy is None:
-            policy = policy_from(self.profile.rotation, where=f"profile {self.profile.name!r}")
-        return rotate(filename, self._destination(destination), policy, self.tools, dry_run=dry_run, on_plan=on_plan)
+        chosen = policy
+        if chosen is None:
+            chosen = policy_from(self.profile.rotation, where=f"profile {self.profile.name!r}")
+        return self._retain(
+            "rotate_backups",
+            dry_run,
+            lambda tools: rotate(
+                filename, self._destination(destination), chosen, tools, dry_run=dry_run, on_plan=on_plan
+            ),
+        )
 
     def sync(self, destination: str | None = None, *, dry_run: bool = False) -> SyncReport:
         """Make the database agree with the store, in which nothing is ever changed. Raises `StoreError`."""
@@ -315,6 +351,10 @@ class Bakthat:
             on_verified=on_verified,
         )
 
+    def value_keys(self, password: str | None) -> Keys:
+        """What seals and opens values of `KeyValue`: the password, if there is one."""
+        return Keys(passphrase=password or None)
+
     def _opening(
         self, password: str | None, identities: Sequence[AnyPath], ask: Ask | None
     ) -> Callable[[Backup], Keys]:
@@ -328,6 +368,51 @@ class Bakthat:
             notice=self.tools.notice,
         )
 
+    def _run(
+        self,
+        verb: str,
+        carry_out: Callable[[Tools], T],
+        *,
+        told: Callable[[T], object] = lambda done: done,
+        failure: Callable[[T], BaseException | None] = lambda _: None,
+    ) -> T:
+        """Carry out a verb between its two events. `told` makes what the listeners of `on_…` get; `failure` finds what
+        went wrong although the verb returned."""
+        session = self._new_session()
+        self.events.tell_before(verb, session)
+        try:
+            done = carry_out(self._watched(session))
+        except BaseException as error:
+            self.events.on_failure(session, verb, error)
+            raise
+        failed = failure(done)
+        if failed is not None:
+            self.events.on_failure(session, verb, failed)
+        else:
+            self.events.tell_on(verb, session, told(done))
+        return done
+
+    def _retain(self, verb: str, dry_run: bool, carry_out: Callable[[Tools], Retention]) -> Retention:
+        if dry_run:
+            return carry_out(self.tools)
+        return self._run(
+            verb,
+            carry_out,
+            told=lambda done: list(done.removed),
+            failure=lambda done: done.failed[0][1] if done.failed else None,
+        )
+
+    def _watched(self, session: str) -> Tools:
+        """The tools, with progress told to the listeners too, if there are any."""
+        if not len(self.events.on_progress):
+            return self.tools
+
+        def progress(report: Progress) -> None:
+            self.tools.progress(report)
+            self.events.on_progress(session, report)
+
+        return evolve(self.tools, progress=progress)
+
     def _destination(self, destination: str | None) -> str:
         return destination if destination is not None else self.profile.default_destination
 
@@ -336,3 +421,32 @@ def _removed(done: Retention) -> list[Backup]:
     if done.failed:
         raise done.failed[0][1]
     return list(done.removed)
+
+
+def _attach_hooks(bakthat: Bakthat) -> None:
+    """The profile's commands for success and failure, as listeners."""
+    from bakthat.adapters.command_hooks import command_hooks
+
+    profile = bakthat.profile
+    hooks = command_hooks(profile.hooks or {}, where=f"profile {profile.name!r}")
+
+    def facts(verb: str, session: str, outcome: object) -> dict[str, Any]:
+        told: dict[str, Any] = {"verb": verb, "session": session, "profile": profile.name}
+        if isinstance(outcome, Backup):
+            told["backup"] = outcome.as_record()
+        elif isinstance(outcome, list):
+            told["backups"] = [backup.as_record() for backup in outcome]
+        elif isinstance(outcome, BaseException):
+            told["error"] = str(outcome) or type(outcome).__name__
+        return told
+
+    def succeeded(verb: str) -> Callable[[str, object], None]:
+        return lambda session, outcome: hooks.succeeded(facts(verb, session, outcome))
+
+    events = bakthat.events
+    events.on_backup += succeeded("backup")
+    events.on_restore += succeeded("restore")
+    events.on_delete += succeeded("delete")
+    events.on_delete_older_than += succeeded("delete_older_than")
+    events.on_rotate_backups += succeeded("rotate_backups")
+    events.on_failure += lambda session, verb, error: hooks.failed(facts(verb, session, error))

@@ -18,6 +18,7 @@ from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile, s3_owner
 from bakthat.domain.progress import Progress
 from bakthat.domain.selector import nearest
+from bakthat.entrypoints.plugins import open_store, store_names
 from bakthat.errors import UnknownDestination
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -118,7 +119,10 @@ class Destinations:
             from bakthat.adapters.local_store import LocalObjectStore
 
             return _handed_in(name, LocalObjectStore(Path(profile.local_path)), profile)
-        known = ["s3", "local", *self._stores]
+        store = open_store(name, profile)
+        if store is not None:
+            return _handed_in(name, store, profile)
+        known = ["s3", "local", *self._stores, *store_names()]
         alike = nearest(name, known)
         hint = f"; did you mean {alike[0]}?" if alike else ""
         raise UnknownDestination(f"{name!r} is no destination; there are {', '.join(known)}{hint}")

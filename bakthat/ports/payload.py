@@ -62,6 +62,10 @@ class Packer(ABC):
         read-only, no permission).
         """
 
+    @abstractmethod
+    def check(self, packed: BinaryIO) -> UnpackReport:
+        """Read the stream to its very end as `unpack` does, and write nothing. Raises `PayloadDamaged`."""
+
 
 class Compressor(ABC):
     """Makes a stream smaller, and back."""

@@ -41,6 +41,9 @@ def shape_for(kind: SourceKind, compress: bool, tools: Tools) -> Shape:
 
 def shape_of(backup: Backup, tools: Tools) -> Shape:
     """How a backup was stored: by its record where that says so (2013's does not), else by its name."""
+    if backup.metadata.get("KeyValue"):
+        name = backup.filename.rsplit("/", 1)[-1]
+        return Shape(packer=tools.plain, gzipped=bool(backup.metadata.get("is_gzipped")), suffix="", name=name)
     root = backup.metadata.get("root")
     name = root if isinstance(root, str) and root else backup.filename
     try:

@@ -1,0 +1,176 @@
+"""The module-level functions, under the names and in the argument order of the bakthat of 2013.
+
+Each opens the profile, does one thing, and lets go of it. `conf` is a dict of settings (the keys of a profile in the
+configuration file) that takes the place of the file. `config` is a file. Scripts that do more than one thing, or that
+hand in ports, open the profile once with `bakthat.open_profile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bakthat.domain.backup import Backup
+from bakthat.entrypoints.api import AnyPath, Bakthat, open_profile
+from bakthat.entrypoints.wiring import profile_from
+from bakthat.errors import UsageError
+from bakthat.usecases.events import Events
+from bakthat.usecases.sync import SyncReport
+from bakthat.usecases.verify import Verified
+
+
+def opened(
+    profile: str, config: AnyPath | None, conf: Mapping[str, Any] | None, events: Events | None = None
+) -> Bakthat:
+    """The profile, from `conf` where it is given, else from the file. Raises `ConfigError`."""
+    if conf:
+        return open_profile(profile_from(conf, name=profile), events=events)
+    return open_profile(profile, config=config, events=events)
+
+
+def backup(
+    filename: AnyPath = ".",
+    destination: str | None = None,
+    profile: str = "default",
+    config: AnyPath | None = None,
+    prompt: str = "no",
+    tags: str | Sequence[str] = (),
+    *,
+    password: str | None = None,
+    recipients: Sequence[str] = (),
+    custom_filename: str | None = None,
+    excludes: Sequence[str] = (),
+    conf: Mapping[str, Any] | None = None,
+    events: Events | None = None,
+) -> Backup:
+    """Back up a file or a directory: `Bakthat.backup`.
+
+    prompt: there for 2013's callers; the library never asks, so `"yes"` is refused (`UsageError`) where no password
+    is given. password: "" means no encryption. custom_filename: the name of the series.
+    """
+    bakthat = opened(profile, config, conf, events)
+    return bakthat.backup(
+        filename,
+        destination,
+        name=custom_filename,
+        tags=tags,
+        password=password,
+        recipients=recipients,
+        excludes=excludes,
+        ask=_refuse if prompt == "yes" else None,
+    )
+
+
+def restore(
+    filename: str,
+    destination: str | None = None,
+    profile: str = "default",
+    config: AnyPath | None = None,
+    *,
+    target: AnyPath = ".",
+    overwrite: bool = False,
+    password: str | None = None,
+    identities: Sequence[AnyPath] = (),
+    only: Sequence[str] = (),
+    conf: Mapping[str, Any] | None = None,
+    events: Events | None = None,
+) -> Backup:
+    """Restore a backup into `target`, by default the current directory: `Bakthat.restore`."""
+    return opened(profile, config, conf, events).restore(
+        filename,
+        destination,
+        target=target,
+        overwrite=overwrite,
+        password=password,
+        identities=identities,
+        only=only,
+    )
+
+
+def show(
+    query: str = "",
+    destination: str | None = None,
+    tags: str | Sequence[str] = (),
+    profile: str = "default",
+    config: AnyPath | None = None,
+    *,
+    conf: Mapping[str, Any] | None = None,
+) -> list[Backup]:
+    """The backups in the profile's database, newest first: `Bakthat.show`. Prints nothing."""
+    return opened(profile, config, conf).show(query, destination or None, tags=tags)
+
+
+def delete(
+    filename: str,
+    destination: str | None = None,
+    profile: str = "default",
+    config: AnyPath | None = None,
+    *,
+    conf: Mapping[str, Any] | None = None,
+    events: Events | None = None,
+) -> Backup:
+    """Delete one backup: `Bakthat.delete`."""
+    return opened(profile, config, conf, events).delete(filename, destination)
+
+
+def remove_older_than(
+    filename: str,
+    interval: str,
+    profile: str = "default",
+    config: AnyPath | None = None,
+    destination: str | None = None,
+    *,
+    conf: Mapping[str, Any] | None = None,
+    events: Events | None = None,
+) -> list[Backup]:
+    """Delete what is older than an interval such as `1M`: `Bakthat.remove_older_than`."""
+    return opened(profile, config, conf, events).remove_older_than(filename, interval, destination)
+
+
+delete_older_than = remove_older_than
+"""2013's name."""
+
+
+def rotate_backups(
+    filename: str,
+    destination: str | None = None,
+    profile: str = "default",
+    config: AnyPath | None = None,
+    *,
+    conf: Mapping[str, Any] | None = None,
+    events: Events | None = None,
+) -> list[Backup]:
+    """Thin out a series by the profile's rotation: `Bakthat.rotate_backups`."""
+    return opened(profile, config, conf, events).rotate_backups(filename, destination)
+
+
+def sync(
+    destination: str | None = None,
+    profile: str = "default",
+    config: AnyPath | None = None,
+    *,
+    conf: Mapping[str, Any] | None = None,
+) -> SyncReport:
+    """Make the database agree with the store: `Bakthat.sync`."""
+    return opened(profile, config, conf).sync(destination)
+
+
+def verify(
+    filename: str | None = None,
+    destination: str | None = None,
+    profile: str = "default",
+    config: AnyPath | None = None,
+    *,
+    quick: bool = False,
+    password: str | None = None,
+    identities: Sequence[AnyPath] = (),
+    conf: Mapping[str, Any] | None = None,
+) -> list[Verified]:
+    """Check a backup, or with None every one: `Bakthat.verify`."""
+    return opened(profile, config, conf).verify(
+        filename, destination, quick=quick, password=password, identities=identities
+    )
+
+
+def _refuse() -> str:
+    raise UsageError("prompt='yes', but the library never asks: give a password, or password='' for a plain backup")

@@ -1,0 +1,111 @@
+"""`BakHelper`: a temporary working directory to dump into, and to back up from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from bakthat.domain.backup import Backup
+from bakthat.entrypoints.api import AnyPath, Bakthat
+from bakthat.entrypoints.functions import opened
+
+
+class BakHelper:
+    """A temporary directory that is the current one inside the `with`, and is removed afterwards, come what may.
+
+        with BakHelper("mysql", tags=["db"]) as bh:
+            subprocess.run("mysqldump … > dump.sql", shell=True, check=True)
+            bh.backup()
+            bh.rotate()
+
+    backup_name: the series. password: "" or None for no encryption of its own. conf: settings in the place of the
+    configuration file's. bakthat: an opened profile in the place of `profile`, `config` and `conf`.
+    """
+
+    def __init__(
+        self,
+        backup_name: str,
+        *,
+        destination: str | None = None,
+        password: str | None = "",
+        profile: str = "default",
+        config: AnyPath | None = None,
+        conf: Mapping[str, Any] | None = None,
+        tags: str | Sequence[str] = (),
+        bakthat: Bakthat | None = None,
+    ) -> None:
+        self.backup_name = backup_name
+        self.bakthat = bakthat if bakthat is not None else opened(profile, config, conf)
+        self.tmpd = ""
+        self._destination = destination
+        self._password = password
+        self._tags = tags
+        self._before = ""
+
+    def __enter__(self) -> BakHelper:
+        self._before = os.getcwd()
+        self.tmpd = tempfile.mkdtemp(prefix="bakthat-")
+        os.chdir(self.tmpd)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            os.chdir(self._before)
+        finally:
+            shutil.rmtree(self.tmpd)
+
+    def backup(
+        self,
+        filename: AnyPath | None = None,
+        *,
+        destination: str | None = None,
+        password: str | None = None,
+        tags: str | Sequence[str] | None = None,
+    ) -> Backup:
+        """Back up the temporary directory, or `filename`, as the helper's series."""
+        return self.bakthat.backup(
+            filename if filename is not None else self.tmpd,
+            destination if destination is not None else self._destination,
+            name=self.backup_name,
+            tags=tags if tags is not None else self._tags,
+            password=password if password is not None else self._password,
+        )
+
+    def restore(
+        self,
+        filename: str | None = None,
+        *,
+        destination: str | None = None,
+        password: str | None = None,
+        target: AnyPath = ".",
+    ) -> Backup:
+        """Restore the newest backup of the helper's series, or `filename`, into the current directory."""
+        return self.bakthat.restore(
+            filename if filename is not None else self.backup_name,
+            destination if destination is not None else self._destination,
+            target=target,
+            password=(password if password is not None else self._password) or None,
+        )
+
+    def delete_older_than(
+        self, filename: str | None = None, interval: str = "", *, destination: str | None = None
+    ) -> list[Backup]:
+        """Delete backups of the helper's series, or of `filename`, that are older than the interval."""
+        return self.bakthat.remove_older_than(
+            filename if filename is not None else self.backup_name,
+            interval,
+            destination if destination is not None else self._destination,
+        )
+
+    def rotate(self, filename: str | None = None, *, destination: str | None = None) -> list[Backup]:
+        """Thin out the helper's series, or `filename`, by the profile's rotation."""
+        return self.bakthat.rotate_backups(
+            filename if filename is not None else self.backup_name,
+            destination if destination is not None else self._destination,
+        )

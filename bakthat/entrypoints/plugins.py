@@ -1,0 +1,48 @@
+"""Third-party stores: packages that register a factory in the entry-point group `bakthat.stores`."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+from bakthat.domain.profile import Profile
+from bakthat.errors import BakthatError, ConfigInvalid
+from bakthat.ports.object_store import ObjectStore
+
+GROUP = "bakthat.stores"
+
+
+def store_names() -> list[str]:
+    """The names under which installed packages offer stores."""
+    return sorted({point.name for point in metadata.entry_points(group=GROUP)})
+
+
+def open_store(name: str, profile: Profile) -> ObjectStore | None:
+    """The store that an installed package offers under this name, None if none does. Its factory is called with the
+    profile; what the profile's `stores` section holds under the name is for it to read.
+
+    Raises `ConfigInvalid` if two packages claim the name, or the factory fails or gives no `ObjectStore`; an error
+    that the factory raises on purpose (`BakthatError`) comes out as it is.
+    """
+    points = list(metadata.entry_points(group=GROUP, name=name))
+    if not points:
+        return None
+    if len({point.value for point in points}) > 1:
+        packages = " and ".join(sorted(_package(point) for point in points))
+        raise ConfigInvalid(f"two packages offer a store named {name!r}: {packages}; uninstall one of them")
+    point = points[0]
+    try:
+        store = point.load()(profile)
+    except BakthatError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigInvalid(f"the store {name!r} of {_package(point)} could not be opened: {reason}") from error
+    if not isinstance(store, ObjectStore):
+        raise ConfigInvalid(
+            f"the store {name!r} of {_package(point)} is a {type(store).__name__}, not a bakthat ObjectStore"
+        )
+    return store
+
+
+def _package(point: metadata.EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value

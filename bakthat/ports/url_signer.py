@@ -1,0 +1,14 @@
+"""`UrlSigner`: stores that can lend a single object to somebody without credentials."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+
+class UrlSigner(ABC):
+    """What an `ObjectStore` may also be."""
+
+    @abstractmethod
+    def presign(self, key: str, expires_in: int, method: str = "GET") -> str:
+        """A URL that lets whoever holds it do `method` (`GET`, `PUT`, `HEAD` or `DELETE`) with the object for
+        `expires_in` seconds. The URL is a secret until then. Whether the object exists is not asked."""

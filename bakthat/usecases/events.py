@@ -1,0 +1,81 @@
+"""Events: what a caller may listen to while bakthat works. There is no global: each `Bakthat` has its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+log = logging.getLogger("bakthat")
+
+
+class Event:
+    """The listeners of one event, called in the order in which they were added. `+=` adds one, `-=` takes one away.
+
+    A listener that raises is logged (logger `bakthat`) and does not disturb what it listens to.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._listeners: list[Callable[..., object]] = []
+
+    def __iadd__(self, listener: Callable[..., object]) -> Event:
+        self._listeners.append(listener)
+        return self
+
+    def __isub__(self, listener: Callable[..., object]) -> Event:
+        self._listeners.remove(listener)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def __iter__(self) -> Iterator[Callable[..., object]]:
+        return iter(self._listeners)
+
+    def __call__(self, *facts: Any) -> None:
+        """Tell every listener."""
+        for listener in tuple(self._listeners):
+            try:
+                listener(*facts)
+            except Exception:
+                log.exception("a listener of %s raised", self.name)
+
+
+class Events:
+    """The events of 2013, and two more. Each listener gets the session's id first, the same for `before_…`, `on_…`,
+    `on_failure` and `on_progress` of one call:
+
+    before_*(session_id)
+    on_backup, on_restore, on_delete (session_id, backup)
+    on_delete_older_than, on_rotate_backups (session_id, deleted): the records of what is gone, a list
+    on_failure(session_id, verb, error): instead of `on_…`; `error` is what the caller gets
+    on_progress(session_id, progress): a `bakthat.Progress`, often, from the thread that works
+    """
+
+    def __init__(self) -> None:
+        self.before_backup = Event("before_backup")
+        self.on_backup = Event("on_backup")
+        self.before_restore = Event("before_restore")
+        self.on_restore = Event("on_restore")
+        self.before_delete = Event("before_delete")
+        self.on_delete = Event("on_delete")
+        self.before_delete_older_than = Event("before_delete_older_than")
+        self.on_delete_older_than = Event("on_delete_older_than")
+        self.before_rotate_backups = Event("before_rotate_backups")
+        self.on_rotate_backups = Event("on_rotate_backups")
+        self.on_failure = Event("on_failure")
+        self.on_progress = Event("on_progress")
+
+    def tell_before(self, verb: str, session_id: str) -> None:
+        """`before_<verb>`."""
+        self._event(f"before_{verb}")(session_id)
+
+    def tell_on(self, verb: str, session_id: str, outcome: object) -> None:
+        """`on_<verb>`."""
+        self._event(f"on_{verb}")(session_id, outcome)
+
+    def _event(self, name: str) -> Event:
+        event = getattr(self, name)
+        assert isinstance(event, Event)  # noqa: S101 - the names above
+        return event

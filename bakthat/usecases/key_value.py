@@ -1,0 +1,144 @@
+"""Key and value: JSON values in an object store, as small backups that are found by `show` and brought by `restore`."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from typing import Any, BinaryIO, cast
+
+from attrs import frozen
+
+from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.object_key import check_key
+from bakthat.domain.payload import Keys
+from bakthat.domain.query import Query
+from bakthat.errors import BackupNotFound, ObjectNotFound, PasswordNeeded, PayloadDamaged, UsageError, WrongPassword
+from bakthat.ports.object_store import ObjectStore
+from bakthat.usecases.destination import ObjectDestination
+from bakthat.usecases.tools import Tools
+
+
+@frozen(kw_only=True)
+class StoredValue:
+    """A value that was found. `backup`: its record."""
+
+    value: Any
+    backup: Backup
+
+
+def set_value(
+    key: str, value: Any, destination_name: str, tools: Tools, *, keys: Keys, compress: bool = True
+) -> Backup:
+    """Store a JSON value under the key, in the place of an earlier one. Raises `UsageError` for what JSON cannot hold,
+    `InvalidName`, `StoreError`, `DatabaseError`."""
+    check_key(key)
+    destination = _destination(destination_name, tools)
+    try:
+        content = json.dumps(value).encode()
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{key}: the value cannot be written as JSON: {error}") from error
+    if compress:
+        content = gzip.compress(content, mtime=0)
+    sealed = _sealed(content, keys, tools) if keys else content
+    destination.objects.put(key, io.BytesIO(sealed), replace=True)
+    now = whole_seconds(tools.clock())
+    metadata: dict[str, Any] = {
+        "KeyValue": True,
+        "is_enc": bool(keys),
+        "is_gzipped": compress,
+        "client": tools.host(),
+        "location": destination.owner.location,
+        "tool": tools.tool,
+    }
+    if keys:
+        scheme = "age-x25519" if keys.recipients else "age-scrypt"
+        metadata["encryption"] = {"scheme": scheme, "recipients": list(keys.recipients)}
+    backup = Backup(
+        backend=destination.name,
+        backend_hash=destination.owner.backend_hash,
+        backup_date=now,
+        filename=key,
+        stored_filename=key,
+        size=len(sealed),
+        last_updated=now,
+        metadata=metadata,
+    )
+    if _rows(key, destination, tools, deleted=True):
+        tools.repo.replace(backup)
+    else:
+        tools.repo.add(backup)
+    return backup
+
+
+def get_value(key: str, destination_name: str, tools: Tools, *, keys: Keys) -> StoredValue:
+    """The value under a key. Raises `BackupNotFound` if there is none, `PasswordNeeded`, `WrongPassword`,
+    `PayloadDamaged`."""
+    destination = _destination(destination_name, tools)
+    backup = find_value(key, destination_name, tools)
+    try:
+        with destination.objects.open(key) as reader:
+            content = reader.read()
+    except ObjectNotFound:
+        raise BackupNotFound(f"{key}: no such key in {destination.owner.location}") from None
+    if backup.is_encrypted:
+        if not keys:
+            raise PasswordNeeded(f"{key} is encrypted; give its password")
+        content = _unsealed(content, keys, tools)
+    try:
+        if backup.metadata.get("is_gzipped"):
+            content = gzip.decompress(content)
+        return StoredValue(value=json.loads(content), backup=backup)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        if backup.is_encrypted:
+            # 2013's encryption has no checksum: a wrong password gives garbage.
+            raise WrongPassword(f"{key}: the password does not open it, or it is damaged") from error
+        raise PayloadDamaged(f"{key}: what is stored is no value: {error}") from error
+
+
+def find_value(key: str, destination_name: str, tools: Tools) -> Backup:
+    """The record of a value. Raises `BackupNotFound`."""
+    rows = _rows(key, _destination(destination_name, tools), tools)
+    if not rows:
+        raise BackupNotFound(f"{key}: no such key; `bakthat show` lists them")
+    return rows[0]
+
+
+def delete_value(key: str, destination_name: str, tools: Tools) -> bool:
+    """Delete a value, from the store first; False if there is none."""
+    destination = _destination(destination_name, tools)
+    rows = _rows(key, destination, tools)
+    destination.objects.delete(key)
+    for row in rows:
+        tools.repo.replace(row.deleted(tools.clock()))
+    return bool(rows)
+
+
+def value_store(destination_name: str, tools: Tools) -> ObjectStore:
+    """The store that values of this destination lie in."""
+    return _destination(destination_name, tools).objects
+
+
+def _destination(name: str, tools: Tools) -> ObjectDestination:
+    destination = tools.destination(name)
+    if not isinstance(destination, ObjectDestination):
+        raise UsageError(f"{name} keeps archives that must be retrieved; values need an object store such as s3")
+    return destination
+
+
+def _rows(key: str, destination: ObjectDestination, tools: Tools, *, deleted: bool = False) -> list[Backup]:
+    query = Query(stored_filename=key, backend=destination.name, owners=(destination.owner,), deleted=deleted)
+    return [row for row in tools.repo.find(query) if row.metadata.get("KeyValue")]
+
+
+def _sealed(content: bytes, keys: Keys, tools: Tools) -> bytes:
+    into = io.BytesIO()
+    with tools.cipher.sealing(cast(BinaryIO, into), keys) as writer:
+        writer.write(content)
+    return into.getvalue()
+
+
+def _unsealed(content: bytes, keys: Keys, tools: Tools) -> bytes:
+    with tools.cipher.unsealing(io.BytesIO(content), keys) as reader:
+        return reader.read()
