@@ -1,0 +1,213 @@
+"""`sync`: the database agrees with the store afterwards, and the store is never touched."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.domain.backup import Backup
+from bakthat.domain.query import Query
+from bakthat.domain.selector import Lookup, select
+from bakthat.errors import StoreUnavailable
+from bakthat.testing.faulty import Fault, FaultyObjectStore
+from bakthat.testing.toolbox import SteppedClock, Toolbox
+from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.delete import DeleteRequest, delete
+from bakthat.usecases.sync import sync
+
+
+def back_up(box: Toolbox, tree: Path, **changes) -> Backup:
+    made = backup(BackupRequest(source=tree, destination="s3", **changes), box.tools)
+    box.clock.forward(minutes=1)
+    return made
+
+
+def rows(box: Toolbox) -> list[Backup]:
+    return list(box.repo.find(Query()))
+
+
+@pytest.fixture
+def counted(box: Toolbox) -> FaultyObjectStore:
+    """The store of the toolbox, which counts the calls."""
+    store = FaultyObjectStore(box.stores["s3"])
+    box.stores["s3"] = store
+    return store
+
+
+def other_machine(box: Toolbox) -> Toolbox:
+    """A machine with the same stores and a database of its own."""
+    return Toolbox(stores=dict(box.stores), clock=SteppedClock(box.clock.now), host="other")
+
+
+def test_an_empty_database_gets_every_backup_back(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree, tags=("web",))
+    back_up(box, tree)
+    before = rows(box)
+    box.repo = MemoryRepo()
+    done = sync("s3", box.tools)
+    assert rows(box) == before
+    assert len(done.added) == 2
+
+
+def test_a_dry_run_tells_and_changes_nothing(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+    box.repo = MemoryRepo()
+    assert len(sync("s3", box.tools, dry_run=True).added) == 1
+    assert rows(box) == []
+
+
+def test_the_second_sync_reads_no_entry(box: Toolbox, counted: FaultyObjectStore, tree: Path) -> None:
+    for _ in range(3):
+        back_up(box, tree)
+    box.repo = MemoryRepo()
+    sync("s3", box.tools)
+    counted.calls.clear()
+    sync("s3", box.tools)
+    assert [method for method, _ in counted.calls] == ["list"]
+
+
+def test_a_first_sync_lists_once_and_reads_each_entry_once(
+    box: Toolbox, counted: FaultyObjectStore, tree: Path
+) -> None:
+    for _ in range(3):
+        back_up(box, tree)
+    box.repo = MemoryRepo()
+    counted.calls.clear()
+    sync("s3", box.tools)
+    assert sorted(method for method, _ in counted.calls) == ["list", "open", "open", "open"]
+
+
+def test_an_archive_without_an_entry_is_listed_from_its_name(box: Toolbox) -> None:
+    box.stores["s3"].put("old.20130305193615.tgz.enc", io.BytesIO(b"12345"))
+    sync("s3", box.tools)
+    (row,) = rows(box)
+    assert (row.filename, row.size, row.when.year, row.is_encrypted) == ("old", 5, 2013, True)
+
+
+def test_a_damaged_entry_is_reported_and_the_archive_listed_from_its_name(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.stores["s3"].put(f"bakthat_catalog/{made.stored_filename}.json", io.BytesIO(b"{not json"), replace=True)
+    box.repo = MemoryRepo()
+    done = sync("s3", box.tools)
+    assert done.unreadable == (made.stored_filename,)
+    assert [row.stored_filename for row in rows(box)] == [made.stored_filename]
+    assert "listed from its name" in box.notices[0]
+
+
+def test_an_entry_that_comes_later_completes_the_row(box: Toolbox, counted: FaultyObjectStore, tree: Path) -> None:
+    other = other_machine(box)
+    made = back_up(box, tree, tags=("web",))
+    entry = f"bakthat_catalog/{made.stored_filename}.json"
+    with box.stores["s3"].open(entry) as reader:
+        content = reader.read()
+    box.stores["s3"].delete(entry)
+    sync("s3", other.tools)
+    box.stores["s3"].put(entry, io.BytesIO(content))
+    done = sync("s3", other.tools)
+    assert [row.tags for row in done.updated] == [("web",)]
+    assert rows(other) == rows(box)
+
+
+def test_a_vanished_archive_is_marked_as_deleted(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.stores["s3"].delete(made.stored_filename)
+    done = sync("s3", box.tools)
+    assert (rows(box), [gone.stored_filename for gone in done.vanished]) == ([], [made.stored_filename])
+
+
+def test_objects_that_are_none_of_ours_are_left_alone(box: Toolbox) -> None:
+    for key in ("photo.jpg", "backup.tgz", "folder/x.20260101000000.tgz", "bakthat_glacier_inventory"):
+        box.stores["s3"].put(key, io.BytesIO(b"x"))
+    assert sync("s3", box.tools).added == ()
+    assert len(box.keys_in("s3")) == 4
+
+
+def test_an_entry_without_its_archive_is_no_backup(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.stores["s3"].delete(made.stored_filename)
+    box.repo = MemoryRepo()
+    assert sync("s3", box.tools).added == ()
+
+
+def test_backups_and_deletions_of_another_machine_appear(box: Toolbox, tree: Path) -> None:
+    other = other_machine(box)
+    first = back_up(box, tree)
+    second = back_up(box, tree)
+    sync("s3", other.tools)
+    delete(DeleteRequest(name=first.stored_filename, destination="s3"), other.tools)
+    sync("s3", box.tools)
+    assert [row.stored_filename for row in rows(box)] == [second.stored_filename]
+    assert rows(other) == rows(box)
+
+
+def test_an_archive_that_is_stored_while_it_lists_is_not_taken_for_vanished(box: Toolbox, tree: Path) -> None:
+    """Another process stores a backup into store and database between our listing and our reading of it."""
+    inner = box.stores["s3"]
+
+    class LateStore(FaultyObjectStore):
+        def list(self, prefix: str = ""):
+            listed = list(self.inner.list(prefix))
+            box.stores["s3"] = inner
+            back_up(box, tree)
+            box.stores["s3"] = self
+            return iter(listed)
+
+    box.stores["s3"] = LateStore(inner)
+    done = sync("s3", box.tools)
+    assert (done.vanished, len(rows(box))) == ((), 1)
+
+
+def test_a_listing_that_is_empty_by_mistake_does_not_empty_the_database(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+
+    class Forgetful(FaultyObjectStore):
+        def list(self, prefix: str = ""):
+            return iter(())
+
+    box.stores["s3"] = Forgetful(box.stores["s3"])
+    assert sync("s3", box.tools).vanished == ()
+    assert len(rows(box)) == 1
+
+
+def test_a_row_marked_as_deleted_whose_archive_is_there_comes_back(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.repo.replace(made.deleted(box.clock()))
+    sync("s3", box.tools)
+    assert [row.stored_filename for row in rows(box)] == [made.stored_filename]
+
+
+def test_a_store_that_fails_changes_nothing(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="list"))
+    with pytest.raises(StoreUnavailable):
+        sync("s3", box.tools)
+    assert len(rows(box)) == 1
+
+
+def test_nothing_in_the_store_changes(box: Toolbox, counted: FaultyObjectStore, tree: Path) -> None:
+    back_up(box, tree)
+    box.stores["s3"].delete(back_up(box, tree).stored_filename)
+    counted.calls.clear()
+    sync("s3", box.tools)
+    assert {method for method, _ in counted.calls} <= {"list", "open", "stat"}
+
+
+def test_a_copy_of_the_bucket_in_a_folder_is_a_store_of_its_own(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    for info in box.stores["s3"].list():
+        with box.stores["s3"].open(info.key) as reader:
+            box.stores["local"].put(info.key, io.BytesIO(reader.read()))
+    sync("local", box.tools)
+    assert sorted(row.backend for row in rows(box)) == ["local", "s3"]
+    owner = (box.destination("local").owner,)
+    found = select(
+        made.stored_filename,
+        Lookup(
+            by_stored_filename=lambda name: box.repo.find(Query(stored_filename=name, owners=owner)),
+            by_filename=lambda name: [],
+        ),
+    )
+    assert found.location == "memory://local"

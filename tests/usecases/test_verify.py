@@ -1,0 +1,117 @@
+"""`verify`: every damage is told, nothing is written, and the result is in the record."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.payload import Keys
+from bakthat.domain.query import Query
+from bakthat.errors import BackupNotFound, ObjectNotFound, PayloadDamaged
+from bakthat.testing.faulty import FaultyObjectStore
+from bakthat.testing.toolbox import Toolbox
+from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.verify import Level, verify
+
+
+def back_up(box: Toolbox, source: Path, **changes) -> Backup:
+    return backup(BackupRequest(source=source, destination="s3", **changes), box.tools)
+
+
+def stored(box: Toolbox, made: Backup) -> bytes:
+    with box.stores["s3"].open(made.stored_filename) as reader:
+        return reader.read()
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_good_backup_opens(box: Toolbox, tree: Path, compress: bool) -> None:
+    back_up(box, tree, compress=compress)
+    (result,) = verify("site", "s3", box.tools)
+    assert (result.level, result.error) == (Level.OPENS, None)
+
+
+def test_an_encrypted_backup_opens_with_its_password(box: Toolbox, tree: Path) -> None:
+    keys = Keys(passphrase="secret")
+    back_up(box, tree, keys=keys)
+    (result,) = verify("site", "s3", box.tools, keys=lambda _: keys)
+    assert result.level is Level.OPENS
+
+
+@pytest.mark.parametrize("keys", [Keys(), Keys(passphrase="wrong")])
+def test_without_the_key_it_is_checked_as_far_as_can_be_and_says_so(box: Toolbox, tree: Path, keys: Keys) -> None:
+    back_up(box, tree, keys=Keys(passphrase="secret"))
+    (result,) = verify("site", "s3", box.tools, keys=lambda _: keys)
+    assert (result.level, result.error) == (Level.STORED, None)
+    assert "not opened" in result.note
+
+
+def test_quick_reads_nothing(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+    store = FaultyObjectStore(box.stores["s3"])
+    box.stores["s3"] = store
+    (result,) = verify("site", "s3", box.tools, quick=True)
+    assert (result.level, store.calls) == (Level.PRESENT, [("stat", result.backup.stored_filename)])
+
+
+def test_a_missing_archive_is_told(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.stores["s3"].delete(made.stored_filename)
+    (result,) = verify("site", "s3", box.tools)
+    assert isinstance(result.error, ObjectNotFound)
+
+
+def test_another_size_is_told_by_quick_too(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.stores["s3"].put(made.stored_filename, io.BytesIO(stored(box, made)[:-1]), replace=True)
+    (result,) = verify("site", "s3", box.tools, quick=True)
+    assert isinstance(result.error, PayloadDamaged)
+    assert made.stored_filename in str(result.error)
+
+
+def test_every_flipped_byte_is_told(box: Toolbox, tmp_path: Path) -> None:
+    source = tmp_path / "small"
+    source.write_text("tiny")
+    made = back_up(box, source)
+    whole = stored(box, made)
+    for position in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0x01
+        box.stores["s3"].put(made.stored_filename, io.BytesIO(bytes(damaged)), replace=True)
+        (result,) = verify("small", "s3", box.tools)
+        assert isinstance(result.error, PayloadDamaged), position
+
+
+def test_without_a_recorded_hash_most_damage_is_told_by_the_formats(box: Toolbox, tmp_path: Path) -> None:
+    """A row that was found by its name alone: gzip and tar have checksums of their own."""
+    source = tmp_path / "small"
+    source.write_text("tiny" * 1000)
+    made = back_up(box, source)
+    box.repo.replace(made.with_metadata(box.clock(), sha256=None))
+    damaged = bytearray(stored(box, made))
+    damaged[len(damaged) // 2] ^= 0x10
+    box.stores["s3"].put(made.stored_filename, io.BytesIO(bytes(damaged)), replace=True)
+    (result,) = verify("small", "s3", box.tools)
+    assert isinstance(result.error, PayloadDamaged)
+
+
+def test_one_bad_backup_does_not_stop_the_rest(box: Toolbox, tree: Path) -> None:
+    made = [back_up(box, tree) for _ in range(3)]
+    box.stores["s3"].delete(made[1].stored_filename)
+    results = verify(None, "s3", box.tools)
+    assert [result.level for result in results] == [Level.OPENS, Level.NONE, Level.OPENS]
+
+
+def test_result_and_date_are_in_the_record(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+    box.clock.forward(days=1)
+    verify("site", "s3", box.tools)
+    (row,) = box.repo.find(Query())
+    assert row.metadata["verified"] == {"at": int(box.clock.now.timestamp()), "level": "opens"}
+
+
+def test_no_backups_at_all_is_an_error(box: Toolbox) -> None:
+    with pytest.raises(BackupNotFound):
+        verify(None, "s3", box.tools)
