@@ -12,6 +12,8 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bakthat.adapters.printable import printable
+from bakthat.adapters.source import O_READ, reason
 from bakthat.errors import SourceError, UsageError
 
 Matcher = Callable[[str, bool], bool]
@@ -58,7 +60,7 @@ def _compile(patterns: Sequence[tuple[str, str]]) -> Matcher | None:
         try:
             GitIgnoreSpec.from_lines([text])
         except ValueError as error:
-            raise UsageError(f"{where}: {text!r} is no pattern of the gitignore grammar") from error
+            raise UsageError(f"{printable(where)}: {text!r} is no pattern of the gitignore grammar") from error
     fits = GitIgnoreSpec.from_lines([text.replace("\n", _NEWLINE) for _, text in wanted]).match_file
 
     def matches(path: str, is_directory: bool) -> bool:
@@ -71,20 +73,23 @@ def _compile(patterns: Sequence[tuple[str, str]]) -> Matcher | None:
 
 def _lines(path: str) -> list[str] | None:
     """The file's lines; None if there is no such file (a directory or a fifo of that name is none)."""
+    content = b""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, O_READ)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            while len(content) <= _MAX_BYTES and (more := os.read(descriptor, _MAX_BYTES)):
+                content += more
+        finally:
+            os.close(descriptor)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENXIO):
             return None
-        raise SourceError(f"{path}: what to leave out cannot be read: {error.strerror}") from error
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        try:
-            content = file.read(_MAX_BYTES + 1)
-        except OSError as error:
-            raise SourceError(f"{path}: what to leave out cannot be read: {error.strerror}") from error
+        raise SourceError(
+            f"{printable(path)}, which says what to leave out, cannot be read: {reason(error)}"
+        ) from error
     if len(content) > _MAX_BYTES:
-        raise SourceError(f"{path}: what to leave out must fit in 16 MiB; this is no list of patterns")
+        raise SourceError(f"{printable(path)} is longer than 16 MiB, and so no list of what to leave out")
     text = os.fsdecode(content.removeprefix(b"\xef\xbb\xbf"))
     return [line.removesuffix("\r") for line in text.split("\n")]

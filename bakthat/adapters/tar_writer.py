@@ -49,6 +49,9 @@ _RECORD = 20 * BLOCK
 # default), and trees can be deep.
 _OPEN_DIRECTORIES = 64
 
+# What a restore takes at most is 64 KiB; Linux itself takes 4 KiB in one call. A file's own name has up to 255 bytes.
+_LONGEST_PATH = 64 * 1024 - 256
+
 _ZEROS = bytes(_BUFFER)
 
 _O_FILE = O_READ | os.O_NOFOLLOW
@@ -276,6 +279,9 @@ class _Walk:
 
     def _open_directory(self, parent: int, name: str) -> int:
         """A descriptor, or -1 after saying why there is none."""
+        if len(self._path) + len(name) > _LONGEST_PATH:
+            self._problem(name, "lies too deep: no restore takes a path of more than 64 KiB; all in it is missing")
+            return -1
         try:
             return self._open(name, _O_DIRECTORY, parent)
         except OSError as refusal:
