@@ -1,0 +1,413 @@
+"""`Landing`: restored files grow in a private directory beside their final place, and appear there all at once."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from attrs import define, field
+
+from bakthat.adapters.descriptors import (
+    LIST,
+    NO_DIRECTORY,
+    SEARCH,
+    allow,
+    descended,
+    empty,
+    exists,
+    identity,
+    opened,
+    set_mode,
+)
+from bakthat.adapters.linux_calls import (
+    EXCHANGE,
+    NO_SUCH_CALL,
+    NOREPLACE,
+    RenameWithFlags,
+    rename_with_flags,
+    sync_file_system,
+)
+from bakthat.adapters.printable import printable
+from bakthat.domain.payload import Problem
+from bakthat.errors import TargetError, TargetExists
+
+_PREFIX = ".bakthat-restore-"
+_OURS = re.compile(re.escape(_PREFIX) + "[0-9a-f]{16}")
+_RESCUED = "bakthat-rescued-"
+
+_WAY_OUT = {
+    errno.ENOSPC: "make room there, or restore elsewhere with --target",
+    errno.EDQUOT: "make room there, or restore elsewhere with --target",
+    errno.EACCES: "restore elsewhere with --target, or as a user who may write there",
+    errno.EPERM: "restore elsewhere with --target, or as a user who may write there",
+    errno.ENAMETOOLONG: "this file system cannot hold such a name, restore elsewhere with --target",
+    errno.EFBIG: "this file system cannot hold so large a file, restore elsewhere with --target",
+    errno.ENOTDIR: "name a directory with --target",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+
+
+def target_error(error: OSError, path: Path | str) -> TargetError:
+    """What the disk answered about this path, as one line with the way out."""
+    way_out = _WAY_OUT.get(error.errno or 0, "restore elsewhere with --target")
+    return TargetError(f"{printable(os.fspath(path))}: {error.strerror or error}; nothing was restored: {way_out}")
+
+
+class Landing:
+    """A context in which files grow unseen, until `commit` gives them their final names in the directory `into`.
+
+    Inside the context `path` is a new, empty directory on the file system of `into`, below one of mode 0700; `fd` is
+    its descriptor, for `dir_fd=`; `default_mode` is the mode that a new directory gets here (0777 less the umask, and
+    what `into` hands down). Leaving the context removes whatever was not committed, or was replaced; and `into`
+    itself, if it was created here and holds nothing.
+
+    After kill -9 the target holds the old files or the new ones. What was left behind is removed by the next Landing
+    in this directory, which tells by a lock (flock) what another process is using. On a file system without such
+    locks it stays.
+
+    Raises `TargetError` where the disk refuses.
+    """
+
+    path: Path
+    fd: int
+    default_mode: int
+
+    def __init__(self, into: Path, *, overwrite: bool = False, rename: RenameWithFlags = rename_with_flags) -> None:
+        self._target = Path(into)
+        self._overwrite = overwrite
+        self._rename = rename
+        self._name = ""
+        self._into = self._private = self.fd = -1
+        self._created: list[Path] = []
+        self._keep = False
+        self.notices: list[Problem] = []
+        """After leaving the context: what was replaced and could not be removed."""
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException as error:
+            self._clear(committed=False)
+            if isinstance(error, OSError):
+                raise target_error(error, self._target) from error
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clear(committed=kind is None)
+
+    def check(self, path: str | bytes) -> None:
+        """Early, before anything is written: raises `TargetExists` if `commit` of this path would."""
+        if self._overwrite:
+            return
+        with contextlib.suppress(OSError):
+            os.stat(os.fsencode(path), dir_fd=self._into, follow_symlinks=False)
+            raise self._taken(os.fsencode(path))
+
+    def scratch(self) -> int:
+        """A second directory, for what is never committed: a descriptor of it, which the caller closes."""
+        os.mkdir("scratch", 0o700, dir_fd=self._private)
+        return os.open("scratch", LIST, dir_fd=self._private)
+
+    def commit(self, paths: Sequence[str | bytes]) -> None:
+        """Give these files and directories, relative to `path`, the same names in the target: all of them or none.
+
+        A path with slashes goes into the directory that is there already; where such a directory lacks, it comes
+        along from here. No symbolic link is gone through.
+
+        Without `overwrite`, raises `TargetExists` if the name of one is taken. With it, the old one is replaced whole
+        by an exchange of the names, and removed on leaving the context; but nothing is replaced before all of the new
+        files are on the disk, and not only in memory.
+        """
+        current = b""
+        try:
+            moves = [
+                _Move(path, number, self.fd, self._into, self._private, self._overwrite, self._rename)
+                for number, path in enumerate(self._units([os.fsencode(path) for path in paths]))
+            ]
+            taken = [move.path for move in moves if move.is_taken()]
+            if taken and not self._overwrite:
+                raise self._taken(taken[0])
+            if taken:
+                sync_file_system(self._private)
+            begun: list[_Move] = []
+            try:
+                for move in moves:
+                    current = move.path
+                    begun.append(move)  # first, so that an interruption inside is undone, too
+                    move.do()
+            except BaseException:
+                self._undo(begun)
+                raise
+        except FileExistsError:
+            raise self._taken(current) from None
+        except OSError as error:
+            raise target_error(error, self._path_of(current)) from error
+
+    # Opening
+
+    def _open(self) -> None:
+        self._create_target()
+        self._into = os.open(self._target, SEARCH & ~os.O_NOFOLLOW)
+        self._sweep()
+        while not self._make_and_lock():
+            pass
+        os.mkdir("new", 0o777, dir_fd=self._private)
+        self.fd = os.open("new", SEARCH, dir_fd=self._private)
+        allow(self.fd, 0o700)  # whatever the umask
+        self.default_mode = stat.S_IMODE(os.fstat(self.fd).st_mode)
+        self.path = self._target / self._name / "new"
+
+    def _create_target(self) -> None:
+        missing: list[Path] = []
+        path = self._target
+        while not os.path.lexists(path):
+            missing.append(path)
+            path = path.parent
+        for path in reversed(missing):
+            self._created.append(path)
+            try:
+                os.mkdir(path)
+            except FileExistsError:  # another process was faster; then it is not ours to remove
+                self._created.remove(path)
+
+    def _make_and_lock(self) -> bool:
+        self._name = _PREFIX + os.urandom(8).hex()
+        os.mkdir(self._name, 0o700, dir_fd=self._into)
+        # Until the lock is ours, the sweep of another restore may take this directory for a remainder, and remove it
+        try:
+            with opened(self._name, SEARCH, self._into) as fd:
+                allow(fd, 0o700)  # whatever the umask
+            self._private = os.open(self._name, LIST, dir_fd=self._into)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(self._private, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            locked = False
+        except OSError:
+            return True  # no locks on this file system: nobody can sweep, either
+        else:
+            status = os.fstat(self._private)
+            locked = identity(os.fsencode(self._name), self._into) == (status.st_dev, status.st_ino)
+        if not locked:
+            fd, self._private = self._private, -1
+            os.close(fd)
+        return locked
+
+    # Leaving
+
+    def _clear(self, *, committed: bool) -> None:
+        try:
+            if self._private >= 0 and not self._keep:
+                self._remove_private(committed)
+            elif self._into >= 0 and self._name and not self._keep:
+                # Interrupted between making the directory and opening it
+                with contextlib.suppress(OSError):
+                    os.rmdir(self._name, dir_fd=self._into)
+        finally:
+            for fd in (self.fd, self._private, self._into):
+                if fd >= 0:
+                    os.close(fd)
+            self.fd = self._private = self._into = -1
+            for path in reversed(self._created):
+                with contextlib.suppress(OSError):  # goes only if it is empty, that is, if nothing was committed
+                    os.rmdir(path)
+
+    def _remove_private(self, committed: bool) -> None:
+        failure = empty(self._private)
+        try:
+            os.rmdir(self._name, dir_fd=self._into)
+        except OSError as error:
+            failure = failure or error
+        if failure is not None and committed:
+            self.notices.append(
+                Problem(
+                    printable(self._path_of(os.fsencode(self._name))),
+                    f"what was replaced could not be removed completely ({failure.strerror}); you may delete it",
+                )
+            )
+
+    def _sweep(self) -> None:
+        """Remove what restores that were killed left here. It is never a reason for this one to fail."""
+        try:
+            with opened(".", LIST, self._into) as here, os.scandir(here) as entries:
+                names = [entry.name for entry in entries if _OURS.fullmatch(entry.name)]
+        except OSError:
+            return
+        for name in names:
+            with contextlib.suppress(OSError), opened(name, LIST, self._into) as fd:
+                status = os.fstat(fd)
+                # Somebody else's directory of such a name, in /tmp for instance, may have been made to mislead us
+                if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+                    continue
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._give_back(fd)
+                if empty(fd) is None:
+                    os.rmdir(name, dir_fd=self._into)
+
+    def _give_back(self, private: int) -> None:
+        """Where names cannot be exchanged, a killed restore may have taken the old thing away and not yet put the new
+        one there: the old one goes back. Raises OSError if it cannot, and then nothing must be removed."""
+        if not exists(b"old", private):
+            return
+        with opened("old", LIST, private) as old:
+            with os.scandir(old) as entries:
+                numbers = [os.fsencode(entry.name) for entry in entries if entry.name.isdigit()]
+            for number in numbers:
+                *parents, name = os.readlink(number + b".path", dir_fd=old).split(b"/")
+                with descended(self._into, parents) as target:
+                    if not exists(name, target):
+                        os.rename(number, name, src_dir_fd=old, dst_dir_fd=target)
+
+    # Committing
+
+    def _units(self, paths: list[bytes]) -> list[bytes]:
+        """What is to move: each path, or the topmost directory on its way that the target lacks."""
+        whole = set(paths)
+        return list(dict.fromkeys(self._unit(path.split(b"/"), whole) for path in paths))
+
+    def _unit(self, parts: list[bytes], whole: set[bytes]) -> bytes:
+        if parts[0].startswith(os.fsencode(_PREFIX)):
+            raise TargetError(
+                f"{printable(parts[0])} is a name that bakthat keeps for its own temporary directories; "
+                "extract this archive with tar"
+            )
+        with contextlib.ExitStack() as on_the_way:
+            directory = self._into
+            for depth, part in enumerate(parts[:-1], start=1):
+                above = b"/".join(parts[:depth])
+                if above in whole:
+                    return above
+                try:
+                    directory = on_the_way.enter_context(opened(part, SEARCH, directory))
+                except OSError as error:
+                    if error.errno not in NO_DIRECTORY:
+                        raise
+                    # Nothing there; or a file or a symbolic link, which can be replaced but not gone through
+                    return above
+        return b"/".join(parts)
+
+    def _undo(self, moves: list[_Move]) -> None:
+        for move in reversed(moves):
+            try:
+                move.undo()
+            except OSError as error:
+                # The old files are in our directory, which must not be removed now, nor swept up by the next restore
+                self._keep = True
+                rescued = self._name.replace(_PREFIX, _RESCUED)
+                os.rename(self._name, rescued, src_dir_fd=self._into, dst_dir_fd=self._into)
+                raise TargetError(
+                    f"{printable(self._path_of(move.path))} was replaced and cannot be put back ({error.strerror}); "
+                    f"move it back by hand: it is in {printable(self._path_of(os.fsencode(rescued)))}"
+                ) from error
+
+    def _taken(self, path: bytes) -> TargetExists:
+        return TargetExists(
+            f"{printable(self._path_of(path))} exists already; --overwrite replaces it, --target DIR restores elsewhere"
+        )
+
+    def _path_of(self, path: bytes) -> str:
+        return os.path.join(self._target, os.fsdecode(path)) if path else os.fspath(self._target)
+
+
+@define
+class _Move:
+    """One thing on its way from the private directory to its final place, and back if need be.
+
+    What has been done is never remembered, but looked at: so an interruption at any instruction can be undone.
+    """
+
+    path: bytes
+    number: int
+    new: int
+    into: int
+    private: int
+    overwrite: bool
+    rename: RenameWithFlags
+    moved: tuple[int, int] | None = field(default=None, init=False)
+    """The identity of what is moved."""
+
+    def is_taken(self) -> bool:
+        with self._places() as (_, target, name):
+            return exists(name, target)
+
+    def do(self) -> None:
+        with self._places() as (source, target, name), _movable(name, source), _movable(name, target):
+            self.moved = identity(name, source)
+            try:
+                self._put(source, target, name)
+            except FileExistsError:
+                if not self.overwrite:
+                    raise
+                self._exchange(source, target, name)
+
+    def undo(self) -> None:
+        with self._places() as (source, target, name), _movable(name, source), _movable(name, target):
+            if self.moved is not None and identity(name, target) == self.moved:
+                if exists(name, source):
+                    self.rename(target, name, source, name, EXCHANGE)
+                else:
+                    os.rename(name, name, src_dir_fd=target, dst_dir_fd=source)
+            with contextlib.suppress(FileNotFoundError), opened("old", SEARCH, self.private) as old:
+                os.rename(b"%d" % self.number, name, src_dir_fd=old, dst_dir_fd=target)
+
+    def _put(self, source: int, target: int, name: bytes) -> None:
+        try:
+            self.rename(source, name, target, name, NOREPLACE)
+        except OSError as error:
+            if error.errno not in NO_SUCH_CALL:
+                raise
+            # In two steps, which leave a moment for another process to take the name
+            if exists(name, target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+
+    def _exchange(self, source: int, target: int, name: bytes) -> None:
+        try:
+            self.rename(source, name, target, name, EXCHANGE)
+        except OSError as error:
+            if error.errno not in NO_SUCH_CALL:
+                raise
+            # In two steps; if we are killed in between, the next restore puts the old one back where the link says
+            with contextlib.suppress(FileExistsError):
+                os.mkdir("old", 0o700, dir_fd=self.private)
+            with opened("old", SEARCH, self.private) as old:
+                os.symlink(self.path, b"%d.path" % self.number, dir_fd=old)
+                os.rename(name, b"%d" % self.number, src_dir_fd=target, dst_dir_fd=old)
+            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+
+    @contextlib.contextmanager
+    def _places(self) -> Iterator[tuple[int, int, bytes]]:
+        """The directory from which and the one into which it moves, and its name."""
+        *parents, name = self.path.split(b"/")
+        with contextlib.ExitStack() as on_the_way:
+            source = self.new
+            for part in parents:
+                source = on_the_way.enter_context(opened(part, SEARCH, source))
+                allow(source, 0o700)  # this one stays behind, and its mode with it
+            yield source, on_the_way.enter_context(descended(self.into, parents)), name
+
+
+@contextlib.contextmanager
+def _movable(name: bytes, directory: int) -> Iterator[None]:
+    """A directory's ".." changes when it moves, so that the directory itself must be writable, for a moment."""
+    with contextlib.ExitStack() as afterwards:
+        try:
+            fd = afterwards.enter_context(opened(name, SEARCH, directory))
+            mode = allow(fd, 0o200)
+        except OSError:  # no directory, or not ours; the move itself will tell
+            mode = None
+        if mode is not None:
+            afterwards.callback(set_mode, fd, mode)
+        yield

@@ -1,0 +1,49 @@
+"""The calls of Linux that Python's `os` does not have: renameat2(2), syncfs(2)."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+NOREPLACE = 1
+"""RENAME_NOREPLACE: fail with EEXIST where the new name is taken (linux/fs.h)."""
+EXCHANGE = 2
+"""RENAME_EXCHANGE: the two names change places in one step (linux/fs.h)."""
+
+RenameWithFlags = Callable[[int, bytes, int, bytes, int], None]
+"""Directory and name, new directory and new name, one of the flags. Raises OSError; with one of `NO_SUCH_CALL` where
+the system or the file system does not know the flag."""
+
+NO_SUCH_CALL = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
+
+
+@functools.cache
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int) -> None:
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def rename_with_flags(directory: int, name: bytes, new_directory: int, new_name: bytes, flag: int) -> None:
+    """renameat2(2), of Linux 3.15 and glibc 2.28; ENOSYS elsewhere."""
+    call = getattr(_libc(), "renameat2", None)
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    _check(call(directory, ctypes.c_char_p(name), new_directory, ctypes.c_char_p(new_name), ctypes.c_uint(flag)))
+
+
+def sync_file_system(fd: int) -> None:
+    """Have everything written to the file system of `fd` on its disk; raises OSError if the disk refused any of it."""
+    call = getattr(_libc(), "syncfs", None)
+    if call is None:
+        os.sync()
+    else:
+        _check(call(fd))

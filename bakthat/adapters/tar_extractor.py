@@ -1,0 +1,595 @@
+"""`extract_tar`: the files of a tar archive, all of them or none, and nothing outside of the target directory.
+
+An archive is hostile until proved otherwise: it may hold a symbolic link and then a file "below" it, names with `..`,
+sizes of exabytes. So every directory is reached part by part through descriptors (`O_NOFOLLOW`), symbolic links are
+made when everything else is there, and all of it happens in a private directory, which `Landing` puts in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import grp
+import os
+import pwd
+import re
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from attrs import define
+
+from bakthat.adapters.descriptors import LIST, NO_DIRECTORY, SEARCH, opened
+from bakthat.adapters.excludes import Matcher, pattern_matcher
+from bakthat.adapters.landing import Landing, target_error
+from bakthat.adapters.printable import printable
+from bakthat.adapters.tar_reader import Kind, Member, TarReader
+from bakthat.domain.payload import Problem, UnpackReport
+from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
+
+# Descriptors are few (1,024 by default), and most archives stay in one directory for a while
+_OPEN_DIRECTORIES = 64
+# Paths of up to 64 KiB: sixteen times what Linux takes in one call, and a bound for what hostile names can cost
+_LONGEST_NAME = 64 * 1024
+# How often a caller hears of progress
+_REPORT_EVERY = 256 * 1024
+_NOTICES_LIMIT = 100
+# An empty part of a path, or one of one or two dots
+_ODD_PART = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# What is kept for the case that a hard link needs it takes at most this part of the free space
+_KEPT_PART = 4
+
+
+def extract_tar(
+    packed: BinaryIO,
+    into: Path,
+    *,
+    overwrite: bool = False,
+    only: Sequence[str] = (),
+    on_bytes: Callable[[int], None] | None = None,
+) -> UnpackReport:
+    """Restore the archive into the directory `into`, as `Packer.unpack` promises.
+
+    With `only`, what the patterns fit is restored, with the directories that lead to it. Where such a directory is
+    there already, it stays as it is, and what was asked for is put into it; so nothing else in there is lost.
+
+    Devices are never made: they come as notices, as do owners and permissions that the system refuses. A member of the
+    same name as an earlier one replaces it. Memory grows by some 300 bytes for each directory and symbolic link, not
+    with files.
+    """
+    outside = _Outside(packed, on_bytes)
+    wanted = pattern_matcher(only) if only else None
+    if only and wanted is None:
+        raise UsageError("--only: these patterns ask for nothing; leave the option out to restore everything")
+    landing = Landing(into, overwrite=overwrite)
+    with landing:
+        # A pattern that takes something back (`!`) makes that directories are not restored whole, nor replaced whole
+        whole = not any(pattern.startswith("!") for pattern in only)
+        extraction = _Extraction(landing, wanted, whole, outside.on_bytes)
+        try:
+            with contextlib.closing(extraction):
+                extraction.run(TarReader(cast(BinaryIO, outside)))
+        except OSError as error:
+            if error is outside.error:
+                raise
+            raise target_error(error, os.path.join(into, os.fsdecode(extraction.current))) from error
+        if not extraction.units:
+            if wanted is not None and extraction.seen:
+                raise BackupNotFound(f"nothing in this backup fits {' '.join(only)}; patterns start below its root")
+            raise PayloadDamaged("the tar archive holds nothing that could be restored")
+        landing.commit(list(extraction.units))
+    return extraction.report(landing.notices)
+
+
+class _Outside:
+    """What the caller gave: an error of it is the caller's, and comes out as it is."""
+
+    def __init__(self, packed: BinaryIO, on_bytes: Callable[[int], None] | None) -> None:
+        self._read = packed.read
+        self._on_bytes = on_bytes
+        self.error: OSError | None = None
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._read(size)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def on_bytes(self, count: int) -> None:
+        if self._on_bytes is None:
+            return
+        try:
+            self._on_bytes(count)
+        except OSError as error:
+            self.error = error
+            raise
+
+
+@define(eq=False)
+class _Attributes:
+    """What a directory or a symbolic link gets when all else is done."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+    link: bytes = b""
+    made_at: bytes | None = None
+    """For a symbolic link of several names: where it was made first."""
+
+
+class _Tree:
+    """A directory tree, made as it is needed. Its directories are opened relative to each other; a few stay open."""
+
+    def __init__(self, root: int, directory_mode: int) -> None:
+        self._root = root
+        self._directory_mode = directory_mode
+        self._open: dict[bytes, int] = {}
+        self.directories: dict[bytes, _Attributes] = {}
+        self.symlinks: dict[bytes, _Attributes] = {}
+
+    def directory(self, path: bytes, *, make: bool = True) -> int:
+        """A descriptor of the directory, which stays good until the next call. What lacks on the way is made. Raises
+        PayloadDamaged if something on the way is no directory; FileNotFoundError if it lacks and not `make`."""
+        if not path:
+            return self._root
+        fd = self._open.get(path)
+        if fd is not None:
+            return fd
+        known = path
+        while known and known not in self._open:
+            known = known.rpartition(b"/")[0]
+        fd = self._open[known] if known else self._root
+        for part in path[len(known) :].lstrip(b"/").split(b"/"):
+            known = known + b"/" + part if known else part
+            fd = self._remember(known, self._step(fd, part, known, make))
+        return fd
+
+    def _step(self, parent: int, part: bytes, path: bytes, make: bool) -> int:
+        try:
+            return os.open(part, LIST, dir_fd=parent)
+        except OSError as error:
+            if error.errno not in NO_DIRECTORY:
+                raise
+            if path in self.symlinks or not isinstance(error, FileNotFoundError):
+                raise PayloadDamaged(
+                    f"the tar archive tries to go through {printable(path)}, which is no directory in it"
+                ) from None
+            if not make:
+                raise
+        self.make(part, parent)
+        return os.open(part, LIST, dir_fd=parent)
+
+    def make(self, name: bytes, parent: int) -> None:
+        """Make a directory that can be filled, whatever the umask says of the owner."""
+        os.mkdir(name, self._directory_mode, dir_fd=parent)
+        if os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode & 0o700 != 0o700:
+            os.chmod(name, self._directory_mode, dir_fd=parent)
+
+    def _remember(self, path: bytes, fd: int) -> int:
+        if len(self._open) >= _OPEN_DIRECTORIES:
+            oldest = next(iter(self._open))
+            os.close(self._open.pop(oldest))
+        self._open[path] = fd
+        return fd
+
+    def vacate(self, parent: int, name: bytes, path: bytes) -> None:
+        """Make room where an earlier member of this name is. What it was is lost, as tar does it; but a directory with
+        something in it stays, and the archive is refused."""
+        self.symlinks.pop(path, None)
+        try:
+            os.unlink(name, dir_fd=parent)
+        except FileNotFoundError:
+            pass
+        except (IsADirectoryError, PermissionError):  # EPERM: what POSIX has for EISDIR
+            fd = self._open.pop(path, None)
+            if fd is not None:
+                os.close(fd)
+            self.directories.pop(path, None)
+            try:
+                os.rmdir(name, dir_fd=parent)
+            except OSError:
+                raise PayloadDamaged(
+                    f"the tar archive has {printable(path)} as a directory with content, and as something else"
+                ) from None
+
+    def close(self) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+
+class _Extraction:
+    """One archive on its way into the private directory of a landing."""
+
+    def __init__(self, landing: Landing, wanted: Matcher | None, whole: bool, on_bytes: Callable[[int], None]) -> None:
+        self._landing = landing
+        self._wanted = wanted
+        self._whole = whole
+        self._on_bytes = on_bytes
+        self._new = _Tree(landing.fd, landing.default_mode)
+        self._kept: _Tree | None = None
+        self._kept_root = -1
+        self._room = 0
+        self._uid = os.geteuid()
+        status = os.fstat(landing.fd)
+        self._natural_owner = (status.st_uid, status.st_gid)
+        self._owners: dict[tuple[int, int, bytes, bytes], tuple[int, int]] = {}
+        self._skipped: set[bytes] = set()
+        self._reasons: dict[str, tuple[bytes, int]] = {}
+        self._files = self._directories = self._others = 0
+        self._size = self._reported = 0
+        self.current = b""
+        """The member at hand, for messages."""
+        self.seen = False
+        """Whether the archive has any member."""
+        self.units: dict[bytes, None] = {}
+        """What is to be committed, in the order of the archive."""
+
+    def run(self, reader: TarReader) -> None:
+        for member in reader:
+            self.current = member.name
+            path = self._path(member.name)
+            if not path:
+                continue  # "./": the target itself
+            self.seen = True
+            tree = self._new if self._is_wanted(path, member.kind) else self._tree_of_the_kept(path, member)
+            if tree is None:
+                continue
+            parent, _, name = path.rpartition(b"/")
+            if member.kind is Kind.FILE:
+                self._file(tree, tree.directory(parent), name, path, member, reader)
+            elif member.kind is Kind.DIRECTORY:
+                self._directory(tree, tree.directory(parent), name, path, member)
+            elif member.kind is Kind.SYMLINK:
+                self._symlink(tree, tree.directory(parent), name, path, member)
+            elif member.kind is Kind.HARDLINK:
+                self._hardlink(tree, parent, name, path, member)
+            elif member.kind is Kind.FIFO:
+                self._fifo(tree, tree.directory(parent), name, path, member)
+            else:
+                self._skip(path, member)
+        if reader.trailing_junk:
+            self._notice("bytes that are no part of the archive follow its end; they were ignored", b"")
+        self._make_symlinks()
+        self._finish_directories()
+        self._report_bytes()
+
+    def close(self) -> None:
+        self._new.close()
+        if self._kept is not None:
+            self._kept.close()
+        if self._kept_root >= 0:
+            os.close(self._kept_root)
+
+    def report(self, more: Sequence[Problem]) -> UnpackReport:
+        roots = dict.fromkeys(os.fsdecode(unit.partition(b"/")[0]) for unit in self.units)
+        notices = [
+            Problem(printable(path), reason if count == 1 else f"{reason} (and {count - 1} more)")
+            for reason, (path, count) in self._reasons.items()
+        ]
+        return UnpackReport(
+            roots=tuple(roots),
+            files=self._files,
+            directories=self._directories,
+            others=self._others,
+            size=self._size,
+            notices=(*notices, *more),
+        )
+
+    # What is wanted, and where it goes
+
+    def _path(self, name: bytes) -> bytes:
+        """The name without empty parts and dots; empty for the target itself. Refuses what would leave the target."""
+        if len(name) > _LONGEST_NAME:
+            raise PayloadDamaged(f"the tar archive has a name of {len(name)} bytes; more than 64 KiB are not believed")
+        if not _ODD_PART.search(name):
+            return name
+        parts = [part for part in name.split(b"/") if part not in (b"", b".")]
+        if name.startswith(b"/") or b".." in parts:
+            raise PayloadDamaged(f"the tar archive tries to leave the target: {printable(name[:1000])}")
+        return b"/".join(parts)
+
+    def _is_wanted(self, path: bytes, kind: Kind) -> bool:
+        root, _, below = path.partition(b"/")
+        if self._wanted is None:
+            if root not in self.units:
+                self._landing.check(root)
+                self.units[root] = None
+            return True
+        is_directory = kind is Kind.DIRECTORY
+        if not below:
+            # Patterns start below the root; only if that is a file can it be meant itself
+            if is_directory:
+                return False
+            below = root
+        if not self._wanted(os.fsdecode(below), is_directory):
+            return False
+        if not is_directory or self._whole:
+            self._add_unit(path)
+        return True
+
+    def _add_unit(self, path: bytes) -> None:
+        above = path
+        while above:
+            if above in self.units:
+                return
+            above = above.rpartition(b"/")[0]
+        self._landing.check(path)
+        self.units[path] = None
+
+    def _tree_of_the_kept(self, path: bytes, member: Member) -> _Tree | None:
+        """Where to put what is not wanted: a hard link that is wanted may turn out to be another name of it, and it
+        does not come a second time. None if that cannot be, or it is too much to keep."""
+        if member.kind is Kind.DIRECTORY:
+            # Perhaps on the way to something that is wanted
+            self._new.directories[path] = self._attributes(member)
+            return None
+        if member.linked is False or member.kind in (Kind.DEVICE, Kind.OTHER):
+            return None
+        if self._kept is None:
+            self._kept_root = self._landing.scratch()
+            self._kept = _Tree(self._kept_root, 0o700)
+            space = os.fstatvfs(self._kept_root)
+            self._room = space.f_bavail * space.f_frsize // _KEPT_PART
+        if member.kind is Kind.FILE:
+            if member.size > self._room:
+                return None
+            self._room -= member.size
+        return self._kept
+
+    # The kinds of members
+
+    def _file(self, tree: _Tree, parent: int, name: bytes, path: bytes, member: Member, reader: TarReader) -> None:
+        try:
+            fd = os.open(name, _CREATE, 0o600, dir_fd=parent)
+        except FileExistsError:
+            # Not truncated: what is there may have another name, whose content must stay
+            tree.vacate(parent, name, path)
+            fd = os.open(name, _CREATE, 0o600, dir_fd=parent)
+        if tree.symlinks:
+            tree.symlinks.pop(path, None)
+        try:
+            if member.extents is None:
+                left = member.size
+                while left:
+                    piece = reader.read()
+                    self._write(fd, piece, tree)
+                    left -= len(piece)
+            else:
+                self._write_sparse(fd, member, reader, tree)
+            self._finish(fd, path, member.mode, self._owner(member), member.mtime_ns)
+        finally:
+            os.close(fd)
+        if tree is self._new:
+            self._files += 1
+
+    def _write(self, fd: int, piece: memoryview, tree: _Tree) -> None:
+        count = len(piece)
+        written = os.write(fd, piece)
+        while written < count:
+            written += os.write(fd, piece[written:])
+        if tree is self._new:
+            self._size += count
+            if self._size - self._reported >= _REPORT_EVERY:
+                self._report_bytes()
+
+    def _write_sparse(self, fd: int, member: Member, reader: TarReader, tree: _Tree) -> None:
+        extents = member.extents or ()
+        os.ftruncate(fd, member.size)
+        for offset, length in zip(extents[::2], extents[1::2], strict=True):
+            os.lseek(fd, offset, os.SEEK_SET)
+            while length:
+                piece = reader.read(length)
+                self._write(fd, piece, tree)
+                length -= len(piece)
+
+    def _directory(self, tree: _Tree, parent: int, name: bytes, path: bytes, member: Member) -> None:
+        if path in tree.symlinks:
+            tree.vacate(parent, name, path)
+        try:
+            tree.make(name, parent)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                tree.vacate(parent, name, path)
+                tree.make(name, parent)
+        tree.directories[path] = self._attributes(member)
+        self._directories += 1
+
+    def _symlink(self, tree: _Tree, parent: int, name: bytes, path: bytes, member: Member) -> None:
+        if not member.link:
+            raise PayloadDamaged(f"the tar archive has a symbolic link to nowhere: {printable(path)}")
+        tree.vacate(parent, name, path)
+        tree.symlinks[path] = self._attributes(member)
+        if tree is self._new:
+            self._others += 1
+
+    def _fifo(self, tree: _Tree, parent: int, name: bytes, path: bytes, member: Member) -> None:
+        tree.vacate(parent, name, path)
+        os.mkfifo(name, 0o600, dir_fd=parent)
+        self._finish_by_name(parent, name, path, self._attributes(member))
+        if tree is self._new:
+            self._others += 1
+
+    def _hardlink(self, tree: _Tree, parent: bytes, name: bytes, path: bytes, member: Member) -> None:
+        target = self._path(member.link)
+        if target == path:
+            return
+        for holder in (self._new, self._kept):
+            if holder is None:
+                continue
+            if target in holder.symlinks:
+                tree.vacate(tree.directory(parent), name, path)
+                tree.symlinks[path] = holder.symlinks[target]
+                break
+            if self._link(holder, target, tree, parent, name, path):
+                break
+        else:
+            if tree is self._new:
+                self._refuse_link(target, path)
+            return
+        if tree is self._new:
+            self._files += 1
+
+    def _link(self, holder: _Tree, target: bytes, tree: _Tree, parent: bytes, name: bytes, path: bytes) -> bool:
+        """Make the hard link, if the holder has its target. All that it has comes from this archive."""
+        above, _, target_name = target.rpartition(b"/")
+        try:
+            source = holder.directory(above, make=False)
+            kind = os.stat(target_name, dir_fd=source, follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return False
+        if stat.S_ISDIR(kind):
+            raise PayloadDamaged(f"the tar archive has a hard link to a directory: {printable(path)}")
+        with opened(".", SEARCH, source) as held:
+            directory = tree.directory(parent)
+            tree.vacate(directory, name, path)
+            os.link(target_name, name, src_dir_fd=held, dst_dir_fd=directory, follow_symlinks=False)
+        return True
+
+    def _refuse_link(self, target: bytes, path: bytes) -> None:
+        if target in self._skipped:
+            self._leave_out(path)
+            self._notice("it is a hard link to something that was left out, so it was left out, too", path)
+        elif self._wanted is not None and not self._wanted(os.fsdecode(target.partition(b"/")[2]), False):
+            raise UsageError(
+                f"{printable(path)} is a hard link to {printable(target)}, which is not asked for and too large to be "
+                f"kept aside: name it too, --only {printable(target.partition(b'/')[2])}"
+            )
+        else:
+            raise PayloadDamaged(
+                f"the tar archive has a hard link to what is no earlier member of it: {printable(path)} to "
+                f"{printable(target)}"
+            )
+
+    def _skip(self, path: bytes, member: Member) -> None:
+        self._leave_out(path)
+        if member.device is not None:
+            letter = "b" if member.typeflag == b"4" else "c"
+            major, minor = member.device
+            # A hostile archive could give everybody a way to the raw disk
+            self._notice(f"a device is not made from an archive; if you need it: mknod {letter} {major} {minor}", path)
+        else:
+            self._notice(f"a member of a type that is not known ({printable(member.typeflag)}) was left out", path)
+
+    def _leave_out(self, path: bytes) -> None:
+        self._skipped.add(path)
+        self.units.pop(path, None)
+
+    # When all else is there
+
+    def _make_symlinks(self) -> None:
+        tree = self._new
+        for path, attributes in list(tree.symlinks.items()):
+            self.current = path
+            above, _, name = path.rpartition(b"/")
+            parent = tree.directory(above)
+            try:
+                if attributes.made_at is None:
+                    os.symlink(attributes.link, name, dir_fd=parent)
+                    attributes.made_at = path
+                    self._finish_by_name(parent, name, path, attributes)
+                else:
+                    self._link(tree, attributes.made_at, tree, above, name, path)
+            except FileExistsError:
+                raise PayloadDamaged(
+                    f"the tar archive has {printable(path)} twice, in names that this file system takes for one"
+                ) from None
+
+    def _finish_directories(self) -> None:
+        """The innermost first, for the attributes of an outer one may bar the way to it."""
+        tree = self._new
+        for path in sorted(tree.directories, reverse=True):
+            self.current = path
+            attributes = tree.directories[path]
+            try:
+                fd = tree.directory(path, make=False)
+            except FileNotFoundError:
+                continue  # it was only known in case that something in it would be wanted
+            self._finish(fd, path, attributes.mode, (attributes.uid, attributes.gid), attributes.mtime_ns)
+
+    # Attributes
+
+    def _attributes(self, member: Member) -> _Attributes:
+        return _Attributes(member.mode, *self._owner(member), member.mtime_ns, member.link)
+
+    def _finish(self, fd: int, path: bytes, mode: int, owner: tuple[int, int], mtime_ns: int) -> None:
+        if owner != self._natural_owner or mode & 0o6000:
+            mode = self._give(path, mode, owner, functools.partial(os.fchown, fd))
+        try:
+            os.fchmod(fd, mode)
+        except OSError as error:
+            self._refused("permissions", path, error)
+        try:
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+        except (OSError, OverflowError) as error:
+            self._refused("the time", path, error)
+
+    def _finish_by_name(self, parent: int, name: bytes, path: bytes, attributes: _Attributes) -> None:
+        owner = (attributes.uid, attributes.gid)
+        chown = functools.partial(os.chown, name, dir_fd=parent, follow_symlinks=False)
+        mode = self._give(path, attributes.mode, owner, chown)
+        try:
+            if not attributes.link:
+                os.chmod(name, mode, dir_fd=parent)
+            os.utime(name, ns=(attributes.mtime_ns,) * 2, dir_fd=parent, follow_symlinks=False)
+        except (OSError, OverflowError) as error:
+            self._refused("permissions or the time", path, error)
+
+    def _give(self, path: bytes, mode: int, owner: tuple[int, int], chown: Callable[[int, int], object]) -> int:
+        """Give it to its owner, if we are root. The permission bits that are then to be set: set-id bits would be
+        dangerous with the wrong owner."""
+        if self._uid == 0:
+            try:
+                chown(*owner)
+                return mode
+            except (OSError, OverflowError) as error:
+                self._refused("the owner", path, error)
+        elif owner[0] != self._uid:
+            self._notice("it belonged to another user and is now yours; only root can give it back", path)
+        if mode & 0o6000:
+            self._notice("its set-user-ID and set-group-ID bits were not restored; only root can do that", path)
+        return mode & 0o1777
+
+    def _owner(self, member: Member) -> tuple[int, int]:
+        """Numbers of the user and the group; root, who can give files away, goes by their names, where this system
+        knows them."""
+        if self._uid:
+            return member.uid, member.gid
+        key = (member.uid, member.gid, member.uname, member.gname)
+        owner = self._owners.get(key)
+        if owner is None:
+            if len(self._owners) >= 4096:
+                self._owners.clear()
+            owner = self._owners[key] = (_user(member.uname, member.uid), _group(member.gname, member.gid))
+        return owner
+
+    def _refused(self, what: str, path: bytes, error: OSError | OverflowError) -> None:
+        why = error.strerror if isinstance(error, OSError) else "the number is too large"
+        self._notice(f"{what} cannot be restored here: {why}", path)
+
+    def _notice(self, reason: str, path: bytes) -> None:
+        first, count = self._reasons.get(reason, (path, 0))
+        if count or len(self._reasons) < _NOTICES_LIMIT:
+            self._reasons[reason] = (first, count + 1)
+
+    def _report_bytes(self) -> None:
+        if self._size > self._reported:
+            self._on_bytes(self._size - self._reported)
+            self._reported = self._size
+
+
+def _user(name: bytes, number: int) -> int:
+    try:
+        return pwd.getpwnam(os.fsdecode(name)).pw_uid if name else number
+    except (KeyError, ValueError):
+        return number
+
+
+def _group(name: bytes, number: int) -> int:
+    try:
+        return grp.getgrnam(os.fsdecode(name)).gr_gid if name else number
+    except (KeyError, ValueError):
+        return number
