@@ -4,5 +4,6 @@ from __future__ import annotations
 
 pytest_plugins = [
     "tests.fixtures.machine",
+    "tests.fixtures.s3_servers",
     "tests.fixtures.postgresql",
 ]

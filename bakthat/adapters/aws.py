@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,11 +33,14 @@ CONNECT_TIMEOUT = 10.0
 why it is not shorter: a line that stalls for some seconds must not end a backup."""
 
 READ_TIMEOUT = 40.0
-"""Seconds without a byte of an answer. Together with `_FirstContact` it bounds what a dead endpoint costs."""
+"""Seconds without a byte of an answer. Together with `PATIENCE` it bounds what a dead endpoint costs."""
 
 ATTEMPTS = 8
 """Of one request, the first included. botocore's pauses between them begin at 50 ms (1 s where the service says that
 it is throttling) and double up to 20 s: eight attempts ride out a restarted proxy and about a minute of throttling."""
+
+PATIENCE = 100.0
+"""Seconds since the last answer of an endpoint, after which a timeout is not retried any more."""
 
 CHECKSUMS = ("when_supported", "when_required")
 
@@ -71,6 +76,7 @@ _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound", "ResourceNotFoundExcepti
 _WRONG_REGION = frozenset(
     {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "Redirect"}
 )
+_DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch"})
 _BUSY = frozenset(
     {
         "InternalError",
@@ -129,24 +135,27 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
             ) from None
     events: Any = made.meta.events
     event = f"needs-retry.{made.meta.service_model.service_id.hyphenize()}"
-    events.register_first(event, _FirstContact())
+    events.register_first(event, _Patience())
     return made
 
 
-class _FirstContact:
-    """Lets no timeout be retried before the endpoint has answered anything.
+class _Patience:
+    """Retries no timeout of an endpoint that has not answered anything for `PATIENCE` seconds, or ever.
 
-    A host that drops packets costs `CONNECT_TIMEOUT` for each of its addresses, one that accepts and stays silent
-    `READ_TIMEOUT`, and not `ATTEMPTS` times that. Once it has answered, a silence is worth the patience.
+    So a host that drops packets costs `CONNECT_TIMEOUT` for each of its addresses, one that accepts and stays silent
+    `READ_TIMEOUT`, and not `ATTEMPTS` times that; but an endpoint that has just answered is given time to come back.
     """
 
-    def __init__(self) -> None:
-        self._answered = False
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._answered = -math.inf
 
     def __call__(self, response: Any = None, caught_exception: BaseException | None = None, **_: Any) -> bool | None:
+        """A handler of botocore's `needs-retry`: False ends the retries, None leaves it to the standard ones."""
+        now = self._monotonic()
         if response is not None:
-            self._answered = True
-        elif not self._answered and isinstance(caught_exception, (ConnectTimeoutError, ReadTimeoutError)):
+            self._answered = now
+        elif isinstance(caught_exception, (ConnectTimeoutError, ReadTimeoutError)) and now - self._answered > PATIENCE:
             return False
         return None
 
@@ -222,6 +231,8 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
         return ConfigError(f"{what}: this is the wrong region or endpoint ({code}); {correct}")
     if status in {401, 403}:
         return AccessDenied(f"{what}: access denied ({says}); the credentials lack this permission, see docs/iam.md")
+    if code in _DAMAGED:
+        return StoreUnavailable(f"{what}: arrived damaged at the service ({code}); try again")
     if code in _BUSY or status in _BUSY_STATUS:
         return StoreUnavailable(f"{what}: the service cannot answer at the moment ({says}); try again later")
     return StoreError(f"{what}: the service refused ({says})")
@@ -259,6 +270,8 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
         return StoreUnavailable(f"{what}: cannot connect to {endpoint}; check endpoint_url and the network")
     if kinds & {"ConnectTimeoutError", "ReadTimeoutError"}:
         return StoreUnavailable(f"{what}: {endpoint} does not answer; check endpoint_url and the network")
+    if "FlexibleChecksumError" in kinds:
+        return StoreUnavailable(f"{what}: what arrived does not match the service's checksum; try again")
     if kinds & {"ConnectionError", "HTTPClientError", "IncompleteReadError"}:
         return StoreUnavailable(f"{what}: the connection to {endpoint} broke ({type(error).__name__}); try again later")
     return StoreError(f"{what}: {type(error).__name__}: {_one_line(str(error))}")

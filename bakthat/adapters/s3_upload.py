@@ -1,0 +1,543 @@
+"""`Uploader`: one object into a bucket, whole or not at all, from a stream of unknown length."""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+from attrs import evolve, field, frozen
+from botocore.exceptions import ClientError
+from isal.isal_zlib import crc32
+
+from bakthat.adapters.aws import READ_TIMEOUT, code_of, status_of, translated
+from bakthat.adapters.s3_parts import MAX_PARTS, PartPlan, plan_parts
+from bakthat.adapters.workers import Workers
+from bakthat.errors import AccessDenied, BakthatError, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
+
+_log = logging.getLogger("bakthat")
+
+_SMALL_BUFFER = 256 * 1024
+"""Bytes of the first buffer, which grows to a part's size only if the object does: most objects are catalog entries."""
+
+_EARLY = 4
+"""With a hint of so many parts, the upload is begun before the first part is full."""
+
+_CONFLICTS = 3
+"""How often a write is sent again that met another one of the same key under way (409)."""
+
+_GONE = {"NoSuchUpload": (StoreError, "the service has ended this upload (a lifecycle rule?); nothing is stored")}
+
+
+@frozen(kw_only=True)
+class Bucket:
+    """Where objects go. `trusted`: the service is known to honour a write's condition and to check its CRC."""
+
+    client: Any = field(repr=False)
+    name: str
+    storage_class: str | None = None
+    part_size: int | None = None
+    max_concurrency: int = 4
+    trusted: bool = False
+    put_id: Callable[[], str] = field(repr=False)
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
+    pause: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+
+@frozen(kw_only=True)
+class Uploaded:
+    """An object that was stored. `size`: bytes. `modified`: aware UTC."""
+
+    size: int
+    modified: datetime
+
+
+class Uploader:
+    """Puts objects into one bucket, and remembers what its service turned out not to know.
+
+    Every object carries a random `put-id` in its metadata: a write that was sent again because its answer was lost
+    meets its own first copy, and knows it by that id. Size and ETag would not tell it from another's equal bytes.
+    """
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+        self.knows = _Knows()
+        self.must_look = not bucket.trusted
+        """Whether a key is looked at before it is written, since the service may ignore the condition in silence."""
+
+    def upload(self, key: str, what: str, body: BinaryIO, *, replace: bool, size_hint: int | None) -> Uploaded:
+        """As `ObjectStore.put`. `key`: with the prefix. `what`: names the object in messages."""
+        bucket = self.bucket
+        plan = plan_parts(max_concurrency=bucket.max_concurrency, part_size=bucket.part_size, size_hint=size_hint)
+        target = _Target(self, key, what, replace)
+        multipart = _Multipart(target, plan)
+        try:
+            if size_hint is not None and size_hint >= _EARLY * plan.first:
+                multipart.begin()
+            buffer, filled = _first_part(body, plan.first)
+            if filled < plan.first:
+                multipart.abort()
+                return Uploaded(size=filled, modified=target.put(memoryview(buffer)[:filled]))
+            size = multipart.send_all(buffer, body)
+            return Uploaded(size=size, modified=multipart.complete())
+        except BaseException:
+            multipart.abort()
+            raise
+        finally:
+            multipart.close()
+
+    def write(
+        self, operation: Callable[..., Any], request: dict[str, Any], *, view: memoryview | None, unconditional: bool
+    ) -> Any:
+        """Send a request that writes; again without a header that the service does not know, which is remembered.
+
+        `view`: the bytes of its body. `unconditional`: whether it may be sent without its condition.
+        """
+        knows = self.knows
+        while True:
+            fitting = knows.fitting(request, view)
+            try:
+                answer = operation(**fitting)
+            except ClientError as error:
+                less = knows.less(error, fitting)
+                if less is None:
+                    raise
+                if knows.condition and not less.condition and not unconditional:
+                    raise AccessDenied(_CANNOT_LOOK.format(self.bucket.name)) from error
+                knows = less
+                continue
+            known = self.knows
+            self.knows = _Knows(crc=known.crc and knows.crc, condition=known.condition and knows.condition)
+            return answer
+
+
+_CANNOT_LOOK = (
+    "s3://{}: this service cannot refuse to overwrite, and the credentials may not look what is there; "
+    "allow s3:GetObject"
+)
+
+
+@frozen(kw_only=True)
+class _Knows:
+    """What a service has not turned out to lack: the header x-amz-checksum-crc32, and If-None-Match."""
+
+    crc: bool = True
+    condition: bool = True
+
+    def fitting(self, request: dict[str, Any], view: memoryview | None) -> dict[str, Any]:
+        """The request with what the service knows."""
+        fitted = dict(request)
+        if not self.condition:
+            fitted.pop("IfNoneMatch", None)
+        if not self.crc:
+            fitted.pop("ChecksumAlgorithm", None)
+            if fitted.pop("ChecksumCRC32", None) is not None and view is not None:
+                fitted["ContentMD5"] = _base64(_md5(view).digest())
+        return fitted
+
+    def less(self, error: ClientError, request: dict[str, Any]) -> _Knows | None:
+        """What remains if this refusal is about a header that the service does not know; None if it is not."""
+        code, message = code_of(error), str(error.response.get("Error", {}).get("Message", "")).lower()
+        about_crc = "checksum" in message or "crc32" in message
+        about_condition = "none-match" in message or "conditional" in message
+        unknown = code in {"NotImplemented", "501"} or status_of(error) == 501
+        if not unknown and not (code in {"InvalidArgument", "InvalidRequest"} and (about_crc or about_condition)):
+            return None
+        has_crc = "ChecksumCRC32" in request or "ChecksumAlgorithm" in request
+        if has_crc and not about_condition:
+            return evolve(self, crc=False)
+        return evolve(self, condition=False) if "IfNoneMatch" in request else None
+
+
+class _Target:
+    """The object that one upload is about, and the request after which readers see it."""
+
+    def __init__(self, uploader: Uploader, key: str, what: str, replace: bool) -> None:
+        self.bucket = uploader.bucket
+        self.client = uploader.bucket.client
+        self.what = what
+        self.where = {"Bucket": uploader.bucket.name, "Key": key}
+        self._uploader = uploader
+        self._replace = replace
+        self._put_id = uploader.bucket.put_id()
+        self._looked = False
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """What the object is given beside its bytes."""
+        properties: dict[str, Any] = {"Metadata": {"put-id": self._put_id}}
+        if self.bucket.storage_class is not None:
+            properties["StorageClass"] = self.bucket.storage_class
+        return properties
+
+    def write(self, operation: Callable[..., Any], request: dict[str, Any], view: memoryview | None = None) -> Any:
+        """One request about this object, sent with what the service knows."""
+        return self._uploader.write(
+            operation, {**self.where, **request}, view=view, unconditional=self._replace or self._looked
+        )
+
+    def put(self, view: memoryview) -> datetime:
+        """Store the whole object with one request; the time that it bears."""
+        request = {**self.properties, "Body": PartBody(view), "ChecksumCRC32": _crc(view)}
+        if not self.bucket.trusted:
+            # A service may ignore the CRC in silence; this one they all check.
+            request["ContentMD5"] = _base64(_md5(view).digest())
+        return self.make_visible(lambda condition: self.write(self.client.put_object, request | condition, view))
+
+    def make_visible(self, send: Callable[[dict[str, Any]], Any]) -> datetime:
+        """Send the request that makes the object visible, with the condition given to it; the time that it bears.
+
+        Raises `ObjectExists` only for a key that someone else has taken.
+        """
+        conflicts = 0
+        while True:
+            if not self._replace and self._uploader.must_look and self._look():
+                return self.bucket.clock()
+            try:
+                with translated(self.what, _GONE):
+                    answer = send({} if self._replace else {"IfNoneMatch": "*"})
+            except StoreError as error:
+                if _cause(error) == "ConditionalRequestConflict" and conflicts < _CONFLICTS:
+                    conflicts += 1
+                    self.bucket.pause(0.1 * 2**conflicts)
+                    continue
+                if not self._is_own_copy(error):
+                    raise
+                return self.bucket.clock()
+            return self._date_of(answer)
+
+    def is_ours(self) -> bool:
+        """Whether the object that is there is this upload's. Raises `StoreError` if that cannot be told."""
+        with translated(self.what):
+            try:
+                found = self.client.head_object(**self.where)
+            except ClientError as error:
+                if status_of(error) == 404:
+                    return False
+                raise
+        return self._bears_our_id(found)
+
+    def _look(self) -> bool:
+        """Whether the object is there already, stored by an earlier request of this upload. Raises `ObjectExists` if it
+        is another's."""
+        try:
+            with translated(self.what):
+                found = self.client.head_object(**self.where)
+        except ObjectNotFound:
+            self._looked = True
+            return False
+        except AccessDenied as error:
+            # A courtesy as long as the write itself has a condition: put-only credentials may not look.
+            if self._uploader.knows.condition:
+                return False
+            raise AccessDenied(_CANNOT_LOOK.format(self.bucket.name)) from error
+        if self._bears_our_id(found):
+            return True
+        raise ObjectExists(f"{self.what}: exists already")
+
+    def _is_own_copy(self, error: StoreError) -> bool:
+        """Whether the write that failed was carried out after all, by an attempt whose answer was lost."""
+        if isinstance(error, StoreUnavailable):
+            try:
+                return self.is_ours()
+            except StoreError:
+                return False
+        if isinstance(error, ObjectExists) and not _was_resent(error):
+            self._uploader.must_look = False  # the service has shown that it honours conditions
+            return False
+        if not isinstance(error, ObjectExists) and _cause(error) != "NoSuchUpload":
+            return False
+        try:
+            return self.is_ours()
+        except StoreError as unknown:
+            raise StoreError(
+                f"{self.what}: an answer was lost, and whether this object was stored cannot be told; "
+                "allow s3:GetObject, or back up again"
+            ) from unknown
+
+    def _bears_our_id(self, found: dict[str, Any]) -> bool:
+        metadata = found.get("Metadata", {})
+        return any(name.lower() == "put-id" and value == self._put_id for name, value in metadata.items())
+
+    def _date_of(self, answer: dict[str, Any]) -> datetime:
+        """The service's own clock, as its answer shows it: the answer to a write does not tell the object's time."""
+        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+        try:
+            return email.utils.parsedate_to_datetime(date).astimezone(UTC)
+        except ValueError:
+            return self.bucket.clock()
+
+
+class _Multipart:
+    """The parts of one object: filled one after the other, sent beside each other."""
+
+    def __init__(self, target: _Target, plan: PartPlan) -> None:
+        self._target = target
+        self._client = target.client
+        self._plan = plan
+        self._workers = Workers(plan.max_concurrency, "bakthat-part")
+        self._cancelled = threading.Event()
+        self._created: Future[str] | None = None
+        self._parts: list[Future[dict[str, Any]]] = []
+        self._busy: dict[Future[dict[str, Any]], bytearray] = {}
+        self._free: list[bytearray] = []
+        self._ended = False
+        self._may_have_strays = False
+
+    def begin(self) -> None:
+        """Create the upload, in the background."""
+        if self._created is None:
+            self._created = self._workers.submit(self._create)
+
+    def send_all(self, buffer: bytearray, body: BinaryIO) -> int:
+        """Send the full first part and all that follows; the bytes of the whole object."""
+        self.begin()
+        number, size, filled = 1, 0, len(buffer)
+        while filled:
+            self._send(number, buffer, filled)
+            size += filled
+            if filled < len(buffer):
+                break
+            number += 1
+            if number > MAX_PARTS:
+                if body.read(1):
+                    raise StoreError(_TOO_LONG.format(self._target.what, size))
+                break
+            buffer = self._buffer(self._plan.size(number))
+            filled = _fill(body, memoryview(buffer))
+        return size
+
+    def complete(self) -> datetime:
+        """Make the object of all its parts visible; the time that it bears."""
+        assert self._created is not None  # noqa: S101 - begun by send_all
+        upload_id = self._created.result()
+        request = {"UploadId": upload_id, "MultipartUpload": {"Parts": [part.result() for part in self._parts]}}
+        try:
+            modified = self._target.make_visible(
+                lambda condition: self._target.write(self._client.complete_multipart_upload, request | condition)
+            )
+        except StoreUnavailable:
+            # It may be completed at this very moment. Once the upload is ended, it was or it was not.
+            self.abort()
+            with suppress(StoreError):
+                if self._target.is_ours():
+                    return self._target.bucket.clock()
+            raise
+        self._ended = True
+        self._abort_strays(upload_id)
+        return modified
+
+    def abort(self) -> None:
+        """End the upload, so that no part stays behind. Never raises what the service says; a second call is none."""
+        if self._ended or self._created is None:
+            return
+        self._ended = True
+        self._cancelled.set()
+        # A part that arrives after the end would stay behind, so those in flight are waited for.
+        self._workers.close(wait=READ_TIMEOUT)
+        upload_id = None
+        try:
+            upload_id = self._created.result(timeout=0)
+        except (StoreUnavailable, TimeoutError):
+            self._may_have_strays = True
+        except (BakthatError, CancelledError):
+            pass
+        if upload_id is not None:
+            self._abort(upload_id)
+        self._abort_strays(upload_id)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._workers.close(wait=READ_TIMEOUT)
+
+    def _create(self) -> str:
+        request = {**self._target.properties, "ChecksumAlgorithm": "CRC32"}
+        with translated(self._target.what):
+            answer = self._target.write(self._client.create_multipart_upload, request)
+        # A request that was sent again may have begun an upload that nobody knows of.
+        self._may_have_strays = answer.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+        return str(answer["UploadId"])
+
+    def _send(self, number: int, buffer: bytearray, filled: int) -> None:
+        view = memoryview(buffer)[:filled]
+        part = self._workers.submit(lambda: self._upload_part(number, view))
+        self._parts.append(part)
+        self._busy[part] = buffer
+
+    def _upload_part(self, number: int, view: memoryview) -> dict[str, Any]:
+        """Send one part, sure that it arrived as it is; its entry in the request that completes the upload."""
+        assert self._created is not None  # noqa: S101 - begun by send_all
+        request: dict[str, Any] = {"UploadId": self._created.result(), "PartNumber": number}
+        uploader = self._target._uploader
+        crc = _crc(view)
+        with translated(self._target.what):
+            while True:
+                checks_crc = uploader.knows.crc
+                answer = self._target.write(
+                    self._client.upload_part,
+                    {**request, "Body": PartBody(view, self._cancelled), "ChecksumCRC32": crc},
+                    view,
+                )
+                entry = {"PartNumber": number, "ETag": answer["ETag"]}
+                if answer.get("ChecksumCRC32") == crc:
+                    return {**entry, "ChecksumCRC32": crc}
+                if not checks_crc or entry["ETag"].strip('"') == _md5(view).hexdigest():
+                    return entry
+                # It was not checked on arrival, and the ETag does not show it either: with a Content-MD5 it is.
+                uploader.knows = evolve(uploader.knows, crc=False)
+
+    def _buffer(self, size: int) -> bytearray:
+        """A buffer for the next part, as soon as there may be one more. Raises what the upload of a part raised."""
+        while True:
+            full = len(self._busy) >= self._plan.buffers(size)
+            done, _ = wait(self._busy, timeout=None if full else 0, return_when=FIRST_COMPLETED)
+            for part in done:
+                buffer = self._busy.pop(part)
+                part.result()
+                self._free.append(buffer)
+            if len(self._busy) < self._plan.buffers(size):
+                break
+        self._free = [buffer for buffer in self._free if len(buffer) == size]
+        return self._free.pop() if self._free else bytearray(size)
+
+    def _abort(self, upload_id: str) -> None:
+        try:
+            with translated(self._target.what):
+                self._client.abort_multipart_upload(**self._target.where, UploadId=upload_id)
+        except BakthatError as error:
+            if _cause(error) != "NoSuchUpload":
+                _log.warning("parts of an unfinished upload stay behind: %s", error)
+
+    def _abort_strays(self, upload_id: str | None) -> None:
+        """End an upload of this key that was created by a request whose answer was lost. It has no parts, which tells
+        it from another writer's."""
+        if not self._may_have_strays:
+            return
+        try:
+            with translated(self._target.what):
+                key = self._target.where["Key"]
+                listed = self._client.list_multipart_uploads(Bucket=self._target.bucket.name, Prefix=key)
+                for upload in listed.get("Uploads", []):
+                    if upload["Key"] != key or upload["UploadId"] == upload_id:
+                        continue
+                    named = {**self._target.where, "UploadId": upload["UploadId"]}
+                    if not self._client.list_parts(**named, MaxParts=1).get("Parts"):
+                        self._client.abort_multipart_upload(**named)
+        except BakthatError as error:
+            # An empty upload costs nothing, and to look for it needs permissions that a backup need not have.
+            _log.debug("an upload without parts may stay behind: %s", error)
+
+
+_TOO_LONG = "{}: longer than the {} bytes that 10,000 parts hold; set part_size to a 9,000th of its size"
+
+
+class PartBody:
+    """A request's body that botocore can send, rewind and send again, and that another thread can stop.
+
+    urllib3 limits each single send by the connect timeout, so a slow line must not be given megabytes at once: what is
+    handed out grows while the line takes it quickly, and shrinks while it does not.
+    """
+
+    _FIRST, _LEAST, _MOST = 64 * 1024, 16 * 1024, 512 * 1024
+
+    def __init__(self, view: memoryview, cancelled: threading.Event | None = None) -> None:
+        self._view = view
+        self._cancelled = cancelled
+        self._at = 0
+        self._step = self._FIRST
+        self._handed_out = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._stop_if_cancelled()
+        self._at = offset + (0, self._at, len(self._view))[whence]
+        self._step = self._FIRST
+        return self._at
+
+    def read(self, size: int | None = -1) -> memoryview:
+        """The next bytes; how many is this object's own affair, unless all are asked for."""
+        self._stop_if_cancelled()
+        now = time.monotonic()
+        took, self._handed_out = now - self._handed_out, now
+        if took < 0.05:
+            self._step = min(self._step * 2, self._MOST)
+        elif took > 1:
+            self._step = max(self._step // 2, self._LEAST)
+        whole = size is None or size < 0
+        piece = self._view[self._at :] if whole else self._view[self._at : self._at + self._step]
+        self._at += len(piece)
+        return piece
+
+    def _stop_if_cancelled(self) -> None:
+        if self._cancelled is not None and self._cancelled.is_set():
+            # botocore lets this one through; any other would be taken for a broken connection and tried again.
+            raise CancelledError
+
+
+def _first_part(body: BinaryIO, size: int) -> tuple[bytearray, int]:
+    """A buffer with the beginning of the body, and how much of it is filled: all of `size` unless the body ends."""
+    buffer = bytearray(min(size, _SMALL_BUFFER))
+    filled = _fill(body, memoryview(buffer))
+    while filled == len(buffer) < size:
+        larger = bytearray(min(size, 4 * len(buffer)))
+        larger[:filled] = buffer
+        buffer = larger
+        filled += _fill(body, memoryview(buffer)[filled:])
+    return buffer, filled
+
+
+def _fill(body: BinaryIO, view: memoryview) -> int:
+    """Read until the view is full or the body ends; how many bytes that were."""
+    readinto: Callable[[memoryview], int | None] | None = getattr(body, "readinto", None)
+    filled = 0
+    while filled < len(view):
+        if readinto is not None:
+            count = readinto(view[filled:])
+        else:
+            piece = body.read(len(view) - filled)
+            count = len(piece)
+            view[filled : filled + count] = piece
+        if count is None:
+            raise BlockingIOError("the body to store has no bytes at the moment, and must wait for them itself")
+        if not count:
+            break
+        filled += count
+    return filled
+
+
+def _cause(error: BakthatError) -> str:
+    """The service's own word for an error, where it said one."""
+    return code_of(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
+
+
+def _was_resent(error: BakthatError) -> bool:
+    """Whether the request that failed was not the first of its kind."""
+    cause = error.__cause__
+    if not isinstance(cause, ClientError):
+        return False
+    return int(cause.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0
+
+
+def _crc(view: memoryview) -> str:
+    return _base64(crc32(view).to_bytes(4, "big"))
+
+
+def _md5(view: memoryview) -> Any:
+    return hashlib.md5(view, usedforsecurity=False)
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode("ascii")

@@ -1,0 +1,64 @@
+"""`Workers`: a few threads that do jobs in the order in which they were given."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Workers:
+    """At most `count` jobs run at once; a thread begins with the first job that needs it.
+
+    The threads are daemons, unlike those of `concurrent.futures`: a connection that has gone silent must not keep the
+    process from ending after Ctrl-C.
+    """
+
+    def __init__(self, count: int, name: str) -> None:
+        self._count = count
+        self._name = name
+        self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, job: Callable[[], T]) -> Future[T]:
+        """The future of a job, which begins as soon as a thread is free."""
+        future: Future[T] = Future()
+        self._jobs.put((future, job))
+        if len(self._threads) < self._count:
+            thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        return future
+
+    def close(self, wait: float) -> bool:
+        """Cancel the jobs that have not begun, and wait up to so many seconds for those that have; whether all have
+        ended. No job may be given afterwards."""
+        while True:
+            try:
+                item = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if item is not None:
+                item[0].cancel()
+        for _ in self._threads:
+            self._jobs.put(None)
+        until = time.monotonic() + wait
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self) -> None:
+        for future, job in iter(self._jobs.get, None):
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(job())
+            except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
+                future.set_exception(error)
+            # What the job held (a part's buffer) must not live on while this thread waits for the next one.
+            del future, job
