@@ -15,6 +15,7 @@ from attrs import evolve
 
 from bakthat.domain.backup import Backup, split_tags
 from bakthat.domain.interval import parse_interval
+from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
@@ -22,6 +23,7 @@ from bakthat.domain.query import Query
 from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
 from bakthat.entrypoints.keys import Ask, opening_keys, sealing_keys
 from bakthat.entrypoints.wiring import build_tools, ignore, open_config, utc_now
+from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
@@ -60,6 +62,7 @@ def open_profile(
     config: AnyPath | ConfigSource | None = None,
     store: ObjectStore | None = None,
     stores: Mapping[str, ObjectStore] | None = None,
+    archives: ArchiveStore | None = None,
     repo: MetadataRepo | None = None,
     cipher: Cipher | None = None,
     clock: Callable[[], datetime] = utc_now,
@@ -73,7 +76,8 @@ def open_profile(
 
     profile: a name in the configuration, or the settings themselves.
     config: a file, which must exist, or any `ConfigSource`; None is `~/.bakthat.yml`, which need not exist.
-    store: takes the place of the profile's default destination; `stores`: of destinations by name.
+    store: takes the place of the profile's default destination; `stores`: of destinations by name; `archives`: of the
+    vault of `glacier`.
     repo, cipher, clock, host, environment: take the place of what the profile and the machine would give.
     notice: takes lines for a person; by default they are warnings of the logger `bakthat`.
     progress: told how far a verb has come. events: whose listeners are told; new ones by default.
@@ -91,6 +95,7 @@ def open_profile(
     tools = build_tools(
         profile,
         stores=handed_in,
+        archives=archives,
         repo=repo,
         cipher=cipher,
         clock=clock,
@@ -181,15 +186,18 @@ class Bakthat:
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
         only: Sequence[str] = (),
+        tier: Tier | None = None,
+        wait: bool = False,
         ask: Ask | None = None,
     ) -> Backup:
         """Restore a backup into the directory `target`, all or nothing, and give back its record.
 
         filename: a stored filename, a series (its newest backup), or a series and the start of a date. identities:
-        age key files. only: gitignore patterns, relative to the backup's root.
+        age key files. only: gitignore patterns, relative to the backup's root. tier: how fast a backup in Glacier is
+        wanted; wait: until it is there, instead of raising `RetrievalPending`.
 
         Raises `BackupNotFound`, `AmbiguousName`, `TargetExists`, `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`,
-        `StoreError`; nothing has changed in `target` then.
+        `RetrievalPending`, `StoreError`; nothing has changed in `target` then.
         """
         return self.restore_with_report(
             filename,
@@ -199,6 +207,8 @@ class Bakthat:
             password=password,
             identities=identities,
             only=only,
+            tier=tier,
+            wait=wait,
             ask=ask,
         ).backup
 
@@ -212,6 +222,8 @@ class Bakthat:
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
         only: Sequence[str] = (),
+        tier: Tier | None = None,
+        wait: bool = False,
         ask: Ask | None = None,
     ) -> Restored:
         """As `restore`, and tells what now stands in the target."""
@@ -221,6 +233,8 @@ class Bakthat:
             target=Path(target),
             overwrite=overwrite,
             only=tuple(only),
+            tier=tier,
+            wait=wait,
             keys=self._opening(password, identities, ask),
         )
         return self._run("restore", lambda tools: restore_backup(request, tools), told=lambda done: done.backup)

@@ -38,6 +38,10 @@ COMMANDS = (
     "configure",
     "configure_backups_rotation",
     "keygen",
+    "show_glacier_inventory",
+    "show_local_glacier_inventory",
+    "backup_glacier_inventory",
+    "restore_glacier_inventory",
 )
 """In the order of the help; each is a module of `bakthat.entrypoints.commands`."""
 

@@ -6,25 +6,32 @@ Adapters are imported when they are first built, so that `show` pays neither for
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from attrs import evolve
+
 from bakthat import __version__
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.payload import Keys
-from bakthat.domain.profile import Profile, s3_owner
+from bakthat.domain.profile import Profile, glacier_owner, s3_owner
 from bakthat.domain.progress import Progress
 from bakthat.domain.selector import nearest
 from bakthat.entrypoints.plugins import open_store, store_names
 from bakthat.errors import UnknownDestination
+from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
-from bakthat.usecases.destination import Destination, ObjectDestination
+from bakthat.usecases.appointments import Appointments
+from bakthat.usecases.archive_destination import ArchiveDestination
+from bakthat.usecases.destination import Destination
+from bakthat.usecases.object_destination import ObjectDestination
 from bakthat.usecases.tools import Tools
 
 DEFAULT_CONFIG = "~/.bakthat.yml"
@@ -64,10 +71,12 @@ def build_tools(
     profile: Profile,
     *,
     stores: Mapping[str, ObjectStore] | None = None,
+    archives: ArchiveStore | None = None,
     repo: MetadataRepo | None = None,
     cipher: Cipher | None = None,
     clock: Callable[[], datetime] = utc_now,
     host: Callable[[], str] = socket.gethostname,
+    sleep: Callable[[float], None] = time.sleep,
     notice: Callable[[str], None] = ignore,
     progress: Callable[[Progress], None] = ignore,
 ) -> Tools:
@@ -77,9 +86,12 @@ def build_tools(
     from bakthat.adapters.source import examine
     from bakthat.adapters.tar import TarPacker
 
+    chosen_repo = repo if repo is not None else open_repo(profile.database)
     return Tools(
-        destination=Destinations(profile, stores or {}),
-        repo=repo if repo is not None else open_repo(profile.database),
+        destination=Destinations(
+            profile, stores or {}, archives=archives, repo=chosen_repo, clock=clock, notice=notice
+        ),
+        repo=chosen_repo,
         tar=TarPacker(),
         plain=PlainFilePacker(),
         compressor=GzipCompressor(),
@@ -88,6 +100,7 @@ def build_tools(
         clock=clock,
         host=host,
         tool=f"bakthat {__version__}",
+        sleep=sleep,
         notice=notice,
         progress=progress,
     )
@@ -96,9 +109,22 @@ def build_tools(
 class Destinations:
     """The profile's destinations by name, each built when it is first asked for."""
 
-    def __init__(self, profile: Profile, stores: Mapping[str, ObjectStore]) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        stores: Mapping[str, ObjectStore],
+        *,
+        archives: ArchiveStore | None = None,
+        repo: MetadataRepo,
+        clock: Callable[[], datetime],
+        notice: Callable[[str], None],
+    ) -> None:
         self._profile = profile
         self._stores = stores
+        self._archives = archives
+        self._repo = repo
+        self._clock = clock
+        self._notice = notice
         self._built: dict[str, Destination] = {}
 
     def __call__(self, name: str) -> Destination:
@@ -111,10 +137,9 @@ class Destinations:
         if name in self._stores:
             return _handed_in(name, self._stores[name], profile)
         if name == "s3":
-            owner = s3_owner(profile)
-            from bakthat.adapters.s3 import S3ObjectStore
-
-            return ObjectDestination(owner, S3ObjectStore.from_profile(profile))
+            return self._s3()
+        if name == "glacier":
+            return self._glacier()
         if name == "local":
             from bakthat.adapters.local_store import LocalObjectStore
 
@@ -122,18 +147,71 @@ class Destinations:
         store = open_store(name, profile)
         if store is not None:
             return _handed_in(name, store, profile)
-        known = ["s3", "local", *self._stores, *store_names()]
+        known = ["s3", "glacier", "local", *self._stores, *store_names()]
         alike = nearest(name, known)
         hint = f"; did you mean {alike[0]}?" if alike else ""
         raise UnknownDestination(f"{name!r} is no destination; there are {', '.join(known)}{hint}")
 
+    def _s3(self) -> Destination:
+        owner = s3_owner(self._profile)
+        from bakthat.adapters.s3 import S3ObjectStore
+
+        return ObjectDestination(owner, S3ObjectStore.from_profile(self._profile), thaw=self._thaw())
+
+    def _thaw(self) -> Appointments | None:
+        """How frozen objects of the bucket are asked for; S3-compatible stores freeze none."""
+        if self._profile.endpoint_url and not self._profile.glacier_storage_class:
+            return None
+        from bakthat.adapters.s3_cold import S3Thaw
+
+        thaw = S3Thaw.from_profile(self._profile)
+        return Appointments(thaw, self._repo, clock=self._clock, notice=self._notice)
+
+    def _glacier(self) -> Destination:
+        """The vault that the profile names, else the archive class of its bucket."""
+        owner = glacier_owner(self._profile)
+        archives = self._archives
+        if archives is not None:
+            owner = evolve(owner, location=archives.location)
+        elif self._profile.glacier_vault:
+            from bakthat.adapters.glacier import GlacierArchiveStore
+
+            archives = GlacierArchiveStore.from_profile(self._profile)
+        else:
+            from bakthat.adapters.s3_cold import S3ColdStore
+
+            archives = S3ColdStore.from_profile(self._profile)
+        return ArchiveDestination(
+            owner, archives, self._bucket(), repo=self._repo, clock=self._clock, notice=self._notice
+        )
+
+    def _bucket(self) -> ObjectStore | None:
+        """The store for the catalog entries of archives, and the copy of their inventory."""
+        if "s3" in self._stores:
+            return self._stores["s3"]
+        if not self._profile.s3_bucket:
+            return None
+        from bakthat.adapters.s3 import S3ObjectStore
+
+        # Entries and inventory are read at any time, so they never go into another storage class.
+        return S3ObjectStore.from_profile(evolve(self._profile, storage_class=None))
+
 
 def owners_of(profile: Profile) -> tuple[Owner, ...]:
     """Every store that the profile names, as the records of their backups are marked. Contacts none of them."""
-    destinations = Destinations(profile, {})
-    owners = [s3_owner(profile)] if profile.s3_bucket else []
-    names = {"local", profile.default_destination} - {"s3"}
-    return tuple(owners + [destinations(name).owner for name in sorted(names)])
+    from bakthat.adapters.local_store import LocalObjectStore
+
+    owners = [_handed_in("local", LocalObjectStore(Path(profile.local_path)), profile).owner]
+    if profile.s3_bucket:
+        owners.append(s3_owner(profile))
+    if profile.glacier_vault or (profile.glacier_storage_class and profile.s3_bucket):
+        owners.append(glacier_owner(profile))
+    for name in store_names():
+        if name in profile.stores or name == profile.default_destination:
+            store = open_store(name, profile)
+            if store is not None:
+                owners.append(_handed_in(name, store, profile).owner)
+    return tuple(owners)
 
 
 def _handed_in(name: str, store: ObjectStore, profile: Profile) -> Destination:

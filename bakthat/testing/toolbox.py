@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from attrs import define, field
 
 from bakthat.adapters.gzip import GzipCompressor
+from bakthat.adapters.memory_archive import MemoryArchiveStore
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.adapters.memory_store import MemoryObjectStore
 from bakthat.adapters.plain_file import PlainFilePacker
@@ -18,7 +19,9 @@ from bakthat.errors import UnknownDestination
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
-from bakthat.usecases.destination import Destination, ObjectDestination
+from bakthat.usecases.archive_destination import ArchiveDestination
+from bakthat.usecases.destination import Destination
+from bakthat.usecases.object_destination import ObjectDestination
 from bakthat.usecases.tools import Tools
 
 
@@ -40,10 +43,12 @@ class SteppedClock:
 class Toolbox:
     """The verbs' tools over adapters in memory; files are real, below whatever the test backs up.
 
-    stores: destinations by name. notices, progress: what the verbs said, in order.
+    stores: destinations by name, `s3` and `local` by default. archives: the vault of `glacier`.
+    notices, progress: what the verbs said, in order.
     """
 
     stores: dict[str, ObjectStore] = field(factory=dict)
+    archives: MemoryArchiveStore | None = None
     repo: MetadataRepo = field(factory=MemoryRepo)
     clock: SteppedClock = field(factory=SteppedClock)
     cipher: Cipher | None = None
@@ -52,11 +57,24 @@ class Toolbox:
     progress: list[Progress] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self.stores.setdefault("s3", MemoryObjectStore("memory://s3", clock=self.clock))
-        self.stores.setdefault("local", MemoryObjectStore("memory://local", clock=self.clock))
+        if not self.stores:
+            self.stores["s3"] = MemoryObjectStore("memory://s3", clock=self.clock)
+            self.stores["local"] = MemoryObjectStore("memory://local", clock=self.clock)
+        if self.archives is None:
+            self.archives = MemoryArchiveStore(clock=self.clock, minimum_days=90)
 
     def destination(self, name: str) -> Destination:
         """The destination over the store of this name. Raises `UnknownDestination`."""
+        if name == "glacier" and self.archives is not None:
+            owner = Owner(backend=name, location=self.archives.location)
+            return ArchiveDestination(
+                owner,
+                self.archives,
+                self.stores.get("s3"),
+                repo=self.repo,
+                clock=self.clock,
+                notice=self.notices.append,
+            )
         if name not in self.stores:
             raise UnknownDestination(f"{name!r} is no destination; there are {', '.join(self.stores)}")
         store = self.stores[name]
@@ -80,6 +98,7 @@ class Toolbox:
             clock=self.clock,
             host=lambda: self.host,
             tool="bakthat test",
+            sleep=lambda seconds: self.clock.forward(seconds=seconds),
             notice=self.notices.append,
             progress=self.progress.append,
         )

@@ -1,4 +1,4 @@
-"""`Destination`: where a backup goes. The only place that knows how object stores and archive stores differ."""
+"""`Destination`: where a backup goes, whatever kind of store it is. The verbs know nothing else."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bakthat.domain.backup import Backup, Owner
-from bakthat.domain.catalog import CatalogEntry, key_of, loads, stored_filename_of
-from bakthat.domain.objects import ObjectInfo, Tier
+from bakthat.domain.catalog import CatalogEntry, key_of, loads
+from bakthat.domain.objects import Tier
+from bakthat.domain.retrieval import Wait
 from bakthat.errors import ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
 
 
 @frozen(kw_only=True)
 class Found:
-    """An archive as a destination's own list tells of it. `size`: bytes. `modified`: aware UTC. `entry_modified`: when
-    its catalog entry was written, None if it has none. `record`: what the list itself says of the backup, beyond."""
+    """An archive as a destination's own list tells of it. `size`: bytes, None
+    if the list does not tell. `modified`: aware UTC. `entry_modified`: when
+    its catalog entry was written, None if it has none. `record`: what the list itself says of the backup, beyond; and
+    `metadata`: what the record needs to find the archive again."""
 
     stored_filename: str
-    size: int
+    size: int | None
     modified: datetime
     entry_modified: datetime | None = None
     record: Backup | None = None
+    metadata: Mapping[str, Any] = field(factory=dict)
 
 
 class Destination(ABC):
@@ -56,8 +60,20 @@ class Destination(ABC):
         """The bytes that the store holds of a backup, None if it cannot tell at once. Raises `ObjectNotFound`."""
 
     @abstractmethod
+    def is_gone(self, backup: Backup) -> bool:
+        """Whether a backup that `found` did not list is gone indeed; asked once more, by its name."""
+
+    @abstractmethod
     def remove(self, backup: Backup) -> None:
         """The archive is absent afterwards."""
+
+    def usual_wait(self, tier: Tier | None) -> Wait | None:
+        """How long a retrieval usually takes, None where there is none to wait for."""
+        return None
+
+    def days_still_billed(self, backup: Backup, now: datetime) -> int:
+        """For how many days more the service bills the archive, deleted or not."""
+        return 0
 
     @abstractmethod
     def found(self) -> Iterator[Found]:
@@ -83,42 +99,3 @@ class Destination(ABC):
         """The catalog entry is absent afterwards."""
         if self.catalog is not None:
             self.catalog.delete(key_of(stored_filename))
-
-
-class ObjectDestination(Destination):
-    """Archives are objects under their stored filenames, their catalog entries beside them."""
-
-    def __init__(self, owner: Owner, objects: ObjectStore) -> None:
-        self.owner = owner
-        self.objects = objects
-        self.catalog = objects
-
-    def store(self, draft: Backup, body: BinaryIO) -> Mapping[str, Any]:
-        self.objects.put(draft.stored_filename, body)
-        return {}
-
-    def open(self, backup: Backup, *, tier: Tier | None = None) -> AbstractContextManager[BinaryIO]:
-        return self.objects.open(backup.stored_filename)
-
-    def size_of(self, backup: Backup) -> int | None:
-        return self.objects.stat(backup.stored_filename).size
-
-    def remove(self, backup: Backup) -> None:
-        self.objects.delete(backup.stored_filename)
-
-    def found(self) -> Iterator[Found]:
-        archives: list[ObjectInfo] = []
-        entries: dict[str, datetime] = {}
-        for info in self.objects.list():
-            described = stored_filename_of(info.key)
-            if described is not None:
-                entries[described] = info.modified
-            else:
-                archives.append(info)
-        for info in archives:
-            yield Found(
-                stored_filename=info.key,
-                size=info.size,
-                modified=info.modified,
-                entry_modified=entries.get(info.key),
-            )

@@ -16,7 +16,7 @@ from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.errors import BackupNotFound, ObjectNotFound, PasswordNeeded, PayloadDamaged, UsageError, WrongPassword
 from bakthat.ports.object_store import ObjectStore
-from bakthat.usecases.destination import ObjectDestination
+from bakthat.usecases.object_destination import ObjectDestination
 from bakthat.usecases.tools import Tools
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from attrs import field, frozen
 
+from bakthat.domain import retrieval
 from bakthat.domain.backup import Backup
+from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.domain.progress import Progress
-from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, WrongPassword
+from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, RetrievalPending, WrongPassword
 from bakthat.usecases.choosing import choose
+from bakthat.usecases.destination import Destination
 from bakthat.usecases.payload import opened, shape_of
 from bakthat.usecases.recorded import CheckedReader
 from bakthat.usecases.tools import Tools
@@ -21,13 +25,16 @@ from bakthat.usecases.tools import Tools
 @frozen(kw_only=True)
 class RestoreRequest:
     """What to restore, and where to. `keys`: asked once, before any download, and only for an encrypted backup.
-    `only`: gitignore patterns, relative to the backup's root; none means everything."""
+    `only`: gitignore patterns, relative to the backup's root; none means everything. `tier`: how fast, where the
+    backup must be retrieved first; `wait`: until it is."""
 
     name: str
     destination: str
     target: Path
     overwrite: bool = False
     only: tuple[str, ...] = ()
+    tier: Tier | None = None
+    wait: bool = False
     keys: Callable[[Backup], Keys] = field(default=lambda _: Keys(), repr=False)
 
 
@@ -43,16 +50,43 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     """Restore a backup into the target directory, all or nothing.
 
     Raises `BackupNotFound`, `AmbiguousName`, `TargetExists`, `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`,
-    `StoreError`; nothing has changed on disk then.
+    `StoreError`, `RetrievalPending`; nothing has changed on disk then.
     """
     destination = tools.destination(request.destination)
     backup = choose(request.name, destination, tools)
     keys = keys_of(backup, request.keys)
-    with destination.open(backup) as stored:
+    with _opened(backup, destination, request, tools) as stored:
         report = unpack(stored, backup, keys, request, tools)
     for notice in report.notices:
         tools.notice(f"{notice.path}: {notice.reason}")
     return Restored(backup=backup, report=report)
+
+
+@contextmanager
+def _opened(backup: Backup, destination: Destination, request: RestoreRequest, tools: Tools) -> Iterator[BinaryIO]:
+    """The stored bytes; with `wait`, once their retrieval is ready."""
+    pauses = retrieval.pauses(destination.usual_wait(request.tier))
+    with ExitStack() as stack:
+        while True:
+            try:
+                stored = stack.enter_context(destination.open(backup, tier=request.tier))
+            except RetrievalPending as pending:
+                if not request.wait:
+                    raise
+                _wait(pending, next(pauses).total_seconds(), tools)
+            else:
+                break
+        yield stored
+
+
+def _wait(pending: RetrievalPending, seconds: float, tools: Tools) -> None:
+    told = str(pending).replace("run restore again", f"looking again in {seconds:.0f} s")
+    tools.notice(told)
+    try:
+        tools.sleep(seconds)
+    except KeyboardInterrupt:
+        tools.notice("the retrieval goes on without you; run restore again later")
+        raise
 
 
 def keys_of(backup: Backup, ask: Callable[[Backup], Keys]) -> Keys:

@@ -16,7 +16,7 @@ from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, DuplicateBackup, InvalidName, ObjectNotFound, PayloadDamaged
+from bakthat.errors import BackupNotFound, DuplicateBackup, InvalidName, PayloadDamaged
 from bakthat.usecases.destination import Destination, Found
 from bakthat.usecases.tools import Tools
 
@@ -77,7 +77,8 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
 
     vanished: list[Backup] = []
     for row in rows.values():
-        if row.stored_filename not in archives and not row.is_deleted and _is_gone(row, destination):
+        # Asked once more by name: a listing that is empty by mistake must not empty the database.
+        if row.stored_filename not in archives and not row.is_deleted and destination.is_gone(row):
             gone = row.deleted(tools.clock())
             vanished.append(gone)
             if not dry_run:
@@ -137,9 +138,9 @@ def _from_entry(entry: Backup, found: Found, destination: Destination) -> Backup
         backend=destination.name,
         backend_hash=destination.owner.backend_hash,
         stored_filename=found.stored_filename,
-        size=found.size,
+        size=found.size if found.size is not None else entry.size,
         is_deleted=False,
-        metadata={**entry.metadata, "location": destination.owner.location},
+        metadata={**entry.metadata, "location": destination.owner.location, **found.metadata},
     )
 
 
@@ -156,9 +157,14 @@ def _from_listing(found: Found, destination: Destination) -> Backup:
         backup_date=when,
         filename=series,
         stored_filename=found.stored_filename,
-        size=found.size,
+        size=found.size if found.size is not None else 0,
         last_updated=modified,
-        metadata={"is_enc": encrypted, "location": destination.owner.location, "from_listing": True},
+        metadata={
+            "is_enc": encrypted,
+            "location": destination.owner.location,
+            "from_listing": True,
+            **found.metadata,
+        },
     )
 
 
@@ -178,15 +184,6 @@ def _newer(row: Backup, entry: Backup | None, found: Found, destination: Destina
     if seen > int(taken.last_updated.timestamp()) + _SKEW.total_seconds():
         taken = evolve(taken, metadata={**taken.metadata, "entry_seen": seen})
     return taken if taken != row else None
-
-
-def _is_gone(row: Backup, destination: Destination) -> bool:
-    """Asked once more by name: a listing that is empty by mistake must not empty the database."""
-    try:
-        destination.size_of(row)
-    except ObjectNotFound:
-        return True
-    return False
 
 
 def _added(new: Backup, tools: Tools) -> bool:

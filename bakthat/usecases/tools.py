@@ -26,7 +26,8 @@ class Tools:
     destination: the destination of a name; raises `UnknownDestination` or another `ConfigError`.
     tar, plain: packers of a tree and of a single file as it is. examine: what lies at a path (`SourceError`).
     clock: aware UTC. host: this machine's name. tool: name and version, recorded with each backup.
-    notice: takes one line for a person. progress: takes how far a verb has come, often.
+    sleep: waits for so many seconds. notice: takes one line for a person. progress: takes how far a verb has come,
+    often.
     """
 
     destination: Callable[[str], Destination]
@@ -39,5 +40,6 @@ class Tools:
     clock: Callable[[], datetime]
     host: Callable[[], str]
     tool: str
+    sleep: Callable[[float], None]
     notice: Callable[[str], None] = _silent
     progress: Callable[[Progress], None] = _silent

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from bakthat.domain.objects import Tier
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.options import Settings, ask_password, common, destination_option, identity_option, json_option
 
@@ -17,6 +18,8 @@ from bakthat.entrypoints.options import Settings, ask_password, common, destinat
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @identity_option
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar).")
+@click.option("--tier", type=click.Choice([str(tier) for tier in Tier]), help="How fast, from Glacier.")
+@click.option("--wait", is_flag=True, help="Wait until a backup in Glacier is ready.")
 @json_option
 @common
 def restore(
@@ -27,9 +30,14 @@ def restore(
     overwrite: bool,
     identities: tuple[str, ...],
     only: tuple[str, ...],
+    tier: str | None,
+    wait: bool,
     as_json: bool,
 ) -> None:
-    """Restore the backup NAME: a stored filename, a series (its newest), or a series and the start of a date."""
+    """Restore the backup NAME: a stored filename, a series (its newest), or a series and the start of a date.
+
+    From Glacier the first call starts the retrieval and says when to come back (exit code 75).
+    """
     with settings.opened() as bakthat:
         restored = bakthat.restore_with_report(
             name,
@@ -38,6 +46,8 @@ def restore(
             overwrite=overwrite,
             identities=identities,
             only=only,
+            tier=Tier(tier) if tier is not None else None,
+            wait=wait,
             ask=ask_password,
         )
     if as_json:

@@ -1,0 +1,23 @@
+"""`bakthat show_local_glacier_inventory`."""
+
+from __future__ import annotations
+
+import click
+
+from bakthat.entrypoints import terminal
+from bakthat.entrypoints.options import Settings, common, json_option
+from bakthat.usecases import glacier_inventory
+
+
+@click.command()
+@json_option
+@common
+def show_local_glacier_inventory(settings: Settings, as_json: bool) -> None:
+    """List the archives in the Glacier inventory of the database."""
+    found = glacier_inventory.show_local_inventory(settings.bakthat().tools)
+    if as_json:
+        terminal.result_json(dict(found))
+        return
+    for name, archive_id in sorted(found.items()):
+        terminal.result(f"{name}\t{archive_id}")
+    settings.say(f"{len(found)} archives in the database.")

@@ -1,0 +1,88 @@
+"""`ObjectDestination`: backups in an object store, which gives them back at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from bakthat.domain import glacier_inventory
+from bakthat.domain.backup import Backup, Owner
+from bakthat.domain.catalog import stored_filename_of
+from bakthat.domain.objects import ArchiveId, ObjectInfo, Tier
+from bakthat.domain.retrieval import Wait
+from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged
+from bakthat.ports.object_store import ObjectStore
+from bakthat.usecases.appointments import Appointments
+from bakthat.usecases.destination import Destination, Found
+
+
+class ObjectDestination(Destination):
+    """Archives are objects under their stored filenames, their catalog entries beside them."""
+
+    def __init__(self, owner: Owner, objects: ObjectStore, *, thaw: Appointments | None = None) -> None:
+        """thaw: how objects that a lifecycle rule has frozen are asked for, None where the store cannot freeze any."""
+        self.owner = owner
+        self.objects = objects
+        self.catalog = objects
+        self._thaw = thaw
+
+    def store(self, draft: Backup, body: BinaryIO) -> Mapping[str, Any]:
+        self.objects.put(draft.stored_filename, body)
+        return {}
+
+    @contextmanager
+    def open(self, backup: Backup, *, tier: Tier | None = None) -> Iterator[BinaryIO]:
+        with ExitStack() as stack:
+            try:
+                reader = stack.enter_context(self.objects.open(backup.stored_filename))
+            except ObjectArchived:
+                if self._thaw is None:
+                    raise
+                name = backup.stored_filename
+                reader = stack.enter_context(self._thaw.opened(name, ArchiveId(name), tier))
+            yield reader
+
+    def usual_wait(self, tier: Tier | None) -> Wait | None:
+        return self._thaw.usual_wait(tier) if self._thaw is not None else None
+
+    def is_gone(self, backup: Backup) -> bool:
+        try:
+            self.objects.stat(backup.stored_filename)
+        except ObjectNotFound:
+            return True
+        return False
+
+    def size_of(self, backup: Backup) -> int | None:
+        return self.objects.stat(backup.stored_filename).size
+
+    def remove(self, backup: Backup) -> None:
+        self.objects.delete(backup.stored_filename)
+
+    def _cold_keys(self) -> set[str]:
+        try:
+            with self.objects.open(glacier_inventory.KEY) as reader:
+                return set(glacier_inventory.loads(reader.read()).archives.values())
+        except (ObjectNotFound, PayloadDamaged):
+            return set()
+
+    def found(self) -> Iterator[Found]:
+        archives: list[ObjectInfo] = []
+        entries: dict[str, datetime] = {}
+        for info in self.objects.list():
+            described = stored_filename_of(info.key)
+            if described is not None:
+                entries[described] = info.modified
+            else:
+                archives.append(info)
+        cold = self._cold_keys() if any(info.key == glacier_inventory.KEY for info in archives) else set()
+        for info in archives:
+            if info.key in cold:
+                continue  # of the destination `glacier`, whose archives may lie in the same bucket
+            yield Found(
+                stored_filename=info.key,
+                size=info.size,
+                modified=info.modified,
+                entry_modified=entries.get(info.key),
+            )

@@ -1,0 +1,277 @@
+"""Backups in an archive store: by appointment, from any machine, with an inventory that cannot be lost."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.domain.backup import Backup
+from bakthat.domain.objects import Tier
+from bakthat.domain.query import Query
+from bakthat.errors import ConfigInvalid, ObjectNotFound, RetrievalPending
+from bakthat.testing.faulty import Fault, FaultyObjectStore
+from bakthat.testing.toolbox import Toolbox
+from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.delete import DeleteRequest, delete
+from bakthat.usecases.glacier_inventory import (
+    backup_inventory,
+    restore_inventory,
+    show_local_inventory,
+    show_saved_inventory,
+)
+from bakthat.usecases.restore import RestoreRequest, restore
+from bakthat.usecases.sync import sync
+
+NAME = "site.20260102030405.tgz"
+
+
+def back_up(box: Toolbox, tree: Path) -> Backup:
+    return backup(BackupRequest(source=tree, destination="glacier", tags=("web",)), box.tools)
+
+
+def bring_back(box: Toolbox, target: Path, **changes) -> Backup:
+    request = RestoreRequest(name="site", destination="glacier", target=target, **changes)
+    return restore(request, box.tools).backup
+
+
+def without_bucket(box: Toolbox) -> Toolbox:
+    return Toolbox(stores={"local": box.stores["local"]}, archives=box.archives, clock=box.clock)
+
+
+def on_another_machine(box: Toolbox) -> Toolbox:
+    return Toolbox(stores=dict(box.stores), archives=box.archives, clock=box.clock, host="other")
+
+
+# the appointment
+
+
+def test_the_first_restore_asks_and_says_when_to_come_back(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    back_up(box, tree)
+    with pytest.raises(
+        RetrievalPending,
+        match=f"{NAME}: retrieval asked for at 03:04 UTC, usually ready after 3 to 5 hours; run restore",
+    ):
+        bring_back(box, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_later_restore_finishes(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    back_up(box, tree)
+    with pytest.raises(RetrievalPending):
+        bring_back(box, tmp_path / "out")
+    box.clock.forward(hours=6)
+    bring_back(box, tmp_path / "out")
+    assert (tmp_path / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"
+
+
+def test_a_restore_too_early_tells_when_it_was_asked_for(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    back_up(box, tree)
+    for _ in range(2):
+        with pytest.raises(RetrievalPending, match="03:04 UTC"):
+            bring_back(box, tmp_path / "out")
+        box.clock.forward(hours=1)
+
+
+def test_an_expired_retrieval_is_asked_for_again(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    back_up(box, tree)
+    with pytest.raises(RetrievalPending):
+        bring_back(box, tmp_path / "out")
+    box.clock.forward(days=3)
+    with pytest.raises(RetrievalPending, match="asked for at"):
+        bring_back(box, tmp_path / "out")
+    assert "expired" in box.notices[-1]
+
+
+def test_a_faster_tier_begins_anew(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    back_up(box, tree)
+    with pytest.raises(RetrievalPending, match="bulk"):
+        bring_back(box, tmp_path / "out", tier=Tier.BULK)
+    with pytest.raises(RetrievalPending, match="expedited"):
+        bring_back(box, tmp_path / "out", tier=Tier.EXPEDITED)
+    box.clock.forward(minutes=6)
+    assert bring_back(box, tmp_path / "out").stored_filename == NAME
+
+
+def test_wait_looks_again_until_it_is_ready(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    back_up(box, tree)
+    before = box.clock.now
+    bring_back(box, tmp_path / "out", wait=True)
+    assert 5 <= (box.clock.now - before).total_seconds() / 3600 < 6
+    assert "looking again in" in box.notices[0]
+
+
+def test_ctrl_c_while_waiting_says_that_the_retrieval_goes_on(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    back_up(box, tree)
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    request = RestoreRequest(name="site", destination="glacier", target=tmp_path, wait=True)
+    with pytest.raises(KeyboardInterrupt):
+        restore(request, evolve(box.tools, sleep=interrupt))
+    assert "goes on" in box.notices[-1]
+
+
+def test_the_database_lost_between_two_restores(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    back_up(box, tree)
+    with pytest.raises(RetrievalPending):
+        bring_back(box, tmp_path / "out")
+    box.clock.forward(hours=6)
+    box.repo = MemoryRepo()
+    sync("glacier", box.tools)
+    assert bring_back(box, tmp_path / "out").tags == ("web",)
+
+
+def test_another_machine_finishes_what_one_began(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    other = on_another_machine(box)
+    back_up(box, tree)
+    with pytest.raises(RetrievalPending):
+        bring_back(box, tmp_path / "out")
+    box.clock.forward(hours=6)
+    sync("glacier", other.tools)
+    assert bring_back(other, tmp_path / "out").stored_filename == NAME
+
+
+# the inventory
+
+
+def test_a_backup_saves_the_inventory_to_the_bucket(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    saved = show_saved_inventory("glacier", box.tools)
+    assert saved == show_local_inventory(box.tools) == {NAME: made.metadata["archive_id"]}
+
+
+def test_an_inventory_that_cannot_be_saved_is_a_warning_that_names_the_command(box: Toolbox, tree: Path) -> None:
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="put", key="bakthat_glacier"))
+    back_up(box, tree)
+    assert "bakthat backup_glacier_inventory" in box.notices[0]
+    assert list(backup_inventory("glacier", box.tools)) == [NAME]
+
+
+def test_a_lost_copy_is_written_again_and_a_lost_database_is_loaded(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+    box.stores["s3"].delete("bakthat_glacier_inventory")
+    backup_inventory("glacier", box.tools)
+    box.repo = MemoryRepo()
+    assert list(restore_inventory("glacier", box.tools)) == list(show_local_inventory(box.tools)) == [NAME]
+
+
+def test_restoring_the_inventory_drops_nothing(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+    box.stores["s3"].put("bakthat_glacier_inventory", io.BytesIO(b'{"x": "1"}'), replace=True)
+    assert restore_inventory("glacier", box.tools) == {"x": "1"}
+    assert sorted(show_local_inventory(box.tools)) == [NAME, "x"]
+
+
+def test_the_list_form_of_2013_is_read(box: Toolbox) -> None:
+    old = json.dumps([{"filename": "a.20130101000000.tgz", "archive_id": "id1"}]).encode()
+    box.stores["s3"].put("bakthat_glacier_inventory", io.BytesIO(old))
+    assert show_saved_inventory("glacier", box.tools) == {"a.20130101000000.tgz": "id1"}
+
+
+def test_a_corrupted_copy_does_not_stop_a_backup_and_is_left_as_it_is(box: Toolbox, tree: Path) -> None:
+    box.stores["s3"].put("bakthat_glacier_inventory", io.BytesIO(b"{broken"))
+    back_up(box, tree)
+    with box.stores["s3"].open("bakthat_glacier_inventory") as reader:
+        assert reader.read() == b"{broken"
+    assert "backup_glacier_inventory" in box.notices[0]
+
+
+def test_a_backup_stands_without_permission_for_the_bucket(box: Toolbox, tree: Path) -> None:
+    box.stores["s3"] = FaultyObjectStore(
+        box.stores["s3"], Fault(method="put", times=99), Fault(method="open", times=99)
+    )
+    made = back_up(box, tree)
+    assert [row.stored_filename for row in box.repo.find(Query())] == [made.stored_filename]
+    assert len(box.notices) == 2
+
+
+def test_without_a_bucket_the_commands_say_what_is_missing(box: Toolbox) -> None:
+    with pytest.raises(ConfigInvalid, match="s3_bucket"):
+        show_saved_inventory("glacier", without_bucket(box).tools)
+
+
+def test_two_machines_keep_each_others_archives_in_the_copy(box: Toolbox, tree: Path) -> None:
+    other = on_another_machine(box)
+    back_up(box, tree)
+    box.clock.forward(seconds=1)
+    back_up(other, tree)
+    assert len(show_saved_inventory("glacier", box.tools)) == 2
+
+
+# deleting
+
+
+def test_deleting_removes_archive_entry_and_inventory(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+    delete(DeleteRequest(name="site", destination="glacier"), box.tools)
+    assert (show_local_inventory(box.tools), show_saved_inventory("glacier", box.tools)) == ({}, {})
+    assert box.keys_in("s3") == ["bakthat_glacier_inventory"]
+    assert list(box.repo.find(Query())) == []
+
+
+@pytest.mark.parametrize(("age", "told"), [(0, "90 days more"), (89, "1 day more"), (90, None), (400, None)])
+def test_deleting_before_the_minimum_age_warns_with_the_days(
+    box: Toolbox, tree: Path, age: int, told: str | None
+) -> None:
+    back_up(box, tree)
+    box.clock.forward(days=age)
+    delete(DeleteRequest(name="site", destination="glacier"), box.tools)
+    assert [told in notice for notice in box.notices] == ([True] if told else [])
+
+
+def test_an_archive_deleted_behind_our_back_is_told_on_restore(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    made = back_up(box, tree)
+    box.archives.delete(made.metadata["archive_id"])
+    with pytest.raises(ObjectNotFound):
+        bring_back(box, tmp_path / "out")
+
+
+def test_an_archive_of_which_nobody_knows_the_id_names_the_way_out(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    made = back_up(box, tree)
+    box.repo.replace(made.with_metadata(box.clock(), archive_id=None))
+    box.repo.forget_archive(NAME)
+    box.stores["s3"].delete("bakthat_glacier_inventory")
+    with pytest.raises(ObjectNotFound, match="restore_glacier_inventory"):
+        bring_back(box, tmp_path / "out")
+
+
+# sync
+
+
+def test_sync_from_the_bucket_brings_every_record_back(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.repo = MemoryRepo()
+    sync("glacier", box.tools)
+    assert list(box.repo.find(Query())) == [made]
+
+
+def test_sync_without_a_bucket_asks_the_vault_and_reads_its_list_later(box: Toolbox, tree: Path) -> None:
+    alone = without_bucket(box)
+    back_up(alone, tree)
+    alone.repo = MemoryRepo()
+    with pytest.raises(RetrievalPending, match="run sync again"):
+        sync("glacier", alone.tools)
+    alone.clock.forward(hours=6)
+    sync("glacier", alone.tools)
+    (row,) = alone.repo.find(Query())
+    assert (row.stored_filename, row.tags, row.metadata["client"]) == (NAME, ("web",), "host")
+
+
+def test_what_a_vaults_old_list_does_not_hold_yet_is_not_gone(box: Toolbox, tree: Path) -> None:
+    alone = without_bucket(box)
+    with pytest.raises(RetrievalPending):
+        sync("glacier", alone.tools)
+    back_up(alone, tree)
+    alone.clock.forward(hours=6)
+    assert sync("glacier", alone.tools).vanished == ()
+
+
+def test_syncing_s3_leaves_the_archives_of_glacier_in_the_same_bucket_alone(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+    assert sync("s3", box.tools).added == ()
