@@ -429,7 +429,7 @@ class _SealingWriter(io.RawIOBase):
         self._filled = 0
         self._sealed = memoryview(bytearray(_BATCH_SIZE))
         self._ready = 0
-        self._passing_on = False
+        self._broken = False
 
     def writable(self) -> bool:
         return True
@@ -437,9 +437,27 @@ class _SealingWriter(io.RawIOBase):
     def write(self, data: ReadableBuffer, /) -> int:
         if self.closed:
             raise ValueError("write to a closed file")
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        if self._filled + size > _CHUNK:
+        self._begin_step()
+        view = memoryview(data).cast("B")
+        self._take(view)
+        self._broken = False
+        return len(view)
+
+    def finish(self) -> None:
+        """Seal the last chunk, which tells a reader that nothing is missing."""
+        self._begin_step()
+        self._seal(self._plain[: self._filled], last=True)
+        self._pass_on()
+        self._broken = False
+
+    def _begin_step(self) -> None:
+        """Until the step is done, the stream counts as broken: a failure leaves a gap that nothing must close."""
+        if self._broken:
+            raise ValueError("an earlier write failed, so this stream cannot be finished")
+        self._broken = True
+
+    def _take(self, rest: memoryview) -> None:
+        if self._filled + len(rest) > _CHUNK:
             if self._filled:
                 room = _CHUNK - self._filled
                 self._plain[self._filled :] = rest[:room]
@@ -451,16 +469,8 @@ class _SealingWriter(io.RawIOBase):
                 rest = rest[_CHUNK:]
         self._plain[self._filled : self._filled + len(rest)] = rest
         self._filled += len(rest)
-        return size
-
-    def finish(self) -> None:
-        """Seal the last chunk, which tells a reader that nothing is missing."""
-        self._seal(self._plain[: self._filled], last=True)
-        self._pass_on()
 
     def _seal(self, plain: memoryview, *, last: bool = False) -> None:
-        if self._passing_on:
-            raise ValueError("an earlier write failed, so this stream cannot be finished")
         aead = self._aead
         if aead is None:
             header, nonce, key = self._begin()
@@ -478,11 +488,12 @@ class _SealingWriter(io.RawIOBase):
         self._ready = 0
 
     def _write_through(self, data: memoryview) -> None:
-        self._passing_on = True
         while len(data):
             # A raw file may take less than it is given; a buffered one never does.
-            data = data[self._into.write(data) :]
-        self._passing_on = False
+            taken = self._into.write(data)
+            if not taken:
+                raise BlockingIOError("the stream that the sealed bytes go into takes nothing")
+            data = data[taken:]
 
 
 class _Sealed:

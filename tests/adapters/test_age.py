@@ -326,6 +326,15 @@ def test_an_error_of_the_sink_comes_out_and_the_stream_cannot_be_finished_after_
         sealing.__exit__(None, None, None)
 
 
+def test_a_sink_that_takes_nothing_is_no_endless_loop():
+    class Stuck(io.RawIOBase):
+        def write(self, data) -> None:
+            return None
+
+    with pytest.raises(BlockingIOError, match="takes nothing"), QUICK.sealing(Stuck(), ONE) as writer:
+        writer.write(b"x")
+
+
 def test_a_writer_is_closed_when_its_context_is_left():
     with QUICK.sealing(io.BytesIO(), ONE) as writer:
         pass
