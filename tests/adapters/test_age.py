@@ -4,6 +4,8 @@ import hashlib
 import io
 import os
 import random
+import subprocess
+import sys
 import threading
 import tracemalloc
 from pathlib import Path
@@ -619,6 +621,23 @@ def test_memory_stays_the_same_however_much_is_sealed_and_opened():
         expected.update(block)
     assert digest.digest() == expected.digest()
     assert peak < 8 * MIB
+
+
+def test_too_little_memory_for_scrypt_is_said_with_what_it_takes():
+    ours = """
+import io, resource
+from bakthat.adapters.age import AgeCipher
+from bakthat.domain.payload import Keys
+from bakthat.errors import PayloadError
+resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+try:
+    with AgeCipher(work_factor=20).sealing(io.BytesIO(), Keys(passphrase="S3CRET")):
+        pass
+except PayloadError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", ours], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "too little memory for the password: scrypt takes 1024 MiB for a moment\n"
 
 
 def everything_said(error: BaseException) -> str:
