@@ -273,16 +273,15 @@ def _older_than(policy: RotationPolicy, units: tuple[str, ...]) -> tuple[str, ..
 
 def _period_start(unit: str, first_day: int, moment: datetime) -> datetime:
     """When the calendar period that holds the moment begins (UTC)."""
-    hour = moment.replace(minute=0, second=0, microsecond=0)
     if unit == "hours":
-        return hour
-    midnight = hour.replace(hour=0)
+        return datetime(moment.year, moment.month, moment.day, moment.hour, tzinfo=UTC)
+    if unit == "months":
+        return datetime(moment.year, moment.month, 1, tzinfo=UTC)
+    if unit == "years":
+        return datetime(moment.year, 1, 1, tzinfo=UTC)
+    midnight = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     if unit == "days":
         return midnight
-    if unit == "months":
-        return midnight.replace(day=1)
-    if unit == "years":
-        return midnight.replace(month=1, day=1)
     try:
         return midnight - timedelta(days=(moment.weekday() - first_day) % 7)
     except OverflowError:

@@ -128,11 +128,11 @@ def test_metadata_is_changed_in_a_copy_and_none_removes_a_key():
 
 
 def test_metadata_cannot_be_written_to():
-    given = {"client": "web1"}
-    backup = backup_at(NOON, metadata=given)
+    mine = {"client": "web1"}
+    backup = evolve(backup_at(NOON), metadata=mine)
     with pytest.raises(TypeError):
         backup.metadata["client"] = "web2"
-    given["client"] = "web3"
+    mine["client"] = "web3"
     assert backup.metadata == {"client": "web1"}
 
 

@@ -12,7 +12,7 @@ from bakthat.domain.catalog import PREFIX, VERSION, CatalogEntry, key_of, loads,
 from bakthat.errors import PayloadDamaged
 from tests.domain.series import backup_at, utc
 
-EXAMPLES = settings(max_examples=80, deadline=None)
+EXAMPLES = settings(max_examples=50, deadline=None)
 WORDS = st.text("abz.-_0é\u4e2d", min_size=1, max_size=8)
 JSON = st.recursive(
     st.one_of(
@@ -134,6 +134,8 @@ def test_fractions_of_a_second_are_left_out():
         b"1" * 5000,
         CatalogEntry(backup=BACKUP).dumps()[:-20],
         damaged(bakthat_catalog=True),
+        damaged(later=float("nan")),
+        damaged(later=[float("-inf")]),
         damaged(bakthat_catalog=...),
     ],
 )

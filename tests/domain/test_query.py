@@ -49,6 +49,12 @@ def test_all_conditions_hold_at_once(query, matches):
     assert query.matches(BACKUP) is matches
 
 
+def test_text_is_looked_for_in_the_series_and_in_the_stored_filename():
+    backup = backup_at(WHEN, filename="mysql", stored_filename="tmp_x7f.20260102000000.tgz")
+    assert Query(text="sql").matches(backup)
+    assert Query(text="x7f").matches(backup)
+
+
 def test_a_deleted_backup_is_found_only_by_who_asks_for_it():
     deleted = BACKUP.deleted(WHEN)
     assert not Query().matches(deleted)

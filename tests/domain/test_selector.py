@@ -105,7 +105,7 @@ def test_what_2013_stored_under_another_name_is_found_by_its_series_and_date():
         st.tuples(st.sampled_from(["db", "db2", "mydb", "db.old", "db.", "d"]), st.sampled_from(WHENS)), max_size=8
     ),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_series_never_means_another(name, held):
     backups = [stored(series, when) for series, when in held]
     try:

@@ -19,7 +19,7 @@ from bakthat.domain.stored_name import (
 from bakthat.errors import InvalidName
 from tests.domain.series import utc
 
-EXAMPLES = settings(max_examples=100, deadline=None)
+EXAMPLES = settings(max_examples=60, deadline=None)
 TEXT = st.text("ab.-_ %2019é\u4e2d", min_size=1, max_size=30)
 BASE_NAMES = st.text("ab.%0 \n\x00\x7f\x1fé\udc80\udcff\ud800\u4e2d", max_size=12)
 WHENS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)).map(  # noqa: DTZ001 - given UTC here
