@@ -19,16 +19,18 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, BinaryIO, NoReturn, Self, cast
 
 from botocore.exceptions import ClientError
 
 from bakthat.adapters import aws
 from bakthat.adapters.tree_hash import joined, tree_hash
+from bakthat.adapters.workers import Workers
 from bakthat.domain import retrieval
 from bakthat.domain.archive_description import LIMIT
 from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Tier
@@ -111,7 +113,10 @@ class GlacierArchiveStore(ArchiveStore):
     """A vault. It is not created here but by `create_vault`, which `bakthat configure` calls.
 
     `part_size`: bytes, for all uploads, rounded up to what the service takes; None chooses by the size of each archive.
-    Memory: `BUFFERED` bytes of parts, or one part if that is more: an archive of 10 TiB takes parts of 2 GiB.
+    `max_concurrency`: requests of one upload or download at once. `most_parts`: of one upload.
+
+    Memory: `BUFFERED` bytes of parts, or one part if that is more: an archive of 10 TiB takes parts of 2 GiB. Reading
+    takes `max_concurrency` + 1 times `RANGE`.
     """
 
     minimum_days = 90
@@ -125,6 +130,7 @@ class GlacierArchiveStore(ArchiveStore):
         endpoint_url: str | None = None,
         part_size: int | None = None,
         max_concurrency: int = 4,
+        most_parts: int = MOST_PARTS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -133,11 +139,12 @@ class GlacierArchiveStore(ArchiveStore):
         self._vault = vault
         self._part_size = _power_of_two(part_size) if part_size is not None else None
         self._concurrency = max(1, max_concurrency)
+        self._most_parts = most_parts
         self._clock = clock
         self._sleep = sleep
 
     @classmethod
-    def of(cls, profile: Profile) -> Self:
+    def from_profile(cls, profile: Profile) -> Self:
         """The vault that the profile names. Raises `ConfigError`; sends nothing."""
         if not profile.glacier_vault:
             raise ConfigInvalid(f"profile {profile.name!r} names no glacier_vault")
@@ -229,24 +236,28 @@ class GlacierArchiveStore(ArchiveStore):
             hashes.append(future.result())
             return buffer
 
-        with ThreadPoolExecutor(max(1, buffers - 1), thread_name_prefix="glacier-upload") as pool:
-            try:
-                filled = part_size
-                while filled == part_size:
-                    buffer = landed() if len(flying) == buffers else io.BytesIO()
-                    filled = _fill(buffer, head, body, part_size)
-                    head = b""
-                    _raise_failed(flying)
-                    if filled and size == MOST_PARTS * part_size:
-                        self._refuse_more(part_size)
-                    if filled:
-                        flying.append((pool.submit(self._send_part, upload_id, size, buffer, filled), buffer))
-                    size += filled
-                while flying:
-                    landed()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        workers = Workers(max(1, buffers - 1), "glacier-part")
+        try:
+            filled = part_size
+            while filled == part_size:
+                # used again and again: to allocate and free as much would leave holes, and take more memory
+                buffer = landed() if len(flying) == buffers else io.BytesIO()
+                filled = _fill(buffer, head, body, part_size)
+                head = b""
+                _raise_failed(future for future, _ in flying)
+                if filled and size == self._most_parts * part_size:
+                    self._refuse_more(part_size)
+                if filled:
+                    send = partial(self._send_part, upload_id, size, buffer, filled)
+                    flying.append((workers.submit(send), buffer))
+                size += filled
+            while flying:
+                landed()
+        except BaseException:
+            # a part that arrives after the upload was aborted is refused, but let those on their way end first
+            workers.close(wait=aws.READ_TIMEOUT)
+            raise
+        workers.close(wait=0)
         return hashes, size
 
     def _send_part(self, upload_id: str, start: int, part: io.BytesIO, size: int) -> bytes:
@@ -264,7 +275,7 @@ class GlacierArchiveStore(ArchiveStore):
         return hashed
 
     def _refuse_more(self, part_size: int) -> NoReturn:
-        held = f"{MOST_PARTS:,} parts of {part_size // MIB} MiB hold no more"
+        held = f"{self._most_parts:,} parts of {part_size // MIB} MiB hold no more"
         if part_size == LARGEST_PART:
             raise ConfigError(f"{self.location}: the archive is larger than a vault takes ({held})")
         raise ConfigError(f"{self.location}: the archive is too large: {held}; set a larger part_size in the profile")
@@ -370,10 +381,11 @@ class GlacierArchiveStore(ArchiveStore):
         )
 
     def _size_of_output(self, job_id: JobId) -> int:
-        """For a service that does not tell an archive's size."""
+        """For a service that does not tell an archive's size: that of the output, which it may have to count."""
         answer = self._output(job_id)
-        answer["body"].close()
-        return int(answer["ResponseMetadata"]["HTTPHeaders"]["content-length"])
+        told = answer["ResponseMetadata"]["HTTPHeaders"].get("content-length")
+        with closing(answer["body"]) as body, aws.translated(self.location):
+            return int(told) if told else sum(map(len, iter(lambda: body.read(_PIECE), b"")))
 
     def _output(self, job_id: JobId, **more: str) -> Mapping[str, Any]:
         with self._asking("retrieval", absent=self._expired(job_id)):
@@ -520,7 +532,7 @@ class _Output(io.RawIOBase):
         self._handed = 0
         self._rest = memoryview(b"")
         self._failure: BaseException | None = None
-        self._pool = ThreadPoolExecutor(ahead, thread_name_prefix="glacier-download")
+        self._workers = Workers(ahead, "glacier-range")
         self._coming: deque[Future[tuple[bytearray, bytes]]] = deque()
         try:
             for _ in range(ahead):
@@ -565,12 +577,12 @@ class _Output(io.RawIOBase):
         start = next(self._starts, None)
         if start is not None:
             size = min(RANGE, self._size - start)
-            self._coming.append(self._pool.submit(self._fetch, start, size, self._stopped))
+            self._coming.append(self._workers.submit(partial(self._fetch, start, size, self._stopped)))
 
     def close(self) -> None:
         if not self.closed:
             self._stopped.set()
-            self._pool.shutdown(cancel_futures=True)
+            self._workers.close(wait=0)
         super().close()
 
 
@@ -597,9 +609,9 @@ def _fill(buffer: io.BytesIO, head: bytes, body: BinaryIO, size: int) -> int:
     return filled
 
 
-def _raise_failed(flying: deque[tuple[Future[bytes], io.BytesIO]]) -> None:
-    """Raise the error of a part that has failed, rather than fill more."""
-    for future, _ in flying:
+def _raise_failed(flying: Iterable[Future[bytes]]) -> None:
+    """Raise the error of a part that has failed, rather than read more."""
+    for future in flying:
         if future.done():
             future.result()
 

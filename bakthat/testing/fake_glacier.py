@@ -39,6 +39,7 @@ from attrs import define, field, frozen
 from bakthat.adapters import aws
 from bakthat.adapters.tree_hash import LEAF, joined
 from bakthat.domain.profile import Profile
+from bakthat.domain.retrieval import KEPT
 
 REGION = "us-east-1"
 ACCOUNT = "012345678901"
@@ -88,10 +89,13 @@ class Upload:
 
 @define(kw_only=True)
 class Job:
-    """A retrieval. `archive` is None for an inventory, whose list was taken when it was asked for."""
+    """A retrieval. `archive` is None for an inventory, whose list was taken when it was asked for. `first`, `last`: the
+    bytes of the archive that were asked for."""
 
     job_id: str
     archive: Archive | None = None
+    first: int = 0
+    last: int = 0
     inventory: bytes = b""
     tier: str = "Standard"
     created: datetime
@@ -162,21 +166,28 @@ class FakeGlacier:
         self._given = directory
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
-        self.vaults: dict[str, Vault] = {}
-        self.operations: list[str] = []
-        """The names of all operations that were asked for, in order."""
-        self.closed_to_new_customers = False
-        """Whether every call is refused, as it is for accounts without a vault since December 2025."""
-        self._upload_cuts: list[int] = []
-        self._download_cuts: list[int] = []
-        self._damages: list[int] = []
-        self._lost: dict[str, int] = {}
-        self._refusals: dict[str, list[ServiceError]] = {}
-        self.received = 0
-        """Bytes of archives that arrived, cut ones included."""
-        self.sent = 0
-        """Bytes of archives that were sent."""
         self._connections: set[socket.socket] = set()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: vaults, faults, and what was counted."""
+        with self._lock:
+            self.vaults: dict[str, Vault] = {}
+            self.operations: list[str] = []
+            """The names of all operations that were asked for, in order."""
+            self.closed_to_new_customers = False
+            """Whether every call is refused, as it is for accounts without a vault since December 2025."""
+            self.tells_hashes_of_ranges = True
+            """Whether a range of an archive comes with its tree hash."""
+            self.received = 0
+            """Bytes of archives that arrived, cut ones included."""
+            self.sent = 0
+            """Bytes of archives that were sent."""
+            self._upload_cuts: list[int] = []
+            self._download_cuts: list[int] = []
+            self._damages: list[int] = []
+            self._lost: dict[str, int] = {}
+            self._refusals: dict[str, list[ServiceError]] = {}
 
     # running
 
@@ -238,8 +249,10 @@ class FakeGlacier:
         job.status, job.message, job.completed = status, message, _now()
 
     def expire(self, job_id: str) -> None:
-        """The job's output is gone, while the job is still told of."""
-        self.job(job_id).has_output = False
+        """The job was done more than a day ago: its output is gone, while the job is still told of."""
+        job = self.job(job_id)
+        self._end_job(job_id, "Succeeded", "Succeeded")
+        job.completed, job.has_output = _now() - KEPT, False
 
     def forget(self, job_id: str) -> None:
         """The job is told of no more."""
@@ -516,6 +529,7 @@ class FakeGlacier:
             if asked["ArchiveId"] not in vault.archives:
                 raise _absent(f"The archive ID was not found: {asked['ArchiveId']}")
             job.archive = vault.archives[asked["ArchiveId"]]
+            job.first, job.last = _retrieved(asked.get("RetrievalByteRange"), job.archive.size)
         elif kind == "inventory-retrieval":
             if asked.get("Format", "JSON") != "JSON":
                 raise _invalid("This fake lists in JSON only")
@@ -557,7 +571,7 @@ class FakeGlacier:
             raise _absent(f"The job ID was not found: {job.job_id}")
         if job.status != "Succeeded":
             raise _invalid(f"The job is not currently available for download: {job.job_id}")
-        size = job.archive.size if job.archive is not None else len(job.inventory)
+        size = job.last - job.first + 1 if job.archive is not None else len(job.inventory)
         told = request.headers.get("Range")
         start, end = _byte_range(told, size) if told else (0, size - 1)
         headers = {"Content-Type": "application/json" if job.archive is None else "application/octet-stream"}
@@ -566,10 +580,11 @@ class FakeGlacier:
         status = 206 if told else 200
         if job.archive is None:
             return _Answer(status, headers, job.inventory[start : end + 1])
-        if _is_node(start, end, size):
-            headers["x-amz-sha256-tree-hash"] = joined(job.archive.leaves[start // LEAF : end // LEAF + 1]).hex()
+        first, last = job.first + start, job.first + end
+        if self.tells_hashes_of_ranges and _is_node(first, last, job.archive.size):
+            headers["x-amz-sha256-tree-hash"] = joined(job.archive.leaves[first // LEAF : last // LEAF + 1]).hex()
         headers["x-amz-archive-description"] = job.archive.description
-        return _Answer(status, headers, file=(job.archive.path, start, end - start + 1))
+        return _Answer(status, headers, file=(job.archive.path, first, last - first + 1))
 
 
 _OPERATIONS: dict[tuple[str, str, bool], tuple[str, Callable[[FakeGlacier, _Request], _Answer]]] = {
@@ -810,6 +825,9 @@ def _vault_as_json(vault: Vault) -> dict[str, Any]:
 def _job_as_json(vault: Vault, job: Job) -> dict[str, Any]:
     archive = job.archive
     tree_hash = archive.tree_hash if archive is not None else None
+    of_range = None
+    if archive is not None and _is_node(job.first, job.last, archive.size):
+        of_range = joined(archive.leaves[job.first // LEAF : job.last // LEAF + 1]).hex()
     return {
         "Action": "ArchiveRetrieval" if archive is not None else "InventoryRetrieval",
         "ArchiveId": archive.archive_id if archive is not None else None,
@@ -821,9 +839,9 @@ def _job_as_json(vault: Vault, job: Job) -> dict[str, Any]:
         "InventorySizeInBytes": len(job.inventory) if archive is None and job.status == "Succeeded" else None,
         "JobDescription": None,
         "JobId": job.job_id,
-        "RetrievalByteRange": f"0-{archive.size - 1}" if archive is not None else None,
+        "RetrievalByteRange": f"{job.first}-{job.last}" if archive is not None else None,
         # the service tells it only when the job is done
-        "SHA256TreeHash": tree_hash if job.status == "Succeeded" else None,
+        "SHA256TreeHash": of_range if job.status == "Succeeded" else None,
         "SNSTopic": None,
         "StatusCode": job.status,
         "StatusMessage": job.message,
@@ -844,6 +862,15 @@ def _inventory(vault: Vault) -> bytes:
         for archive in vault.archives.values()
     ]
     return json.dumps({"VaultARN": vault.arn, "InventoryDate": _date(_now()), "ArchiveList": told}).encode()
+
+
+def _retrieved(told: str | None, size: int) -> tuple[int, int]:
+    """The first and the last byte of the range that a job asks for, by default the whole archive."""
+    match = re.fullmatch(r"(\d+)-(\d+)", told or f"0-{size - 1}")
+    first, last = (int(match[1]), int(match[2])) if match else (-1, -1)
+    if not 0 <= first <= last < size or first % LEAF or ((last + 1) % LEAF and last + 1 != size):
+        raise _invalid(f"Invalid retrieval byte range: {told}")
+    return first, last
 
 
 def _byte_range(told: str, size: int) -> tuple[int, int]:

@@ -19,10 +19,18 @@ HERE = {"accountId": "-", "vaultName": "v"}
 CONTENT = bytes(range(256)) * (5 * MIB // 256) + b"tail"
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[FakeGlacier, Any]]:
+    with FakeGlacier() as service:
+        client = service.client(attempts=1)
+        yield service, client
+        client.close()
+
+
 @pytest.fixture
-def service() -> Iterator[FakeGlacier]:
-    with FakeGlacier() as running:
-        yield running
+def service(running: tuple[FakeGlacier, Any]) -> FakeGlacier:
+    running[0].clear()
+    return running[0]
 
 
 @pytest.fixture
@@ -31,10 +39,8 @@ def vault(service: FakeGlacier) -> Vault:
 
 
 @pytest.fixture
-def client(service: FakeGlacier, vault: Vault) -> Iterator[Any]:
-    made = service.client(attempts=1)
-    yield made
-    made.close()
+def client(running: tuple[FakeGlacier, Any], vault: Vault) -> Any:
+    return running[1]
 
 
 @contextmanager
@@ -278,6 +284,15 @@ def test_a_range_comes_with_its_tree_hash_if_it_is_a_node_of_the_tree(
     assert answer.get("checksum") == (tree_hash(CONTENT[start : end + 1]).hex() if aligned else None)
 
 
+def test_a_range_of_an_archive_can_be_retrieved(service: FakeGlacier, client: Any) -> None:
+    asked = {"Type": "archive-retrieval", "ArchiveId": upload(client), "RetrievalByteRange": f"{MIB}-{3 * MIB - 1}"}
+    job = client.initiate_job(**HERE, jobParameters=asked)["jobId"]
+    service.finish(job)
+    assert client.describe_job(**HERE, jobId=job)["RetrievalByteRange"] == f"{MIB}-{3 * MIB - 1}"
+    answer = client.get_job_output(**HERE, jobId=job, range="bytes=0-9")
+    assert answer["body"].read() == CONTENT[MIB : MIB + 10]
+
+
 def test_an_expired_job_is_told_of_but_has_no_output(service: FakeGlacier, client: Any) -> None:
     job = ask(client, upload(client))
     service.finish(job)
@@ -314,6 +329,7 @@ def test_what_was_retrieved_survives_the_archives_deletion(service: FakeGlacier,
     [
         ({"Type": "archive-retrieval", "ArchiveId": "unknown"}, "ResourceNotFoundException"),
         ({"Type": "archive-retrieval"}, "MissingParameterValueException"),
+        ({"Type": "archive-retrieval", "ArchiveId": "", "RetrievalByteRange": "1-2"}, "MissingParameterValueException"),
         ({"Type": "other"}, "InvalidParameterValueException"),
         ({"Type": "inventory-retrieval", "Tier": "Soon"}, "InvalidParameterValueException"),
     ],
