@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +37,7 @@ class Profile:
     default_destination: str = "s3"
     compress: bool = True
     rotation: Mapping[str, Any] | None = None
-    endpoint_url: str | None = None
+    endpoint_url: str | None = field(default=None, repr=False)
     s3_prefix: str = ""
     storage_class: str | None = None
     glacier_storage_class: str | None = None
@@ -64,9 +65,9 @@ def normal_prefix(prefix: str) -> str:
 
 
 def endpoint_host(endpoint_url: str) -> str:
-    """Host and port of an endpoint's URL, without scheme, user, path or a secret."""
+    """Host and port of an endpoint's URL, without scheme, user, path, query or a secret."""
     rest = endpoint_url.split("://", 1)[-1]
-    return rest.split("/", 1)[0].rsplit("@", 1)[-1].lower()
+    return re.split("[/?#]", rest, maxsplit=1)[0].rsplit("@", 1)[-1].lower()
 
 
 def s3_location(bucket: str, prefix: str = "", endpoint_url: str | None = None) -> str:

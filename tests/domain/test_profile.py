@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bakthat.domain.backup import backend_hash
-from bakthat.domain.profile import Profile, endpoint_host, normal_prefix, s3_location, s3_owner
+from bakthat.domain.profile import Profile, endpoint_host, glacier_owner, normal_prefix, s3_location, s3_owner
 from bakthat.errors import ConfigInvalid
 
 
@@ -22,6 +22,7 @@ def test_no_secret_shows_in_a_profile():
     profile = Profile(
         access_key="SECRET",
         secret_key="SECRET",
+        endpoint_url="https://me:SECRET@host",
         database="postgresql://me:SECRET@host/bakthat",
         password_command="echo SECRET",
         hooks={"on_backup": "curl SECRET"},
@@ -46,6 +47,8 @@ def test_a_prefix_has_no_slash_before_and_one_after(written, prefix):
         ("http://127.0.0.1:8333/", "127.0.0.1:8333"),
         ("https://S3.Example.org/path/x", "s3.example.org"),
         ("https://user:SECRET@host:9000/x", "host:9000"),
+        ("https://host?token=SECRET", "host"),
+        ("https://host:9000#SECRET", "host:9000"),
         ("host:9000", "host:9000"),
         ("http://[::1]:9000", "[::1]:9000"),
     ],
@@ -77,3 +80,26 @@ def test_the_owner_of_a_bucket_is_told_by_location_and_by_2013s_hash():
 def test_a_profile_without_a_bucket_names_the_way_out(bucket):
     with pytest.raises(ConfigInvalid, match="'work' names no s3_bucket; run `bakthat configure`"):
         s3_owner(Profile(name="work", s3_bucket=bucket))
+
+
+@pytest.mark.parametrize(
+    ("settings", "location", "container"),
+    [
+        ({"glacier_vault": "vault"}, "glacier://eu-west-1/vault", "vault"),
+        ({"glacier_vault": "vault", "endpoint_url": "http://h:1/x"}, "glacier://eu-west-1/vault?endpoint=h:1", "vault"),
+        ({"glacier_vault": "vault", "glacier_storage_class": "GLACIER"}, "glacier://eu-west-1/vault", "vault"),
+        ({"glacier_storage_class": "DEEP_ARCHIVE", "s3_prefix": "cold"}, "s3://bucket/cold", "bucket"),
+    ],
+)
+def test_glacier_is_the_vault_if_there_is_one_else_a_class_of_the_bucket(settings, location, container):
+    owner = glacier_owner(Profile(access_key="AKIA", region_name="eu-west-1", s3_bucket="bucket", **settings))
+    assert (owner.backend, owner.location) == ("glacier", location)
+    assert owner.backend_hash == backend_hash("AKIA", container)
+
+
+@pytest.mark.parametrize("settings", [{}, {"s3_bucket": "bucket"}, {"glacier_storage_class": "GLACIER"}])
+def test_a_profile_without_an_archive_says_what_to_set(settings):
+    with pytest.raises(
+        ConfigInvalid, match="'work' has nothing for -d glacier; set s3_bucket and glacier_storage_class"
+    ):
+        glacier_owner(Profile(name="work", **settings))
