@@ -22,7 +22,7 @@ from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
 from bakthat.entrypoints.keys import Ask, opening_keys, sealing_keys
-from bakthat.entrypoints.wiring import build_tools, ignore, open_config, utc_now
+from bakthat.entrypoints.wiring import build_tools, ignore, locate, open_config, utc_now
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -33,7 +33,7 @@ from bakthat.usecases.backup import backup as make_backup
 from bakthat.usecases.delete import DeleteRequest
 from bakthat.usecases.delete import delete as delete_backup
 from bakthat.usecases.events import Events
-from bakthat.usecases.restore import Restored, RestoreRequest
+from bakthat.usecases.restore import Restored, RestoreRequest, restore_stored
 from bakthat.usecases.restore import restore as restore_backup
 from bakthat.usecases.retention import Retention
 from bakthat.usecases.retention import remove_older_than as remove_older
@@ -238,6 +238,32 @@ class Bakthat:
             keys=self._opening(password, identities, ask),
         )
         return self._run("restore", lambda tools: restore_backup(request, tools), told=lambda done: done.backup)
+
+    def restore_from(
+        self,
+        place: str,
+        *,
+        target: AnyPath = ".",
+        overwrite: bool = False,
+        password: str | None = None,
+        identities: Sequence[AnyPath] = (),
+        only: Sequence[str] = (),
+        ask: Ask | None = None,
+    ) -> Restored:
+        """Restore `s3://bucket/key`, or a file's path, without database and catalog: only credentials are needed.
+        Raises as `restore` does."""
+        objects, key = locate(place, self.profile)
+        request = RestoreRequest(
+            name=key,
+            destination="",
+            target=Path(target),
+            overwrite=overwrite,
+            only=tuple(only),
+            keys=self._opening(password, identities, ask),
+        )
+        return self._run(
+            "restore", lambda tools: restore_stored(objects, key, request, tools), told=lambda done: done.backup
+        )
 
     def show(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
-from bakthat.errors import ConfigInvalid, UsageError
+from bakthat.errors import UsageError
 
 PASSWORD_VARIABLE = "BAKTHAT_PASSWORD"  # noqa: S105 - the variable's name
 
@@ -61,7 +61,7 @@ def opening_keys(
     """What may open an encrypted backup. Key files (`identities`, else the profile's `identity`) where the backup
     may be sealed to recipients, and a password where it may be sealed with one; `ask` only if nothing else is there.
 
-    Raises `ConfigError` for a key file or a password command that cannot be used.
+    Raises `UsageError` for a key file, `ConfigError` for a password command, that cannot be used.
     """
     scheme = _scheme(backup)
     found: tuple[str, ...] = ()
@@ -92,8 +92,5 @@ def _password(profile: Profile, password: str | None, environment: Mapping[str, 
     if profile.password_command:
         from bakthat.adapters.password_command import run_password_command
 
-        found = run_password_command(profile.password_command)
-        if not found:
-            raise ConfigInvalid(f"the password_command of profile {profile.name!r} printed no password")
-        return found
+        return run_password_command(profile.password_command)
     return None

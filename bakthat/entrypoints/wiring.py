@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from attrs import evolve
 
@@ -22,7 +22,7 @@ from bakthat.domain.profile import Profile, glacier_owner, s3_owner
 from bakthat.domain.progress import Progress
 from bakthat.domain.selector import nearest
 from bakthat.entrypoints.plugins import open_store, store_names
-from bakthat.errors import UnknownDestination
+from bakthat.errors import UnknownDestination, UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -51,6 +51,13 @@ def open_config(path: str | None = None, *, notice: Callable[[str], None] = igno
     from bakthat.adapters.yaml_config import YamlConfig
 
     return YamlConfig(Path(path or DEFAULT_CONFIG).expanduser(), must_exist=path is not None, notice=notice)
+
+
+def profile_from(settings: Mapping[str, Any], *, name: str = "default") -> Profile:
+    """The profile in a dict of settings, under the keys of the configuration file. Raises `ConfigInvalid`."""
+    from bakthat.adapters.yaml_config import profile_from as read
+
+    return read(settings, name=name, where="conf")
 
 
 def open_config_to_write(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:
@@ -195,6 +202,23 @@ class Destinations:
 
         # Entries and inventory are read at any time, so they never go into another storage class.
         return S3ObjectStore.from_profile(evolve(self._profile, storage_class=None))
+
+
+def locate(place: str, profile: Profile) -> tuple[ObjectStore, str]:
+    """The store and the key of a single object: `s3://bucket/key`, or a file's path. Raises `UsageError`."""
+    if place.startswith("s3://"):
+        bucket, _, key = place.removeprefix("s3://").partition("/")
+        if not bucket or not key:
+            raise UsageError(f"{place!r} is no object; write s3://bucket/key")
+        from bakthat.adapters.s3 import S3ObjectStore
+
+        return S3ObjectStore.from_profile(evolve(profile, s3_bucket=bucket, s3_prefix="")), key
+    from bakthat.adapters.local_store import LocalObjectStore
+
+    path = Path(place.removeprefix("file://")).expanduser()
+    if not path.name:
+        raise UsageError(f"{place!r} is no file; write the path of a backup, or s3://bucket/key")
+    return LocalObjectStore(path.parent), path.name
 
 
 def owners_of(profile: Profile) -> tuple[Owner, ...]:

@@ -46,13 +46,19 @@ def shape_of(backup: Backup, tools: Tools) -> Shape:
         return Shape(packer=tools.plain, gzipped=bool(backup.metadata.get("is_gzipped")), suffix="", name=name)
     root = backup.metadata.get("root")
     name = root if isinstance(root, str) and root else backup.filename
-    try:
-        suffix = parse(backup.stored_filename).suffix
-    except InvalidName:
-        suffix = ""
+    suffix = _suffix(backup.stored_filename)
     if suffix == "" or backup.metadata.get("packed_by_source"):
         return Shape(packer=tools.plain, gzipped=False, suffix=suffix, name=name)
     return Shape(packer=tools.tar, gzipped=suffix == ".tgz", suffix=suffix, name=name)
+
+
+def _suffix(stored_filename: str) -> str:
+    try:
+        return parse(stored_filename).suffix
+    except InvalidName:
+        # A name that somebody changed: its end tells what 2013 looked at, too.
+        plain = stored_filename.removesuffix(".enc")
+        return next((suffix for suffix in (".tgz", ".tar") if plain.endswith(suffix)), "")
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from typing import BinaryIO, cast
 from attrs import field, frozen
 
 from bakthat.domain import retrieval
-from bakthat.domain.backup import Backup
+from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.domain.progress import Progress
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, RetrievalPending, WrongPassword
+from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.choosing import choose
 from bakthat.usecases.destination import Destination
 from bakthat.usecases.payload import opened, shape_of
@@ -57,6 +58,30 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     keys = keys_of(backup, request.keys)
     with _opened(backup, destination, request, tools) as stored:
         report = unpack(stored, backup, keys, request, tools)
+    return _restored(backup, report, tools)
+
+
+def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tools: Tools) -> Restored:
+    """Restore an object by its key alone: no database, no catalog; the name tells what it is. `request.name` and
+    `request.destination` do not matter. Raises as `restore` does."""
+    info = objects.stat(key)
+    name = key.rsplit("/", 1)[-1]
+    backup = Backup(
+        backend="",
+        backup_date=whole_seconds(info.modified),
+        filename=name.removesuffix(".enc"),
+        stored_filename=name,
+        size=info.size,
+        last_updated=whole_seconds(info.modified),
+        metadata={"location": objects.location},
+    )
+    keys = keys_of(backup, request.keys)
+    with objects.open(key) as stored:
+        report = unpack(stored, backup, keys, request, tools)
+    return _restored(backup, report, tools)
+
+
+def _restored(backup: Backup, report: UnpackReport, tools: Tools) -> Restored:
     for notice in report.notices:
         tools.notice(f"{notice.path}: {notice.reason}")
     return Restored(backup=backup, report=report)

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.query import Query
-from bakthat.domain.rotation import Decision, Plan, RotationPolicy, mixed_sources, plan
+from bakthat.domain.rotation import Decision, Plan, RotationPolicy, future_dates, mixed_sources, plan
 from bakthat.errors import BackupNotFound, BakthatError
 from bakthat.usecases.choosing import not_found
 from bakthat.usecases.delete import remove
@@ -89,7 +89,8 @@ def _series(filename: str, destination_name: str, tools: Tools) -> tuple[Destina
 def _carry_out(
     planned: Plan, destination: Destination, tools: Tools, dry_run: bool, on_plan: Callable[[Plan], None]
 ) -> Retention:
-    for line in mixed_sources(decision.backup for decision in planned.keep + planned.drop):
+    series = [decision.backup for decision in planned.keep + planned.drop]
+    for line in mixed_sources(series) + future_dates(series, tools.clock()):
         tools.notice(line)
     on_plan(planned)
     if dry_run:

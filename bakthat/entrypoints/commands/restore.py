@@ -9,10 +9,12 @@ import click
 from bakthat.domain.objects import Tier
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.options import Settings, ask_password, common, destination_option, identity_option, json_option
+from bakthat.errors import UsageError
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--from", "place", metavar="PLACE", help="s3://bucket/key or a file, without any database.")
 @destination_option
 @click.option("--target", default=".", metavar="DIR", type=click.Path(), help="Where to (default: here).")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
@@ -24,7 +26,8 @@ from bakthat.entrypoints.options import Settings, ask_password, common, destinat
 @common
 def restore(
     settings: Settings,
-    name: str,
+    name: str | None,
+    place: str | None,
     destination: str | None,
     target: str,
     overwrite: bool,
@@ -39,17 +42,24 @@ def restore(
     From Glacier the first call starts the retrieval and says when to come back (exit code 75).
     """
     with settings.opened() as bakthat:
-        restored = bakthat.restore_with_report(
-            name,
-            destination,
-            target=target,
-            overwrite=overwrite,
-            identities=identities,
-            only=only,
-            tier=Tier(tier) if tier is not None else None,
-            wait=wait,
-            ask=ask_password,
-        )
+        if name is not None and place is None:
+            restored = bakthat.restore_with_report(
+                name,
+                destination,
+                target=target,
+                overwrite=overwrite,
+                identities=identities,
+                only=only,
+                tier=Tier(tier) if tier is not None else None,
+                wait=wait,
+                ask=ask_password,
+            )
+        elif place is not None and name is None:
+            restored = bakthat.restore_from(
+                place, target=target, overwrite=overwrite, identities=identities, only=only, ask=ask_password
+            )
+        else:
+            raise UsageError("restore wants either the NAME of a backup or --from PLACE")
     if as_json:
         terminal.result_json(restored.backup.as_record())
         return

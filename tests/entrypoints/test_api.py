@@ -1,0 +1,170 @@
+"""The Python face: every verb, with ports handed in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bakthat.adapters.memory_config import MemoryConfig
+
+import bakthat as library
+from bakthat import Bakthat, Profile, open_profile
+from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.errors import InvalidInterval, InvalidPolicy, ProfileNotFound, UnknownDestination, UsageError
+from bakthat.testing.toolbox import SteppedClock
+
+
+def test_the_life_of_a_backup(bakthat: Bakthat, tree: Path, tmp_path: Path) -> None:
+    made = bakthat.backup(tree, tags="web daily")
+    assert bakthat.show("sit") == [made]
+    assert bakthat.restore("site", target=tmp_path / "out") == made
+    assert (tmp_path / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"
+    assert bakthat.verify("site")[0].error is None
+    assert bakthat.delete("site").is_deleted
+    assert bakthat.show() == []
+
+
+def test_tags_are_text_or_a_list(bakthat: Bakthat, tree: Path) -> None:
+    assert bakthat.backup(tree, tags=["a", "b"]).tags == bakthat.backup(tree, tags="a b").tags == ("a", "b")
+
+
+def test_a_password_seals_and_opens(bakthat: Bakthat, tree: Path, tmp_path: Path) -> None:
+    made = bakthat.backup(tree, password="secret")
+    assert made.is_encrypted
+    bakthat.restore("site", target=tmp_path / "out", password="secret")
+
+
+def test_an_empty_password_means_plain_whatever_the_environment_says(
+    store: MemoryObjectStore, repo: MemoryRepo, tree: Path
+) -> None:
+    bakthat = open_profile(Profile(), store=store, repo=repo, environment={"BAKTHAT_PASSWORD": "secret"})
+    assert not bakthat.backup(tree, password="").is_encrypted
+    assert bakthat.backup(tree).is_encrypted
+
+
+def test_removing_by_age_gives_back_what_is_gone(bakthat: Bakthat, clock: SteppedClock, tree: Path) -> None:
+    old = bakthat.backup(tree)
+    clock.forward(days=40)
+    bakthat.backup(tree)
+    assert [gone.stored_filename for gone in bakthat.remove_older_than("site", "1M")] == [old.stored_filename]
+
+
+def test_a_wrong_interval_is_refused_before_anything_is_opened(bakthat: Bakthat) -> None:
+    with pytest.raises(InvalidInterval):
+        bakthat.remove_older_than("site", "3X", "no such destination")
+
+
+def test_rotation_uses_the_profiles_policy(bakthat: Bakthat, clock: SteppedClock, tree: Path) -> None:
+    for _ in range(4):
+        bakthat.backup(tree)
+        clock.forward(days=1)
+    assert len(bakthat.rotate_backups("site")) == 2
+    assert len(bakthat.show()) == 2
+
+
+def test_without_a_policy_rotation_is_refused(store: MemoryObjectStore, repo: MemoryRepo, tree: Path) -> None:
+    bakthat = open_profile(Profile(), store=store, repo=repo)
+    bakthat.backup(tree)
+    with pytest.raises(InvalidPolicy, match="configure_backups_rotation"):
+        bakthat.rotate_backups("site")
+
+
+def test_sync_finds_everything_again(bakthat: Bakthat, store: MemoryObjectStore, tree: Path) -> None:
+    made = bakthat.backup(tree)
+    elsewhere = open_profile(Profile(), store=store, repo=MemoryRepo())
+    assert elsewhere.sync().added == (made,)
+    assert elsewhere.show() == [made]
+
+
+def test_a_profile_comes_from_any_config_source(store: MemoryObjectStore) -> None:
+    config = MemoryConfig([Profile(name="default"), Profile(name="other", compress=False)])
+    assert open_profile("other", config=config, store=store).profile.compress is False
+    with pytest.raises(ProfileNotFound):
+        open_profile("absent", config=config)
+
+
+def test_an_unknown_destination_suggests_the_nearest(bakthat: Bakthat, tree: Path) -> None:
+    with pytest.raises(UnknownDestination, match="did you mean local"):
+        bakthat.backup(tree, "locale")
+
+
+def test_restore_from_a_file_needs_no_record(
+    bakthat: Bakthat, store: MemoryObjectStore, tree: Path, tmp_path: Path
+) -> None:
+    made = bakthat.backup(tree, password="secret")
+    with store.open(made.stored_filename) as reader:
+        (tmp_path / made.stored_filename).write_bytes(reader.read())
+    elsewhere = open_profile(Profile(), store=MemoryObjectStore(), repo=MemoryRepo(), environment={})
+    elsewhere.restore_from(str(tmp_path / made.stored_filename), target=tmp_path / "out", password="secret")
+    assert (tmp_path / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"
+
+
+@pytest.mark.parametrize("place", ["s3://", "s3://bucket", "s3://bucket/", "/"])
+def test_a_place_that_is_no_object_is_refused(bakthat: Bakthat, place: str) -> None:
+    with pytest.raises(UsageError):
+        bakthat.restore_from(place)
+
+
+def test_the_public_names_are_these() -> None:
+    assert library.__all__ == [
+        "BakHelper",
+        "Backup",
+        "Bakthat",
+        "Events",
+        "KeyValue",
+        "Profile",
+        "Progress",
+        "RotationPolicy",
+        "backup",
+        "delete",
+        "delete_older_than",
+        "errors",
+        "open_profile",
+        "remove_older_than",
+        "restore",
+        "rotate_backups",
+        "show",
+        "sync",
+        "verify",
+    ]
+
+
+@pytest.mark.parametrize("name", library.__all__)
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    assert getattr(library, name).__doc__
+
+
+def test_the_verbs_of_a_profile_are_these() -> None:
+    names = [name for name in vars(Bakthat) if not name.startswith("_")]
+    assert sorted(names) == [
+        "backup",
+        "delete",
+        "remove_older_than",
+        "remove_older_than_with_report",
+        "restore",
+        "restore_from",
+        "restore_with_report",
+        "rotate_backups",
+        "rotate_backups_with_report",
+        "show",
+        "sync",
+        "tools",
+        "value_keys",
+        "verify",
+    ]
+
+
+def test_importing_bakthat_imports_nothing_else() -> None:
+    code = "import sys, bakthat; print({'boto3', 'peewee', 'yaml', 'cryptography', 'click'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_opening_a_profile_creates_nothing(tmp_path: Path) -> None:
+    code = "import bakthat; bakthat.open_profile(); bakthat.show()"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,53 @@
+"""`BakHelper`: a temporary working directory that is current inside, and gone afterwards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bakthat import BakHelper, Bakthat
+from bakthat.testing.toolbox import SteppedClock
+
+
+def test_what_is_dumped_into_it_is_backed_up_under_its_name(bakthat: Bakthat, tmp_path: Path) -> None:
+    with BakHelper("mysql", tags=["db"], bakthat=bakthat) as helper:
+        Path("dump.sql").write_text("create table t")
+        made = helper.backup()
+    assert (made.filename, made.tags, made.is_encrypted) == ("mysql", ("db",), False)
+    bakthat.restore("mysql", target=tmp_path)
+    assert [path.name for path in tmp_path.rglob("*.sql")] == ["dump.sql"]
+
+
+def test_the_directory_is_current_inside_and_removed_afterwards(bakthat: Bakthat) -> None:
+    before = os.getcwd()
+    with BakHelper("x", bakthat=bakthat) as helper:
+        assert os.path.samefile(os.getcwd(), helper.tmpd)
+    assert os.getcwd() == before
+    assert not os.path.exists(helper.tmpd)
+
+
+def test_it_is_removed_after_an_exception_too(bakthat: Bakthat) -> None:
+    before = os.getcwd()
+    helper = BakHelper("x", bakthat=bakthat)
+    with pytest.raises(RuntimeError), helper:
+        raise RuntimeError
+    assert (os.getcwd(), os.path.exists(helper.tmpd)) == (before, False)
+
+
+def test_a_password_seals_and_restores(bakthat: Bakthat) -> None:
+    with BakHelper("db", password="secret", bakthat=bakthat) as helper:
+        Path("dump").write_text("x")
+        assert helper.backup().is_encrypted
+        helper.restore(target="again")
+        assert len(list(Path("again").rglob("dump"))) == 1
+
+
+def test_it_rotates_and_removes_its_own_series(bakthat: Bakthat, clock: SteppedClock) -> None:
+    with BakHelper("db", bakthat=bakthat) as helper:
+        for _ in range(4):
+            helper.backup()
+            clock.forward(days=1)
+        assert len(helper.rotate()) == 2
+        assert len(helper.delete_older_than(interval="1D")) == 1

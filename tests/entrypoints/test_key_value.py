@@ -1,0 +1,116 @@
+"""`KeyValue`: JSON values in a store, today's and those of 2013."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from bakthat import Bakthat, KeyValue
+from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.domain.backup import Backup, backend_hash, from_epoch
+from bakthat.errors import BackupNotFound, InvalidName, PayloadDamaged, UsageError, WrongPassword
+from tests.fixtures.beefish_2013 import encrypt
+
+
+@pytest.fixture
+def values(bakthat: Bakthat) -> KeyValue:
+    return KeyValue(bakthat=bakthat)
+
+
+def of_2013(store: MemoryObjectStore, repo: MemoryRepo, key: str, content: bytes, **metadata: bool) -> None:
+    """What 2013's `set_key` left in bucket and database."""
+    store.put(key, io.BytesIO(content))
+    repo.add(
+        Backup(
+            backend="s3",
+            backend_hash=backend_hash(None, store.location),
+            backup_date=from_epoch(1362512175),
+            filename=key,
+            stored_filename=key,
+            size=len(content),
+            last_updated=from_epoch(1362512175),
+            metadata={"KeyValue": True, "is_enc": False, "is_gzipped": False, **metadata},
+        )
+    )
+
+
+@pytest.mark.parametrize("value", [None, 1, "text", ["a", {"b": 2}], {"any": "json", "ü": [1.5, True]}])
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_value_comes_back(values: KeyValue, value: object, compress: bool) -> None:
+    values.set_key("k", value, compress=compress)
+    assert values.get_key("k") == value
+
+
+def test_a_value_is_replaced(values: KeyValue, bakthat: Bakthat) -> None:
+    values.set_key("k", 1)
+    values.set_key("k", 2)
+    assert values.get_key("k") == 2
+    assert len(bakthat.show()) == 1
+
+
+def test_a_sealed_value_opens_with_its_password(values: KeyValue, store: MemoryObjectStore) -> None:
+    values.set_key("k", {"secret": "value"}, password="pw")
+    with store.open("k") as reader:
+        assert reader.read().startswith(b"age-encryption.org/v1\n")
+    assert values.get_key("k", password="pw") == {"secret": "value"}
+    with pytest.raises(WrongPassword):
+        values.get_key("k", password="other")
+
+
+def test_an_absent_key_gives_the_default(values: KeyValue) -> None:
+    assert values.get_key("k") is None
+    assert values.get_key("k", default=3) == 3
+
+
+def test_a_deleted_key_is_gone_and_can_be_set_again(values: KeyValue, bakthat: Bakthat) -> None:
+    values.set_key("k", 1)
+    assert values.delete_key("k") is True
+    assert values.delete_key("k") is False
+    assert (values.get_key("k"), bakthat.show()) == (None, [])
+    values.set_key("k", 2)
+    assert values.get_key("k") == 2
+
+
+def test_show_lists_and_restore_brings_a_value(values: KeyValue, bakthat: Bakthat, tmp_path: Path) -> None:
+    values.set_key("settings", {"a": 1})
+    assert [backup.filename for backup in bakthat.show("sett")] == ["settings"]
+    bakthat.restore("settings", target=tmp_path)
+    assert json.loads((tmp_path / "settings").read_text()) == {"a": 1}
+
+
+def test_what_json_cannot_hold_is_refused(values: KeyValue) -> None:
+    with pytest.raises(UsageError, match="JSON"):
+        values.set_key("k", {1, 2})
+
+
+def test_a_key_that_could_leave_the_store_is_refused(values: KeyValue) -> None:
+    with pytest.raises(InvalidName):
+        values.set_key("../k", 1)
+
+
+def test_a_store_that_cannot_sign_says_so(values: KeyValue) -> None:
+    values.set_key("k", 1)
+    with pytest.raises(UsageError, match="URL"):
+        values.get_key_url("k", 60)
+    with pytest.raises(BackupNotFound):
+        values.get_key_url("absent", 60)
+
+
+def test_a_damaged_value_is_told(values: KeyValue, store: MemoryObjectStore) -> None:
+    values.set_key("k", 1)
+    store.put("k", io.BytesIO(b"noise"), replace=True)
+    with pytest.raises(PayloadDamaged):
+        values.get_key("k")
+
+
+def test_values_of_2013_are_read(values: KeyValue, store: MemoryObjectStore, repo: MemoryRepo) -> None:
+    of_2013(store, repo, "plain", b'{"a": 1}')
+    of_2013(store, repo, "zipped", gzip.compress(b'{"a": 2}'), is_gzipped=True)
+    of_2013(store, repo, "sealed", encrypt(gzip.compress(b'{"a": 3}'), b"password"), is_gzipped=True, is_enc=True)
+    assert [values.get_key("plain"), values.get_key("zipped")] == [{"a": 1}, {"a": 2}]
+    assert values.get_key("sealed", password="password") == {"a": 3}

@@ -1,0 +1,145 @@
+"""Where keys come from, and in which order."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bakthat.adapters.key_files import keygen, write_key_file
+from bakthat.domain.backup import Backup, from_epoch
+from bakthat.domain.payload import Keys
+from bakthat.domain.profile import Profile
+from bakthat.entrypoints.keys import opening_keys, sealing_keys
+from bakthat.errors import ConfigError, UsageError
+from bakthat.testing.toolbox import SteppedClock
+
+PAIR = keygen(clock=SteppedClock())
+COMMAND = (sys.executable, "-c", "print('from the command')")
+ENVIRONMENT = {"BAKTHAT_PASSWORD": "from the environment"}
+
+
+def sealed(scheme: str | None) -> Backup:
+    encryption = {"encryption": {"scheme": scheme}} if scheme else {}
+    return Backup(
+        backend="s3",
+        backup_date=from_epoch(0),
+        filename="site",
+        stored_filename="site.20260102030405.tgz.enc",
+        size=1,
+        last_updated=from_epoch(0),
+        metadata={"is_enc": True, **encryption},
+    )
+
+
+def ask() -> str:
+    return "from a person"
+
+
+def never() -> str:
+    raise AssertionError("asked")
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    write_key_file(tmp_path / "key", PAIR)
+    return tmp_path / "key"
+
+
+# sealing
+
+
+def test_recipients_come_first_and_exclude_a_password() -> None:
+    profile = Profile(recipients=(PAIR.recipient,), password_command=COMMAND)
+    assert sealing_keys(profile, ask=never, environment=ENVIRONMENT) == Keys(recipients=(PAIR.recipient,))
+
+
+def test_the_argument_comes_before_the_environment() -> None:
+    keys = sealing_keys(Profile(), password="argument", ask=never, environment=ENVIRONMENT)
+    assert keys.passphrase == "argument"
+
+
+def test_the_environment_comes_before_the_command() -> None:
+    keys = sealing_keys(Profile(password_command=COMMAND), ask=never, environment=ENVIRONMENT)
+    assert keys.passphrase == "from the environment"
+
+
+def test_the_command_comes_before_the_person() -> None:
+    keys = sealing_keys(Profile(password_command=COMMAND), ask=never, environment={})
+    assert keys.passphrase == "from the command"
+
+
+def test_the_person_comes_last() -> None:
+    assert sealing_keys(Profile(), ask=ask, environment={}).passphrase == "from a person"
+
+
+def test_nothing_at_all_means_plain() -> None:
+    assert not sealing_keys(Profile(), environment={})
+
+
+def test_a_blank_answer_means_plain() -> None:
+    assert not sealing_keys(Profile(), ask=lambda: "", environment={})
+
+
+def test_a_recipient_and_a_password_are_refused() -> None:
+    with pytest.raises(UsageError, match="never both"):
+        sealing_keys(Profile(), password="x", recipients=[PAIR.recipient], environment={})
+
+
+def test_a_malformed_recipient_says_where_it_stands() -> None:
+    with pytest.raises(UsageError, match="--recipient"):
+        sealing_keys(Profile(), recipients=["age1wrong"], environment={})
+    with pytest.raises(UsageError, match="recipients of profile 'default'"):
+        sealing_keys(Profile(recipients=("age1wrong",)), environment={})
+
+
+def test_a_command_that_fails_is_an_error_and_no_plain_backup() -> None:
+    profile = Profile(password_command=(sys.executable, "-c", "raise SystemExit(1)"))
+    with pytest.raises(ConfigError):
+        sealing_keys(profile, environment={})
+
+
+# opening
+
+
+def test_a_backup_to_recipients_wants_the_key_file_and_asks_nobody(key_file: Path) -> None:
+    keys = opening_keys(sealed("age-x25519"), Profile(identity=str(key_file)), ask=never, environment=ENVIRONMENT)
+    assert keys == Keys(identities=(PAIR.identity,))
+
+
+def test_a_given_key_file_comes_before_the_profiles(key_file: Path) -> None:
+    keys = opening_keys(
+        sealed("age-x25519"), Profile(identity="/no/such/file"), identities=[str(key_file)], environment={}
+    )
+    assert keys.identities == (PAIR.identity,)
+
+
+def test_a_backup_with_a_password_does_not_read_the_key_file() -> None:
+    keys = opening_keys(sealed("age-scrypt"), Profile(identity="/no/such/file"), ask=ask, environment={})
+    assert keys == Keys(passphrase="from a person")
+
+
+def test_the_environment_counts_for_restore_too() -> None:
+    keys = opening_keys(sealed("age-scrypt"), Profile(), ask=never, environment=ENVIRONMENT)
+    assert keys.passphrase == "from the environment"
+
+
+def test_when_nobody_knows_the_scheme_the_key_file_is_tried_and_nobody_asked(key_file: Path) -> None:
+    keys = opening_keys(sealed(None), Profile(identity=str(key_file)), ask=never, environment={})
+    assert keys == Keys(identities=(PAIR.identity,))
+
+
+def test_when_nobody_knows_the_scheme_and_there_is_no_key_file_a_person_is_asked() -> None:
+    assert opening_keys(sealed(None), Profile(), ask=ask, environment={}).passphrase == "from a person"
+
+
+def test_a_missing_key_file_is_an_error() -> None:
+    with pytest.raises(UsageError, match="/no/such/file"):
+        opening_keys(sealed("age-x25519"), Profile(), identities=["/no/such/file"], environment={})
+
+
+def test_secrets_do_not_show_in_repr() -> None:
+    shown = repr(Keys(passphrase="secret", identities=("AGE-SECRET-KEY-1X",)))
+    assert "secret" not in shown
+    assert "AGE-SECRET" not in shown
