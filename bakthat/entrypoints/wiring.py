@@ -163,16 +163,14 @@ class Destinations:
         owner = s3_owner(self._profile)
         from bakthat.adapters.s3 import S3ObjectStore
 
-        return ObjectDestination(owner, S3ObjectStore.from_profile(self._profile), thaw=self._thaw())
+        return ObjectDestination(owner, S3ObjectStore.from_profile(self._profile), thaw=self._thaw)
 
-    def _thaw(self) -> Appointments | None:
-        """How frozen objects of the bucket are asked for; S3-compatible stores freeze none."""
-        if self._profile.endpoint_url and not self._profile.glacier_storage_class:
-            return None
-        from bakthat.adapters.s3_cold import S3Thaw
+    def _thaw(self) -> Appointments:
+        """How objects of the bucket are asked for that a lifecycle rule has frozen."""
+        from bakthat.adapters.s3_cold import S3ColdStore
 
-        thaw = S3Thaw.from_profile(self._profile)
-        return Appointments(thaw, self._repo, clock=self._clock, notice=self._notice)
+        archives = S3ColdStore.of_bucket(self._profile)
+        return Appointments(archives, self._repo, clock=self._clock, notice=self._notice)
 
     def _glacier(self) -> Destination:
         """The vault that the profile names, else the archive class of its bucket."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -21,8 +21,8 @@ from bakthat.usecases.destination import Destination, Found
 class ObjectDestination(Destination):
     """Archives are objects under their stored filenames, their catalog entries beside them."""
 
-    def __init__(self, owner: Owner, objects: ObjectStore, *, thaw: Appointments | None = None) -> None:
-        """thaw: how objects that a lifecycle rule has frozen are asked for, None where the store cannot freeze any."""
+    def __init__(self, owner: Owner, objects: ObjectStore, *, thaw: Callable[[], Appointments] | None = None) -> None:
+        """thaw: makes what asks for objects that a lifecycle rule has frozen; None where the store freezes none."""
         self.owner = owner
         self.objects = objects
         self.catalog = objects
@@ -41,11 +41,11 @@ class ObjectDestination(Destination):
                 if self._thaw is None:
                     raise
                 name = backup.stored_filename
-                reader = stack.enter_context(self._thaw.opened(name, ArchiveId(name), tier))
+                reader = stack.enter_context(self._thaw().opened(name, ArchiveId(name), tier))
             yield reader
 
     def usual_wait(self, tier: Tier | None) -> Wait | None:
-        return self._thaw.usual_wait(tier) if self._thaw is not None else None
+        return self._thaw().usual_wait(tier) if self._thaw is not None else None
 
     def is_gone(self, backup: Backup) -> bool:
         try:

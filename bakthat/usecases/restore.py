@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -90,7 +91,7 @@ def _restored(backup: Backup, report: UnpackReport, tools: Tools) -> Restored:
 @contextmanager
 def _opened(backup: Backup, destination: Destination, request: RestoreRequest, tools: Tools) -> Iterator[BinaryIO]:
     """The stored bytes; with `wait`, once their retrieval is ready."""
-    pauses = retrieval.pauses(destination.usual_wait(request.tier))
+    pauses: Iterator[timedelta] | None = None
     with ExitStack() as stack:
         while True:
             try:
@@ -98,6 +99,7 @@ def _opened(backup: Backup, destination: Destination, request: RestoreRequest, t
             except RetrievalPending as pending:
                 if not request.wait:
                     raise
+                pauses = pauses or retrieval.pauses(destination.usual_wait(request.tier))
                 _wait(pending, next(pauses).total_seconds(), tools)
             else:
                 break
