@@ -37,6 +37,7 @@ _REPORT_EVERY = 256 * 1024
 _NOTICES_LIMIT = 100
 # An empty part of a path, or one of one or two dots
 _ODD_PART = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")
+_FILE, _DIRECTORY = Kind.FILE, Kind.DIRECTORY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What is kept for the case that a hard link needs it takes at most this part of the free space
 _KEPT_PART = 4
@@ -239,9 +240,9 @@ class _Extraction:
             if tree is None:
                 continue
             parent, _, name = path.rpartition(b"/")
-            if member.kind is Kind.FILE:
+            if member.kind is _FILE:
                 self._file(tree, tree.directory(parent), name, path, member, reader)
-            elif member.kind is Kind.DIRECTORY:
+            elif member.kind is _DIRECTORY:
                 self._directory(tree, tree.directory(parent), name, path, member)
             elif member.kind is Kind.SYMLINK:
                 self._symlink(tree, tree.directory(parent), name, path, member)
@@ -299,7 +300,7 @@ class _Extraction:
                 self._landing.check(root)
                 self.units[root] = None
             return True
-        is_directory = kind is Kind.DIRECTORY
+        is_directory = kind is _DIRECTORY
         if not below:
             # Patterns start below the root; only if that is a file can it be meant itself
             if is_directory:
@@ -323,7 +324,7 @@ class _Extraction:
     def _tree_of_the_kept(self, path: bytes, member: Member) -> _Tree | None:
         """Where to put what is not wanted: a hard link that is wanted may turn out to be another name of it, and it
         does not come a second time. None if that cannot be, or it is too much to keep."""
-        if member.kind is Kind.DIRECTORY:
+        if member.kind is _DIRECTORY:
             # Perhaps on the way to something that is wanted
             self._new.directories[path] = self._attributes(member)
             return None
@@ -334,7 +335,7 @@ class _Extraction:
             self._kept = _Tree(self._kept_root, 0o700)
             space = os.fstatvfs(self._kept_root)
             self._room = space.f_bavail * space.f_frsize // _KEPT_PART
-        if member.kind is Kind.FILE:
+        if member.kind is _FILE:
             if member.size > self._room:
                 return None
             self._room -= member.size
