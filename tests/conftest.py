@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 pytest_plugins = [
+    "tests.fixtures.command_line",
     "tests.fixtures.machine",
     "tests.fixtures.s3_servers",
     "tests.fixtures.postgresql",

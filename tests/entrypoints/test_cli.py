@@ -1,0 +1,379 @@
+"""The command line, as readable transcripts: a command, what it printed, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.command_line import CommandLine
+
+NAME = r"site\.\d{14}\.tgz"
+
+
+@pytest.fixture
+def site(bakthat_command: CommandLine) -> Path:
+    root = bakthat_command.here / "site"
+    root.mkdir()
+    (root / "index.html").write_text("<h1>hello</h1>")
+    (root / "about.html").write_text("about")
+    return root
+
+
+@pytest.fixture
+def stored(bakthat_command: CommandLine, site: Path) -> str:
+    """A plain backup of `site` in the local folder; its stored filename."""
+    said = bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
+    assert said.code == 0, said.err
+    return said.out.strip()
+
+
+# a life without any account
+
+
+def test_a_first_backup_needs_no_account(bakthat_command: CommandLine, site: Path) -> None:
+    said = bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
+    assert said.code == 0
+    assert re.fullmatch(NAME, said.out.strip())
+    assert re.search(r"Backed up 2 files \(19 B\) to file:///.*: \d+ B, not encrypted\.", said.err)
+
+
+def test_the_current_directory_is_the_default(bakthat_command: CommandLine, site: Path) -> None:
+    bakthat_command.here = site
+    assert re.fullmatch(NAME, bakthat_command("backup", "-d", "local", "--prompt", "no").out.strip())
+
+
+def test_quiet_prints_the_result_alone(bakthat_command: CommandLine, site: Path) -> None:
+    said = bakthat_command("backup", "site", "-d", "local", "--prompt", "no", "-q")
+    assert (len(said.lines), said.err) == (1, "")
+
+
+def test_show_lists_date_backend_size_name_and_tags(bakthat_command: CommandLine, site: Path) -> None:
+    bakthat_command("backup", "site", "-d", "local", "--prompt", "no", "-t", "web daily")
+    (line,) = bakthat_command("show").lines
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\dZ\tlocal   \t +\d+ B\t{NAME} \(web daily\)", line)
+
+
+def test_show_of_nothing_says_so(bakthat_command: CommandLine) -> None:
+    said = bakthat_command("show")
+    assert (said.code, said.out, said.err) == (0, "", "No backups.\n")
+    assert bakthat_command.files() == []
+
+
+def test_show_searches_substrings_and_tags(bakthat_command: CommandLine, stored: str) -> None:
+    assert len(bakthat_command("show", "sit").lines) == 1
+    assert bakthat_command("show", "other").lines == []
+    assert bakthat_command("show", "-t", "web").lines == []
+    assert bakthat_command("show", "-d", "s3").lines == []
+
+
+def test_json_is_the_record(bakthat_command: CommandLine, stored: str) -> None:
+    (record,) = json.loads(bakthat_command("show", "--json").out)
+    assert sorted(record) == [
+        "backend",
+        "backend_hash",
+        "backup_date",
+        "filename",
+        "is_deleted",
+        "last_updated",
+        "metadata",
+        "size",
+        "stored_filename",
+        "tags",
+    ]
+    assert record["stored_filename"] == stored
+
+
+def test_restore_brings_the_files_back(bakthat_command: CommandLine, stored: str) -> None:
+    said = bakthat_command("restore", "site", "-d", "local", "--target", "out")
+    assert (said.code, said.out, said.err) == (0, "out/site\n", f"Restored {stored}: 2 files (19 B).\n")
+    assert (bakthat_command.here / "out" / "site" / "about.html").read_text() == "about"
+
+
+def test_restore_refuses_what_is_there_and_names_the_way_out(bakthat_command: CommandLine, stored: str) -> None:
+    said = bakthat_command("restore", "site", "-d", "local")
+    assert said.code == 1
+    assert re.fullmatch(r"bakthat: .*site exists already; --overwrite replaces it.*\n", said.err)
+
+
+def test_restore_overwrites_when_told_to(bakthat_command: CommandLine, stored: str, site: Path) -> None:
+    (site / "index.html").write_text("broken")
+    assert bakthat_command("restore", "site", "-d", "local", "--overwrite").code == 0
+    assert (site / "index.html").read_text() == "<h1>hello</h1>"
+
+
+def test_restore_of_a_part(bakthat_command: CommandLine, stored: str) -> None:
+    bakthat_command("restore", "site", "-d", "local", "--target", "out", "--only", "about*")
+    assert os.listdir(bakthat_command.here / "out" / "site") == ["about.html"]
+
+
+def test_restore_from_a_file_alone(bakthat_command: CommandLine, stored: str) -> None:
+    archive = bakthat_command.home / ".bakthat" / "store" / stored
+    (bakthat_command.home / ".bakthat.sqlite").unlink()
+    assert bakthat_command("restore", "--from", str(archive), "--target", "out").code == 0
+    assert (bakthat_command.here / "out" / "site" / "about.html").exists()
+
+
+def test_delete_says_what_it_would_delete_and_then_deletes_it(bakthat_command: CommandLine, stored: str) -> None:
+    dry = bakthat_command("delete", "site", "-d", "local", "--dry-run")
+    assert (dry.out, dry.err) == (f"{stored}\n", f"Would delete {stored} from local.\n")
+    assert len(bakthat_command("show").lines) == 1
+    assert bakthat_command("delete", "site", "-d", "local").err == f"Deleted {stored} from local.\n"
+    assert bakthat_command("show").lines == []
+    assert not [name for name in bakthat_command.files() if "store" in name]
+
+
+def test_names_may_be_written_with_a_hyphen(bakthat_command: CommandLine, stored: str) -> None:
+    for name in ("remove-older-than", "remove_older_than", "delete-older-than", "delete_older_than"):
+        assert bakthat_command(name, "site", "1M", "-d", "local").code == 0
+
+
+def test_verify_tells_how_far_it_checked(bakthat_command: CommandLine, stored: str) -> None:
+    said = bakthat_command("verify", "--all", "-d", "local")
+    assert (said.code, said.out) == (0, f"good\t{stored}\n")
+
+
+def test_verify_of_a_damaged_backup_is_exit_code_5(bakthat_command: CommandLine, stored: str) -> None:
+    archive = bakthat_command.home / ".bakthat" / "store" / stored
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    said = bakthat_command("verify", "site", "-d", "local")
+    assert said.code == 5
+    assert said.out.startswith(f"BAD\t{stored}\t")
+
+
+def test_sync_rebuilds_a_lost_database(bakthat_command: CommandLine, stored: str) -> None:
+    before = bakthat_command("show", "--json").out
+    (bakthat_command.home / ".bakthat.sqlite").unlink()
+    assert bakthat_command("sync", "-d", "local").out == f"added\t{stored}\n"
+    assert bakthat_command("show", "--json").out == before
+
+
+def test_rotation_shows_the_same_table_for_a_dry_run_and_a_real_one(bakthat_command: CommandLine, stored: str) -> None:
+    bakthat_command.configure({"default": {"rotation": {"days": 1}}})
+    bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
+    dry = bakthat_command("rotate_backups", "site", "-d", "local", "--dry-run")
+    real = bakthat_command("rotate_backups", "site", "-d", "local")
+    assert dry.lines[:2] == real.lines
+    assert [line.split()[0] for line in real.lines] == ["keep", "keep"]
+
+
+def test_rotation_without_a_policy_names_the_command(bakthat_command: CommandLine, stored: str) -> None:
+    said = bakthat_command("rotate_backups", "site", "-d", "local")
+    assert said.code == 2
+    assert "configure_backups_rotation" in said.err
+
+
+# passwords and keys
+
+
+def test_a_password_from_the_environment_seals_and_opens(bakthat_command: CommandLine, site: Path) -> None:
+    bakthat_command.environment = {"BAKTHAT_PASSWORD": "secret"}
+    said = bakthat_command("backup", "site", "-d", "local")
+    assert said.out.strip().endswith(".tgz.enc")
+    assert bakthat_command("restore", "site", "-d", "local", "--target", "out").code == 0
+
+
+def test_a_wrong_password_is_exit_code_5_and_leaves_nothing(bakthat_command: CommandLine, site: Path) -> None:
+    bakthat_command("backup", "site", "-d", "local", BAKTHAT_PASSWORD="secret")
+    said = bakthat_command("restore", "site", "-d", "local", "--target", "out", BAKTHAT_PASSWORD="wrong")
+    assert said.code == 5
+    assert "wrong" not in said.err.replace("wrong password", "")
+    assert not (bakthat_command.here / "out").exists()
+
+
+def test_without_a_terminal_and_a_password_nothing_hangs(bakthat_command: CommandLine, site: Path) -> None:
+    said = bakthat_command("backup", "site", "-d", "local")
+    assert said.code == 2
+    assert "BAKTHAT_PASSWORD" in said.err
+    assert "--prompt no" in said.err
+    assert "store" not in "".join(bakthat_command.files())
+
+
+def test_restoring_without_a_terminal_and_a_password_nothing_hangs(bakthat_command: CommandLine, site: Path) -> None:
+    bakthat_command("backup", "site", "-d", "local", BAKTHAT_PASSWORD="secret")
+    said = bakthat_command("restore", "site", "-d", "local", "--target", "out")
+    assert said.code == 5
+    assert "BAKTHAT_PASSWORD" in said.err
+
+
+def test_a_key_pair_seals_on_one_side_and_opens_on_the_other(bakthat_command: CommandLine, site: Path) -> None:
+    made = bakthat_command("keygen", "-o", "key")
+    recipient = made.out.strip()
+    assert (made.code, (bakthat_command.here / "key").stat().st_mode & 0o777) == (0, 0o600)
+    assert bakthat_command("backup", "site", "-d", "local", "-r", recipient).code == 0
+    without = bakthat_command("restore", "site", "-d", "local", "--target", "out")
+    assert (without.code, "-i" in without.err) == (5, True)
+    assert bakthat_command("restore", "site", "-d", "local", "--target", "out", "-i", "key").code == 0
+
+
+def test_a_key_is_never_overwritten(bakthat_command: CommandLine) -> None:
+    bakthat_command("keygen", "-o", "key")
+    before = (bakthat_command.here / "key").read_text()
+    assert bakthat_command("keygen", "-o", "key").code == 1
+    assert (bakthat_command.here / "key").read_text() == before
+
+
+# incomplete
+
+
+def test_an_incomplete_backup_is_exit_code_3_and_names_the_file(
+    bakthat_command: CommandLine, site: Path, unprivileged
+) -> None:
+    (site / "secret").write_text("x")
+    (site / "secret").chmod(0)
+    done = unprivileged(
+        "-m", "bakthat", "backup", str(site), "-d", "local", "--prompt", "no", env=bakthat_command.env()
+    )
+    assert done.returncode == 3
+    assert "secret" in done.stderr
+    assert "incomplete" in done.stderr
+    assert "[incomplete]" in bakthat_command("show").out
+
+
+# bad input: one line, the exit code, nothing written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["backup", "nowhere", "-d", "local", "--prompt", "no"], 1, "nowhere"),
+        (["backup", "site", "-d", "locale", "--prompt", "no"], 2, "did you mean local"),
+        (["backup", "site", "--prompt", "no"], 2, "bakthat configure"),
+        (["backup", "site", "-d", "local", "--prompt", "no", "-p", "absent"], 2, "absent"),
+        (["backup", "site", "-d", "local", "--prompt", "no", "--name", "a/b"], 2, "--name"),
+        (["backup", "site", "-d", "local", "--prompt", "maybe"], 2, "maybe"),
+        (["backup", "site", "-d", "local", "--exclude-from", "absent", "--prompt", "no"], 2, "absent"),
+        (["backup", "site", "-d", "local", "-r", "age1wrong"], 2, "age1wrong"),
+        (["backup", "site", "-d", "local", "--prompt", "no", "-c", "absent.yml"], 2, "absent.yml"),
+        (["backup", "site", "-d", "glacier", "--prompt", "no"], 2, "glacier_storage_class"),
+        (["restore", "site", "-d", "local"], 1, "site"),
+        (["restore"], 2, "--from"),
+        (["restore", "site", "-d", "local", "--tier", "slow"], 2, "slow"),
+        (["restore", "--from", "absent.tgz"], 4, "absent.tgz"),
+        (["delete", "site", "-d", "local"], 1, "site"),
+        (["remove_older_than", "site", "3X", "-d", "local"], 2, "3X"),
+        (["remove_older_than", "site", "1M", "-d", "local"], 1, "site"),
+        (["verify"], 2, "--all"),
+        (["sync", "-d", "local"], 4, "mounted"),
+        (["frobnicate"], 2, "frobnicate"),
+        (["backup", "--frobnicate"], 2, "--frobnicate"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_its_exit_code(
+    bakthat_command: CommandLine, site: Path, arguments: list[str], code: int, told: str
+) -> None:
+    before = bakthat_command.files()
+    said = bakthat_command(*arguments)
+    assert (said.code, said.out) == (code, "")
+    assert told in said.err
+    assert "Traceback" not in said.err
+    assert len([line for line in said.err.splitlines() if line.startswith("bakthat:")]) == 1
+    assert bakthat_command.files() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("default: [", "line"),
+        ("- a\n- b\n", ".bakthat.yml"),
+        ("default:\n  compress: maybe\n", "compress"),
+        ("default:\n  s3_bucket: 5\n", "s3_bucket"),
+        ("default:\n  max_concurrency: many\n", "max_concurrency"),
+        ("default:\n  rotation: 5\n", "rotation"),
+    ],
+)
+def test_a_broken_configuration_names_file_and_key(
+    bakthat_command: CommandLine, site: Path, text: str, told: str
+) -> None:
+    (bakthat_command.home / ".bakthat.yml").write_text(text)
+    said = bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
+    assert said.code == 2
+    assert told in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_database_that_is_none_is_one_line_that_names_sync(bakthat_command: CommandLine, stored: str) -> None:
+    (bakthat_command.home / ".bakthat.sqlite").write_bytes(b"this is no database" * 100)
+    for rest in bakthat_command.home.glob(".bakthat.sqlite-*"):
+        rest.unlink()
+    said = bakthat_command("show")
+    assert said.code == 1
+    assert "bakthat sync" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_file_name_cannot_steer_the_terminal(bakthat_command: CommandLine) -> None:
+    (bakthat_command.here / "evil\x1b[2Jname").mkdir()
+    said = bakthat_command("backup", "evil\x1b[2Jname", "-d", "local", "--prompt", "no")
+    assert said.code == 0
+    assert "\x1b" not in said.out + said.err + bakthat_command("show").out
+
+
+# help
+
+
+def test_help_names_every_command(bakthat_command: CommandLine) -> None:
+    said = bakthat_command("-h")
+    for name in ("backup", "restore", "show", "delete", "remove_older_than", "rotate_backups", "sync", "verify"):
+        assert f"  {name} " in said.out
+
+
+def test_version(bakthat_command: CommandLine) -> None:
+    assert bakthat_command("--version").out == "bakthat 1.0.0\n"
+
+
+# interruptions
+
+
+def _slow_tree(here: Path) -> Path:
+    """A source that takes a while: 200 MB that do not compress."""
+    root = here / "big"
+    root.mkdir()
+    for number in range(20):
+        (root / str(number)).write_bytes(os.urandom(10_000_000))
+    return root
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_with_its_exit_code_and_leaves_nothing(
+    bakthat_command: CommandLine, number: int, code: int
+) -> None:
+    _slow_tree(bakthat_command.here)
+    running = subprocess.Popen(
+        bakthat_command.command("backup", "big", "-d", "local", "--prompt", "no"),
+        env=bakthat_command.env(),
+        cwd=bakthat_command.here,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    store = bakthat_command.home / ".bakthat" / "store"
+    while not store.exists() and running.poll() is None:
+        time.sleep(0.005)
+    running.send_signal(number)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (code, "")
+    assert "Traceback" not in err
+    assert list(store.iterdir()) == []
+    assert bakthat_command("show").out == ""
+
+
+def test_output_that_nobody_reads_is_no_error(bakthat_command: CommandLine, stored: str) -> None:
+    piped = " ".join([sys.executable, "-m", "bakthat", "show", "|", "true"])
+    done = subprocess.run(piped, shell=True, env=bakthat_command.env(), capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_the_archive_opens_with_tar_alone(bakthat_command: CommandLine, stored: str) -> None:
+    with tarfile.open(bakthat_command.home / ".bakthat" / "store" / stored) as archive:
+        assert "site/index.html" in archive.getnames()
