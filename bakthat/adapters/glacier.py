@@ -114,9 +114,8 @@ class GlacierArchiveStore(ArchiveStore):
 
     `part_size`: bytes, for all uploads, rounded up to what the service takes; None chooses by the size of each archive.
     `max_concurrency`: requests of one upload or download at once. `most_parts`: of one upload.
-
-    Memory: `BUFFERED` bytes of parts, or one part if that is more: an archive of 10 TiB takes parts of 2 GiB. Reading
-    takes `max_concurrency` + 1 times `RANGE`.
+    `buffered`: bytes of parts in memory at once, or one part if that is more: an archive of 10 TiB takes parts of
+    4 GiB. Reading takes `max_concurrency` + 1 times `RANGE`.
     """
 
     minimum_days = 90
@@ -131,6 +130,7 @@ class GlacierArchiveStore(ArchiveStore):
         part_size: int | None = None,
         max_concurrency: int = 4,
         most_parts: int = MOST_PARTS,
+        buffered: int = BUFFERED,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -140,6 +140,7 @@ class GlacierArchiveStore(ArchiveStore):
         self._part_size = _power_of_two(part_size) if part_size is not None else None
         self._concurrency = max(1, max_concurrency)
         self._most_parts = most_parts
+        self._buffered = buffered
         self._clock = clock
         self._sleep = sleep
 
@@ -226,7 +227,7 @@ class GlacierArchiveStore(ArchiveStore):
 
     def _send_parts(self, upload_id: str, head: bytes, body: BinaryIO, part_size: int) -> tuple[list[bytes], int]:
         """The tree hashes of the parts, and the size of all."""
-        buffers = max(1, min(self._concurrency + 1, BUFFERED // part_size))
+        buffers = max(1, min(self._concurrency + 1, self._buffered // part_size))
         hashes: list[bytes] = []
         flying: deque[tuple[Future[bytes], io.BytesIO]] = deque()
         size = 0
@@ -372,7 +373,8 @@ class GlacierArchiveStore(ArchiveStore):
                 self.location, requested=asked, tier=tier, waits=self.usual_waits, now=self._clock()
             )
         if job.get("StatusCode") == "Failed":
-            raise StoreError(f"{self.location}: the retrieval failed ({job.get('StatusMessage') or 'no reason given'})")
+            why = job.get("StatusMessage") or "no reason given"
+            raise RetrievalExpired(f"{self.location}: the retrieval {_short(job_id)} failed ({why}); ask for it again")
         return job
 
     def _expired(self, job_id: JobId) -> RetrievalExpired:

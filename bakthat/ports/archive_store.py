@@ -46,8 +46,9 @@ class ArchiveStore(ABC):
     def open(self, job_id: JobId) -> AbstractContextManager[BinaryIO]:
         """Read what was asked for, from its start to its end, checked against the service's own checksum.
 
-        On entry: `RetrievalPending` while it is not ready; `RetrievalExpired` if it was ready once, or the service has
-        forgotten the job; `StoreError` if the retrieval failed. `read(n)` gives fewer than n bytes only at the end.
+        On entry: `RetrievalPending` while it is not ready; `RetrievalExpired` if it was ready once, if it failed, or if
+        the service has forgotten the job: what is left then is to ask again. `read(n)` gives fewer than n bytes only at
+        the end.
         """
 
     @abstractmethod
