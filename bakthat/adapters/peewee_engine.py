@@ -100,6 +100,10 @@ class Engine(ABC):
     def has_table(self, database: Database, table: str) -> bool:
         """Whether the open database has this table."""
 
+    @abstractmethod
+    def is_unique(self, database: Database, index: str) -> bool:
+        """Whether there is an index of this name that forbids doubles."""
+
     def create(self, database: Database, statements: tuple[str, ...]) -> None:
         """Create a table and its indices."""
         for statement in statements:
@@ -166,6 +170,10 @@ class SqliteFile(Engine):
         query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
         return database.execute_sql(query, (table,)).fetchone() is not None
 
+    def is_unique(self, database: Database, index: str) -> bool:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ? AND sql LIKE 'CREATE UNIQUE %'"
+        return database.execute_sql(query, (index,)).fetchone() is not None
+
     def _database(self, options: str, *pragmas: tuple[str, int]) -> peewee.SqliteDatabase:
         # mode=rw: SQLite itself never creates the file, which it would do readable for everybody.
         uri = f"file:{urllib.parse.quote(self._path)}?{options}"
@@ -193,18 +201,22 @@ class SqliteFile(Engine):
         except OSError:
             return False
 
-    def _switch_to_wal(self, database: peewee.SqliteDatabase) -> None:
+    def _switch_to_wal(self, database: Database) -> None:
         """Stays in the file once done. Where it cannot be done, now (another program has the file open) or ever (some
         network file systems), the journal that is there serves as well, only with more waiting."""
-        database.pragma("busy_timeout", 0)
+        # Not through peewee: its errors are reference cycles that hold a statement of this connection, and a collector
+        # that finalizes it in another thread would wait there for as long as this connection waits for a lock.
+        connection: sqlite3.Connection = database.connection()
+        connection.execute("PRAGMA busy_timeout = 0").close()
         try:
-            if database.pragma("journal_mode") != "wal":
-                database.pragma("journal_mode", "wal")
-        except peewee.OperationalError as error:
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+            if mode != "wal":
+                connection.execute("PRAGMA journal_mode = wal").close()
+        except sqlite3.OperationalError as error:
             if _code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
                 raise
         finally:
-            database.pragma("busy_timeout", int(self._busy_timeout * 1000))
+            connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}").close()
 
     def _exists(self) -> bool:
         with _CREATING:

@@ -76,6 +76,11 @@ class PostgresqlServer(Engine):
         row = database.execute_sql("SELECT to_regclass(%s) IS NOT NULL", (f'"{table}"',)).fetchone()
         return bool(row[0])
 
+    def is_unique(self, database: Database, index: str) -> bool:
+        query = "SELECT indisunique FROM pg_index WHERE indexrelid = to_regclass(%s)"
+        row = database.execute_sql(query, (f'"{index}"',)).fetchone()
+        return row is not None and bool(row[0])
+
     def create(self, database: Database, statements: tuple[str, ...]) -> None:
         def translated(statement: str) -> str:
             statement = statement.replace("INTEGER NOT NULL PRIMARY KEY", "BIGSERIAL PRIMARY KEY")

@@ -68,7 +68,7 @@ class PeeweeRepo(MetadataRepo):
             if _same(backup, namesakes) is not None:
                 place = backup.location or backup.backend
                 raise DuplicateBackup(f"{backup.stored_filename} of {place} is in the database already")
-            _insert(database, row, namesakes)
+            self._insert(database, row, namesakes)
 
     def replace(self, backup: Backup) -> None:
         row = _row(backup)
@@ -88,7 +88,7 @@ class PeeweeRepo(MetadataRepo):
                 namesakes = _namesakes(database, backup)
                 same = _same(backup, namesakes)
                 if same is None:
-                    _insert(database, row, namesakes)
+                    self._insert(database, row, namesakes)
                 elif same[1].last_updated <= backup.last_updated:
                     _execute(database, _UPDATE, *row, same[0])
 
@@ -105,6 +105,18 @@ class PeeweeRepo(MetadataRepo):
         found = [backup for backup in map(_backup, rows) if query.matches(backup)]
         found.sort(key=newest_first, reverse=True)
         return iter(found)
+
+    def _insert(self, database: Database, row: tuple[object, ...], namesakes: list[_Known]) -> None:
+        if namesakes:
+            self._allow_doubles(database, "backups", "stored_filename")
+        _execute(database, _INSERT, *row)
+
+    def _allow_doubles(self, database: Database, table: str, column: str) -> None:
+        """Put a plain index in the place of 2013's unique one on this column; its peewee called both TABLE_COLUMN."""
+        index = f"{table}_{column}"
+        if self._engine.is_unique(database, index):
+            database.execute_sql(f'DROP INDEX "{index}"')
+            database.execute_sql(f'CREATE INDEX "{index}" ON "{table}" ("{column}")')
 
     def _narrowed(self, query: Query) -> tuple[list[str], list[str]] | None:
         """Conditions, and their values, that every backup which the query matches fulfils; `Query.matches` decides
@@ -161,9 +173,8 @@ class PeeweeRepo(MetadataRepo):
         _check_storable(stored_filename)
         with self._engine.writing() as database:
             _execute(database, "DELETE FROM inventory WHERE filename = ?", stored_filename)
-            same_id = _execute(database, "SELECT id FROM inventory WHERE archive_id = ?", archive_id)
-            if same_id.fetchone() is not None:
-                _allow_doubles(database, "inventory", "archive_id")
+            if _execute(database, "SELECT id FROM inventory WHERE archive_id = ?", archive_id).fetchall():
+                self._allow_doubles(database, "inventory", "archive_id")
             statement = "INSERT INTO inventory (filename, archive_id) VALUES (?, ?)"
             _execute(database, statement, stored_filename, archive_id)
 
@@ -187,7 +198,7 @@ class PeeweeRepo(MetadataRepo):
             request = None
             if self._engine.has_table(database, "retrievals"):
                 # Of this very job: 2013 may have put another one in its place.
-                statement = "SELECT requested, tier FROM retrievals WHERE filename = ? AND job_id = ?"
+                statement = "SELECT requested, tier FROM retrievals WHERE filename = ? AND job_id = ? LIMIT 1"
                 request = _execute(database, statement, filename, job_id).fetchone()
         requested, tier = request or (None, None)
         return RetrievalJob(
@@ -246,20 +257,6 @@ def _same(backup: Backup, known: list[_Known]) -> _Known | None:
     very same location comes first."""
     same = [row for row in known if row[1].same_backup_as(backup)]
     return min(same, key=lambda row: row[1].location != backup.location, default=None)
-
-
-def _insert(database: Database, row: tuple[object, ...], namesakes: list[_Known]) -> None:
-    if namesakes:
-        _allow_doubles(database, "backups", "stored_filename")
-    _execute(database, _INSERT, *row)
-
-
-def _allow_doubles(database: Database, table: str, column: str) -> None:
-    """Put a plain index in the place of 2013's unique one on this column."""
-    for index in database.get_indexes(table):
-        if index.unique and list(index.columns) == [column]:
-            database.execute_sql(f'DROP INDEX "{index.name}"')
-            database.execute_sql(f'CREATE INDEX "{table}_{column}" ON "{table}" ("{column}")')
 
 
 # A row and its backup

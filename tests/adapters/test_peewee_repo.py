@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -325,7 +327,12 @@ def test_eight_processes_that_write_at_once_lose_nothing(kind: str, path: Path, 
         )
         for number in processes
     ]
-    won = [json.loads(process.communicate(timeout=60)[0]) for process in running]
+    try:
+        won = [json.loads(process.communicate(timeout=60)[0]) for process in running]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
     repo = open_repo(database)
     backups = {(backup.filename, backup.backend): backup for backup in repo.find(EVERYTHING)}
     each = [f"{number}-{i}" for number in processes for i in rounds]
@@ -362,6 +369,24 @@ def test_a_writer_does_not_wait_for_a_reader(path: Path) -> None:
         other.execute("SELECT * FROM backups").fetchall()
         repo.replace(a_backup(size=1))
         assert [backup.size for backup in repo.find(Query())] == [1]
+
+
+@pytest.fixture
+def eager_collector() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(40, 2, 2)
+    yield
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("eager_collector")
+def test_threads_that_create_a_file_at_once_do_not_block_each_other(tmp_path: Path) -> None:
+    # A collector that finalized a statement of another thread's connection would wait for that thread's lock.
+    for attempt in range(30):
+        repo = PeeweeRepo(SqliteFile(str(tmp_path / str(attempt)), busy_timeout=5))
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(repo.add, [a_backup(filename=f"n{i}") for i in range(6)]))
+        assert len(list(repo.find(Query()))) == 6
 
 
 def test_a_repository_made_before_a_fork_serves_both_processes(path: Path) -> None:
