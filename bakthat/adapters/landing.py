@@ -94,17 +94,17 @@ class Landing:
     def __enter__(self) -> Self:
         try:
             self._open()
+            return self
         except BaseException as error:
-            self._clear(committed=False)
+            self._leave(committed=False)
             if isinstance(error, OSError):
                 raise target_error(error, self._target) from error
             raise
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._clear(committed=kind is None)
+        self._leave(committed=kind is None)
 
     def check(self, path: str | bytes) -> None:
         """Early, before anything is written: raises `TargetExists` if `commit` of this path would."""
@@ -207,7 +207,15 @@ class Landing:
 
     # Leaving
 
-    def _clear(self, *, committed: bool) -> None:
+    def _leave(self, *, committed: bool) -> None:
+        try:
+            self._clear(committed)
+        except KeyboardInterrupt:
+            # An impatient one, for there is a lot to remove: nothing half shall stay, so only the second one counts
+            self._clear(committed)
+            raise
+
+    def _clear(self, committed: bool) -> None:
         try:
             if self._private >= 0 and not self._keep:
                 self._remove_private(committed)
@@ -216,15 +224,21 @@ class Landing:
                 with contextlib.suppress(OSError):
                     os.rmdir(self._name, dir_fd=self._into)
         finally:
-            for fd in (self.fd, self._private, self._into):
-                if fd >= 0:
-                    os.close(fd)
-            self.fd = self._private = self._into = -1
+            if self.fd >= 0:
+                fd, self.fd = self.fd, -1
+                os.close(fd)
+            if self._private >= 0:
+                fd, self._private = self._private, -1
+                os.close(fd)
+            if self._into >= 0:
+                fd, self._into = self._into, -1
+                os.close(fd)
             for path in reversed(self._created):
                 with contextlib.suppress(OSError):  # goes only if it is empty, that is, if nothing was committed
                     os.rmdir(path)
 
     def _remove_private(self, committed: bool) -> None:
+        _retire_old(self._private)
         failure = empty(self._private)
         try:
             os.rmdir(self._name, dir_fd=self._into)
@@ -253,6 +267,7 @@ class Landing:
                     continue
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._give_back(fd)
+                _retire_old(fd)
                 if empty(fd) is None:
                     os.rmdir(name, dir_fd=self._into)
 
@@ -319,6 +334,13 @@ class Landing:
 
     def _path_of(self, path: bytes) -> str:
         return os.path.join(self._target, os.fsdecode(path)) if path else os.fspath(self._target)
+
+
+def _retire_old(private: int) -> None:
+    """What is still in `old` has been replaced for good. In one step, before any of it is removed, so that a sweep
+    after a kill does not take the rest for something to give back."""
+    with contextlib.suppress(FileNotFoundError):
+        os.rename("old", "replaced", src_dir_fd=private, dst_dir_fd=private)
 
 
 @define
