@@ -32,6 +32,7 @@ from bakthat.adapters.linux_calls import (
     NO_SUCH_CALL,
     NOREPLACE,
     RenameWithFlags,
+    mounts_below,
     rename_with_flags,
     sync_file_system,
 )
@@ -139,6 +140,7 @@ class Landing:
             if taken and not self._overwrite:
                 raise self._taken(taken[0])
             if taken:
+                self._refuse_mounts(taken)
                 sync_file_system(self._private)
             begun: list[_Move] = []
             try:
@@ -248,7 +250,7 @@ class Landing:
             self.notices.append(
                 Problem(
                     printable(self._path_of(os.fsencode(self._name))),
-                    f"what was replaced could not be removed completely ({failure.strerror}); you may delete it",
+                    f"what was replaced could not be removed completely ({failure.strerror}); it is left to you",
                 )
             )
 
@@ -312,6 +314,18 @@ class Landing:
                     # Nothing there; or a file or a symbolic link, which can be replaced but not gone through
                     return above
         return b"/".join(parts)
+
+    def _refuse_mounts(self, paths: list[bytes]) -> None:
+        """What is mounted in a directory would move away with it."""
+        target = os.path.realpath(self._target)
+        for mount in mounts_below(target):
+            for path in paths:
+                if not (mount + "/").startswith(os.path.join(target, os.fsdecode(path), "")):
+                    continue
+                raise TargetError(
+                    f"{printable(self._path_of(path))} is not replaced, since something is mounted there "
+                    f"({printable(mount)}): unmount it, or restore elsewhere with --target"
+                )
 
     def _undo(self, moves: list[_Move]) -> None:
         for move in reversed(moves):

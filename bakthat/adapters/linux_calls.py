@@ -1,4 +1,4 @@
-"""The calls of Linux that Python's `os` does not have: renameat2(2), syncfs(2)."""
+"""What Linux has and Python's `os` has not: renameat2(2), syncfs(2), the list of mounts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import errno
 import functools
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -47,3 +48,18 @@ def sync_file_system(fd: int) -> None:
         os.sync()
     else:
         _check(call(fd))
+
+
+def mounts_below(path: str) -> list[str]:
+    """Where something is mounted at or below this absolute path, which has no symbolic link in it; nothing where the
+    system does not tell."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+            # proc(5): the fifth field, with spaces and the like in octal
+            points = [
+                re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split(" ")[4]) for line in lines
+            ]
+    except OSError:
+        return []
+    inside = path.rstrip("/") + "/"
+    return [point for point in points if point == path or point.startswith(inside)]

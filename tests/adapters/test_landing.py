@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bakthat.adapters.landing import Landing
-from bakthat.adapters.linux_calls import EXCHANGE, rename_with_flags
+from bakthat.adapters.linux_calls import EXCHANGE, mounts_below, rename_with_flags
 from bakthat.errors import TargetError, TargetExists
 from tests.fixtures.children import run_python
 from tests.fixtures.open_directory import open_directory
@@ -395,6 +395,13 @@ def test_a_disk_that_refuses_is_one_line_with_the_way_out(tmp_path: Path) -> Non
     with pytest.raises(TargetError, match="loop"):
         land(tmp_path / "loop", {"a": "1"})
     assert sorted(os.listdir(tmp_path)) == ["file", "loop"]
+
+
+def test_what_is_mounted_below_a_path_is_known(tmp_path: Path) -> None:
+    assert "/proc" in mounts_below("/")
+    assert mounts_below("/proc")[0] == "/proc"
+    assert "/proc" not in mounts_below("/pro")
+    assert mounts_below(str(tmp_path)) == []
 
 
 def test_a_name_of_our_own_temporary_directories_is_refused(into: Path) -> None:
