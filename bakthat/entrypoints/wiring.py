@@ -219,6 +219,21 @@ def locate(place: str, profile: Profile) -> tuple[ObjectStore, str]:
     return LocalObjectStore(path.parent), path.name
 
 
+def destination_names(profile: Profile) -> list[str]:
+    """The destinations that the profile names, its default one first; the local folder only if it is there."""
+    names = [profile.default_destination]
+    if profile.s3_bucket:
+        names.append("s3")
+    if profile.glacier_vault or (profile.glacier_storage_class and profile.s3_bucket):
+        names.append("glacier")
+    if Path(profile.local_path).expanduser().is_dir():
+        names.append("local")
+    names += [name for name in store_names() if name in profile.stores]
+    if profile.default_destination == "s3" and not profile.s3_bucket and len(names) > 1:
+        names.remove("s3")  # the default of a profile that has no bucket
+    return list(dict.fromkeys(names))
+
+
 def owners_of(profile: Profile) -> tuple[Owner, ...]:
     """Every store that the profile names, as the records of their backups are marked. Contacts none of them."""
     from bakthat.adapters.local_store import LocalObjectStore

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.options import Settings, common, destination_option, dry_run_option, json_option
+from bakthat.entrypoints.wiring import destination_names
+from bakthat.errors import BakthatError
+from bakthat.usecases.sync import SyncReport
 
 
 @click.command()
@@ -16,23 +21,40 @@ from bakthat.entrypoints.options import Settings, common, destination_option, dr
 def sync(settings: Settings, destination: str | None, dry_run: bool, as_json: bool) -> None:
     """Make the database agree with the store; on a new machine, find every backup again.
 
-    Nothing in the store is ever changed.
+    Without -d, all destinations that the profile names. Nothing in a store is ever changed.
     """
+    reports: dict[str, SyncReport] = {}
+    failures: list[BakthatError] = []
     with settings.opened() as bakthat:
-        done = bakthat.sync(destination, dry_run=dry_run)
+        names = [destination] if destination is not None else destination_names(bakthat.profile)
+        for name in names:
+            try:
+                reports[name] = bakthat.sync(name, dry_run=dry_run)
+            except BakthatError as error:
+                failures.append(error)
     if as_json:
-        terminal.result_json(
-            {
-                "dry_run": dry_run,
-                "added": [backup.as_record() for backup in done.added],
-                "updated": [backup.as_record() for backup in done.updated],
-                "vanished": [backup.as_record() for backup in done.vanished],
-                "unreadable": list(done.unreadable),
-            }
-        )
-        return
-    for word, backups in (("added", done.added), ("updated", done.updated), ("vanished", done.vanished)):
+        terminal.result_json({name: {"dry_run": dry_run, **_as_json(report)} for name, report in reports.items()})
+    else:
+        for name, report in reports.items():
+            _tell(name, report, settings, dry_run)
+    for error in failures[1:]:
+        settings.notice(str(error))
+    if failures:
+        raise failures[0]
+
+
+def _as_json(report: SyncReport) -> dict[str, Any]:
+    return {
+        "added": [backup.as_record() for backup in report.added],
+        "updated": [backup.as_record() for backup in report.updated],
+        "vanished": [backup.as_record() for backup in report.vanished],
+        "unreadable": list(report.unreadable),
+    }
+
+
+def _tell(name: str, report: SyncReport, settings: Settings, dry_run: bool) -> None:
+    for word, backups in (("added", report.added), ("updated", report.updated), ("vanished", report.vanished)):
         for backup in backups:
             terminal.result(f"{word}\t{backup.stored_filename}")
-    would = "Would add" if dry_run else "Added"
-    settings.say(f"{would} {len(done.added)}, updated {len(done.updated)}, marked {len(done.vanished)} as deleted.")
+    added = f"{'would add' if dry_run else 'added'} {len(report.added)}"
+    settings.say(f"{name}: {added}, updated {len(report.updated)}, marked {len(report.vanished)} as deleted.")
