@@ -37,8 +37,8 @@ def sync(settings: Settings, destination: str | None, dry_run: bool, as_json: bo
     else:
         for name, report in reports.items():
             _tell(name, report, settings, dry_run)
-    for error in failures[1:]:
-        settings.notice(str(error))
+    for other in failures[1:]:
+        settings.notice(str(other))
     if failures:
         raise failures[0]
 
