@@ -1,0 +1,1 @@
+"""How fast, how small and how lean bakthat is, beside what one would use instead: see README.md."""

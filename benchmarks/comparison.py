@@ -1,0 +1,121 @@
+"""Every contender backs up and restores every data set, in turn, round after round."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from benchmarks.contenders import Contender, Job, base_environment
+from benchmarks.data_sets import DataSet, regular_files
+from benchmarks.measured import Measured, measured
+from benchmarks.seaweedfs import SeaweedFS
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@frozen(kw_only=True)
+class Run:
+    """One backup and its restore by one contender. `stored`: bytes in the store afterwards."""
+
+    letter: str
+    contender: str
+    round: int
+    backup: Measured
+    restore: Measured
+    stored: int
+
+
+class RestoreDiffers(Exception):
+    """What came back is not what was backed up."""
+
+
+def compare(
+    data: DataSet,
+    contenders: Sequence[Contender],
+    server: SeaweedFS,
+    scratch: Path,
+    *,
+    repeat: int,
+    identity: tuple[Path, str],
+    told: Callable[[Run], None] = lambda _: None,
+) -> list[Run]:
+    """So many rounds over one data set. Each round begins with another contender, so that none always comes first."""
+    runs = []
+    for number in range(repeat):
+        at = number % len(contenders)
+        for contender in (*contenders[at:], *contenders[:at]):
+            if number and contender.once:
+                continue
+            run = _run(data, contender, server, scratch, number, identity)
+            told(run)
+            runs.append(run)
+    return runs
+
+
+def _run(
+    data: DataSet, contender: Contender, server: SeaweedFS, scratch: Path, number: int, identity: tuple[Path, str]
+) -> Run:
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch))
+    bucket = f"bench-{data.letter}-{os.urandom(6).hex()}"
+    server.create_bucket(bucket)
+    job = Job(
+        source=data.source, url=server.url, bucket=bucket, scratch=folder, identity=identity[0], recipient=identity[1]
+    )
+    target = _fresh_target(data, folder)
+    environment = base_environment(folder)
+    try:
+        preparation = contender.prepare(job)
+        if preparation is not None:
+            measured(preparation.arguments, environment={**environment, **preparation.environment}, scratch=folder)
+        data.read_again()
+        command = contender.backup(job)
+        backup = measured(command.arguments, environment={**environment, **command.environment}, scratch=folder)
+        stored = server.stored(bucket)
+        command = contender.restore(job, target)
+        restore = measured(command.arguments, environment={**environment, **command.environment}, scratch=folder)
+        _check(data, target, contender)
+    finally:
+        shutil.rmtree(target)
+        shutil.rmtree(folder)
+        server.drop_bucket(bucket)
+    return Run(
+        letter=data.letter, contender=contender.name, round=number, backup=backup, restore=restore, stored=stored
+    )
+
+
+def _fresh_target(data: DataSet, folder: Path) -> Path:
+    """A new directory in memory where it fits twice, since what a disk takes is no contender's merit."""
+    if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > 2 * data.size:
+        return Path(tempfile.mkdtemp(prefix="bakthat-benchmark-", dir=SHARED_MEMORY))
+    return Path(tempfile.mkdtemp(prefix="restored-", dir=folder))
+
+
+def _check(data: DataSet, target: Path, contender: Contender) -> None:
+    paths = list(regular_files(target))
+    size = sum(path.stat().st_size for path in paths)
+    if (len(paths), size) != (data.files, data.size):
+        raise RestoreDiffers(
+            f"{contender.name}, {data.letter}: {len(paths)} files of {size} bytes came back, "
+            f"not {data.files} of {data.size}"
+        )
+
+
+def ratios(
+    runs: Sequence[Run], verb: str, contender: str, base: str, *, of: Callable[[Measured], float] = lambda m: m.wall
+) -> float | None:
+    """How many times as long the contender takes as the base does: the median over the rounds in which both ran."""
+    pairs = []
+    for run in runs:
+        if run.contender == contender:
+            pairs += [of(getattr(run, verb)) / of(getattr(other, verb)) for other in runs if _beside(run, other, base)]
+    return statistics.median(pairs) if pairs else None
+
+
+def _beside(run: Run, other: Run, base: str) -> bool:
+    return (other.contender, other.letter, other.round) == (base, run.letter, run.round)

@@ -1,0 +1,183 @@
+"""`measured`: runs a command, and tells what it and all its processes took: time, memory, temporary files."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attrs import field, frozen
+
+_POLL = 0.05
+"""Seconds between two looks at the processes: about 1 % of one core."""
+
+
+class CommandFailed(Exception):
+    """A measured command ended with an exit code other than 0."""
+
+
+@frozen(kw_only=True)
+class Measured:
+    """What a command took.
+
+    wall, cpu: seconds; cpu is user and system time of the command and all processes that it started and waited for.
+    memory: bytes; the larger of the highest resident set of a single process, as the kernel recorded it, and of the
+        highest sum over all processes alive at one moment, as seen every 50 ms (shared pages count more than once).
+    temporary: bytes in TMPDIR, the most seen; `left`: names that are still in it.
+    touched_temporary: whether anything was ever created in TMPDIR, however short its life.
+    written: regular files that were open for writing at some moment, also those without a name any more.
+    """
+
+    wall: float
+    cpu: float
+    memory: int
+    temporary: int
+    left: tuple[str, ...]
+    touched_temporary: bool
+    written: frozenset[str] = field(factory=frozenset, repr=False)
+    output: str = field(default="", repr=False)
+
+
+def measured(
+    command: Sequence[str], *, environment: Mapping[str, str], scratch: Path, watch_files: bool = False
+) -> Measured:
+    """Run the command to its end. `scratch`: an existing folder, in which it gets an empty TMPDIR. `watch_files`: look
+    at the open files, too. Raises `CommandFailed` with the end of what it said."""
+    temporary = Path(tempfile.mkdtemp(prefix="tmpdir-", dir=scratch))
+    untouched = temporary.stat().st_mtime_ns
+    watch = _Watch(temporary, watch_files)
+    with tempfile.TemporaryFile(dir=scratch) as output, tempfile.TemporaryFile(dir=scratch) as complaints:
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            env={**environment, "TMPDIR": os.fspath(temporary)},
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=complaints,
+        )
+        try:
+            usage = watch.until_end_of(process)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        wall = time.perf_counter() - begin
+        if process.returncode != 0:
+            complaints.seek(0)
+            said = complaints.read().decode(errors="replace")[-2000:]
+            raise CommandFailed(f"{' '.join(command)}: exit code {process.returncode}\n{said}")
+        output.seek(0)
+        text = output.read(1024 * 1024).decode(errors="replace")
+    left = tuple(sorted(os.listdir(temporary)))
+    return Measured(
+        wall=wall,
+        cpu=usage.ru_utime + usage.ru_stime,
+        memory=watch.memory,
+        temporary=watch.temporary,
+        left=left,
+        touched_temporary=temporary.stat().st_mtime_ns != untouched,
+        written=frozenset(watch.written),
+        output=text,
+    )
+
+
+class _Watch:
+    def __init__(self, temporary: Path, files: bool) -> None:
+        self._temporary = temporary
+        self._files = files
+        self.memory = 0
+        self.temporary = 0
+        self.written: set[str] = set()
+
+    def until_end_of(self, process: subprocess.Popen[bytes]) -> resource.struct_rusage:
+        """The resources that it used, as wait4 tells them."""
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            while True:
+                self._look(process.pid)
+                if poll.poll(_POLL * 1000):
+                    break
+        finally:
+            os.close(descriptor)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return usage
+
+    def _look(self, root: int) -> None:
+        total = 0
+        for pid in _tree(root):
+            resident, highest = _memory(pid)
+            total += resident
+            self.memory = max(self.memory, highest)
+            if self._files:
+                self.written |= _open_for_writing(pid)
+        self.memory = max(self.memory, total)
+        self.temporary = max(self.temporary, _size(self._temporary))
+
+
+def _tree(root: int) -> list[int]:
+    """The process and all that descend from it."""
+    found = [root]
+    for pid in found:
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/children") as children:
+                    found += map(int, children.read().split())
+        except OSError:
+            pass  # it has ended
+    return found
+
+
+def _memory(pid: int) -> tuple[int, int]:
+    """Bytes of a process's resident set, now and at its highest; zeros if it has ended."""
+    resident = highest = 0
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    highest = int(line.split()[1]) * 1024
+                elif line.startswith("VmRSS:"):
+                    resident = int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return resident, highest
+
+
+def _open_for_writing(pid: int) -> set[str]:
+    found = set()
+    try:
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            if int(number) < 3:
+                continue  # where we send its output
+            path = os.readlink(f"/proc/{pid}/fd/{number}")
+            if not path.startswith("/") or path.startswith("/dev/"):
+                continue
+            if not stat.S_ISREG(os.stat(f"/proc/{pid}/fd/{number}").st_mode):
+                continue
+            with open(f"/proc/{pid}/fdinfo/{number}") as info:
+                flags = next(int(line.split()[1], 8) for line in info if line.startswith("flags:"))
+            if flags & os.O_ACCMODE != os.O_RDONLY:
+                found.add(path)
+    except (OSError, StopIteration):
+        pass  # it was closed meanwhile, or the process has ended
+    return found
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(where, name)).st_size
+            except FileNotFoundError:
+                pass
+    return total
