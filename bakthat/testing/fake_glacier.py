@@ -177,6 +177,8 @@ class FakeGlacier:
             """The names of all operations that were asked for, in order."""
             self.closed_to_new_customers = False
             """Whether every call is refused, as it is for accounts without a vault since December 2025."""
+            self.knows_ranges = True
+            """Whether a byte range of a job's output is served as one; else there is always the whole output."""
             self.tells_hashes_of_ranges = True
             """Whether a range of an archive comes with its tree hash."""
             self.received = 0
@@ -572,7 +574,7 @@ class FakeGlacier:
         if job.status != "Succeeded":
             raise _invalid(f"The job is not currently available for download: {job.job_id}")
         size = job.last - job.first + 1 if job.archive is not None else len(job.inventory)
-        told = request.headers.get("Range")
+        told = request.headers.get("Range") if self.knows_ranges else None
         start, end = _byte_range(told, size) if told else (0, size - 1)
         headers = {"Content-Type": "application/json" if job.archive is None else "application/octet-stream"}
         if told:

@@ -258,6 +258,17 @@ def test_few_buffers_are_used_again_for_all_parts(
     assert vault.archives[archive_id].content == CONTENT
 
 
+def test_with_room_for_one_part_no_more_is_read_before_it_has_arrived(
+    running: tuple[FakeGlacier, Any], service: FakeGlacier, vault: Vault
+) -> None:
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert service.received == self.tell() // MIB * MIB
+            return super().read(size)
+
+    made(running[1], part_size=MIB, buffered=0).upload(Body(CONTENT[: 4 * MIB + 1]), description=NAME)
+
+
 def test_an_archive_that_ends_with_its_last_part_has_no_empty_one(store: GlacierArchiveStore, vault: Vault) -> None:
     archive_id = upload(store, CONTENT[: 8 * MIB])
     assert vault.archives[archive_id].content == CONTENT[: 8 * MIB]
@@ -566,6 +577,13 @@ def test_without_hashes_of_ranges_the_whole_is_checked_before_its_end_is_handed_
         reader.read(2 * RANGE)
         with pytest.raises(PayloadDamaged, match="tree hash"):
             reader.read()
+
+
+def test_a_service_that_knows_no_ranges_is_read_all_the_same(store: GlacierArchiveStore, service: FakeGlacier) -> None:
+    job = ready(store, service)
+    service.knows_ranges = False
+    with store.open(job) as reader:
+        assert reader.read() == CONTENT
 
 
 def test_a_retrieval_that_expires_while_it_is_read_is_told(store: GlacierArchiveStore, service: FakeGlacier) -> None:

@@ -305,6 +305,14 @@ def test_an_archive_tier_of_intelligent_tiering_is_retrieved_to_stay() -> None:
             pass
 
 
+def test_a_copy_that_leaves_between_two_looks_has_expired() -> None:
+    store = S3ColdStore.from_profile(PROFILE_GLACIER)
+    with answered(store, {"StorageClass": "GLACIER", "Restore": 'ongoing-request="false", expiry-date="…"'}) as stub:
+        stub.add_client_error("get_object", "InvalidObjectState", http_status_code=403)
+        with pytest.raises(RetrievalExpired, match=NAME), store.open(JobId(NAME)):
+            pass
+
+
 # the inventory
 
 
