@@ -21,6 +21,7 @@ from bakthat.domain.objects import ObjectInfo
 from bakthat.domain.profile import DEFAULT_REGION, Profile, endpoint_host, normal_prefix, s3_location, s3_owner
 from bakthat.errors import ConfigInvalid, InvalidName, ObjectNotFound, StoreError, UsageError
 from bakthat.ports.object_store import ObjectStore
+from bakthat.ports.url_signer import UrlSigner
 
 _WEEK = 7 * 24 * 3600
 """Seconds that a presigned URL may live at most (signature version 4)."""
@@ -28,7 +29,7 @@ _WEEK = 7 * 24 * 3600
 _PRESIGNED = {"GET": "get_object", "HEAD": "head_object", "PUT": "put_object"}
 
 
-class S3ObjectStore(ObjectStore):
+class S3ObjectStore(ObjectStore, UrlSigner):
     """Objects under a prefix of one bucket. Nothing but `bucket_exists` and `create_bucket` asks for more than object
     permissions, see docs/iam.md."""
 
@@ -209,9 +210,12 @@ def s3_client(profile: Profile, **config: Any) -> Any:
     costs more than all else that a sent part costs (docs/decisions/0021). No request waits for `100 Continue`, which
     botocore would ask for before each part at the price of a round trip.
     """
-    made = aws.client(
-        "s3", profile, **{"signature_version": "s3v4", "s3": {"payload_signing_enabled": False}, **config}
-    )
+    s3: dict[str, Any] = {"payload_signing_enabled": False}
+    if not profile.endpoint_url and "." not in (profile.s3_bucket or ""):
+        # botocore's own choice, but said aloud it also makes presigned URLs for the bucket's region. A bucket with a
+        # dot is in no certificate, and another service need not answer to host names with a bucket before them.
+        s3["addressing_style"] = "virtual"
+    made = aws.client("s3", profile, **{"signature_version": "s3v4", "s3": s3, **config})
     made.meta.events.register_first("request-created.s3", _without_expect)
     return made
 

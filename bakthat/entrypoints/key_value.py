@@ -49,9 +49,10 @@ class KeyValue:
         return delete_value(keyname, self._destination, self.bakthat.tools)
 
     def get_key_url(self, keyname: str, expires_in: int, method: str = "GET") -> str:
-        """A URL for the stored bytes (gzipped, unless set without `compress`), good for `expires_in` seconds.
+        """A URL for the stored bytes (gzipped, unless set without `compress`), good for `expires_in` seconds and for
+        `method` (`GET`, `HEAD` or `PUT`). Who has it needs nothing else, so keep it as a secret until then.
 
-        Raises `BackupNotFound`, and `UsageError` for a store that cannot sign.
+        Raises `BackupNotFound`; `UsageError` for a store that cannot sign, or does not sign this.
         """
         find_value(keyname, self._destination, self.bakthat.tools)
         store = value_store(self._destination, self.bakthat.tools)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from bakthat import Bakthat, KeyValue
+from bakthat import Bakthat, KeyValue, open_profile
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.adapters.memory_store import MemoryObjectStore
 from bakthat.domain.backup import Backup, backend_hash, from_epoch
 from bakthat.errors import BackupNotFound, InvalidName, PayloadDamaged, UsageError, WrongPassword
 from tests.fixtures.beefish_2013 import encrypt
+from tests.fixtures.s3_servers import SECRET_KEY, s3_profile
 
 
 @pytest.fixture
@@ -114,3 +117,25 @@ def test_values_of_2013_are_read(values: KeyValue, store: MemoryObjectStore, rep
     of_2013(store, repo, "sealed", encrypt(gzip.compress(b'{"a": 3}'), b"password"), is_gzipped=True, is_enc=True)
     assert [values.get_key("plain"), values.get_key("zipped")] == [{"a": 1}, {"a": 2}]
     assert values.get_key("sealed", password="password") == {"a": 3}
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_url_gives_the_stored_bytes_to_whoever_has_it(seaweedfs_url: str, repo: MemoryRepo, compress: bool) -> None:
+    values = KeyValue(bakthat=open_profile(s3_profile(seaweedfs_url, s3_prefix="a prefix"), repo=repo))
+    values.set_key("a key/ü", {"any": "json"}, compress=compress)
+    url = values.get_key_url("a key/ü", 60)
+    assert SECRET_KEY not in url
+    with urllib.request.urlopen(url) as answer:
+        stored = answer.read()
+    assert json.loads(gzip.decompress(stored) if compress else stored) == {"any": "json"}
+
+
+def test_a_url_is_refused_when_it_was_altered(seaweedfs_url: str, repo: MemoryRepo) -> None:
+    values = KeyValue(bakthat=open_profile(s3_profile(seaweedfs_url), repo=repo))
+    values.set_key("k", 1)
+    values.set_key("other", 2)
+    url = values.get_key_url("k", 60).replace("/k?", "/other?")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(url)
+    with caught.value as refusal:
+        assert refusal.code == 403
