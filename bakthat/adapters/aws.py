@@ -135,11 +135,11 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
             ) from None
     events: Any = made.meta.events
     event = f"needs-retry.{made.meta.service_model.service_id.hyphenize()}"
-    events.register_first(event, _Patience())
+    events.register_first(event, Patience())
     return made
 
 
-class _Patience:
+class Patience:
     """Retries no timeout of an endpoint that has not answered anything for `PATIENCE` seconds, or ever.
 
     So a host that drops packets costs `CONNECT_TIMEOUT` for each of its addresses, one that accepts and stays silent
@@ -179,7 +179,7 @@ def translation(error: Exception, what: str, codes: Codes | None = None) -> Bakt
     if isinstance(error, BotoCoreError):
         return _not_answered(error, what)
     if isinstance(error, ResponseParserError):
-        return StoreError(f"{what}: what answered does not speak this service's language; check endpoint_url")
+        return _no_such_service(what)
     if isinstance(error, ssl.SSLError):
         return _untrusted(what)
     if isinstance(error, (ConnectionError, TimeoutError, urllib3.exceptions.HTTPError)):
@@ -209,6 +209,8 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
         bucket = error.response["Error"].get("BucketName")
         named = f"the bucket {bucket!r}" if bucket else "the bucket"
         return StoreError(f"{what}: {named} does not exist; run `bakthat configure` to create it, or correct s3_bucket")
+    if code == "404" and not error.operation_name.startswith("Head"):
+        return _no_such_service(what)  # only an answer that may have no body can lack the service's own word
     if code in _NOT_FOUND:
         return ObjectNotFound(f"{what}: not found")
     if code == "InvalidObjectState":
@@ -275,6 +277,10 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
     if kinds & {"ConnectionError", "HTTPClientError", "IncompleteReadError"}:
         return StoreUnavailable(f"{what}: the connection to {endpoint} broke ({type(error).__name__}); try again later")
     return StoreError(f"{what}: {type(error).__name__}: {_one_line(str(error))}")
+
+
+def _no_such_service(what: str) -> BakthatError:
+    return StoreError(f"{what}: what answered does not speak this service's language; check endpoint_url")
 
 
 def _untrusted(what: str) -> BakthatError:

@@ -46,6 +46,7 @@ class Bucket:
     storage_class: str | None = None
     part_size: int | None = None
     max_concurrency: int = 4
+    most_parts: int = MAX_PARTS
     trusted: bool = False
     put_id: Callable[[], str] = field(repr=False)
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
@@ -94,16 +95,16 @@ class Uploader:
         finally:
             multipart.close()
 
-    def write(
-        self, operation: Callable[..., Any], request: dict[str, Any], *, view: memoryview | None, unconditional: bool
-    ) -> Any:
+    def write(self, operation: Callable[..., Any], request: dict[str, Any], *, unconditional: bool) -> Any:
         """Send a request that writes; again without a header that the service does not know, which is remembered.
 
-        `view`: the bytes of its body. `unconditional`: whether it may be sent without its condition.
+        `unconditional`: whether it may be sent without its condition.
         """
         knows = self.knows
         while True:
-            fitting = knows.fitting(request, view)
+            fitting = knows.fitting(request)
+            if "Body" in request:
+                request["Body"].seek(0)  # botocore begins where the body stands
             try:
                 answer = operation(**fitting)
             except ClientError as error:
@@ -132,15 +133,15 @@ class _Knows:
     crc: bool = True
     condition: bool = True
 
-    def fitting(self, request: dict[str, Any], view: memoryview | None) -> dict[str, Any]:
+    def fitting(self, request: dict[str, Any]) -> dict[str, Any]:
         """The request with what the service knows."""
         fitted = dict(request)
         if not self.condition:
             fitted.pop("IfNoneMatch", None)
         if not self.crc:
             fitted.pop("ChecksumAlgorithm", None)
-            if fitted.pop("ChecksumCRC32", None) is not None and view is not None:
-                fitted["ContentMD5"] = _base64(_md5(view).digest())
+            if fitted.pop("ChecksumCRC32", None) is not None:
+                fitted["ContentMD5"] = _base64(_md5(request["Body"].view).digest())
         return fitted
 
     def less(self, error: ClientError, request: dict[str, Any]) -> _Knows | None:
@@ -178,11 +179,9 @@ class _Target:
             properties["StorageClass"] = self.bucket.storage_class
         return properties
 
-    def write(self, operation: Callable[..., Any], request: dict[str, Any], view: memoryview | None = None) -> Any:
+    def write(self, operation: Callable[..., Any], request: dict[str, Any]) -> Any:
         """One request about this object, sent with what the service knows."""
-        return self._uploader.write(
-            operation, {**self.where, **request}, view=view, unconditional=self._replace or self._looked
-        )
+        return self._uploader.write(operation, self.where | request, unconditional=self._replace or self._looked)
 
     def put(self, view: memoryview) -> datetime:
         """Store the whole object with one request; the time that it bears."""
@@ -190,7 +189,7 @@ class _Target:
         if not self.bucket.trusted:
             # A service may ignore the CRC in silence; this one they all check.
             request["ContentMD5"] = _base64(_md5(view).digest())
-        return self.make_visible(lambda condition: self.write(self.client.put_object, request | condition, view))
+        return self.make_visible(lambda condition: self.write(self.client.put_object, request | condition))
 
     def make_visible(self, send: Callable[[dict[str, Any]], Any]) -> datetime:
         """Send the request that makes the object visible, with the condition given to it; the time that it bears.
@@ -307,7 +306,7 @@ class _Multipart:
             if filled < len(buffer):
                 break
             number += 1
-            if number > MAX_PARTS:
+            if number > self._target.bucket.most_parts:
                 if body.read(1):
                     raise StoreError(_TOO_LONG.format(self._target.what, size))
                 break
@@ -384,7 +383,6 @@ class _Multipart:
                 answer = self._target.write(
                     self._client.upload_part,
                     {**request, "Body": PartBody(view, self._cancelled), "ChecksumCRC32": crc},
-                    view,
                 )
                 entry = {"PartNumber": number, "ETag": answer["ETag"]}
                 if answer.get("ChecksumCRC32") == crc:
@@ -449,21 +447,21 @@ class PartBody:
     _FIRST, _LEAST, _MOST = 64 * 1024, 16 * 1024, 512 * 1024
 
     def __init__(self, view: memoryview, cancelled: threading.Event | None = None) -> None:
-        self._view = view
+        self.view = view
         self._cancelled = cancelled
         self._at = 0
         self._step = self._FIRST
         self._handed_out = time.monotonic()
 
     def __len__(self) -> int:
-        return len(self._view)
+        return len(self.view)
 
     def tell(self) -> int:
         return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
         self._stop_if_cancelled()
-        self._at = offset + (0, self._at, len(self._view))[whence]
+        self._at = offset + (0, self._at, len(self.view))[whence]
         self._step = self._FIRST
         return self._at
 
@@ -477,7 +475,7 @@ class PartBody:
         elif took > 1:
             self._step = max(self._step // 2, self._LEAST)
         whole = size is None or size < 0
-        piece = self._view[self._at :] if whole else self._view[self._at : self._at + self._step]
+        piece = self.view[self._at :] if whole else self.view[self._at : self._at + self._step]
         self._at += len(piece)
         return piece
 
