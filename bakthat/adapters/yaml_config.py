@@ -1,0 +1,494 @@
+"""`YamlConfig`: the profiles in a YAML file, `~/.bakthat.yml` by default."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import functools
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import cattrs
+import yaml
+from attrs import fields
+from cattrs.gen import make_dict_structure_fn, override
+
+from bakthat.adapters.yaml_text import block, edited
+from bakthat.domain.profile import Profile
+from bakthat.domain.selector import nearest
+from bakthat.errors import ConfigError, ConfigInvalid, ProfileNotFound
+from bakthat.ports.config_source import ConfigSource
+
+KEYS = tuple(field.name for field in fields(Profile) if field.name not in {"name", "extra"})
+"""The settings that a profile may hold."""
+
+KEYS_OF_2013 = frozenset(
+    {"auth_url", "auth_version", "bakmanager_api", "bakmanager_token", "plugins", "plugins_dir", "sync"}
+)
+"""Settings of 2013 for Swift, BakManager, its server and its plug-ins, which 1.0 does not have."""
+
+_SYNC_OF_2013 = frozenset({"auto", "password", "url", "username"})
+"""2013 kept the settings of its server beside the profiles, under `sync`."""
+
+PART_SIZES = (5 * 2**20, 5 * 2**30)
+"""S3's limits of a part, in bytes (AWS: multipart upload limits)."""
+
+_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+class YamlConfig(ConfigSource):
+    """A value that is absent, null or empty text is not set: 2013's `configure` wrote empty text for what was skipped.
+
+    Saving changes the lines of the settings that changed; comments, order and everything else stay. Where the file is
+    of a form that cannot be changed so (anchors, several keys in a line), it is written anew: its comments are then
+    kept in `FILE.bak`, and a notice says so.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, must_exist: bool = False, notice: Callable[[str], None] | None = None
+    ) -> None:
+        """`path`: `~` is expanded. `must_exist`: an absent file is `ConfigInvalid`, not a configuration of defaults.
+        `notice` gets what a person should know and is no error, each thing once: one line without secrets."""
+        self._path = os.path.abspath(os.path.expanduser(path))
+        self._must_exist = must_exist
+        self._notice = notice
+        self._noticed: set[str] = set()
+        self._last_read: tuple[str, dict[str, Any]] | None = None
+
+    def __repr__(self) -> str:
+        return f"YamlConfig({self._path!r})"
+
+    def names(self) -> list[str]:
+        return list(self._profiles(self._read()))
+
+    def load(self, profile: str) -> Profile:
+        content = self._read()
+        profiles = self._profiles(content)
+        if profile not in profiles and profile != "default":
+            raise ProfileNotFound(self._unknown_profile(profile, list(profiles)))
+        self._tell_keys_of_2013(content)
+        raw = profiles.get(profile, {})
+        for key in raw:
+            if key not in KEYS and key not in KEYS_OF_2013:
+                self._tell(f"{self._path}: profile {profile!r}: unknown key {key!r}{_suggestion(key)}; it is not used")
+        return self._structured(profile, raw)
+
+    def save(self, profile: Profile) -> None:
+        with self._locked() as folder:
+            text = self._read_text() or ""
+            content = self._parse(text)
+            raw = self._profiles(content).get(profile.name, {})
+            changed = {**content, profile.name: _changed(raw, profile)}
+            new_text = edited(text, content, changed)
+            if new_text is None or not self._reads_as(new_text, changed):
+                new_text = block(changed)
+                if re.search(r"(^|\s)#", text):
+                    self._keep_comments(text, folder)
+            self._write(new_text, folder, os.path.realpath(self._path))
+
+    # reading
+
+    def _read(self) -> dict[str, Any]:
+        text = self._read_text()
+        if text is None:
+            if self._must_exist:
+                raise ConfigInvalid(f"{self._path}: there is no such configuration file; check -c or BAKTHAT_CONFIG")
+            return {}
+        if self._last_read is None or self._last_read[0] != text:
+            self._last_read = text, self._parse(text)
+        content = self._last_read[1]
+        self._tell_mode(content)
+        return content
+
+    def _read_text(self) -> str | None:
+        """The file's text, None if there is no file."""
+        try:
+            with open(self._path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else error
+            raise ConfigInvalid(f"{self._path} cannot be read: {reason}") from error
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise ConfigInvalid(f"{self._path}, line {line}: this is not UTF-8 text; save the file as UTF-8") from None
+
+    def _parse(self, text: str) -> dict[str, Any]:
+        try:
+            content = yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a safe loader
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+            raise ConfigInvalid(f"{self._path}{place}: {_problem(error)}") from None
+        except yaml.reader.ReaderError as error:
+            before = text[: error.position]
+            place = f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+            raise ConfigInvalid(f"{self._path}, {place}: a control character, which YAML does not allow") from None
+        except RecursionError:
+            raise ConfigInvalid(f"{self._path}: lists or mappings in it are nested too deep") from None
+        if content is None:
+            return {}
+        if not isinstance(content, dict):
+            raise ConfigInvalid(f"{self._path}: expected profiles (`default:` and settings below it), found "
+                                f"{_kind(content)}")  # fmt: skip
+        for name, value in content.items():
+            if not isinstance(name, str):
+                raise ConfigInvalid(f"{self._path}: a profile's name must be text, not {_kind(name)}: put it in quotes")
+            if name in KEYS and not isinstance(value, Mapping):
+                raise ConfigInvalid(f"{self._path}: {name!r} stands outside of any profile; put the settings, indented,"
+                                    " below a line `default:`")  # fmt: skip
+        return content
+
+    def _profiles(self, content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        found = {}
+        for name, value in content.items():
+            if name == "sync" and isinstance(value, dict) and value.keys() <= _SYNC_OF_2013:
+                continue
+            if not isinstance(value, dict | None):
+                raise ConfigInvalid(f"{self._path}: profile {name!r}: expected settings, found {_kind(value)}")
+            for key in value or {}:
+                if not isinstance(key, str):
+                    raise ConfigInvalid(f"{self._path}: profile {name!r}: a key must be text, not {_kind(key)}: put it"
+                                        " in quotes")  # fmt: skip
+            found[name] = value or {}
+        return found
+
+    def _structured(self, name: str, raw: Mapping[str, Any]) -> Profile:
+        return profile_from(raw, name=name, where=f"{self._path}: profile {name!r}")
+
+    def _unknown_profile(self, name: str, known: list[str]) -> str:
+        if not known:
+            return f"{self._path}: there is no profile {name!r}; run `bakthat configure -p {shlex.quote(name)}`"
+        near = nearest(name, known, most=1)
+        suggestion = f", did you mean {near[0]!r}?" if near else ""
+        return f"{self._path}: there is no profile {name!r}{suggestion} (there are: {', '.join(known)})"
+
+    # notices
+
+    def _tell(self, message: str) -> None:
+        if message not in self._noticed:
+            self._noticed.add(message)
+            if self._notice is not None:
+                self._notice(message)
+
+    def _tell_keys_of_2013(self, content: Mapping[str, Any]) -> None:
+        found = {key for raw in self._profiles(content).values() for key in raw if key in KEYS_OF_2013}
+        if "sync" in content and "sync" not in self._profiles(content):
+            found.add("sync")
+        if found:
+            self._tell(
+                f"{self._path}: bakthat 1.0 does not use {', '.join(sorted(found))} of 2013; what is there stays"
+            )
+
+    def _tell_mode(self, content: Mapping[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            mode = os.stat(self._path).st_mode & 0o777
+            if mode & 0o077 and _has_secrets(content):
+                self._tell(
+                    f"{self._path} holds keys, and others may read it (mode {mode:04o}); run: "
+                    f"chmod 600 {shlex.quote(self._path)}"
+                )
+
+    # writing
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The file's folder, opened, and locked against others who save."""
+        folder = os.path.dirname(os.path.realpath(self._path))
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        try:
+            # Some network file systems lock no folder; then two who save at once are on their own.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _reads_as(self, text: str, content: Mapping[str, Any]) -> bool:
+        try:
+            return repr(_sorted(self._parse(text))) == repr(_sorted(content))
+        except ConfigInvalid:
+            return False
+
+    def _keep_comments(self, text: str, folder: int) -> None:
+        kept = f"{os.path.realpath(self._path)}.bak"
+        if os.path.lexists(kept):
+            return
+        self._write(text, folder, kept)
+        self._tell(f"{self._path} was written anew, without its comments; as it was before: {kept}")
+
+    def _write(self, text: str, folder: int, target: str) -> None:
+        """Whole or not at all, 0600, and on disk. `target` is no link: a file that is kept elsewhere and linked to from
+        the home directory stays there."""
+        temporary = None
+        try:
+            descriptor, temporary = tempfile.mkstemp(prefix=".bakthat-", dir=os.path.dirname(target))
+            with open(descriptor, "w", encoding="utf-8", newline="") as file:
+                with contextlib.suppress(FileNotFoundError):
+                    _keep_owner(descriptor, os.stat(self._path))
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(temporary, target)
+            temporary = None
+            os.fsync(folder)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        finally:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+
+    def _cannot_write(self, error: OSError) -> ConfigError:
+        reason = os.strerror(error.errno) if error.errno else error
+        return ConfigError(f"{self._path} cannot be written: {reason}; nothing was changed")
+
+
+def _keep_owner(descriptor: int, before: os.stat_result) -> None:
+    """A file that root saves for somebody else stays readable for that person."""
+    if os.geteuid() == 0 and (before.st_uid, before.st_gid) != (0, 0):
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+
+
+# YAML, safely
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's own types and nothing else; a key that is there twice is an error and not the last one's victory.
+
+    Not libyaml's loader: that ends the process on a file that is nested too deep.
+    """
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(key_node, yaml.ScalarNode) and not key_node.tag.endswith(":merge"):
+                if key_node.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, "this key is there twice", key_node.start_mark)
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep=deep)  # type: ignore[arg-type]
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, OverflowError):
+            # Python's message would quote the value.
+            problem = "this looks like a number or a date and is none; put it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+
+# What Python 2's yaml.dump wrote for text.
+for _tag in ("python/str", "python/unicode"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_yaml_str)  # type: ignore[type-var]
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong, without the name of a tag, anchor or alias: it is a part of a secret that begins with `!&*`."""
+    problem = re.sub(r"\b(tag|tag handle|anchor|alias) (['\"]).*\2", r"\1", error.problem or "this is not YAML")
+    if r"'\t'" in problem:
+        return f"{problem}; indent with spaces"
+    if re.search(r"\b(tag|tag handle|anchor|alias)\b|cannot start any token|not allowed here", problem):
+        return f"{problem}; put a value in quotes if it holds `: ` or begins with a sign such as ! & * @ %"
+    return problem
+
+
+# Types and values. Each check gives the value as `Profile` has it, or raises ValueError with what was expected.
+
+
+def profile_from(settings: Mapping[str, Any], *, name: str, where: str) -> Profile:
+    """The profile of this name in a mapping of settings. `where` begins the message of a `ConfigInvalid`."""
+    try:
+        return _structured(name, settings)
+    except cattrs.ClassValidationError as group:
+        wrong, _ = group.group_exceptions()
+        reasons = "; ".join(f"{note.name}: {error}" for error, note in wrong)
+        raise ConfigInvalid(f"{where}: {reasons}") from None
+
+
+def _structured(name: str, raw: Mapping[str, Any]) -> Profile:
+    """Raises `cattrs.ClassValidationError`."""
+    known = {key: value for key, value in raw.items() if key in KEYS and value is not None and value != ""}
+    extra = {key: value for key, value in raw.items() if key not in KEYS}
+    return _converter().structure({"name": name, **known, "extra": extra}, Profile)
+
+
+@functools.cache
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=True)
+    converter.register_structure_hook(str, lambda value, _: _text(value))
+    converter.register_structure_hook(bool, lambda value, _: _yes_or_no(value))
+    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], lambda value, _: _texts(value))
+    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, Any], lambda value, _: _mapping(value))
+    checks: dict[str, Callable[[object], Any]] = {
+        "endpoint_url": _url,
+        "password_command": _command,
+        "part_size": _part_size,
+        "max_concurrency": _count,
+        "checksums": _checksums,
+    }
+    hooks: dict[str, Any] = {key: override(struct_hook=_hook(check)) for key, check in checks.items()}
+    converter.register_structure_hook(Profile, make_dict_structure_fn(Profile, converter, **hooks))
+    return converter
+
+
+def _hook(check: Callable[[object], Any]) -> Callable[[object, object], Any]:
+    return lambda value, _: check(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | dict):
+        raise ValueError(f"expected text, found {_kind(value)}")  # noqa: TRY004 - cattrs gathers either
+    # 012345 is 5349 in YAML, and 2026-01-02 a date: what was meant is lost, so nothing is guessed.
+    raise ValueError(f"expected text, found {_kind(value)}: put it in quotes")
+
+
+def _yes_or_no(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"expected true or false, found {_kind(value)}")
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list) and all(isinstance(item, str) and item for item in value):
+        return tuple(value)
+    raise ValueError("expected a list of texts")
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise ValueError(f"expected settings (`name: value` lines below it), found {_kind(value)}")
+
+
+def _url(value: object) -> str:
+    url = _text(value)
+    with contextlib.suppress(ValueError):
+        if urlsplit(url).scheme in {"http", "https"} and urlsplit(url).hostname:
+            return url
+    raise ValueError("expected a URL that begins with https:// or http://")
+
+
+def _command(value: object) -> str | tuple[str, ...]:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value) and value[0]:
+        return tuple(value)
+    raise ValueError("expected a command: a text, or a list of texts")
+
+
+def _part_size(value: object) -> int:
+    size = value
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([0-9]{1,12})\s*([A-Za-z]*)\s*", value)
+        size = int(match[1]) * _UNITS[match[2].upper()] if match and match[2].upper() in _UNITS else None
+    if isinstance(size, int) and not isinstance(size, bool) and PART_SIZES[0] <= size <= PART_SIZES[1]:
+        return size
+    raise ValueError("expected a size from 5MiB to 5GiB: a number of bytes, or a text such as 16MiB")
+
+
+def _count(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise ValueError("expected a whole number from 1")
+
+
+def _checksums(value: object) -> str:
+    if value in ("when_supported", "when_required"):
+        return str(value)
+    raise ValueError("expected when_supported or when_required")
+
+
+def _kind(value: object) -> str:
+    """What a value is, never the value itself: it may be a secret."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case datetime.date():
+            return "a date"
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def _suggestion(key: str) -> str:
+    near = nearest(key, KEYS, most=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _has_secrets(content: Mapping[str, Any]) -> bool:
+    for raw in content.values():
+        if not isinstance(raw, dict):
+            continue
+        if any(raw.get(key) for key in ("access_key", "secret_key", "bakmanager_token", "password")):
+            return True
+        for key in ("database", "endpoint_url"):
+            # A password within a URL.
+            if re.match(r"[^/]*://[^/]*:[^/]*@", str(raw.get(key) or "")):
+                return True
+    return False
+
+
+# Saving
+
+
+def _changed(raw: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
+    """What the file is to hold for this profile: as it was wherever that means the same, and no new key that has its
+    default."""
+    changed, defaults = dict(raw), Profile()
+    for key in KEYS:
+        value = getattr(profile, key)
+        if key in raw and _means(key, raw[key], value):
+            continue
+        if key in raw or value != getattr(defaults, key):
+            changed[key] = _plain(value)
+    return {**changed, **{key: _plain(value) for key, value in profile.extra.items()}}
+
+
+def _means(key: str, raw: object, value: object) -> bool:
+    try:
+        return bool(getattr(_structured("", {key: raw}), key) == value)
+    except cattrs.ClassValidationError:
+        return False
+
+
+def _plain(value: Any) -> Any:
+    """The value in types that YAML has."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def _sorted(value: Any) -> Any:
+    """The value with its mappings in one order, and nothing told from an empty mapping."""
+    if isinstance(value, Mapping):
+        return sorted((key, _sorted(item)) for key, item in value.items()) or None
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
