@@ -233,8 +233,10 @@ class _Extraction:
         for member in reader:
             self.current = member.name
             path = self._path(member.name)
-            if not path:
-                continue  # "./": the target itself
+            if not path:  # "./": the target itself
+                if member.kind is not _DIRECTORY:
+                    raise PayloadDamaged("the tar archive tries to replace the target itself")
+                continue
             self.seen = True
             tree = self._new if self._is_wanted(path, member.kind) else self._tree_of_the_kept(path, member)
             if tree is None:
@@ -416,39 +418,43 @@ class _Extraction:
 
     def _hardlink(self, tree: _Tree, parent: bytes, name: bytes, path: bytes, member: Member) -> None:
         target = self._path(member.link)
-        if target == path:
-            return
-        for holder in (self._new, self._kept):
-            if holder is None:
-                continue
-            if target in holder.symlinks:
-                tree.vacate(tree.directory(parent), name, path)
-                tree.symlinks[path] = holder.symlinks[target]
-                break
-            if self._link(holder, target, tree, parent, name, path):
-                break
-        else:
+        holder = self._holder(target)
+        if holder is None:
             if tree is self._new:
                 self._refuse_link(target, path)
             return
+        if target != path:
+            if target in holder.symlinks:
+                tree.vacate(tree.directory(parent), name, path)
+                tree.symlinks[path] = holder.symlinks[target]
+            else:
+                self._link(holder, target, tree, parent, name, path)
         if tree is self._new:
             self._files += 1
 
-    def _link(self, holder: _Tree, target: bytes, tree: _Tree, parent: bytes, name: bytes, path: bytes) -> bool:
-        """Make the hard link, if the holder has its target. All that it has comes from this archive."""
+    def _holder(self, path: bytes) -> _Tree | None:
+        """The tree that has an earlier member of this name. All that a tree has comes from this archive."""
+        parent, _, name = path.rpartition(b"/")
+        for tree in (self._new, self._kept):
+            if tree is None:
+                continue
+            if path in tree.symlinks:
+                return tree
+            try:
+                kind = os.stat(name, dir_fd=tree.directory(parent, make=False), follow_symlinks=False).st_mode
+            except FileNotFoundError:
+                continue
+            if stat.S_ISDIR(kind):
+                raise PayloadDamaged(f"the tar archive has a hard link to a directory: {printable(path)}")
+            return tree
+        return None
+
+    def _link(self, holder: _Tree, target: bytes, tree: _Tree, parent: bytes, name: bytes, path: bytes) -> None:
         above, _, target_name = target.rpartition(b"/")
-        try:
-            source = holder.directory(above, make=False)
-            kind = os.stat(target_name, dir_fd=source, follow_symlinks=False).st_mode
-        except FileNotFoundError:
-            return False
-        if stat.S_ISDIR(kind):
-            raise PayloadDamaged(f"the tar archive has a hard link to a directory: {printable(path)}")
-        with opened(".", SEARCH, source) as held:
+        with opened(".", SEARCH, holder.directory(above, make=False)) as source:
             directory = tree.directory(parent)
             tree.vacate(directory, name, path)
-            os.link(target_name, name, src_dir_fd=held, dst_dir_fd=directory, follow_symlinks=False)
-        return True
+            os.link(target_name, name, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
 
     def _refuse_link(self, target: bytes, path: bytes) -> None:
         if target in self._skipped:

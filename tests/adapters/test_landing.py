@@ -340,9 +340,9 @@ def restore(into, nth):
         pass
     return left > 0
 
-nth, finished = -2, False
+nth, finished = -6, False
 while not finished:
-    nth += 3  # each takes a syncfs, which takes a while on a busy disk
+    nth += 7  # each takes a syncfs, which takes a while on a busy disk
     into = Path(sys.argv[1]) / str(nth)
     write(into, OLD)
     child = os.fork()
