@@ -14,7 +14,7 @@ from attrs import frozen
 from benchmarks.contenders import Contender, Job, base_environment
 from benchmarks.data_sets import DataSet, regular_files
 from benchmarks.measured import Measured, measured
-from benchmarks.seaweedfs import SeaweedFS
+from benchmarks.servers import Server
 
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -38,7 +38,7 @@ class RestoreDiffers(Exception):
 def compare(
     data: DataSet,
     contenders: Sequence[Contender],
-    server: SeaweedFS,
+    server: Server,
     scratch: Path,
     *,
     repeat: int,
@@ -59,14 +59,12 @@ def compare(
 
 
 def _run(
-    data: DataSet, contender: Contender, server: SeaweedFS, scratch: Path, number: int, identity: tuple[Path, str]
+    data: DataSet, contender: Contender, server: Server, scratch: Path, number: int, identity: tuple[Path, str]
 ) -> Run:
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch))
     bucket = f"bench-{data.letter}-{os.urandom(6).hex()}"
     server.create_bucket(bucket)
-    job = Job(
-        source=data.source, url=server.url, bucket=bucket, scratch=folder, identity=identity[0], recipient=identity[1]
-    )
+    job = new_job(data.source, server, bucket, folder, identity)
     target = _fresh_target(data, folder)
     environment = base_environment(folder)
     try:
@@ -86,6 +84,19 @@ def _run(
         server.drop_bucket(bucket)
     return Run(
         letter=data.letter, contender=contender.name, round=number, backup=backup, restore=restore, stored=stored
+    )
+
+
+def new_job(source: Path, server: Server, bucket: str, scratch: Path, identity: tuple[Path, str]) -> Job:
+    """What a contender needs to know to use this bucket."""
+    return Job(
+        source=source,
+        url=server.url,
+        bucket=bucket,
+        settings=server.settings(bucket),
+        scratch=scratch,
+        identity=identity[0],
+        recipient=identity[1],
     )
 
 

@@ -12,10 +12,11 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import field, frozen
 
-from benchmarks.seaweedfs import ACCESS_KEY, SECRET_KEY
+from benchmarks.servers import ACCESS_KEY, SECRET_KEY
 
 PASSWORD = "not a secret either"
 PYTHONPATH = {"PYTHONPATH": str(Path(__file__).parent.parent)}
@@ -24,12 +25,13 @@ PYTHONPATH = {"PYTHONPATH": str(Path(__file__).parent.parent)}
 
 @frozen(kw_only=True)
 class Job:
-    """One backup and its restore. `scratch`: an empty folder for whatever the contender keeps between the two.
-    `identity`: an age key file, and `recipient` its public key."""
+    """One backup and its restore. `settings`: what bakthat's profile says of the bucket. `scratch`: an empty folder for
+    whatever the contender keeps between the two. `identity`: an age key file, and `recipient` its public key."""
 
     source: Path
     url: str
     bucket: str
+    settings: Mapping[str, Any]
     scratch: Path
     identity: Path
     recipient: str
@@ -44,11 +46,11 @@ class Command:
 
 
 class Contender(ABC):
-    """`name`: how the tables call it. `encrypted`: whether the server sees plain data. `once`: so slow that it is
-    measured once, however often the others are."""
+    """`name`: how the tables call it. `needs_s3`: it can store nowhere else. `once`: so slow that it is measured once,
+    however often the others are."""
 
     name: str
-    encrypted = False
+    needs_s3 = True
     once = False
 
     def missing(self) -> str | None:
@@ -70,9 +72,10 @@ class Contender(ABC):
 class Bakthat(Contender):
     """The command line, as a user has it."""
 
+    needs_s3 = False
+
     def __init__(self, name: str, *, password: bool = False, recipient: bool = False) -> None:
         self.name = name
-        self.encrypted = password or recipient
         self._password = password
         self._recipient = recipient
 
@@ -86,13 +89,7 @@ class Bakthat(Contender):
         return self._command(job, "restore", "benchmark", "--target", str(target), *opening)
 
     def _configure(self, job: Job) -> None:
-        settings = {
-            "access_key": ACCESS_KEY,
-            "secret_key": SECRET_KEY,
-            "endpoint_url": job.url,
-            "s3_bucket": job.bucket,
-            "database": str(job.scratch / "bakthat.sqlite"),
-        }
+        settings = {"database": str(job.scratch / "bakthat.sqlite"), **job.settings}
         config = job.scratch / "bakthat.yml"
         config.touch(mode=0o600)
         config.write_text(json.dumps({"default": settings}))  # JSON is YAML
@@ -114,7 +111,6 @@ class Pipeline(Contender):
         self.once = once
         self._packing = packing
         self._unpacking = unpacking
-        self.encrypted = "age " in packing
 
     def missing(self) -> str | None:
         programs = [part.split()[0] for part in ("tar", *self._packing.split("|"))]
@@ -146,7 +142,6 @@ class Restic(Contender):
     """A repository with a password, made anew for each backup: nothing is known to it yet."""
 
     name = "restic"
-    encrypted = True
 
     def missing(self) -> str | None:
         return None if shutil.which("restic") else "restic"

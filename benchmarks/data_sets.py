@@ -117,7 +117,7 @@ def _small_files(target: Path, scale: float) -> None:
 
 
 def _large_file(target: Path, scale: float) -> None:
-    """2 GB like a dump or a disk image: pieces of text and of programs at random, and a tenth that is noise. gzip -6
+    """2 GB like a dump or a disk image: pieces of text and of programs at random, one in six that is noise. gzip -6
     leaves some 40 % of it."""
     material = _text() + _programs()
     chance = random.Random(3)
@@ -125,7 +125,7 @@ def _large_file(target: Path, scale: float) -> None:
     with target.open("wb") as file:
         while left > 0:
             size = min(left, chance.randrange(4_000, 200_000))
-            if chance.random() < 0.1:
+            if chance.random() < 0.16:
                 file.write(chance.randbytes(size))
             else:
                 start = chance.randrange(len(material) - size)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from attrs import frozen
 
 from benchmarks.comparison import Run, ratios
-from benchmarks.contenders import CONTENDERS
+from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.measured import Measured
 
 BOUND = 256 * 1024 * 1024
 """Bytes of memory of a backup or restore of any size."""
 
 SCRYPT = 256 * 1024 * 1024
 """Bytes that a password takes for a moment, on top (128 * 2^18 * 8, RFC 7914)."""
+
+WAYS = ("bakthat", "password", "recipient")
+"""The contenders that are bakthat."""
 
 _ZSTD, _RESTIC, _2013 = (CONTENDERS[name].name for name in ("zstd", "restic", "2013"))
 
@@ -28,29 +32,45 @@ SPEED = [
 
 @frozen(kw_only=True)
 class Result:
-    """`found`: the ratio, or the bytes of memory."""
+    """`found`: by the way in which bakthat ran, what was measured, in words; `missed`: by which ways."""
 
     goal: str
-    found: float
-    reached: bool
+    found: Mapping[str, str]
+    missed: frozenset[str]
 
 
 def results(runs: Sequence[Run]) -> Iterator[Result]:
     """Every goal of which these runs tell something, for bakthat plain and encrypted."""
     ran = {run.contender for run in runs}
-    for way in (CONTENDERS[name] for name in ("bakthat", "password", "recipient")):
-        if way.name not in ran:
-            continue
-        for verb, letter, peer, factor in SPEED:
-            found = ratios([run for run in runs if run.letter == letter], verb, peer, way.name)
-            if found is not None:
-                goal = f"{letter}, {verb}: {way.name} at least {factor:g} x as fast as {peer}"
-                yield Result(goal=goal, found=found, reached=found >= factor)
-        mine = [run for run in runs if run.contender == way.name]
-        # A password is tried against scrypt at both ends.
-        bound = BOUND + (SCRYPT if way is CONTENDERS["password"] else 0)
-        memory = max(max(run.backup.memory, run.restore.memory) for run in mine)
-        goal = f"{way.name}: at most {bound >> 20} MiB of memory"
-        yield Result(goal=goal, found=memory / 2**20, reached=memory <= bound)
-        touched = sum(run.backup.touched_temporary or run.restore.touched_temporary for run in mine)
-        yield Result(goal=f"{way.name}: no temporary file", found=touched, reached=not touched)
+    ways = [CONTENDERS[name] for name in WAYS if CONTENDERS[name].name in ran]
+    for verb, letter, peer, factor in SPEED:
+        mine = [run for run in runs if run.letter == letter]
+        found = {way.name: ratios(mine, verb, peer, way.name) for way in ways}
+        known = {name: ratio for name, ratio in found.items() if ratio is not None}
+        if known:
+            yield Result(
+                goal=f"{letter}, {verb}: {factor:g} times as fast as {peer}",
+                found={name: f"{ratio:.2f}" for name, ratio in known.items()},
+                missed=frozenset(name for name, ratio in known.items() if ratio < factor),
+            )
+    memory = {way.name: _most(runs, way, lambda took: took.memory) for way in ways}
+    yield Result(
+        goal=f"{BOUND >> 20} MiB of memory, and {SCRYPT >> 20} MiB more with a password",
+        found={name: f"{most >> 20}" for name, most in memory.items()},
+        missed=frozenset(way.name for way in ways if memory[way.name] > bound(way)),
+    )
+    touched = {way.name: _most(runs, way, lambda took: took.touched_temporary) for way in ways}
+    yield Result(
+        goal="nothing in TMPDIR",
+        found={name: "something" if any_ else "nothing" for name, any_ in touched.items()},
+        missed=frozenset(name for name, any_ in touched.items() if any_),
+    )
+
+
+def bound(way: Contender) -> int:
+    """Bytes of memory that bakthat may take in this way."""
+    return BOUND + (SCRYPT if way is CONTENDERS["password"] else 0)
+
+
+def _most(runs: Sequence[Run], way: Contender, of: Callable[[Measured], int]) -> int:
+    return max(max(of(run.backup), of(run.restore)) for run in runs if run.contender == way.name)

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
@@ -29,7 +29,7 @@ class Measured:
     wall, cpu: seconds; cpu is user and system time of the command and all processes that it started and waited for.
     memory: bytes; the larger of the highest resident set of a single process, as the kernel recorded it, and of the
         highest sum over all processes alive at one moment, as seen every 50 ms (shared pages count more than once).
-    temporary: bytes in TMPDIR, the most seen; `left`: names that are still in it.
+    temporary: bytes in TMPDIR, the most seen, those of open files without a name included; left: names still in it.
     touched_temporary: whether anything was ever created in TMPDIR, however short its life.
     written: regular files that were open for writing at some moment, also those without a name any more.
     """
@@ -44,14 +44,12 @@ class Measured:
     output: str = field(default="", repr=False)
 
 
-def measured(
-    command: Sequence[str], *, environment: Mapping[str, str], scratch: Path, watch_files: bool = False
-) -> Measured:
-    """Run the command to its end. `scratch`: an existing folder, in which it gets an empty TMPDIR. `watch_files`: look
-    at the open files, too. Raises `CommandFailed` with the end of what it said."""
+def measured(command: Sequence[str], *, environment: Mapping[str, str], scratch: Path) -> Measured:
+    """Run the command to its end. `scratch`: an existing folder, in which it gets an empty TMPDIR. Raises
+    `CommandFailed` with the end of what it said."""
     temporary = Path(tempfile.mkdtemp(prefix="tmpdir-", dir=scratch))
     untouched = temporary.stat().st_mtime_ns
-    watch = _Watch(temporary, watch_files)
+    watch = _Watch(temporary)
     with tempfile.TemporaryFile(dir=scratch) as output, tempfile.TemporaryFile(dir=scratch) as complaints:
         begin = time.perf_counter()
         process = subprocess.Popen(
@@ -89,9 +87,8 @@ def measured(
 
 
 class _Watch:
-    def __init__(self, temporary: Path, files: bool) -> None:
+    def __init__(self, temporary: Path) -> None:
         self._temporary = temporary
-        self._files = files
         self.memory = 0
         self.temporary = 0
         self.written: set[str] = set()
@@ -114,14 +111,17 @@ class _Watch:
 
     def _look(self, root: int) -> None:
         total = 0
+        temporary = _files_below(self._temporary)
         for pid in _tree(root):
             resident, highest = _memory(pid)
             total += resident
             self.memory = max(self.memory, highest)
-            if self._files:
-                self.written |= _open_for_writing(pid)
+            for path, status in _open_for_writing(pid):
+                self.written.add(path)
+                if path.startswith(f"{self._temporary}/"):
+                    temporary[status.st_ino] = status.st_size
         self.memory = max(self.memory, total)
-        self.temporary = max(self.temporary, _size(self._temporary))
+        self.temporary = max(self.temporary, sum(temporary.values()))
 
 
 def _tree(root: int) -> list[int]:
@@ -152,32 +152,34 @@ def _memory(pid: int) -> tuple[int, int]:
     return resident, highest
 
 
-def _open_for_writing(pid: int) -> set[str]:
-    found = set()
+def _open_for_writing(pid: int) -> Iterator[tuple[str, os.stat_result]]:
+    """The regular files that a process writes to, those without a name included."""
     try:
-        for number in os.listdir(f"/proc/{pid}/fd"):
-            if int(number) < 3:
-                continue  # where we send its output
+        numbers = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return
+    for number in numbers:
+        try:
             path = os.readlink(f"/proc/{pid}/fd/{number}")
-            if not path.startswith("/") or path.startswith("/dev/"):
-                continue
-            if not stat.S_ISREG(os.stat(f"/proc/{pid}/fd/{number}").st_mode):
-                continue
+            if int(number) < 3 or not path.startswith("/") or path.startswith("/dev/"):
+                continue  # the first three are where we send its output
+            status = os.stat(f"/proc/{pid}/fd/{number}")
             with open(f"/proc/{pid}/fdinfo/{number}") as info:
                 flags = next(int(line.split()[1], 8) for line in info if line.startswith("flags:"))
-            if flags & os.O_ACCMODE != os.O_RDONLY:
-                found.add(path)
-    except (OSError, StopIteration):
-        pass  # it was closed meanwhile, or the process has ended
-    return found
+        except (OSError, StopIteration):
+            continue  # closed meanwhile
+        if stat.S_ISREG(status.st_mode) and flags & os.O_ACCMODE != os.O_RDONLY:
+            yield path, status
 
 
-def _size(folder: Path) -> int:
-    total = 0
+def _files_below(folder: Path) -> dict[int, int]:
+    """The bytes of each file, by its inode."""
+    found = {}
     for where, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(where, name)).st_size
+                status = os.lstat(os.path.join(where, name))
             except FileNotFoundError:
-                pass
-    return total
+                continue
+            found[status.st_ino] = status.st_size
+    return found

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.__main__ import DATA
-from benchmarks.contenders import CONTENDERS, Contender, Job, base_environment, new_identity
-from benchmarks.goals import BOUND, SCRYPT
+from benchmarks.comparison import new_job
+from benchmarks.contenders import CONTENDERS, Contender, base_environment, new_identity
+from benchmarks.goals import WAYS, bound
 from benchmarks.measured import Measured, measured
-from benchmarks.seaweedfs import SeaweedFS
+from benchmarks.servers import SeaweedFS, Server
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
-WAYS = ("bakthat", "password", "recipient")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,7 +62,7 @@ def make_file(path: Path, size: int) -> None:
 
 
 def rows_of(
-    way: Contender, source: Path, server: SeaweedFS, scratch: Path, identity: tuple[Path, str]
+    way: Contender, source: Path, server: Server, scratch: Path, identity: tuple[Path, str]
 ) -> list[Sequence[str]]:
     """Two rows of the table: a backup and its restore."""
     bucket = f"memory-{way.name.rpartition(' ')[2]}-{source.stat().st_size}"
@@ -70,15 +70,14 @@ def rows_of(
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch))
     target = folder / "restored"
     target.mkdir()
-    job = Job(source=source, url=server.url, bucket=bucket, scratch=folder, identity=identity[0], recipient=identity[1])
+    job = new_job(source, server, bucket, folder, identity)
     rows = []
     for verb, command in (("backup", way.backup(job)), ("restore", way.restore(job, target))):
         environment = {**base_environment(folder), **command.environment}
-        took = measured(command.arguments, environment=environment, scratch=folder, watch_files=True)
+        took = measured(command.arguments, environment=environment, scratch=folder)
         # Its database and what it restores are what it is there to write.
         elsewhere = {path for path in took.written if not path.startswith((f"{folder}/bakthat.sqlite", f"{target}/"))}
-        bound = BOUND + (SCRYPT if way is CONTENDERS["password"] else 0)
-        rows.append(_row(source, way, verb, took, bound, elsewhere))
+        rows.append(_row(source, way, verb, took, elsewhere))
     if next(target.iterdir()).stat().st_size != source.stat().st_size:
         raise RuntimeError(f"{way.name}: what came back differs in size")
     shutil.rmtree(folder)
@@ -86,15 +85,15 @@ def rows_of(
     return rows
 
 
-def _row(source: Path, way: Contender, verb: str, took: Measured, bound: int, elsewhere: set[str]) -> Sequence[str]:
-    holds = took.memory <= bound and not took.touched_temporary and not elsewhere
+def _row(source: Path, way: Contender, verb: str, took: Measured, elsewhere: set[str]) -> Sequence[str]:
+    holds = took.memory <= bound(way) and not took.touched_temporary and not elsewhere
     return [
         f"{source.stat().st_size / GIB:g}",
         way.name,
         verb,
         f"{took.wall:.1f}",
         f"{took.memory / MIB:.0f}",
-        f"{bound // MIB}",
+        f"{bound(way) // MIB}",
         "something" if took.touched_temporary else "never anything",
         ", ".join(sorted(elsewhere)) or "nothing",
         "yes" if holds else "NO",

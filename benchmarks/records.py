@@ -14,7 +14,7 @@ from bakthat.adapters.peewee_repo import open_repo
 from bakthat.domain.backup import Backup, backend_hash
 from bakthat.domain.catalog import CatalogEntry, key_of
 from bakthat.domain.stored_name import StoredName
-from benchmarks.seaweedfs import SeaweedFS
+from benchmarks.servers import SeaweedFS
 
 START = datetime(2015, 1, 1, tzinfo=UTC)
 SERIES = ("site", "db", "mail", "home", "etc")
@@ -22,7 +22,9 @@ ARCHIVE = b"an archive"
 
 
 def backups(count: int, *, backend: str = "local", location: str = "file:///nowhere") -> Iterator[Backup]:
-    """So many records of five series, each hourly, with all that a backup of today records."""
+    """So many records of five series, each hourly, with all that a backup of today records. They were updated just now,
+    as their catalog entries will be: a sync reads an entry again that is newer than its row."""
+    now = datetime.now(UTC).replace(microsecond=0)
     for number in range(count):
         series = SERIES[number % len(SERIES)]
         when = START + timedelta(hours=number // len(SERIES))
@@ -30,7 +32,7 @@ def backups(count: int, *, backend: str = "local", location: str = "file:///nowh
             backend=backend,
             backend_hash=backend_hash(None, location),
             backup_date=when,
-            last_updated=when,
+            last_updated=now,
             filename=series,
             stored_filename=str(StoredName(series=series, when=when, suffix=".tgz")),
             size=len(ARCHIVE),
@@ -82,12 +84,11 @@ def fill_folder(home: Path, count: int) -> None:
 def fill_bucket(server: SeaweedFS, bucket: str, count: int) -> None:
     """A bucket with so many small archives and their catalog entries."""
     from bakthat.adapters.s3 import S3ObjectStore, s3_client
-    from bakthat.domain.profile import s3_location
+    from bakthat.domain.profile import Profile
 
-    profile = server.profile(bucket)
+    profile = Profile(**server.settings(bucket))
     client = s3_client(profile, max_pool_connections=16)
     location = S3ObjectStore.from_profile(profile).location
-    assert location == s3_location(bucket, endpoint_url=server.url)
 
     def put(backup: Backup) -> None:
         client.put_object(Bucket=bucket, Key=backup.stored_filename, Body=ARCHIVE)

@@ -47,8 +47,13 @@ def comparison_table(data: DataSet, runs: Sequence[Run]) -> str:
 
 
 def goals_table(runs: Sequence[Run]) -> str:
-    rows = [[each.goal, f"{each.found:.2f}", "yes" if each.reached else "NO"] for each in results(runs)]
-    return table(["goal", "found", "reached"], rows)
+    """What was to be reached and what was found, a column for each way in which bakthat ran."""
+    found = list(results(runs))
+    ways = list(dict.fromkeys(way for each in found for way in each.found))
+    rows = [
+        [each.goal, *(each.found.get(way, "") + " MISSED" * (way in each.missed) for way in ways)] for each in found
+    ]
+    return table(["goal", *ways], rows)
 
 
 def machine() -> str:

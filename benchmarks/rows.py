@@ -14,7 +14,7 @@ from benchmarks.__main__ import DATA
 from benchmarks.contenders import PYTHONPATH, base_environment
 from benchmarks.measured import measured
 from benchmarks.records import SERIES, fill_bucket, fill_database, fill_folder, write_config
-from benchmarks.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
+from benchmarks.servers import SeaweedFS
 
 MOST_ON_S3 = 10_000
 """Archives in the S3 server; more take long to make there."""
@@ -85,8 +85,7 @@ def _bucket_rows(home: Path, size: int, server: SeaweedFS) -> list[Sequence[str]
     bucket = f"rows-{size}"
     server.create_bucket(bucket)
     fill_bucket(server, bucket, size)
-    keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
-    write_config(home, default_destination="s3", s3_bucket=bucket, endpoint_url=server.url, **keys)
+    write_config(home, **server.settings(bucket))
     return [
         _command("sync of a bucket, the first", home, size, "sync"),
         _command("sync of a bucket, the second", home, size, "sync"),

@@ -1,4 +1,4 @@
-"""An S3 server on this machine: SeaweedFS, one process, its data in a folder."""
+"""Where backups go: SeaweedFS, an S3 server on this machine, or a folder."""
 
 from __future__ import annotations
 
@@ -12,46 +12,87 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-
-from bakthat.domain.profile import Profile
+from typing import Any, Self
 
 ACCESS_KEY, SECRET_KEY = "AKIABENCHMARKBENCHMA", "not-a-secret"
 
 
-class SeaweedFS:
-    """Runs while the context lasts. `url`: of its S3. `profile`: the settings for a bucket in it."""
+class Server(ABC):
+    """Holds buckets while the context lasts. `url`: of its S3, if it has one."""
+
+    url = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    @abstractmethod
+    def settings(self, bucket: str) -> dict[str, Any]:
+        """What a profile of bakthat says for backups in this bucket."""
+
+    @abstractmethod
+    def create_bucket(self, bucket: str) -> None: ...
+
+    @abstractmethod
+    def stored(self, bucket: str) -> int:
+        """Bytes of all objects in a bucket."""
+
+    @abstractmethod
+    def drop_bucket(self, bucket: str) -> None:
+        """Delete a bucket with all that is in it."""
+
+
+class Folder(Server):
+    """Folders in the place of buckets: bakthat without a network, and without a server on the same cores."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def settings(self, bucket: str) -> dict[str, Any]:
+        return {"default_destination": "local", "local_path": str(self._folder / bucket)}
+
+    def create_bucket(self, bucket: str) -> None:
+        (self._folder / bucket).mkdir(parents=True)
+
+    def stored(self, bucket: str) -> int:
+        return sum(path.stat().st_size for path in (self._folder / bucket).rglob("*") if path.is_file())
+
+    def drop_bucket(self, bucket: str) -> None:
+        shutil.rmtree(self._folder / bucket)
+
+
+class SeaweedFS(Server):
+    """One process, its data in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._client: Any = None
-        self.url = ""
 
-    def profile(self, bucket: str | None = None, **settings: Any) -> Profile:
-        """Settings for this server."""
-        keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY, "endpoint_url": self.url, "s3_bucket": bucket}
-        return Profile(**{**keys, **settings})
+    def settings(self, bucket: str) -> dict[str, Any]:
+        keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
+        return {"default_destination": "s3", "endpoint_url": self.url, "s3_bucket": bucket, **keys}
 
     def create_bucket(self, bucket: str) -> None:
         self._client.create_bucket(Bucket=bucket)
 
     def stored(self, bucket: str) -> int:
-        """Bytes of all objects in a bucket."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return sum(found["Size"] for page in pages for found in page.get("Contents", []))
 
     def drop_bucket(self, bucket: str) -> None:
-        """Delete a bucket with all that is in it: its volumes go at once."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         for page in pages:
             for found in page.get("Contents", []):
                 self._client.delete_object(Bucket=bucket, Key=found["Key"])
         self._client.delete_bucket(Bucket=bucket)
 
-    def __enter__(self) -> SeaweedFS:
+    def __enter__(self) -> Self:
         master, volume, filer, s3 = _free_ports(4)
         self._folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self._folder / "data", ignore_errors=True)
@@ -74,8 +115,9 @@ class SeaweedFS:
             for url in (f"{self.url}/", f"http://127.0.0.1:{filer}/", f"http://127.0.0.1:{master}/dir/assign"):
                 self._wait_for(url)
             from bakthat.adapters.s3 import s3_client
+            from bakthat.domain.profile import Profile
 
-            self._client = s3_client(self.profile())
+            self._client = s3_client(Profile(**self.settings("any")))
         except BaseException:
             self.__exit__()
             raise
