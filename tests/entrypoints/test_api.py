@@ -110,7 +110,7 @@ def test_a_place_that_is_no_object_is_refused(bakthat: Bakthat, place: str) -> N
 
 
 def test_the_public_names_are_these() -> None:
-    assert library.__all__ == [
+    assert sorted(library.__all__) == [
         "BakHelper",
         "Backup",
         "Bakthat",

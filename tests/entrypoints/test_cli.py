@@ -253,7 +253,7 @@ def test_an_incomplete_backup_is_exit_code_3_and_names_the_file(
         (["backup", "site", "-d", "local", "--prompt", "no", "--name", "a/b"], 2, "--name"),
         (["backup", "site", "-d", "local", "--prompt", "maybe"], 2, "maybe"),
         (["backup", "site", "-d", "local", "--exclude-from", "absent", "--prompt", "no"], 2, "absent"),
-        (["backup", "site", "-d", "local", "-r", "age1wrong"], 2, "age1wrong"),
+        (["backup", "site", "-d", "local", "-r", "age1wrong"], 2, "--recipient"),
         (["backup", "site", "-d", "local", "--prompt", "no", "-c", "absent.yml"], 2, "absent.yml"),
         (["backup", "site", "-d", "glacier", "--prompt", "no"], 2, "glacier_storage_class"),
         (["restore", "site", "-d", "local"], 1, "site"),
