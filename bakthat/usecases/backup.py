@@ -63,8 +63,10 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
         if not _known(str(name), destination, tools):
             try:
                 made = _store(request, name, shape, base_name, destination, tools)
-            except ObjectExists:
-                pass  # another machine was faster in the same second
+            except (ObjectExists, DuplicateBackup):
+                # Another process was faster in the same second. A store whose conditional writes are not atomic may
+                # let both pass; then it is the database that tells.
+                pass
             else:
                 return made
         name = StoredName(
@@ -187,6 +189,8 @@ def _record(made: Backup, destination: Destination, tools: Tools) -> None:
         tools.notice(f"{made.stored_filename} is stored, but its catalog entry is not: {error}")
     try:
         tools.repo.add(made)
+    except DuplicateBackup:
+        raise
     except BakthatError as error:
         raise type(error)(
             f"{made.stored_filename} is stored, but not in the database: {error}; run `bakthat sync`"

@@ -266,3 +266,26 @@ def test_ctrl_c_leaves_neither_object_nor_row(box: Toolbox, tree: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         backup(request(tree), box.tools)
     assert (box.keys_in("s3"), rows(box)) == ([], [])
+
+
+def test_a_store_that_lets_two_of_one_name_pass_costs_no_backup(box: Toolbox, tree: Path) -> None:
+    """Two processes complete the same name at once, and the store's condition does not see it."""
+    first = backup(request(tree), box.tools)
+    inner = box.stores["s3"]
+
+    class Blind(FaultyObjectStore):
+        def put(self, key, body, *, replace=False, size_hint=None):
+            return self.inner.put(key, body, replace=True, size_hint=size_hint)
+
+    box.stores["s3"] = Blind(inner)
+
+    class LateRepo(type(box.repo)):
+        """Does not know yet, when asked, what the other process adds meanwhile."""
+
+        def find(self, query):
+            return iter(())
+
+    late = LateRepo()
+    late.add(first)
+    box.repo = late
+    assert backup(request(tree), box.tools).stored_filename == "site.20260102030406.tgz"
