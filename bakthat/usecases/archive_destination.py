@@ -18,6 +18,7 @@ from bakthat.domain.backup import Backup, Owner
 from bakthat.domain.catalog import PREFIX, key_of, stored_filename_of
 from bakthat.domain.glacier_inventory import GlacierInventory
 from bakthat.domain.objects import ArchiveId, RetrievalJob, Tier
+from bakthat.domain.query import Query
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import (
     BakthatError,
@@ -63,7 +64,7 @@ class ArchiveDestination(Destination):
     def store(self, draft: Backup, body: BinaryIO) -> Mapping[str, Any]:
         archive_id = self._archives.upload(body, description=describe(draft))
         self._repo.remember_archive(draft.stored_filename, archive_id)
-        self._save_after(lambda saved: saved.merged(self._local()))
+        self._save_after(lambda saved: saved.merged(self.local()))
         return {"archive_id": archive_id}
 
     def open(self, backup: Backup, *, tier: Tier | None = None) -> AbstractContextManager[BinaryIO]:
@@ -85,7 +86,7 @@ class ArchiveDestination(Destination):
         self._archives.delete(self._id_of(backup))
         self._repo.forget_archive(backup.stored_filename)
         self._appointments.forget(backup.stored_filename)
-        self._save_after(lambda saved: saved.merged(self._local()).without([backup.stored_filename]))
+        self._save_after(lambda saved: saved.merged(self.local()).without([backup.stored_filename]))
 
     def usual_wait(self, tier: Tier | None) -> Wait | None:
         return self._appointments.usual_wait(tier)
@@ -144,8 +145,14 @@ class ArchiveDestination(Destination):
             )
         return self.catalog
 
-    def _local(self) -> GlacierInventory:
-        return GlacierInventory(archives=self._repo.archive_ids())
+    def local(self) -> GlacierInventory:
+        """What the database knows, but for what its records say lies in another vault."""
+        elsewhere = {
+            row.stored_filename
+            for row in self._repo.find(Query(backend=self.name, deleted=True))
+            if not row.belongs_to(self.owner)
+        }
+        return GlacierInventory(archives=self._repo.archive_ids()).without(elsewhere)
 
     def _save_after(self, change: Callable[[GlacierInventory], GlacierInventory]) -> None:
         if self.catalog is None:

@@ -60,7 +60,7 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     )
     last = name.when + timedelta(seconds=_SECONDS_TRIED)
     while name.when < last:
-        if not _known(str(name), destination, tools):
+        if not _known(str(name), tools):
             try:
                 made = _store(request, name, shape, base_name, destination, tools)
             except (ObjectExists, DuplicateBackup):
@@ -84,9 +84,9 @@ def _series(name: str | None, base_name: str, shape: Shape) -> str:
     return series_of(base_name)
 
 
-def _known(stored_filename: str, destination: Destination, tools: Tools) -> bool:
-    query = Query(stored_filename=stored_filename, backend=destination.name, owners=(destination.owner,), deleted=True)
-    return any(True for _ in tools.repo.find(query))
+def _known(stored_filename: str, tools: Tools) -> bool:
+    """Whether a backup has this name, in whatever destination: several may keep their catalog in one bucket."""
+    return any(True for _ in tools.repo.find(Query(stored_filename=stored_filename, deleted=True)))
 
 
 def _store(

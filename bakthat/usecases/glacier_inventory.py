@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bakthat.domain.glacier_inventory import GlacierInventory
 from bakthat.domain.objects import ArchiveId
 from bakthat.errors import UsageError
 from bakthat.usecases.archive_destination import ArchiveDestination
@@ -24,7 +23,7 @@ def show_saved_inventory(destination_name: str, tools: Tools) -> Mapping[str, Ar
 def backup_inventory(destination_name: str, tools: Tools) -> Mapping[str, ArchiveId]:
     """Write the copy from what the database knows and, where it can be read, from what the copy held already."""
     destination = _archives(destination_name, tools)
-    inventory = destination.saved_or_empty().merged(GlacierInventory(archives=tools.repo.archive_ids()))
+    inventory = destination.saved_or_empty().merged(destination.local())
     destination.save(inventory)
     return inventory.archives
 
