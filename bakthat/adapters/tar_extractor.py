@@ -35,6 +35,9 @@ _LONGEST_NAME = 64 * 1024
 # How often a caller hears of progress
 _REPORT_EVERY = 256 * 1024
 _NOTICES_LIMIT = 100
+# From here on, zeros come back as a hole
+_SMALLEST_HOLE = 64 * 1024
+_ZEROS = memoryview(bytes(1024 * 1024))
 # An empty part of a path, or one of one or two dots
 _ODD_PART = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")
 _FILE, _DIRECTORY = Kind.FILE, Kind.DIRECTORY
@@ -214,6 +217,7 @@ class _Extraction:
         self._kept: _Tree | None = None
         self._kept_root = -1
         self._room = 0
+        self._passed_by = False
         self._uid = os.geteuid()
         status = os.fstat(landing.fd)
         self._natural_owner = (status.st_uid, status.st_gid)
@@ -330,7 +334,10 @@ class _Extraction:
             # Perhaps on the way to something that is wanted
             self._new.directories[path] = self._attributes(member)
             return None
-        if member.linked is False or member.kind in (Kind.DEVICE, Kind.OTHER):
+        if member.kind in (Kind.DEVICE, Kind.OTHER):
+            return None
+        if member.linked is False:
+            self._passed_by = True
             return None
         if self._kept is None:
             self._kept_root = self._landing.scratch()
@@ -339,6 +346,7 @@ class _Extraction:
             self._room = space.f_bavail * space.f_frsize // _KEPT_PART
         if member.kind is _FILE:
             if member.size > self._room:
+                self._passed_by = True
                 return None
             self._room -= member.size
         return self._kept
@@ -356,11 +364,7 @@ class _Extraction:
             tree.symlinks.pop(path, None)
         try:
             if member.extents is None:
-                left = member.size
-                while left:
-                    piece = reader.read()
-                    self._write(fd, piece, tree)
-                    left -= len(piece)
+                self._write_content(fd, member.size, reader, tree)
             else:
                 self._write_sparse(fd, member, reader, tree)
             self._finish(fd, path, member.mode, self._owner(member), member.mtime_ns)
@@ -369,11 +373,30 @@ class _Extraction:
         if tree is self._new:
             self._files += 1
 
+    def _write_content(self, fd: int, size: int, reader: TarReader, tree: _Tree) -> None:
+        left = size
+        holes = False
+        while left:
+            piece = reader.read()
+            left -= len(piece)
+            if len(piece) >= _SMALLEST_HOLE and piece[0] == piece[-1] == 0 and piece == _ZEROS[: len(piece)]:
+                # The archive does not tell holes from zeros; a disk image that had holes might not fit without
+                os.lseek(fd, len(piece), os.SEEK_CUR)
+                self._count(len(piece), tree)
+                holes = True
+            else:
+                self._write(fd, piece, tree)
+        if holes:
+            os.ftruncate(fd, size)
+
     def _write(self, fd: int, piece: memoryview, tree: _Tree) -> None:
         count = len(piece)
         written = os.write(fd, piece)
         while written < count:
             written += os.write(fd, piece[written:])
+        self._count(count, tree)
+
+    def _count(self, count: int, tree: _Tree) -> None:
         if tree is self._new:
             self._size += count
             if self._size - self._reported >= _REPORT_EVERY:
@@ -460,7 +483,7 @@ class _Extraction:
         if target in self._skipped:
             self._leave_out(path)
             self._notice("it is a hard link to something that was left out, so it was left out, too", path)
-        elif self._wanted is not None and not self._wanted(os.fsdecode(target.partition(b"/")[2]), False):
+        elif self._passed_by and self._wanted and not self._wanted(os.fsdecode(target.partition(b"/")[2]), False):
             raise UsageError(
                 f"{printable(path)} is a hard link to {printable(target)}, which is not asked for and too large to be "
                 f"kept aside: name it too, --only {printable(target.partition(b'/')[2])}"

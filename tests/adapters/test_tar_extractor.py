@@ -262,6 +262,15 @@ def test_holes_stay_holes(into: Path) -> None:
         assert file.read() == b"\0\0cdef\0\0"
 
 
+def test_long_zeros_become_a_hole(into: Path) -> None:
+    content = b"x" * 100 + bytes(20 * MIB) + b"y" * 100 + bytes(10 * MIB)
+    report = extract(member(b"image", content) + member(b"all", bytes(5 * MIB)) + END, into)
+    assert (into / "image").read_bytes() == content
+    assert (into / "all").read_bytes() == bytes(5 * MIB)
+    assert (into / "image").stat().st_blocks * 512 < 5 * MIB
+    assert report.size == len(content) + 5 * MIB
+
+
 def test_a_later_member_of_a_name_replaces_the_earlier(into: Path) -> None:
     archive = b"".join(
         (
