@@ -260,6 +260,13 @@ def test_reading_changes_no_byte_of_2013s_file(of_2013: Path) -> None:
     assert list(of_2013.parent.iterdir()) == [of_2013]
 
 
+def test_a_connection_to_read_cannot_write(of_2013: Path) -> None:
+    with pytest.raises(DatabaseError, match="read-only"), SqliteFile(str(of_2013)).reading("backups") as database:
+        assert database is not None
+        database.execute_sql("DELETE FROM backups")
+    assert len(found(of_2013)) == 9
+
+
 def test_deleting_a_backup_changes_its_row_alone(of_2013: Path) -> None:
     before = rows(of_2013, "SELECT * FROM backups WHERE id != 1")
     tables = rows(of_2013, "SELECT name, sql FROM sqlite_master")
