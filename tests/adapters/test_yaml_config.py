@@ -432,6 +432,7 @@ def test_a_new_value_finds_its_place(path: Path, before: str, after: str) -> Non
     [
         "# mine\nbase: &b {s3_bucket: one}\ndefault:\n  <<: *b\n",
         "# mine\nbase: &b\n  s3_bucket: one\ndefault: *b\n",
+        "# mine\ndefault: &b\n  s3_bucket: one\nbase: *b\n",
         "{default: {s3_bucket: one}} # mine\n",
     ],
 )
@@ -488,6 +489,16 @@ def test_a_link_stays_a_link_and_its_target_is_changed(tmp_path: Path) -> None:
     assert target.read_text() == "default:\n  s3_bucket: b # c\n"
     assert sorted(tmp_path.iterdir()) == [link, target.parent]
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_file_that_root_saves_for_somebody_else_stays_theirs(path: Path) -> None:
+    written(path, "default: {}\n")
+    if os.geteuid() == 0:
+        os.chown(path, 65534, 65534)
+    owner = path.stat().st_uid, path.stat().st_gid
+    YamlConfig(path).save(Profile(s3_bucket="b"))
+    assert (path.stat().st_uid, path.stat().st_gid) == owner
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_file_that_cannot_be_read_is_never_overwritten(path: Path) -> None:
