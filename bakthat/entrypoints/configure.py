@@ -29,6 +29,10 @@ def configure_profile(config: str | None, name: str, *, notice: Callable[[str], 
     glacier_vault = _ask("Glacier vault name", before.glacier_vault)
     region_name = _ask("Region", before.region_name) or before.region_name
     endpoint_url = _ask("Endpoint URL of an S3-compatible store (blank for Amazon)", before.endpoint_url)
+    glacier_storage_class = before.glacier_storage_class
+    if s3_bucket and not glacier_vault:
+        question = "Archive class for -d glacier (GLACIER, DEEP_ARCHIVE; blank for none)"
+        glacier_storage_class = _ask(question, before.glacier_storage_class)
     local_path = _ask("Folder for -d local", before.local_path) or before.local_path
     fallback = before.default_destination if s3_bucket or before.default_destination != "s3" else "local"
     default_destination = _ask("Default destination (s3, glacier, local)", fallback) or fallback
@@ -38,6 +42,7 @@ def configure_profile(config: str | None, name: str, *, notice: Callable[[str], 
         secret_key=secret_key,
         s3_bucket=s3_bucket,
         glacier_vault=glacier_vault,
+        glacier_storage_class=glacier_storage_class,
         region_name=region_name,
         endpoint_url=endpoint_url,
         local_path=local_path,
@@ -47,6 +52,8 @@ def configure_profile(config: str | None, name: str, *, notice: Callable[[str], 
     terminal.tell(f"Saved profile {name!r} in {config or DEFAULT_CONFIG}.")
     if s3_bucket:
         _offer_bucket(profile)
+    if glacier_vault:
+        _offer_vault(profile)
 
 
 def _load(source: ConfigSource, name: str) -> Profile:
@@ -80,6 +87,16 @@ def _offer_bucket(profile: Profile) -> None:
     if terminal.ask_yes(f"There is no bucket {profile.s3_bucket}. Create it?", default=False):
         store.create_bucket()
         terminal.tell(f"Created the bucket {profile.s3_bucket}.")
+
+
+def _offer_vault(profile: Profile) -> None:
+    """Create the vault on a yes; to create one that is there changes nothing."""
+    if not terminal.ask_yes(f"Create the vault {profile.glacier_vault}, if it is not there?", default=False):
+        return
+    from bakthat.adapters.glacier import GlacierArchiveStore
+
+    GlacierArchiveStore.from_profile(profile).create_vault()
+    terminal.tell(f"The vault {profile.glacier_vault} is there.")
 
 
 def configure_rotation(config: str | None, name: str, *, notice: Callable[[str], None]) -> None:

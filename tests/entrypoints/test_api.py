@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from bakthat.adapters.memory_config import MemoryConfig
 
 import bakthat as library
 from bakthat import Bakthat, Profile, open_profile
+from bakthat.adapters.memory_config import MemoryConfig
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.adapters.memory_store import MemoryObjectStore
 from bakthat.errors import InvalidInterval, InvalidPolicy, ProfileNotFound, UnknownDestination, UsageError

@@ -1,0 +1,118 @@
+"""The password, the private key and the plain bytes are nowhere but where they belong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.command_line import CommandLine
+
+PASSWORD = "correct-horse-battery-staple"
+PLAIN = "the-plain-words-of-the-file"
+
+
+@pytest.fixture
+def diary(bakthat_command: CommandLine) -> Path:
+    root = bakthat_command.here / "diary"
+    root.mkdir()
+    for number in range(2000):
+        (root / f"{number}").write_text(f"{PLAIN} {number}\n" * 50)
+    return root
+
+
+def everything_below(*roots: Path) -> bytes:
+    files = [path for root in roots for path in root.rglob("*") if path.is_file()]
+    return b"".join(path.read_bytes() + str(path).encode() for path in files)
+
+
+def run_watched(command: CommandLine, *arguments: str, **environment: str) -> tuple[str, set[bytes]]:
+    """All that was printed, and every command line in the process list meanwhile."""
+    running = subprocess.Popen(
+        command.command(*arguments),
+        env={**command.env(), **environment},
+        cwd=command.here,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    seen: set[bytes] = set()
+    while running.poll() is None:
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    seen.add(Path(f"/proc/{entry}/cmdline").read_bytes())
+                except OSError:
+                    continue
+    printed, _ = running.communicate()
+    assert running.returncode == 0, printed
+    return printed, seen
+
+
+def test_a_password_shows_nowhere(bakthat_command: CommandLine, diary: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    bakthat_command.environment = {"TMPDIR": str(temporary), "BAKTHAT_PASSWORD": PASSWORD}
+    said, seen = run_watched(bakthat_command, "backup", "diary", "-d", "local", "-v", "--json")
+    again, seen_again = run_watched(bakthat_command, "restore", "diary", "-d", "local", "-v", "--target", "out")
+    stored = everything_below(bakthat_command.home, temporary)
+    assert PASSWORD not in said + again
+    assert PASSWORD.encode() not in stored
+    assert PASSWORD.encode() not in b"".join(seen | seen_again)
+
+
+def test_plain_bytes_are_nowhere_but_in_the_source(bakthat_command: CommandLine, diary: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    bakthat_command.environment = {"TMPDIR": str(temporary), "BAKTHAT_PASSWORD": PASSWORD}
+    said, _ = run_watched(bakthat_command, "backup", "diary", "-d", "local", "-v")
+    assert PLAIN not in said
+    assert PLAIN.encode() not in everything_below(bakthat_command.home, temporary)
+
+
+def test_a_password_command_keeps_what_it_prints_to_itself(bakthat_command: CommandLine, diary: Path) -> None:
+    secret = bakthat_command.here / "secret"
+    secret.write_text(PASSWORD + "\n")
+    bakthat_command.configure({"default": {"password_command": ["cat", str(secret)]}})
+    said, seen = run_watched(bakthat_command, "backup", "diary", "-d", "local", "-v")
+    assert said.splitlines()[0].endswith(".tgz.enc") or ".tgz.enc" in said
+    assert PASSWORD not in said
+    assert PASSWORD.encode() not in b"".join(seen)
+    assert PASSWORD.encode() not in everything_below(bakthat_command.home)
+
+
+def test_a_private_key_stays_in_its_file(bakthat_command: CommandLine, diary: Path) -> None:
+    recipient = bakthat_command("keygen", "-o", "key").out.strip()
+    identity = (bakthat_command.here / "key").read_text().splitlines()[-1]
+    said, seen = run_watched(bakthat_command, "backup", "diary", "-d", "local", "-v", "-r", recipient)
+    again, seen_again = run_watched(
+        bakthat_command, "restore", "diary", "-d", "local", "-v", "-i", "key", "--target", "out"
+    )
+    assert identity not in said + again
+    assert identity.encode() not in b"".join(seen | seen_again)
+    assert identity.encode() not in everything_below(bakthat_command.home)
+
+
+def test_access_keys_show_in_no_error(bakthat_command: CommandLine, diary: Path, moto_url: str) -> None:
+    bakthat_command.configure(
+        {
+            "default": {
+                "access_key": "AKIAVISIBLEACCESSKEY",
+                "secret_key": "the/secret/of/the/access/key",
+                "s3_bucket": "no-such-bucket-here",
+                "endpoint_url": moto_url,
+            }
+        }
+    )
+    said = bakthat_command("backup", "diary", "--prompt", "no", "-v")
+    assert said.code == 4
+    assert "the/secret" not in said.out + said.err
+
+
+def test_a_profile_shows_no_secret() -> None:
+    code = "from bakthat.domain.profile import Profile; print(repr(Profile(access_key='AK', secret_key='SK')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "SK" not in done.stdout
