@@ -1,1 +1,15 @@
 """Testing support that ships with bakthat: one contract suite per port, faulty wrappers, an in-memory toolbox."""
+
+from __future__ import annotations
+
+import sys
+
+# A contract that fails should explain itself, as a test of one's own does. pytest rewrites the assertions of modules
+# that are registered before they are imported; where no pytest runs, nothing happens here.
+if "pytest" in sys.modules:
+    sys.modules["pytest"].register_assert_rewrite(
+        "bakthat.testing.archive_store_contract",
+        "bakthat.testing.config_source_contract",
+        "bakthat.testing.metadata_repo_contract",
+        "bakthat.testing.object_store_contract",
+    )

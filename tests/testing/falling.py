@@ -1,0 +1,58 @@
+"""Wrong adapters, each of which has to fail the test of the shipped contract that is named at it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).parent.parent.parent
+K = TypeVar("K", bound=type)
+
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.testing.without_shrinking"]
+
+ACCIDENTS = ("TypeError", "AttributeError", "NameError", "ImportError", "fixture")
+"""How a wrong adapter's own mistakes look; falling by one of these proves nothing."""
+
+
+def falls_by(test: str) -> Callable[[K], K]:
+    """Says which test of the contract is to catch this adapter."""
+
+    def marked(kind: K) -> K:
+        kind.falls_by = test
+        return kind
+
+    return marked
+
+
+def wrong_ones(module: Mapping[str, object]) -> dict[str, str]:
+    """The wrong adapters among the names of a module, and the test that each is to fail."""
+    kinds = {name: vars(kind).get("falls_by") for name, kind in module.items() if isinstance(kind, type)}
+    return {name: test for name, test in kinds.items() if test is not None}
+
+
+def falling(module: ModuleType, report: Path) -> dict[str, list[str]]:
+    """Run every wrong adapter against its test, and `Right` against all, in a pytest of its own. Gives the first lines
+    of the failures by the adapter's name; an adapter that survives has none."""
+    expected = wrong_ones(vars(module))
+    tests = [f"{module.__file__}::Test{name}::{test}" for name, test in expected.items()]
+    tests.append(f"{module.__file__}::TestRight")
+    command = [*PYTEST, f"--junitxml={report}", *tests]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1, done.stdout + done.stderr  # 1: tests were run, and some failed
+    fell: dict[str, list[str]] = {name: [] for name in [*expected, "Right"]}
+    for case in ElementTree.parse(report).iter("testcase"):
+        name = case.attrib["classname"].rsplit(".Test", 1)[-1]
+        fell[name] += [fault.attrib["message"] for fault in case if fault.tag in {"failure", "error"}]
+    return fell
+
+
+def survivors(fell: dict[str, list[str]]) -> list[str]:
+    """Those that passed their test, or failed it for another reason than their fault."""
+    return [
+        name for name, failures in fell.items() if not any(not failure.startswith(ACCIDENTS) for failure in failures)
+    ]
