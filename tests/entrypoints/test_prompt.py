@@ -1,0 +1,59 @@
+"""What a person is asked on a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.age_program import run_with_terminal
+from tests.fixtures.command_line import CommandLine
+
+
+@pytest.fixture
+def site(bakthat_command: CommandLine) -> Path:
+    root = bakthat_command.here / "site"
+    root.mkdir()
+    (root / "index.html").write_text("<h1>hello</h1>")
+    return root
+
+
+def at_a_terminal(command: CommandLine, *arguments: str, typed: list[str]) -> str:
+    return run_with_terminal(
+        command.command(*arguments), typed=typed, prompt=b"password", cwd=command.here, env=command.env()
+    )
+
+
+def test_a_password_is_asked_twice_and_seals(bakthat_command: CommandLine, site: Path) -> None:
+    shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", typed=["secret", "secret"])
+    assert ".tgz.enc" in shown
+    assert "secret" not in shown
+
+
+def test_a_mismatch_is_asked_again(bakthat_command: CommandLine, site: Path) -> None:
+    shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", typed=["one", "two", "", "x"])
+    assert "do not match" in shown
+
+
+def test_a_blank_password_means_plain_and_says_so(bakthat_command: CommandLine, site: Path) -> None:
+    shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", typed=[""])
+    assert "will not be encrypted" in shown
+    assert ".tgz.enc" not in shown
+
+
+def test_prompt_no_asks_nothing(bakthat_command: CommandLine, site: Path) -> None:
+    shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", "--prompt", "no", typed=[])
+    assert "assword" not in shown
+
+
+def test_a_password_is_asked_once_on_restore(bakthat_command: CommandLine, site: Path) -> None:
+    bakthat_command("backup", "site", "-d", "local", BAKTHAT_PASSWORD="secret")
+    shown = at_a_terminal(bakthat_command, "restore", "site", "-d", "local", "--target", "out", typed=["secret"])
+    assert "out/site" in shown
+    assert shown.lower().count("password") == 1
+
+
+def test_a_terminal_shows_progress_and_leaves_no_trace_of_it(bakthat_command: CommandLine, site: Path) -> None:
+    (site / "large").write_bytes(bytes(range(256)) * 200_000)
+    shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", "--prompt", "no", typed=[])
+    assert "backing up" in shown
