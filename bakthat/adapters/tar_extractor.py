@@ -378,29 +378,17 @@ class _Extraction:
         holes = False
         while left:
             piece = reader.read()
-            left -= len(piece)
-            if len(piece) >= _SMALLEST_HOLE and piece[0] == piece[-1] == 0 and piece == _ZEROS[: len(piece)]:
+            count = len(piece)
+            left -= count
+            if count >= _SMALLEST_HOLE and piece[0] == piece[-1] == 0 and piece == _ZEROS[:count]:
                 # The archive does not tell holes from zeros; a disk image that had holes might not fit without
-                os.lseek(fd, len(piece), os.SEEK_CUR)
-                self._count(len(piece), tree)
+                os.lseek(fd, count, os.SEEK_CUR)
                 holes = True
             else:
-                self._write(fd, piece, tree)
+                _write(fd, piece, count)
+            self._count(count, tree)
         if holes:
             os.ftruncate(fd, size)
-
-    def _write(self, fd: int, piece: memoryview, tree: _Tree) -> None:
-        count = len(piece)
-        written = os.write(fd, piece)
-        while written < count:
-            written += os.write(fd, piece[written:])
-        self._count(count, tree)
-
-    def _count(self, count: int, tree: _Tree) -> None:
-        if tree is self._new:
-            self._size += count
-            if self._size - self._reported >= _REPORT_EVERY:
-                self._report_bytes()
 
     def _write_sparse(self, fd: int, member: Member, reader: TarReader, tree: _Tree) -> None:
         extents = member.extents or ()
@@ -409,8 +397,16 @@ class _Extraction:
             os.lseek(fd, offset, os.SEEK_SET)
             while length:
                 piece = reader.read(length)
-                self._write(fd, piece, tree)
-                length -= len(piece)
+                count = len(piece)
+                _write(fd, piece, count)
+                length -= count
+                self._count(count, tree)
+
+    def _count(self, written: int, tree: _Tree) -> None:
+        if tree is self._new:
+            self._size += written
+            if self._size - self._reported >= _REPORT_EVERY:
+                self._report_bytes()
 
     def _directory(self, tree: _Tree, parent: int, name: bytes, path: bytes, member: Member) -> None:
         if path in tree.symlinks:
@@ -609,6 +605,12 @@ class _Extraction:
         if self._size > self._reported:
             self._on_bytes(self._size - self._reported)
             self._reported = self._size
+
+
+def _write(fd: int, piece: memoryview, count: int) -> None:
+    written = os.write(fd, piece)
+    while written < count:
+        written += os.write(fd, piece[written:])
 
 
 def _user(name: bytes, number: int) -> int:
