@@ -1,0 +1,32 @@
+"""The page on configuration holds every key, and its examples are read without a complaint."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import attrs
+
+from bakthat.adapters.yaml_config import YamlConfig
+from bakthat.domain.profile import Profile
+
+PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+
+
+def test_every_key_of_a_profile_is_in_the_table() -> None:
+    keys = {name.name for name in attrs.fields(Profile)} - {"name", "extra"}
+    told = set(
+        re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in PAGE.splitlines() if line.startswith("|")))
+    )
+    assert keys == told - {"key"}
+
+
+def test_the_examples_are_read_without_a_notice(tmp_path: Path) -> None:
+    for block in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
+        path = tmp_path / "bakthat.yml"
+        path.write_text(block)
+        path.chmod(0o600)
+        notices: list[str] = []
+        config = YamlConfig(path, notice=notices.append)
+        assert [config.load(name).name for name in config.names()] == config.names()
+        assert notices == []
