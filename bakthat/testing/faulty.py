@@ -1,38 +1,70 @@
-"""Stores that fail at a scripted call or byte, around any store that works."""
+"""Stores that fail at a scripted call, byte or item, around any store that works.
+
+store = FaultyObjectStore(MemoryObjectStore(), Fault(method="put", after_bytes=1_000_000))
+"""
 
 from __future__ import annotations
 
 import io
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from attrs import define, field
 
-from bakthat.domain.objects import ObjectInfo
+from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, ObjectInfo, Tier
 from bakthat.errors import StoreUnavailable
+from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.object_store import ObjectStore
+
+T = TypeVar("T")
+
+_STREAMS = {"put", "open", "upload"}
+_LISTINGS = {"list", "inventory"}
+_CHANGES = {"put", "delete", "upload", "request", "request_inventory"}
+_METHODS = _STREAMS | _LISTINGS | _CHANGES | {"stat"}
 
 
 @define(kw_only=True)
 class Fault:
     """One scripted failure.
 
-    method: `put`, `open`, `stat`, `list` or `delete`. call: which matching call fails, the first is 1. times: how many
-    in a row from there. key: only calls with a key (or prefix) that starts so. after_bytes: only when so many bytes of
-    the body have gone by (`put`, `open`). afterwards: the call is carried out, and only its answer is lost.
+    method: of an object store `put`, `open`, `stat`, `list` or `delete`; of an archive store `upload`, `request`,
+        `open`, `delete`, `request_inventory` or `inventory`.
+    call: which matching call fails, the first is 1. times: how many in a row from there.
+    key: only calls whose key, prefix, archive's description or id, or job's id starts so.
+    after_bytes: only when so many bytes of the body have gone by (`put`, `upload`, `open`).
+    after_items: only when so many items of the listing have been given (`list`, `inventory`).
+    afterwards: the call is carried out, and only its answer is lost (of calls that change something).
     error: what is raised; made anew each time.
+
+    Raises `ValueError` for a script that could never strike.
     """
 
-    method: str
+    method: str = field()
     call: int = 1
     times: int = 1
     key: str = ""
     after_bytes: int | None = None
+    after_items: int | None = None
     afterwards: bool = False
     error: Callable[[], BaseException] = field(default=lambda: StoreUnavailable("the store failed as scripted"))
     _seen: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.method not in _METHODS:
+            raise ValueError(f"{self.method!r} is no method of a store; there are {', '.join(sorted(_METHODS))}")
+        for name, given, methods in (
+            ("after_bytes", self.after_bytes is not None, _STREAMS),
+            ("after_items", self.after_items is not None, _LISTINGS),
+            ("afterwards", self.afterwards, _CHANGES),
+        ):
+            if given and self.method not in methods:
+                raise ValueError(f"{name} means nothing for {self.method!r}, only for {', '.join(sorted(methods))}")
+        if self.after_bytes is not None and self.afterwards:
+            raise ValueError("after_bytes and afterwards are two faults; script one each")
 
     def strikes(self, method: str, key: str) -> bool:
         """Whether this call is one that fails; counts it."""
@@ -42,60 +74,125 @@ class Fault:
         return self.call <= self._seen < self.call + self.times
 
 
-class FaultyObjectStore(ObjectStore):
-    """`inner`, but for the faults. `calls` lists what was asked for, as (method, key)."""
+class _Script:
+    """The faults of one store, and the calls that it has seen."""
 
-    def __init__(self, inner: ObjectStore, *faults: Fault) -> None:
-        self.inner = inner
-        self.location = inner.location
+    def __init__(self, *faults: Fault) -> None:
         self.faults = list(faults)
         self.calls: list[tuple[str, str]] = []
         self._lock = threading.Lock()
 
-    def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
-        fault = self._fault("put", key)
-        if fault is None:
-            return self.inner.put(key, body, replace=replace, size_hint=size_hint)
-        if fault.after_bytes is not None:
-            return self.inner.put(key, _breaking(body, fault), replace=replace, size_hint=size_hint)
-        if fault.afterwards:
-            self.inner.put(key, body, replace=replace, size_hint=size_hint)
-        raise fault.error()
-
-    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        fault = self._fault("open", key)
-        if fault is None:
-            return self.inner.open(key)
-        if fault.after_bytes is not None:
-            return _opened_breaking(self.inner.open(key), fault)
-        raise fault.error()
-
-    def stat(self, key: str) -> ObjectInfo:
-        fault = self._fault("stat", key)
-        if fault is not None:
-            raise fault.error()
-        return self.inner.stat(key)
-
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        fault = self._fault("list", prefix)
-        if fault is not None:
-            raise fault.error()
-        return self.inner.list(prefix)
-
-    def delete(self, key: str) -> None:
-        fault = self._fault("delete", key)
-        if fault is None:
-            self.inner.delete(key)
-            return
-        if fault.afterwards:
-            self.inner.delete(key)
-        raise fault.error()
-
-    def _fault(self, method: str, key: str) -> Fault | None:
+    def fault(self, method: str, key: str) -> Fault | None:
+        """The fault that strikes this call, if any does."""
         with self._lock:
             self.calls.append((method, key))
             struck = [fault for fault in self.faults if fault.strikes(method, key)]
         return struck[0] if struck else None
+
+    def carried_out(self, method: str, key: str, call: Callable[[], T]) -> T:
+        """What the call gives, unless a fault strikes before it or after."""
+        fault = self.fault(method, key)
+        if fault is None:
+            return call()
+        if fault.afterwards:
+            call()
+        raise fault.error()
+
+    def stored(self, method: str, key: str, body: BinaryIO, call: Callable[[BinaryIO], T]) -> T:
+        """What storing the body gives, unless a fault strikes before it, on the way, or after."""
+        fault = self.fault(method, key)
+        if fault is None:
+            return call(body)
+        if fault.after_bytes is not None:
+            return call(_breaking(body, fault))
+        if fault.afterwards:
+            call(body)
+        raise fault.error()
+
+    def opened(
+        self, key: str, call: Callable[[], AbstractContextManager[BinaryIO]]
+    ) -> AbstractContextManager[BinaryIO]:
+        """The reader, which breaks where a fault says so."""
+        fault = self.fault("open", key)
+        if fault is None:
+            return call()
+        if fault.after_bytes is None:
+            raise fault.error()
+        return _opened_breaking(call(), fault)
+
+    def listed(self, method: str, key: str, call: Callable[[], Iterator[T]]) -> Iterator[T]:
+        """The listing, which breaks where a fault says so."""
+        fault = self.fault(method, key)
+        if fault is None:
+            return call()
+        if fault.after_items is None:
+            raise fault.error()
+        return _listing_breaking(call(), fault)
+
+
+class FaultyObjectStore(ObjectStore):
+    """`inner`, but for the faults. `calls` lists what was asked for, as (method, key); `faults` may be added to."""
+
+    def __init__(self, inner: ObjectStore, *faults: Fault) -> None:
+        self.inner = inner
+        self.location = inner.location
+        self._script = _Script(*faults)
+        self.faults = self._script.faults
+        self.calls = self._script.calls
+
+    def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
+        return self._script.stored(
+            "put", key, body, lambda read: self.inner.put(key, read, replace=replace, size_hint=size_hint)
+        )
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        return self._script.opened(key, lambda: self.inner.open(key))
+
+    def stat(self, key: str) -> ObjectInfo:
+        return self._script.carried_out("stat", key, lambda: self.inner.stat(key))
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        return self._script.listed("list", prefix, lambda: self.inner.list(prefix))
+
+    def delete(self, key: str) -> None:
+        self._script.carried_out("delete", key, lambda: self.inner.delete(key))
+
+
+class FaultyArchiveStore(ArchiveStore):
+    """`inner`, but for the faults. `calls` lists what was asked for, as (method, description or id); `faults` may be
+    added to."""
+
+    def __init__(self, inner: ArchiveStore, *faults: Fault) -> None:
+        self.inner = inner
+        self.location = inner.location
+        self.minimum_days = inner.minimum_days
+        self.usual_waits = inner.usual_waits
+        self._script = _Script(*faults)
+        self.faults = self._script.faults
+        self.calls = self._script.calls
+
+    def upload(self, body: BinaryIO, *, description: str, size_hint: int | None = None) -> ArchiveId:
+        return self._script.stored(
+            "upload",
+            description,
+            body,
+            lambda read: self.inner.upload(read, description=description, size_hint=size_hint),
+        )
+
+    def request(self, archive_id: ArchiveId, *, tier: Tier = Tier.STANDARD) -> JobId:
+        return self._script.carried_out("request", archive_id, lambda: self.inner.request(archive_id, tier=tier))
+
+    def open(self, job_id: JobId) -> AbstractContextManager[BinaryIO]:
+        return self._script.opened(job_id, lambda: self.inner.open(job_id))
+
+    def delete(self, archive_id: ArchiveId) -> None:
+        self._script.carried_out("delete", archive_id, lambda: self.inner.delete(archive_id))
+
+    def request_inventory(self) -> JobId:
+        return self._script.carried_out("request_inventory", "", self.inner.request_inventory)
+
+    def inventory(self, job_id: JobId) -> Iterator[ArchiveInfo]:
+        return self._script.listed("inventory", job_id, lambda: self.inner.inventory(job_id))
 
 
 class _BreakingReader(io.RawIOBase):
@@ -125,3 +222,8 @@ def _breaking(inner: BinaryIO, fault: Fault) -> BinaryIO:
 def _opened_breaking(opened: AbstractContextManager[BinaryIO], fault: Fault) -> Iterator[BinaryIO]:
     with opened as inner:
         yield _breaking(inner, fault)
+
+
+def _listing_breaking(items: Iterator[T], fault: Fault) -> Iterator[T]:
+    yield from itertools.islice(items, fault.after_items)
+    raise fault.error()

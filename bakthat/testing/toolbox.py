@@ -16,6 +16,7 @@ from bakthat.adapters.tar import TarPacker
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.progress import Progress
 from bakthat.errors import UnknownDestination
+from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
@@ -48,7 +49,7 @@ class Toolbox:
     """
 
     stores: dict[str, ObjectStore] = field(factory=dict)
-    archives: MemoryArchiveStore | None = None
+    archives: ArchiveStore | None = None
     repo: MetadataRepo = field(factory=MemoryRepo)
     clock: SteppedClock = field(factory=SteppedClock)
     cipher: Cipher | None = None
