@@ -40,6 +40,7 @@ _SMALLEST_HOLE = 64 * 1024
 _ZEROS = memoryview(bytes(1024 * 1024))
 # An empty part of a path, or one of one or two dots
 _ODD_PART = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")
+_DOTS = frozenset({b"", b".", b".."})
 _FILE, _DIRECTORY = Kind.FILE, Kind.DIRECTORY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What is kept for the case that a hard link needs it takes at most this part of the free space
@@ -234,9 +235,18 @@ class _Extraction:
         """What is to be committed, in the order of the archive."""
 
     def run(self, reader: TarReader) -> None:
+        here: bytes | None = None
+        directory = -1
         for member in reader:
-            self.current = member.name
-            path = self._path(member.name)
+            self.current = path = member.name
+            if here is not None and member.kind is _FILE:
+                # Most files lie beside the one before, and what was found out for that holds for them
+                parent, _, name = path.rpartition(b"/")
+                if parent == here and name not in _DOTS:
+                    self._file(self._new, directory, name, path, member, reader)
+                    continue
+            here = None
+            path = self._path(path)
             if not path:  # "./": the target itself
                 if member.kind is not _DIRECTORY:
                     raise PayloadDamaged("the tar archive tries to replace the target itself")
@@ -247,7 +257,10 @@ class _Extraction:
                 continue
             parent, _, name = path.rpartition(b"/")
             if member.kind is _FILE:
-                self._file(tree, tree.directory(parent), name, path, member, reader)
+                directory = tree.directory(parent)
+                self._file(tree, directory, name, path, member, reader)
+                if self._wanted is None and parent and path == member.name:
+                    here = parent
             elif member.kind is _DIRECTORY:
                 self._directory(tree, tree.directory(parent), name, path, member)
             elif member.kind is Kind.SYMLINK:
