@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 from bakthat.domain.profile import Profile
 from bakthat.errors import BakthatError, ConfigInvalid
 from bakthat.ports.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from importlib.metadata import EntryPoint
 
 GROUP = "bakthat.stores"
 
 
 def store_names() -> list[str]:
     """The names under which installed packages offer stores."""
-    return sorted({point.name for point in metadata.entry_points(group=GROUP)})
+    return sorted({point.name for point in _entry_points()})
 
 
 def open_store(name: str, profile: Profile) -> ObjectStore | None:
@@ -23,7 +27,7 @@ def open_store(name: str, profile: Profile) -> ObjectStore | None:
     Raises `ConfigInvalid` if two packages claim the name, or the factory fails or gives no `ObjectStore`; an error
     that the factory raises on purpose (`BakthatError`) comes out as it is.
     """
-    points = list(metadata.entry_points(group=GROUP, name=name))
+    points = [point for point in _entry_points() if point.name == name]
     if not points:
         return None
     if len({point.value for point in points}) > 1:
@@ -44,5 +48,12 @@ def open_store(name: str, profile: Profile) -> ObjectStore | None:
     return store
 
 
-def _package(point: metadata.EntryPoint) -> str:
+def _entry_points() -> Iterable[EntryPoint]:
+    # Imported here: it costs every command 20 ms, and few ask for it.
+    from importlib import metadata
+
+    return metadata.entry_points(group=GROUP)
+
+
+def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else point.value

@@ -7,10 +7,10 @@ import getpass
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bakthat.domain.backup import Backup
+from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.progress import Progress
 from bakthat.errors import UsageError
 
@@ -49,8 +49,9 @@ def human_size(size: float) -> str:
     raise AssertionError  # the loop returns
 
 
-def backup_line(backup: Backup) -> str:
-    """A line of `show`: date (UTC), backend, size, stored filename, (tags), separated by tabs."""
+def backup_line(backup: Backup, *, verbose: bool = False) -> str:
+    """A line of `show`: date (UTC), backend, size, stored filename, (tags), separated by tabs. verbose: also the host,
+    and when the backup was last verified."""
     marks = []
     if backup.tags:
         marks.append(f"({' '.join(backup.tags)})")
@@ -58,9 +59,20 @@ def backup_line(backup: Backup) -> str:
         marks.append("[incomplete]")
     if backup.is_deleted:
         marks.append("[deleted]")
+    if verbose:
+        marks.append(f"[host {backup.metadata.get('client', 'unknown')}]")
+        marks.append(f"[{_verified(backup)}]")
     name = " ".join([backup.stored_filename, *marks])
     date = backup.when.strftime("%Y-%m-%d %H:%M:%SZ")
     return f"{date}\t{backup.backend:8}\t{human_size(backup.size):>8}\t{name}"
+
+
+def _verified(backup: Backup) -> str:
+    verified = backup.metadata.get("verified")
+    if not isinstance(verified, Mapping) or not isinstance(verified.get("at"), int):
+        return "never verified"
+    outcome = "BAD" if "error" in verified else verified.get("level")
+    return f"verified {from_epoch(verified['at']):%Y-%m-%d}: {outcome}"
 
 
 def is_interactive() -> bool:

@@ -16,7 +16,7 @@ from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, DuplicateBackup, InvalidName, PayloadDamaged
+from bakthat.errors import BackupNotFound, InvalidName, PayloadDamaged
 from bakthat.usecases.destination import Destination, Found
 from bakthat.usecases.tools import Tools
 
@@ -58,6 +58,7 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
     added: list[Backup] = []
     updated: list[Backup] = []
     unreadable: list[str] = []
+    recorded = 0  # of those in `added`
     for done, (found, entry, damaged) in enumerate(_read_entries(wanted, destination), start=1):
         tools.progress(Progress(stage="syncing", done=done, total=len(wanted), unit="backups"))
         if damaged:
@@ -65,15 +66,19 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
             tools.notice(f"{found.stored_filename}: {damaged}; listed from its name, size and date alone")
         row = rows.get(found.stored_filename)
         if row is None:
-            new = _from_entry(entry, found, destination) if entry else _from_listing(found, destination)
-            if dry_run or _added(new, tools):
-                added.append(new)
+            added.append(_from_entry(entry, found, destination) if entry else _from_listing(found, destination))
+            if len(added) - recorded >= _BATCH and not dry_run:
+                tools.repo.put_all(added[recorded:])
+                recorded = len(added)
         else:
             newer = _newer(row, entry, found, destination)
             if newer is not None:
                 updated.append(newer)
                 if not dry_run:
                     tools.repo.replace(newer)
+
+    if not dry_run:
+        tools.repo.put_all(added[recorded:])
 
     vanished: list[Backup] = []
     for row in rows.values():
@@ -184,14 +189,6 @@ def _newer(row: Backup, entry: Backup | None, found: Found, destination: Destina
     if seen > int(taken.last_updated.timestamp()) + _SKEW.total_seconds():
         taken = evolve(taken, metadata={**taken.metadata, "entry_seen": seen})
     return taken if taken != row else None
-
-
-def _added(new: Backup, tools: Tools) -> bool:
-    try:
-        tools.repo.add(new)
-    except DuplicateBackup:
-        return False  # another process was faster
-    return True
 
 
 def _replaced(row: Backup, tools: Tools) -> None:

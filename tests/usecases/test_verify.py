@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,17 @@ def test_result_and_date_are_in_the_record(box: Toolbox, tree: Path) -> None:
 def test_no_backups_at_all_is_an_error(box: Toolbox) -> None:
     with pytest.raises(BackupNotFound):
         verify(None, "s3", box.tools)
+
+
+@pytest.mark.parametrize("keys", [Keys(), Keys(passphrase="secret")])
+def test_a_sample_of_flipped_bytes_of_a_large_archive_is_told(box: Toolbox, tmp_path: Path, keys: Keys) -> None:
+    source = tmp_path / "large"
+    source.write_bytes(random.Random(3).randbytes(3_000_000))
+    made = back_up(box, source, keys=keys)
+    whole = stored(box, made)
+    for position in random.Random(4).sample(range(len(whole)), 20):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0x80
+        box.stores["s3"].put(made.stored_filename, io.BytesIO(bytes(damaged)), replace=True)
+        (result,) = verify("large", "s3", box.tools, keys=lambda _: keys)
+        assert result.error is not None, position

@@ -16,12 +16,15 @@ from bakthat.entrypoints.options import Settings, common, json_option
 @json_option
 @common
 def show(settings: Settings, query: str, destination: str | None, tags: str, as_json: bool) -> None:
-    """List the backups whose name contains QUERY, newest first (dates in UTC)."""
+    """List the backups whose name contains QUERY, newest first (dates in UTC).
+
+    With -v also the host, and when a backup was last verified.
+    """
     found = list_backups(settings.open_config(), settings.profile, query=query, destination=destination, tags=tags)
     if as_json:
         terminal.result_json([backup.as_record() for backup in found])
         return
     for backup in found:
-        terminal.result(terminal.backup_line(backup))
+        terminal.result(terminal.backup_line(backup, verbose=settings.verbose))
     if not found:
         settings.say("No backups." if not query else f"No backups match {query!r}.")
