@@ -6,7 +6,6 @@ import enum
 
 from attrs import field, frozen
 
-
 AGE_MAGIC = b"age-encryption.org/v1\n"
 """The first line of every age file (C2SP age specification, "Header")."""
 
