@@ -61,7 +61,7 @@ def extract_tar(
     there already, it stays as it is, and what was asked for is put into it; so nothing else in there is lost.
 
     Devices are never made: they come as notices, as do owners and permissions that the system refuses. A member of the
-    same name as an earlier one replaces it. Memory grows by some 300 bytes for each directory and symbolic link, not
+    same name as an earlier one replaces it. Memory grows by 300 to 400 bytes for each directory and symbolic link, not
     with files.
     """
     outside = _Outside(packed, on_bytes)
@@ -82,7 +82,8 @@ def extract_tar(
             raise target_error(error, os.path.join(into, os.fsdecode(extraction.current))) from error
         if not extraction.units:
             if wanted is not None and extraction.seen:
-                raise BackupNotFound(f"nothing in this backup fits {' '.join(only)}; patterns start below its root")
+                asked = printable(" ".join(only))
+                raise BackupNotFound(f"nothing in this backup fits {asked}; patterns start below its root")
             raise PayloadDamaged("the tar archive holds nothing that could be restored")
         landing.commit(list(extraction.units))
     return extraction.report(landing.notices)
