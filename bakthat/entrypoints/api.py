@@ -162,12 +162,17 @@ class Bakthat:
         `InvalidName`, `UsageError`, `ConfigError`, `StoreError`, `DatabaseError`; nothing is stored then, unless the
         message says so.
         """
+        source, chosen = Path(filename), self._destination(destination)
+        if ask is not None:
+            # Nobody is asked for a password in vain.
+            self.tools.examine(source)
+            self.tools.destination(chosen)
         keys = sealing_keys(
             self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
         )
         request = BackupRequest(
-            source=Path(filename),
-            destination=self._destination(destination),
+            source=source,
+            destination=chosen,
             name=name,
             tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
             keys=keys,

@@ -14,7 +14,15 @@ from bakthat import Bakthat, Profile, open_profile
 from bakthat.adapters.memory_config import MemoryConfig
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.adapters.memory_store import MemoryObjectStore
-from bakthat.errors import InvalidInterval, InvalidPolicy, ProfileNotFound, UnknownDestination, UsageError
+from bakthat.errors import (
+    ConfigError,
+    InvalidInterval,
+    InvalidPolicy,
+    ProfileNotFound,
+    SourceError,
+    UnknownDestination,
+    UsageError,
+)
 from bakthat.testing.toolbox import SteppedClock
 
 
@@ -92,6 +100,19 @@ def test_an_unknown_destination_suggests_the_nearest(bakthat: Bakthat, tree: Pat
         bakthat.backup(tree, "locale")
 
 
+@pytest.mark.parametrize(("source", "destination"), [("absent", "s3"), ("site", "nowhere"), ("site", "glacier")])
+def test_nobody_is_asked_for_a_password_in_vain(bakthat: Bakthat, tree: Path, source: str, destination: str) -> None:
+    asked: list[str] = []
+
+    def ask() -> str:
+        asked.append("password")
+        return ""
+
+    with pytest.raises((SourceError, ConfigError)):
+        bakthat.backup(tree.parent / source, destination, ask=ask)
+    assert asked == []
+
+
 def test_restore_from_a_file_needs_no_record(
     bakthat: Bakthat, store: MemoryObjectStore, tree: Path, tmp_path: Path
 ) -> None:
@@ -111,8 +132,8 @@ def test_a_place_that_is_no_object_is_refused(bakthat: Bakthat, place: str) -> N
 
 def test_the_public_names_are_these() -> None:
     assert sorted(library.__all__) == [
-        "BakHelper",
         "Backup",
+        "BakHelper",
         "Bakthat",
         "Events",
         "KeyValue",
