@@ -208,7 +208,7 @@ class _Target:
                     conflicts += 1
                     self.bucket.pause(0.1 * 2**conflicts)
                     continue
-                if not self._is_own_copy(error):
+                if not self._is_own_copy(error, resent=conflicts > 0 or _was_resent(error)):
                     raise
                 return self.bucket.clock()
             return self._date_of(answer)
@@ -242,14 +242,14 @@ class _Target:
             return True
         raise ObjectExists(f"{self.what}: exists already")
 
-    def _is_own_copy(self, error: StoreError) -> bool:
+    def _is_own_copy(self, error: StoreError, *, resent: bool) -> bool:
         """Whether the write that failed was carried out after all, by an attempt whose answer was lost."""
         if isinstance(error, StoreUnavailable):
             try:
                 return self.is_ours()
             except StoreError:
                 return False
-        if isinstance(error, ObjectExists) and not _was_resent(error):
+        if isinstance(error, ObjectExists) and not resent:
             self._uploader.must_look = False  # the service has shown that it honours conditions
             return False
         if not isinstance(error, ObjectExists) and _cause(error) != "NoSuchUpload":
@@ -285,7 +285,7 @@ class _Multipart:
         self._workers = Workers(plan.max_concurrency, "bakthat-part")
         self._cancelled = threading.Event()
         self._created: Future[str] | None = None
-        self._parts: list[Future[dict[str, Any]]] = []
+        self._parts: list[dict[str, Any]] = []
         self._busy: dict[Future[dict[str, Any]], bytearray] = {}
         self._free: list[bytearray] = []
         self._ended = False
@@ -318,7 +318,10 @@ class _Multipart:
         """Make the object of all its parts visible; the time that it bears."""
         assert self._created is not None  # noqa: S101 - begun by send_all
         upload_id = self._created.result()
-        request = {"UploadId": upload_id, "MultipartUpload": {"Parts": [part.result() for part in self._parts]}}
+        while self._busy:
+            self._collect(wait_for_one=True)
+        parts = sorted(self._parts, key=lambda part: int(part["PartNumber"]))
+        request = {"UploadId": upload_id, "MultipartUpload": {"Parts": parts}}
         try:
             modified = self._target.make_visible(
                 lambda condition: self._target.write(self._client.complete_multipart_upload, request | condition)
@@ -367,9 +370,7 @@ class _Multipart:
 
     def _send(self, number: int, buffer: bytearray, filled: int) -> None:
         view = memoryview(buffer)[:filled]
-        part = self._workers.submit(lambda: self._upload_part(number, view))
-        self._parts.append(part)
-        self._busy[part] = buffer
+        self._busy[self._workers.submit(lambda: self._upload_part(number, view))] = buffer
 
     def _upload_part(self, number: int, view: memoryview) -> dict[str, Any]:
         """Send one part, sure that it arrived as it is; its entry in the request that completes the upload."""
@@ -394,17 +395,19 @@ class _Multipart:
 
     def _buffer(self, size: int) -> bytearray:
         """A buffer for the next part, as soon as there may be one more. Raises what the upload of a part raised."""
-        while True:
-            full = len(self._busy) >= self._plan.buffers(size)
-            done, _ = wait(self._busy, timeout=None if full else 0, return_when=FIRST_COMPLETED)
-            for part in done:
-                buffer = self._busy.pop(part)
-                part.result()
-                self._free.append(buffer)
-            if len(self._busy) < self._plan.buffers(size):
-                break
+        self._collect(wait_for_one=False)
+        while len(self._busy) >= self._plan.buffers(size):
+            self._collect(wait_for_one=True)
         self._free = [buffer for buffer in self._free if len(buffer) == size]
         return self._free.pop() if self._free else bytearray(size)
+
+    def _collect(self, *, wait_for_one: bool) -> None:
+        """Take what is known of the parts that have arrived, and their buffers back."""
+        done, _ = wait(self._busy, timeout=None if wait_for_one else 0, return_when=FIRST_COMPLETED)
+        for part in done:
+            buffer = self._busy.pop(part)
+            self._parts.append(part.result())
+            self._free.append(buffer)
 
     def _abort(self, upload_id: str) -> None:
         try:

@@ -405,6 +405,16 @@ def test_a_conflict_that_somebody_else_won_is_object_exists(rig: Rig):
     assert rig.holds(b"was faster")
 
 
+def test_a_conflict_that_hid_the_own_first_copy_is_a_success(rig: Rig):
+    def stored_already(request: Request, forward: Forward) -> Answer:
+        forward(request)
+        return answering(409, "ConditionalRequestConflict")(request, forward)
+
+    rig.proxy.inject(Fault("PutObject", stored_already))
+    rig.put(b"small", amazon=True)
+    assert rig.holds(b"small")
+
+
 # checksums
 
 
