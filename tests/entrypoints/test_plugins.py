@@ -1,0 +1,155 @@
+"""Third-party stores: what is wrong with one is said in a line that names the package.
+
+The packages are folders as pip leaves them: a module, and a `.dist-info` with its entry points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.command_line import CommandLine, Said
+
+GOOD = """
+from pathlib import Path
+from bakthat.adapters.local_store import LocalObjectStore
+
+def attic(profile):
+    return LocalObjectStore(Path(profile.stores["attic"]["path"]))
+"""
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder that bakthat's process finds packages in."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def install(site: Path) -> Install:
+    def install(package: str, code: str, points: str, folder: Path = site) -> None:
+        module = package.replace("-", "_")
+        (folder / f"{module}.py").write_text(code)
+        info = folder / f"{module}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[bakthat.stores]\n{points}\n")
+
+    return install
+
+
+@pytest.fixture
+def backup(bakthat_command: CommandLine, site: Path, tmp_path: Path) -> Callable[..., Said]:
+    """`bakthat backup -d NAME` of a small folder."""
+    bakthat_command.configure({"default": {"stores": {"attic": {"path": str(tmp_path / "attic")}}}})
+    (bakthat_command.here / "data").mkdir()
+
+    def backup(name: str, code: int = 2, *more_folders: Path) -> Said:
+        path = ":".join(map(str, [site, *more_folders]))
+        said = bakthat_command("backup", "data", "-d", name, "--prompt", "no", PYTHONPATH=path)
+        assert said.code == code, said.err
+        assert len(said.err.splitlines()) == 1 or code == 0, said.err
+        return said
+
+    return backup
+
+
+def test_a_store_of_a_package_is_used_by_its_name(
+    install: Install, backup: Callable[..., Said], tmp_path: Path
+) -> None:
+    install("acme-attic", GOOD, "attic = acme_attic:attic")
+    backup("attic", 0)
+    assert len(list((tmp_path / "attic").glob("data.*.tgz"))) == 1
+
+
+def test_two_packages_that_claim_one_name_are_both_named(install: Install, backup: Callable[..., Said]) -> None:
+    install("acme-attic", GOOD, "attic = acme_attic:attic")
+    install("other-attic", GOOD, "attic = other_attic:attic")
+    assert "two packages offer a store named 'attic': acme-attic and other-attic; uninstall one" in backup("attic").err
+
+
+def test_one_package_that_is_found_twice_is_one(install: Install, backup: Callable[..., Said], tmp_path: Path) -> None:
+    install("acme-attic", GOOD, "attic = acme_attic:attic")
+    again = tmp_path / "again"
+    again.mkdir()
+    install("acme-attic", GOOD, "attic = acme_attic:attic", again)
+    backup("attic", 0, again)
+
+
+@pytest.mark.parametrize(
+    ("code", "point", "told"),
+    [
+        ("def attic(profile): raise OSError('no such\\n disk')", "attic", "could not be opened: OSError: no such disk"),
+        ("def attic(): pass", "attic", "could not be opened: TypeError: attic() takes 0 positional arguments"),
+        ("attic = 3", "attic", "could not be opened: TypeError: 'int' object is not callable"),
+        ("", "attic", "could not be opened: AttributeError: module 'acme_attic' has no attribute 'attic'"),
+        ("import nothing_like_it", "attic", "could not be opened: ModuleNotFoundError: No module named 'nothing"),
+        ("def attic(profile: 3 = ", "attic", "could not be opened: SyntaxError"),
+    ],
+)
+def test_a_factory_that_fails_is_named_with_its_reason(
+    install: Install, backup: Callable[..., Said], code: str, point: str, told: str
+) -> None:
+    install("acme-attic", code, f"attic = acme_attic:{point}")
+    assert f"the store 'attic' of the package acme-attic {told}" in backup("attic").err
+
+
+def test_an_error_that_the_factory_raises_on_purpose_comes_out_as_it_is(
+    install: Install, backup: Callable[..., Said]
+) -> None:
+    code = (
+        "from bakthat.errors import AccessDenied\ndef attic(profile): raise AccessDenied('attic: the door is locked')"
+    )
+    install("acme-attic", code, "attic = acme_attic:attic")
+    assert backup("attic", 4).err == "bakthat: attic: the door is locked\n"
+
+
+def test_a_class_that_lacks_a_method_is_told_which(install: Install, backup: Callable[..., Said]) -> None:
+    code = (
+        "from bakthat.adapters.memory_store import MemoryObjectStore as M\n"
+        "from bakthat.ports.object_store import ObjectStore\n"
+        "class Attic(ObjectStore):\n"
+        "    location = 'attic://'\n"
+        "    def __init__(self, profile): pass\n"
+        "    put, open, stat, list = M.put, M.open, M.stat, M.list\n"
+    )
+    install("acme-attic", code, "attic = acme_attic:Attic")
+    said = backup("attic").err
+    assert "the store 'attic' of the package acme-attic could not be opened: TypeError" in said
+    assert "delete" in said
+
+
+def test_what_is_no_object_store_is_refused(install: Install, backup: Callable[..., Said]) -> None:
+    install("acme-attic", "class Attic:\n    def __init__(self, profile): pass", "attic = acme_attic:Attic")
+    told = "the store 'attic' of the package acme-attic is a Attic, not a bakthat ObjectStore"
+    assert told in backup("attic").err
+
+
+def test_a_store_without_a_location_is_refused(install: Install, backup: Callable[..., Said]) -> None:
+    code = (
+        "from bakthat.adapters.memory_store import MemoryObjectStore\n"
+        "class Attic(MemoryObjectStore):\n"
+        "    def __init__(self, profile): pass\n"
+    )
+    install("acme-attic", code, "attic = acme_attic:Attic")
+    assert "has no location" in backup("attic").err
+
+
+def test_names_of_packages_are_among_those_that_are_suggested(install: Install, backup: Callable[..., Said]) -> None:
+    install("acme-attic", GOOD, "attic = acme_attic:attic")
+    assert "there are s3, glacier, local, attic; did you mean attic?" in backup("atic").err
+
+
+def test_a_broken_package_disturbs_nobody_who_does_not_use_it(
+    install: Install, bakthat_command: CommandLine, site: Path
+) -> None:
+    install("acme-attic", "raise SystemError", "attic = acme_attic:attic")
+    (bakthat_command.here / "data").mkdir()
+    said = bakthat_command("backup", "data", "-d", "local", "--prompt", "no", PYTHONPATH=str(site))
+    assert said.code == 0, said.err
