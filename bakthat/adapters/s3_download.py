@@ -145,6 +145,7 @@ class S3Reader(io.RawIOBase):
         step, cuts, begun = self._step, 0, time.monotonic()
         while True:
             at = start + sum(map(len, pieces))
+            self._stop_if_closed()
             if body is None:
                 body = self._get(at, end)
             failure = StoreUnavailable(f"{self._what}: cut short, its body ended before byte {end} of {self._size}")
@@ -166,8 +167,7 @@ class S3Reader(io.RawIOBase):
     def _read(self, body: Any, wanted: int, step: int, pieces: list[bytes]) -> bool:
         """Read so many bytes, at most `step` at a time; False if the body ends before."""
         while wanted:
-            if self._stopped.is_set():
-                raise CancelledError
+            self._stop_if_closed()
             piece = body.read(min(wanted, step))
             if not piece:
                 return False
@@ -176,6 +176,10 @@ class S3Reader(io.RawIOBase):
         # botocore compares length and checksum when a body is read to its end, and not before.
         body.read(1)
         return True
+
+    def _stop_if_closed(self) -> None:
+        if self._stopped.is_set():
+            raise CancelledError
 
     def _get(self, start: int, end: int) -> Any:
         """The body of one range of the very object that was opened."""

@@ -13,6 +13,7 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from typing import Any, BinaryIO, cast
 
 import pytest
@@ -160,6 +161,14 @@ def raising(error: BaseException) -> Callable[[], None]:
     return call
 
 
+def wait_for_threads(name: str) -> None:
+    """Wait until no thread of this name is left."""
+    until = time.monotonic() + 20
+    while any(thread.name.startswith(name) for thread in threading.enumerate()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 # what is asked of the service
 
 
@@ -220,6 +229,8 @@ def test_reading_and_deleting_ask_for_nothing_else(rig: Rig):
     store = rig.store()
     with store.open("k") as reader:
         assert reader.read() == LARGE
+    etags = [has("if-match")(request) for request in rig.proxy.requests]
+    assert etags == [False, True, True, True], "each range is of the same object"
     store.stat("k")
     list(store.list())
     store.delete("k")
@@ -337,6 +348,24 @@ def test_a_write_whose_every_answer_is_lost_is_found_to_have_happened(rig: Rig, 
     rig.put(content)
     assert rig.holds(content)
     assert rig.has_no_uploads
+
+
+def test_a_completion_that_goes_on_unseen_until_the_upload_is_ended_is_a_success(moto_rig: Rig):
+    def complete_it() -> None:
+        found = moto_rig.upstream.list_multipart_uploads(Bucket=moto_rig.bucket, Prefix=moto_rig.prefix)["Uploads"][0]
+        named = {"Bucket": moto_rig.bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
+        parts = [
+            {name: part[name] for name in ("PartNumber", "ETag")}
+            for part in moto_rig.upstream.list_parts(**named)["Parts"]
+        ]
+        moto_rig.upstream.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
+
+    moto_rig.proxy.inject(
+        Fault("CompleteMultipartUpload", INTERNAL_ERROR, times=FOREVER),
+        Fault("AbortMultipartUpload", meanwhile(complete_it)),
+    )
+    moto_rig.put()
+    assert moto_rig.holds(THREE_PARTS)
 
 
 def test_another_ones_equal_bytes_are_not_taken_for_the_own_first_copy(rig: Rig):
@@ -616,10 +645,18 @@ def test_leaving_early_ends_the_threads(rig: Rig):
     rig.direct.put("k", io.BytesIO(LARGE))
     with rig.store().open("k") as reader:
         reader.read(1)
-    until = time.monotonic() + 20
-    while any(thread.name.startswith("bakthat-range") for thread in threading.enumerate()):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_for_threads("bakthat-range")
+
+
+def test_a_reader_that_was_left_asks_for_nothing_more(rig: Rig):
+    go_on = threading.Event()
+    rig.direct.put("k", io.BytesIO(LARGE))
+    rig.proxy.inject(Fault("GetObject", meanwhile(lambda: go_on.wait(20), cut_the_answer), skip=1, times=FOREVER))
+    with rig.store(max_concurrency=2).open("k") as reader:
+        reader.read(1)
+    go_on.set()
+    wait_for_threads("bakthat-range")
+    assert rig.proxy.operations.count("GetObject") <= 3
 
 
 def test_a_reader_that_was_left_gives_no_bytes(rig: Rig):
@@ -810,15 +847,15 @@ def test_amazons_own_endpoints_are_known(url: str | None, expected: bool):
 
 def test_a_gibibyte_needs_no_more_memory_than_its_parts_in_flight():
     program = """
-        import io, resource
+        import io, resource, time
         from bakthat.adapters.s3 import S3ObjectStore
 
         class Client:
-            sent = 0
             def create_multipart_upload(self, **_): return {"UploadId": "id"}
             def upload_part(self, Body, ChecksumCRC32, **_):
-                while piece := Body.read(65536):
-                    Client.sent += len(piece)
+                while Body.read(65536):
+                    pass
+                time.sleep(0.02)  # slower than the body
                 return {"ETag": "etag", "ChecksumCRC32": ChecksumCRC32}
             def complete_multipart_upload(self, **_): return {}
 
@@ -848,6 +885,16 @@ def test_a_part_is_handed_to_the_socket_in_pieces_that_shrink_on_a_slow_line():
     assert fast[-1] == 512 * 1024
     time.sleep(1.05)
     assert len(body.read(131_072)) == 256 * 1024
+
+
+def test_a_part_that_is_no_longer_wanted_stops_its_request():
+    cancelled = threading.Event()
+    body = PartBody(memoryview(bytes(MIB)), cancelled)
+    body.read()
+    cancelled.set()
+    for use in (body.read, lambda: body.seek(0)):
+        with pytest.raises(CancelledError):
+            use()
 
 
 def test_a_part_can_be_read_again_and_knows_its_length():
