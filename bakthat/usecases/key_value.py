@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 from attrs import frozen
 
 from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.catalog import CatalogEntry
 from bakthat.domain.object_key import check_key
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
@@ -65,6 +66,8 @@ def set_value(
         last_updated=now,
         metadata=metadata,
     )
+    # As with a backup, the entry first and the row last, so that `sync` finds a value on a new machine.
+    destination.write_entry(CatalogEntry(backup=backup))
     if _rows(key, destination, tools, deleted=True):
         tools.repo.replace(backup)
     else:
@@ -110,6 +113,7 @@ def delete_value(key: str, destination_name: str, tools: Tools) -> bool:
     destination = _destination(destination_name, tools)
     rows = _rows(key, destination, tools)
     destination.objects.delete(key)
+    destination.remove_entry(key)
     for row in rows:
         tools.repo.replace(row.deleted(tools.clock()))
     return bool(rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bakthat import Bakthat, KeyValue, open_profile
+from bakthat import Bakthat, KeyValue, Profile, open_profile
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.adapters.memory_store import MemoryObjectStore
 from bakthat.domain.backup import Backup, backend_hash, from_epoch
@@ -84,6 +84,16 @@ def test_show_lists_and_restore_brings_a_value(values: KeyValue, bakthat: Baktha
     assert [backup.filename for backup in bakthat.show("sett")] == ["settings"]
     bakthat.restore("settings", target=tmp_path)
     assert json.loads((tmp_path / "settings").read_text()) == {"a": 1}
+
+
+def test_sync_finds_a_value_on_a_new_machine(values: KeyValue, bakthat: Bakthat, store: MemoryObjectStore) -> None:
+    values.set_key("folder/settings", {"a": 1})
+    values.set_key("gone", 1)
+    values.delete_key("gone")
+    elsewhere = open_profile(Profile(), store=store, repo=MemoryRepo())
+    elsewhere.sync()
+    assert elsewhere.show() == bakthat.show()
+    assert KeyValue(bakthat=elsewhere).get_key("folder/settings") == {"a": 1}
 
 
 def test_what_json_cannot_hold_is_refused(values: KeyValue) -> None:
