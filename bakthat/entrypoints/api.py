@@ -23,6 +23,7 @@ from bakthat.domain.query import Query
 from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
 from bakthat.entrypoints.keys import Ask, opening_keys, sealing_keys
 from bakthat.entrypoints.wiring import build_tools, ignore, locate, open_config, utc_now
+from bakthat.errors import UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -85,10 +86,9 @@ def open_profile(
     Raises `ProfileNotFound`, `ConfigInvalid`.
     """
     if not isinstance(profile, Profile):
-        source = config if isinstance(config, ConfigSource) else None
-        if source is None:
-            source = open_config(os.fspath(config) if config is not None else None, notice=notice)  # type: ignore[arg-type]
-        profile = source.load(profile)
+        if not isinstance(config, ConfigSource):
+            config = open_config(os.fspath(config) if config is not None else None, notice=notice)
+        profile = config.load(profile)
     handed_in = dict(stores or {})
     if store is not None:
         handed_in[profile.default_destination] = store
@@ -103,10 +103,8 @@ def open_profile(
         notice=notice,
         progress=progress,
     )
-    bakthat = Bakthat(profile, tools, environment=environment, events=events)
-    if profile.hooks:
-        _attach_hooks(bakthat)
-    return bakthat
+    hooks = _hooks(profile) if profile.hooks else None
+    return Bakthat(profile, tools, environment=environment, events=events, hooks=hooks)
 
 
 class Bakthat:
@@ -122,11 +120,14 @@ class Bakthat:
         *,
         environment: Mapping[str, str] = os.environ,
         events: Events | None = None,
+        hooks: Events | None = None,
         new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        """events: whose listeners are told. new_session: makes the id that ties the events of one call together."""
+        """events: whose listeners are told. hooks: likewise, and this profile's own even where `events` is shared.
+        new_session: makes the id that ties the events of one call together."""
         self.profile = profile
         self.events = events if events is not None else Events()
+        self._told = (self.events, hooks) if hooks is not None else (self.events,)
         self._tools = tools
         self._environment = environment
         self._new_session = new_session
@@ -191,7 +192,7 @@ class Bakthat:
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
         only: Sequence[str] = (),
-        tier: Tier | None = None,
+        tier: Tier | str | None = None,
         wait: bool = False,
         ask: Ask | None = None,
     ) -> Backup:
@@ -199,7 +200,7 @@ class Bakthat:
 
         filename: a stored filename, a series (its newest backup), or a series and the start of a date. identities:
         age key files. only: gitignore patterns, relative to the backup's root. tier: how fast a backup in Glacier is
-        wanted; wait: until it is there, instead of raising `RetrievalPending`.
+        wanted (`expedited`, `standard`, `bulk`); wait: until it is there, instead of raising `RetrievalPending`.
 
         Raises `BackupNotFound`, `AmbiguousName`, `TargetExists`, `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`,
         `RetrievalPending`, `StoreError`; nothing has changed in `target` then.
@@ -227,7 +228,7 @@ class Bakthat:
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
         only: Sequence[str] = (),
-        tier: Tier | None = None,
+        tier: Tier | str | None = None,
         wait: bool = False,
         ask: Ask | None = None,
     ) -> Restored:
@@ -238,7 +239,7 @@ class Bakthat:
             target=Path(target),
             overwrite=overwrite,
             only=tuple(only),
-            tier=tier,
+            tier=_tier(tier),
             wait=wait,
             keys=self._opening(password, identities, ask),
         )
@@ -305,12 +306,11 @@ class Bakthat:
         self, filename: str, interval: str, destination: str | None = None, *, dry_run: bool = False
     ) -> list[Backup]:
         """Delete the backups of exactly this series that are older than an interval such as `3M2D8h20m5s`, never the
-        newest; give back the records of what is gone.
+        newest; give back the records of what is gone, oldest first. dry_run: of what would go; nothing is deleted.
 
         Raises `InvalidInterval`, `BackupNotFound`, and at the end the first error of a deletion that failed.
         """
-        done = self.remove_older_than_with_report(filename, interval, destination, dry_run=dry_run)
-        return _removed(done)
+        return _removed(self.remove_older_than_with_report(filename, interval, destination, dry_run=dry_run), dry_run)
 
     def remove_older_than_with_report(
         self,
@@ -340,11 +340,12 @@ class Bakthat:
         dry_run: bool = False,
     ) -> list[Backup]:
         """Delete what the policy (None: the profile's `rotation`) does not keep of exactly this series; give back the
-        records of what is gone.
+        records of what is gone, oldest first. dry_run: of what would go; nothing is deleted.
 
         Raises `InvalidPolicy`, `BackupNotFound`, and at the end the first error of a deletion that failed.
         """
-        return _removed(self.rotate_backups_with_report(filename, destination, policy=policy, dry_run=dry_run))
+        done = self.rotate_backups_with_report(filename, destination, policy=policy, dry_run=dry_run)
+        return _removed(done, dry_run)
 
     def rotate_backups_with_report(
         self,
@@ -424,17 +425,20 @@ class Bakthat:
         """Carry out a verb between its two events. `told` makes what the listeners of `on_…` get; `failure` finds what
         went wrong although the verb returned."""
         session = self._new_session()
-        self.events.tell_before(verb, session)
+        for events in self._told:
+            events.tell_before(verb, session)
         try:
             done = carry_out(self._watched(session))
         except BaseException as error:
-            self.events.on_failure(session, verb, error)
+            for events in self._told:
+                events.on_failure(session, verb, error)
             raise
         failed = failure(done)
-        if failed is not None:
-            self.events.on_failure(session, verb, failed)
-        else:
-            self.events.tell_on(verb, session, told(done))
+        for events in self._told:
+            if failed is not None:
+                events.on_failure(session, verb, failed)
+            else:
+                events.tell_on(verb, session, told(done))
         return done
 
     def _retain(self, verb: str, dry_run: bool, carry_out: Callable[[Tools], Retention]) -> Retention:
@@ -462,17 +466,25 @@ class Bakthat:
         return destination if destination is not None else self.profile.default_destination
 
 
-def _removed(done: Retention) -> list[Backup]:
+def _tier(tier: Tier | str | None) -> Tier | None:
+    try:
+        return Tier(tier) if tier is not None else None
+    except ValueError:
+        raise UsageError(f"there is no tier {tier!r}; choose one of {', '.join(Tier)}") from None
+
+
+def _removed(done: Retention, dry_run: bool) -> list[Backup]:
+    if dry_run:
+        return [decision.backup for decision in reversed(done.plan.drop)]
     if done.failed:
         raise done.failed[0][1]
     return list(done.removed)
 
 
-def _attach_hooks(bakthat: Bakthat) -> None:
+def _hooks(profile: Profile) -> Events:
     """The profile's commands for success and failure, as listeners."""
     from bakthat.adapters.command_hooks import command_hooks
 
-    profile = bakthat.profile
     hooks = command_hooks(profile.hooks or {}, where=f"profile {profile.name!r}")
 
     def facts(verb: str, session: str, outcome: object) -> dict[str, Any]:
@@ -488,10 +500,11 @@ def _attach_hooks(bakthat: Bakthat) -> None:
     def succeeded(verb: str) -> Callable[[str, object], None]:
         return lambda session, outcome: hooks.succeeded(facts(verb, session, outcome))
 
-    events = bakthat.events
+    events = Events()
     events.on_backup += succeeded("backup")
     events.on_restore += succeeded("restore")
     events.on_delete += succeeded("delete")
     events.on_delete_older_than += succeeded("delete_older_than")
     events.on_rotate_backups += succeeded("rotate_backups")
     events.on_failure += lambda session, verb, error: hooks.failed(facts(verb, session, error))
+    return events

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.objects import Tier
+from bakthat.domain.rotation import RotationPolicy
 from bakthat.entrypoints.api import AnyPath, Bakthat, open_profile
 from bakthat.entrypoints.wiring import profile_from
 from bakthat.errors import UsageError
@@ -72,6 +74,8 @@ def restore(
     password: str | None = None,
     identities: Sequence[AnyPath] = (),
     only: Sequence[str] = (),
+    tier: Tier | str | None = None,
+    wait: bool = False,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> Backup:
@@ -84,6 +88,8 @@ def restore(
         password=password,
         identities=identities,
         only=only,
+        tier=tier,
+        wait=wait,
     )
 
 
@@ -106,11 +112,12 @@ def delete(
     profile: str = "default",
     config: AnyPath | None = None,
     *,
+    dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> Backup:
     """Delete one backup: `Bakthat.delete`."""
-    return opened(profile, config, conf, events).delete(filename, destination)
+    return opened(profile, config, conf, events).delete(filename, destination, dry_run=dry_run)
 
 
 def remove_older_than(
@@ -120,11 +127,12 @@ def remove_older_than(
     config: AnyPath | None = None,
     destination: str | None = None,
     *,
+    dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> list[Backup]:
     """Delete what is older than an interval such as `1M`: `Bakthat.remove_older_than`."""
-    return opened(profile, config, conf, events).remove_older_than(filename, interval, destination)
+    return opened(profile, config, conf, events).remove_older_than(filename, interval, destination, dry_run=dry_run)
 
 
 delete_older_than = remove_older_than
@@ -137,11 +145,13 @@ def rotate_backups(
     profile: str = "default",
     config: AnyPath | None = None,
     *,
+    policy: RotationPolicy | None = None,
+    dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> list[Backup]:
-    """Thin out a series by the profile's rotation: `Bakthat.rotate_backups`."""
-    return opened(profile, config, conf, events).rotate_backups(filename, destination)
+    """Thin out a series by the policy, or the profile's rotation: `Bakthat.rotate_backups`."""
+    return opened(profile, config, conf, events).rotate_backups(filename, destination, policy=policy, dry_run=dry_run)
 
 
 def sync(
@@ -149,10 +159,11 @@ def sync(
     profile: str = "default",
     config: AnyPath | None = None,
     *,
+    dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
 ) -> SyncReport:
     """Make the database agree with the store: `Bakthat.sync`."""
-    return opened(profile, config, conf).sync(destination)
+    return opened(profile, config, conf).sync(destination, dry_run=dry_run)
 
 
 def verify(

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.stored_name import check_series
 from bakthat.entrypoints.api import AnyPath, Bakthat
 from bakthat.entrypoints.functions import opened
 
@@ -22,8 +23,12 @@ class BakHelper:
             bh.backup()
             bh.rotate()
 
-    backup_name: the series. password: "" or None for no encryption of its own. conf: settings in the place of the
+    backup_name: the series, and the name of the directory (`tmpd`), under which it is restored. destination, tags: of
+    its backups. password: "", as in 2013, for no password; None leaves it to BAKTHAT_PASSWORD and the profile. A
+    profile with `recipients` encrypts to them where no password is given. conf: settings in the place of the
     configuration file's. bakthat: an opened profile in the place of `profile`, `config` and `conf`.
+
+    Since the current directory belongs to the whole process, only one helper can be entered at a time.
     """
 
     def __init__(
@@ -38,17 +43,20 @@ class BakHelper:
         tags: str | Sequence[str] = (),
         bakthat: Bakthat | None = None,
     ) -> None:
-        self.backup_name = backup_name
+        self.backup_name = check_series(backup_name)
         self.bakthat = bakthat if bakthat is not None else opened(profile, config, conf)
         self.tmpd = ""
         self._destination = destination
         self._password = password
         self._tags = tags
         self._before = ""
+        self._around = ""
 
     def __enter__(self) -> BakHelper:
         self._before = os.getcwd()
-        self.tmpd = tempfile.mkdtemp(prefix="bakthat-")
+        self._around = tempfile.mkdtemp(prefix="bakthat-")
+        self.tmpd = os.path.join(self._around, self.backup_name)
+        os.mkdir(self.tmpd, 0o700)
         os.chdir(self.tmpd)
         return self
 
@@ -58,7 +66,7 @@ class BakHelper:
         try:
             os.chdir(self._before)
         finally:
-            shutil.rmtree(self.tmpd)
+            shutil.rmtree(self._around)
 
     def backup(
         self,
@@ -68,7 +76,7 @@ class BakHelper:
         password: str | None = None,
         tags: str | Sequence[str] | None = None,
     ) -> Backup:
-        """Back up the temporary directory, or `filename`, as the helper's series."""
+        """Back up the temporary directory, or `filename`, as the helper's series: `Bakthat.backup`."""
         return self.bakthat.backup(
             filename if filename is not None else self.tmpd,
             destination if destination is not None else self._destination,
@@ -85,7 +93,8 @@ class BakHelper:
         password: str | None = None,
         target: AnyPath = ".",
     ) -> Backup:
-        """Restore the newest backup of the helper's series, or `filename`, into the current directory."""
+        """Restore the newest backup of the helper's series, or `filename`, into the current directory:
+        `Bakthat.restore`."""
         return self.bakthat.restore(
             filename if filename is not None else self.backup_name,
             destination if destination is not None else self._destination,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import bakthat as library
-from bakthat import Bakthat, Profile, open_profile
+from bakthat import Bakthat, Profile, RotationPolicy, open_profile
 from bakthat.adapters.memory_config import MemoryConfig
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.adapters.memory_store import MemoryObjectStore
@@ -72,6 +72,33 @@ def test_rotation_uses_the_profiles_policy(bakthat: Bakthat, clock: SteppedClock
         clock.forward(days=1)
     assert len(bakthat.rotate_backups("site")) == 2
     assert len(bakthat.show()) == 2
+
+
+def test_a_dry_run_gives_what_would_go_and_deletes_nothing(bakthat: Bakthat, clock: SteppedClock, tree: Path) -> None:
+    for _ in range(4):
+        bakthat.backup(tree)
+        clock.forward(days=1)
+    would_rotate = bakthat.rotate_backups("site", dry_run=True)
+    would_remove = bakthat.remove_older_than("site", "1D", dry_run=True)
+    assert len(bakthat.show()) == 4
+    removed = bakthat.remove_older_than("site", "1D")
+    assert [one.stored_filename for one in would_remove] == [one.stored_filename for one in removed]
+    assert [one.stored_filename for one in would_rotate] == [one.stored_filename for one in removed[:2]]
+
+
+def test_a_policy_of_ones_own_takes_the_place_of_the_profiles(
+    bakthat: Bakthat, clock: SteppedClock, tree: Path
+) -> None:
+    for _ in range(4):
+        bakthat.backup(tree)
+        clock.forward(days=1)
+    assert len(bakthat.rotate_backups("site", policy=RotationPolicy(days=3))) == 1
+
+
+def test_a_tier_is_named(bakthat: Bakthat, tree: Path) -> None:
+    bakthat.backup(tree)
+    with pytest.raises(UsageError, match="choose one of expedited, standard, bulk"):
+        bakthat.restore("site", tier="fast")
 
 
 def test_without_a_policy_rotation_is_refused(store: MemoryObjectStore, repo: MemoryRepo, tree: Path) -> None:

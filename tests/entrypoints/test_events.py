@@ -147,6 +147,17 @@ def test_the_success_command_gets_the_facts_as_json(
     assert (facts["verb"], facts["backup"]["stored_filename"]) == ("backup", made.stored_filename)
 
 
+def test_events_that_are_shared_do_not_run_a_command_twice(
+    store: MemoryObjectStore, repo: MemoryRepo, tree: Path, tmp_path: Path
+) -> None:
+    appends = [sys.executable, "-c", f"open({str(tmp_path / 'runs')!r}, 'a').write('x')"]
+    events = Events()
+    for _ in range(2):
+        bakthat = open_profile(Profile(hooks={"success": appends}), store=store, repo=repo, events=events)
+        bakthat.backup(tree, password="")
+    assert (tmp_path / "runs").read_text() == "xx"
+
+
 def test_the_failure_command_gets_the_error(store: MemoryObjectStore, repo: MemoryRepo, tmp_path: Path) -> None:
     with pytest.raises(BackupNotFound):
         with_hooks(store, repo, failure=writes_its_input_to(tmp_path / "facts")).delete("site")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bakthat import BakHelper, Bakthat
+from bakthat.errors import InvalidName
 from bakthat.testing.toolbox import SteppedClock
 
 
@@ -18,6 +19,25 @@ def test_what_is_dumped_into_it_is_backed_up_under_its_name(bakthat: Bakthat, tm
     assert (made.filename, made.tags, made.is_encrypted) == ("mysql", ("db",), False)
     bakthat.restore("mysql", target=tmp_path)
     assert [path.name for path in tmp_path.rglob("*.sql")] == ["dump.sql"]
+
+
+def test_it_comes_back_in_a_directory_of_its_name(bakthat: Bakthat, tmp_path: Path) -> None:
+    with BakHelper("mysql", bakthat=bakthat) as helper:
+        Path("dump.sql").write_text("create table t")
+        helper.backup()
+    bakthat.restore("mysql", target=tmp_path)
+    assert (tmp_path / "mysql" / "dump.sql").read_text() == "create table t"
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "x" * 201])
+def test_a_name_that_no_series_can_have_is_refused_at_once(bakthat: Bakthat, name: str) -> None:
+    with pytest.raises(InvalidName):
+        BakHelper(name, bakthat=bakthat)
+
+
+def test_the_directory_is_readable_by_its_owner_only(bakthat: Bakthat) -> None:
+    with BakHelper("x", bakthat=bakthat) as helper:
+        assert Path(helper.tmpd).stat().st_mode & 0o077 == 0
 
 
 def test_the_directory_is_current_inside_and_removed_afterwards(bakthat: Bakthat) -> None:

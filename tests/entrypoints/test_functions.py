@@ -1,0 +1,95 @@
+"""The module-level functions: 2013's names, positions and keywords."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import bakthat
+from bakthat import Events
+from bakthat.errors import ConfigInvalid, UsageError
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> dict[str, Any]:
+    """Settings with everything in one folder."""
+    return {
+        "default_destination": "local",
+        "local_path": str(tmp_path / "store"),
+        "database": str(tmp_path / "db.sqlite"),
+        "rotation": {"days": 7, "weeks": 6, "months": 6, "first_week_day": 5},
+    }
+
+
+def positions(name: str) -> list[str]:
+    parameters = inspect.signature(getattr(bakthat, name)).parameters.values()
+    return [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+
+
+@pytest.mark.parametrize(
+    ("name", "of_2013"),
+    [
+        ("backup", ["filename", "destination", "profile", "config", "prompt", "tags"]),
+        ("restore", ["filename", "destination", "profile", "config"]),
+        ("delete", ["filename", "destination", "profile", "config"]),
+        ("delete_older_than", ["filename", "interval", "profile", "config", "destination"]),
+        ("rotate_backups", ["filename", "destination", "profile", "config"]),
+        ("show", ["query", "destination", "tags", "profile", "config"]),
+    ],
+)
+def test_the_positions_are_those_of_2013(name: str, of_2013: list[str]) -> None:
+    assert positions(name) == of_2013
+
+
+def test_the_life_of_a_backup(conf: dict[str, Any], tree: Path, tmp_path: Path) -> None:
+    made = bakthat.backup(tree, conf=conf, tags=["a", "b"], custom_filename="web", password="")
+    assert (made.filename, made.tags, made.is_encrypted) == ("web", ("a", "b"), False)
+    assert bakthat.show("we", conf=conf) == [made]
+    assert bakthat.restore("web", conf=conf, target=tmp_path / "out") == made
+    assert [verified.error for verified in bakthat.verify(conf=conf)] == [None]
+    assert bakthat.rotate_backups("web", conf=conf) == []
+    assert bakthat.delete_older_than("web", "1M", conf=conf) == []
+    (tmp_path / "db.sqlite").unlink()
+    assert len(bakthat.sync(conf=conf).added) == 1
+    assert bakthat.delete("web", conf=conf, dry_run=True).is_deleted is False
+    assert bakthat.delete("web", conf=conf).is_deleted
+
+
+def test_a_password_seals_and_opens(conf: dict[str, Any], tree: Path, tmp_path: Path) -> None:
+    assert bakthat.backup(tree, conf=conf, password="secret").is_encrypted
+    bakthat.restore("site", conf=conf, password="secret", target=tmp_path / "out")
+
+
+def test_settings_come_from_a_file_and_its_profile(conf: dict[str, Any], tree: Path, tmp_path: Path) -> None:
+    file = tmp_path / "settings.yml"
+    file.write_text(yaml.safe_dump({"default": {}, "nas": conf}))
+    file.chmod(0o600)
+    bakthat.backup(str(tree), None, "nas", str(file), "no", "one two", password="")
+    assert [made.tags for made in bakthat.show("site", profile="nas", config=file)] == [("one", "two")]
+
+
+def test_what_is_wrong_with_conf_names_the_key() -> None:
+    with pytest.raises(ConfigInvalid, match="compress"):
+        bakthat.show(conf={"compress": "perhaps"})
+
+
+def test_the_library_never_asks(conf: dict[str, Any], tree: Path) -> None:
+    with pytest.raises(UsageError, match="never asks"):
+        bakthat.backup(tree, conf=conf, prompt="yes")
+
+
+def test_events_of_ones_own_hear_of_it(conf: dict[str, Any], tree: Path) -> None:
+    events = Events()
+    heard: list[str] = []
+    events.on_backup += lambda session, backup: heard.append(backup.filename)
+    bakthat.backup(tree, conf=conf, password="", events=events)
+    bakthat.backup(tree, conf=conf, password="", events=events)
+    assert heard == ["site", "site"]
+
+
+def test_an_alias_is_the_same_function() -> None:
+    assert bakthat.delete_older_than is bakthat.remove_older_than
