@@ -276,8 +276,8 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
     if "ProxyConnectionError" in kinds:
         return StoreUnavailable(f"{what}: the proxy of HTTP_PROXY or HTTPS_PROXY does not answer")
     if "EndpointConnectionError" in kinds:
-        inner = details.get("error")
-        if isinstance(inner, urllib3.exceptions.NameResolutionError):
+        # by name, for urllib3 1 has no such class
+        if type(details.get("error")).__name__ == "NameResolutionError":
             return StoreUnavailable(f"{what}: no address is known of {endpoint}; check endpoint_url and the network")
         return StoreUnavailable(f"{what}: cannot connect to {endpoint}; check endpoint_url and the network")
     if kinds & {"ConnectTimeoutError", "ReadTimeoutError"}:
