@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scale", choices=SCALES, default="small", help="how much of each (default: small, 1/50)")
     parser.add_argument("--peers", default=",".join(CONTENDERS), help="who runs (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds (default: 3)")
+    parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine")
     parser.add_argument("--folder", action="store_true", help="store into a folder instead of S3; bakthat alone can")
     parser.add_argument("--json", metavar="FILE", help="write every measurement there, too")
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="where the data sets are kept")
@@ -55,7 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
             # A new server for each set: what the last one left behind on its disk is gone.
             with (Folder if chosen.folder else SeaweedFS)(scratch / f"server-{letter}") as server:
                 done = compare(
-                    data, contenders, server, scratch, repeat=chosen.repeat, identity=identity, told=_progress
+                    data,
+                    contenders,
+                    server,
+                    scratch,
+                    repeat=chosen.repeat,
+                    identity=identity,
+                    patience=chosen.patience,
+                    told=_progress,
                 )
             runs += done
             print(report.comparison_table(data, done), end="\n\n", flush=True)
@@ -72,7 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _progress(run: Run) -> None:
     print(
-        f"  {run.letter} round {run.round + 1}: {run.contender}: {run.backup.wall:.1f} s / {run.restore.wall:.1f} s",
+        f"  {run.letter} round {run.round + 1}: {run.contender}: {run.backup.wall:.1f} s / {run.restore.wall:.1f} s"
+        f"{', disturbed' * run.disturbed}",
         file=sys.stderr,
         flush=True,
     )

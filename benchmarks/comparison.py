@@ -6,17 +6,21 @@ import os
 import shutil
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from attrs import frozen
 
-from benchmarks.contenders import Contender, Job, base_environment
+from benchmarks.contenders import Command, Contender, Job, base_environment
 from benchmarks.data_sets import DataSet, regular_files
-from benchmarks.measured import Measured, measured
+from benchmarks.measured import Measured, machine_busy, measured
 from benchmarks.servers import Server
 
 SHARED_MEMORY = Path("/dev/shm")
+
+_QUIET = 0.1
+"""Cores that other work may take."""
 
 
 @frozen(kw_only=True)
@@ -29,6 +33,11 @@ class Run:
     backup: Measured
     restore: Measured
     stored: int
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other work took more than a tenth of one core."""
+        return any(took.others > _QUIET * took.wall for took in (self.backup, self.restore))
 
 
 class RestoreDiffers(Exception):
@@ -43,17 +52,25 @@ def compare(
     *,
     repeat: int,
     identity: tuple[Path, str],
+    patience: float = 0.0,
     told: Callable[[Run], None] = lambda _: None,
 ) -> list[Run]:
-    """So many rounds over one data set. Each round begins with another contender, so that none always comes first."""
+    """So many rounds over one data set. Each round begins with another contender, so that none always comes first.
+    `patience`: seconds that are waited at most, before each run, for the machine to have nothing else to do; a run
+    that was disturbed all the same is done once more."""
     runs = []
     for number in range(repeat):
         at = number % len(contenders)
         for contender in (*contenders[at:], *contenders[:at]):
             if number and contender.once:
                 continue
+            wait_for_quiet(patience)
             run = _run(data, contender, server, scratch, number, identity)
             told(run)
+            if patience and run.disturbed:
+                wait_for_quiet(patience)
+                run = _run(data, contender, server, scratch, number, identity)
+                told(run)
             runs.append(run)
     return runs
 
@@ -66,17 +83,19 @@ def _run(
     server.create_bucket(bucket)
     job = new_job(data.source, server, bucket, folder, identity)
     target = _fresh_target(data, folder)
-    environment = base_environment(folder)
+
+    def take(command: Command) -> Measured:
+        environment = {**base_environment(folder), **command.environment}
+        return measured(command.arguments, environment=environment, scratch=folder, server=server.pid)
+
     try:
         preparation = contender.prepare(job)
         if preparation is not None:
-            measured(preparation.arguments, environment={**environment, **preparation.environment}, scratch=folder)
+            take(preparation)
         data.read_again()
-        command = contender.backup(job)
-        backup = measured(command.arguments, environment={**environment, **command.environment}, scratch=folder)
+        backup = take(contender.backup(job))
         stored = server.stored(bucket)
-        command = contender.restore(job, target)
-        restore = measured(command.arguments, environment={**environment, **command.environment}, scratch=folder)
+        restore = take(contender.restore(job, target))
         _check(data, target, contender)
     finally:
         shutil.rmtree(target)
@@ -85,6 +104,16 @@ def _run(
     return Run(
         letter=data.letter, contender=contender.name, round=number, backup=backup, restore=restore, stored=stored
     )
+
+
+def wait_for_quiet(patience: float) -> None:
+    """Return when the machine has had next to nothing to do for two seconds, or after so many."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        before = machine_busy()
+        time.sleep(2)
+        if machine_busy() - before < 2 * _QUIET:
+            return
 
 
 def new_job(source: Path, server: Server, bucket: str, scratch: Path, identity: tuple[Path, str]) -> Job:

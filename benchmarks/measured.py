@@ -17,6 +17,8 @@ from attrs import field, frozen
 _POLL = 0.05
 """Seconds between two looks at the processes: about 1 % of one core."""
 
+_TICKS = os.sysconf("SC_CLK_TCK")
+
 
 class CommandFailed(Exception):
     """A measured command ended with an exit code other than 0."""
@@ -31,6 +33,8 @@ class Measured:
         highest sum over all processes alive at one moment, as seen every 50 ms (shared pages count more than once).
     temporary: bytes in TMPDIR, the most seen, those of open files without a name included; left: names still in it.
     touched_temporary: whether anything was ever created in TMPDIR, however short its life.
+    others: CPU seconds that the machine spent elsewhere meanwhile, the server of the backups left aside. Where they are
+        many, the wall time says little.
     written: regular files that were open for writing at some moment, also those without a name any more.
     """
 
@@ -40,18 +44,21 @@ class Measured:
     temporary: int
     left: tuple[str, ...]
     touched_temporary: bool
+    others: float = 0.0
     written: frozenset[str] = field(factory=frozenset, repr=False)
     output: str = field(default="", repr=False)
 
 
-def measured(command: Sequence[str], *, environment: Mapping[str, str], scratch: Path) -> Measured:
-    """Run the command to its end. `scratch`: an existing folder, in which it gets an empty TMPDIR. Raises
-    `CommandFailed` with the end of what it said."""
+def measured(
+    command: Sequence[str], *, environment: Mapping[str, str], scratch: Path, server: int | None = None
+) -> Measured:
+    """Run the command to its end. `scratch`: an existing folder, in which it gets an empty TMPDIR. `server`: a process
+    that works for it. Raises `CommandFailed` with the end of what it said."""
     temporary = Path(tempfile.mkdtemp(prefix="tmpdir-", dir=scratch))
     untouched = temporary.stat().st_mtime_ns
     watch = _Watch(temporary)
     with tempfile.TemporaryFile(dir=scratch) as output, tempfile.TemporaryFile(dir=scratch) as complaints:
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), machine_busy() - _cpu_of(server)
         process = subprocess.Popen(
             command,
             env={**environment, "TMPDIR": os.fspath(temporary)},
@@ -67,6 +74,8 @@ def measured(command: Sequence[str], *, environment: Mapping[str, str], scratch:
             process.wait()
             raise
         wall = time.perf_counter() - begin
+        cpu = usage.ru_utime + usage.ru_stime
+        others = machine_busy() - _cpu_of(server) - busy - cpu
         if process.returncode != 0:
             complaints.seek(0)
             said = complaints.read().decode(errors="replace")[-2000:]
@@ -76,14 +85,31 @@ def measured(command: Sequence[str], *, environment: Mapping[str, str], scratch:
     left = tuple(sorted(os.listdir(temporary)))
     return Measured(
         wall=wall,
-        cpu=usage.ru_utime + usage.ru_stime,
+        cpu=cpu,
         memory=watch.memory,
         temporary=watch.temporary,
         left=left,
         touched_temporary=temporary.stat().st_mtime_ns != untouched,
+        others=max(others, 0.0),
         written=frozenset(watch.written),
         output=text,
     )
+
+
+def machine_busy() -> float:
+    """CPU seconds that all cores together have spent since the start of the machine, those that went to other machines
+    of the same host included."""
+    with open("/proc/stat") as lines:
+        user, nice, system, _idle, _waiting, hard, soft, stolen = map(int, lines.readline().split()[1:9])
+    return (user + nice + system + hard + soft + stolen) / _TICKS
+
+
+def _cpu_of(pid: int | None) -> float:
+    if pid is None:
+        return 0.0
+    with open(f"/proc/{pid}/stat") as fields:
+        user, system = map(int, fields.read().rpartition(")")[2].split()[11:13])
+    return (user + system) / _TICKS
 
 
 class _Watch:

@@ -16,7 +16,7 @@ from benchmarks.data_sets import MB, DataSet
 from benchmarks.goals import results
 from benchmarks.measured import Measured
 
-COLUMNS = ("wall s", "CPU s", "MiB", "temp MB")
+COLUMNS = ("wall s", "CPU s", "others", "MiB", "temp MB")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -89,6 +89,7 @@ def _numbers(took: Measured) -> dict[str, Any]:
         "cpu": round(took.cpu, 3),
         "memory": took.memory,
         "temporary": took.temporary,
+        "others": round(took.others, 3),
         "left": list(took.left),
     }
 
@@ -97,6 +98,7 @@ def _cells(taken: list[Measured]) -> list[str]:
     return [
         f"{statistics.median(each.wall for each in taken):.2f}",
         f"{statistics.median(each.cpu for each in taken):.1f}",
+        f"{statistics.median(each.others for each in taken):.1f}",
         f"{max(each.memory for each in taken) / 2**20:.0f}",
         f"{max(each.temporary for each in taken) / MB:.0f}" + " left!" * any(each.left for each in taken),
     ]

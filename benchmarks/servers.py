@@ -21,9 +21,10 @@ ACCESS_KEY, SECRET_KEY = "AKIABENCHMARKBENCHMA", "not-a-secret"
 
 
 class Server(ABC):
-    """Holds buckets while the context lasts. `url`: of its S3, if it has one."""
+    """Holds buckets while the context lasts. `url`: of its S3, `pid`: of its process, if it has one."""
 
     url = ""
+    pid: int | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -111,6 +112,7 @@ class SeaweedFS(Server):
         command += ["-s3.config", str(config), "-s3.port.iceberg=0", "-s3.port.lance=0"]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        self.pid = self._process.pid
         try:
             for url in (f"{self.url}/", f"http://127.0.0.1:{filer}/", f"http://127.0.0.1:{master}/dir/assign"):
                 self._wait_for(url)
