@@ -150,6 +150,7 @@ class Bakthat:
         password: str | None = None,
         recipients: Sequence[str] = (),
         excludes: Sequence[str] = (),
+        recorded_source: str | None = None,
         ask: Ask | None = None,
     ) -> Backup:
         """Back up a file or a directory into one archive, and give back its record.
@@ -157,6 +158,7 @@ class Bakthat:
         name: of the series; by default the base name of `filename`. tags: text separated by white space, or a list.
         password: "" means no password whatever the environment says; None leaves it to BAKTHAT_PASSWORD and the
         profile. recipients: age public keys; they exclude a password. excludes: gitignore patterns.
+        recorded_source: what the record says that the files come from, instead of their path; "" for nothing.
         ask: called for a password if none is found elsewhere.
 
         The record's `is_incomplete` tells whether files could not be read as they were. Raises `SourceError`,
@@ -179,6 +181,7 @@ class Bakthat:
             keys=keys,
             excludes=tuple(excludes),
             compress=self.profile.compress,
+            recorded_source=recorded_source,
         )
         return self._run("backup", lambda tools: make_backup(request, tools))
 

@@ -13,7 +13,7 @@ from bakthat.domain.query import Query
 from bakthat.domain.rotation import SATURDAY, WEEKDAYS, RotationPolicy, first_week_day, plan, policy_from
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.wiring import DEFAULT_CONFIG, open_config_to_write, open_repo, owners_of, utc_now
-from bakthat.errors import AccessDenied, ProfileNotFound, StoreError
+from bakthat.errors import AccessDenied, ConfigError, ProfileNotFound, StoreError
 from bakthat.ports.config_source import ConfigSource
 
 
@@ -78,7 +78,7 @@ def _offer_bucket(profile: Profile) -> None:
     except AccessDenied:
         terminal.tell("These keys may not look at the bucket; a backup will tell whether they may write to it.")
         return
-    except StoreError as error:
+    except (StoreError, ConfigError) as error:
         terminal.tell(f"The bucket could not be looked at: {error}")
         return
     if there:

@@ -83,6 +83,8 @@ class BakHelper:
             name=self.backup_name,
             tags=tags if tags is not None else self._tags,
             password=password if password is not None else self._password,
+            # Another temporary directory each time is no sign that a series mixes sources.
+            recorded_source="" if filename is None else None,
         )
 
     def restore(

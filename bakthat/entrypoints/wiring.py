@@ -163,7 +163,10 @@ class Destinations:
         owner = s3_owner(self._profile)
         from bakthat.adapters.s3 import S3ObjectStore
 
-        return ObjectDestination(owner, S3ObjectStore.from_profile(self._profile), thaw=self._thaw)
+        objects = S3ObjectStore.from_profile(self._profile)
+        # Entries are read at any time, so they never go into another storage class.
+        catalog = self._bucket() if self._profile.storage_class else None
+        return ObjectDestination(owner, objects, catalog=catalog, thaw=self._thaw)
 
     def _thaw(self) -> Appointments:
         """How objects of the bucket are asked for that a lifecycle rule has frozen."""
@@ -191,14 +194,13 @@ class Destinations:
         )
 
     def _bucket(self) -> ObjectStore | None:
-        """The store for the catalog entries of archives, and the copy of their inventory."""
+        """The store for what must be readable at any time: catalog entries, and the copy of Glacier's inventory."""
         if "s3" in self._stores:
             return self._stores["s3"]
         if not self._profile.s3_bucket:
             return None
         from bakthat.adapters.s3 import S3ObjectStore
 
-        # Entries and inventory are read at any time, so they never go into another storage class.
         return S3ObjectStore.from_profile(evolve(self._profile, storage_class=None))
 
 

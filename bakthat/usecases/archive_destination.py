@@ -61,8 +61,8 @@ class ArchiveDestination(Destination):
         self._appointments = Appointments(archives, repo, clock=clock, notice=notice)
         self._listed_at: datetime | None = None
 
-    def store(self, draft: Backup, body: BinaryIO) -> Mapping[str, Any]:
-        archive_id = self._archives.upload(body, description=describe(draft))
+    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Mapping[str, Any]:
+        archive_id = self._archives.upload(body, description=describe(draft), size_hint=size_hint)
         self._repo.remember_archive(draft.stored_filename, archive_id)
         self._save_after(lambda saved: saved.merged(self.local()))
         return {"archive_id": archive_id}

@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.catalog import CatalogEntry
-from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport
+from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport, SourceKind
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.stored_name import StoredName, check_series, series_of
@@ -32,7 +32,9 @@ _PROBLEMS_RECORDED = 20
 @frozen(kw_only=True)
 class BackupRequest:
     """What to back up. `name`: of the series, by default the source's base name. `keys`: what seals it, none for a
-    plain backup. `excludes`: gitignore patterns. `compress`: False stores a file as it is, a directory as bare tar."""
+    plain backup. `excludes`: gitignore patterns. `compress`: False stores a file as it is, a directory as bare tar.
+    `recorded_source`: what the record says that the files come from, by default the source's path; "" for nothing, since
+    the path of a temporary directory tells nothing, and is another one each time."""
 
     source: Path
     destination: str
@@ -41,6 +43,7 @@ class BackupRequest:
     keys: Keys = field(factory=Keys)
     excludes: tuple[str, ...] = ()
     compress: bool = True
+    recorded_source: str | None = None
 
 
 def backup(request: BackupRequest, tools: Tools) -> Backup:
@@ -62,7 +65,7 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     while name.when < last:
         if not _known(str(name), tools):
             try:
-                made = _store(request, name, shape, base_name, destination, tools)
+                made = _store(request, name, kind, shape, base_name, destination, tools)
             except (ObjectExists, DuplicateBackup):
                 # Another process was faster in the same second. A store whose conditional writes are not atomic may
                 # let both pass; then it is the database that tells.
@@ -84,13 +87,29 @@ def _series(name: str | None, base_name: str, shape: Shape) -> str:
     return series_of(base_name)
 
 
+def _most_bytes(source: Path, kind: SourceKind) -> int | None:
+    """About how many bytes the archive of a file has at most; None for a directory, which nobody has counted."""
+    if kind is SourceKind.DIRECTORY:
+        return None
+    try:
+        return int(source.stat().st_size * 1.001) + 65_536
+    except OSError:
+        return None  # it has just vanished, which the packer will tell
+
+
 def _known(stored_filename: str, tools: Tools) -> bool:
     """Whether a backup has this name, in whatever destination: several may keep their catalog in one bucket."""
     return any(True for _ in tools.repo.find(Query(stored_filename=stored_filename, deleted=True)))
 
 
 def _store(
-    request: BackupRequest, name: StoredName, shape: Shape, base_name: str, destination: Destination, tools: Tools
+    request: BackupRequest,
+    name: StoredName,
+    kind: SourceKind,
+    shape: Shape,
+    base_name: str,
+    destination: Destination,
+    tools: Tools,
 ) -> Backup:
     draft = Backup(
         backend=destination.name,
@@ -116,7 +135,7 @@ def _store(
 
     with flowing(produce) as flow:
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if request.keys else b"")
-        extra = destination.store(draft, cast(BinaryIO, body))
+        extra = destination.store(draft, cast(BinaryIO, body), size_hint=_most_bytes(request.source, kind))
         report = flow.result()
 
     for problem in report.problems + report.notices:
@@ -144,11 +163,15 @@ def _metadata(
         "is_enc": bool(keys),
         "client": tools.host(),
         "location": destination.owner.location,
-        "source": _printable(os.path.abspath(request.source)),
         "root": _printable(base_name or "root"),
         "tool": tools.tool,
         "compression": "gzip" if shape.gzipped else "none",
     }
+    source = request.recorded_source
+    if source is None:
+        source = os.path.abspath(request.source)
+    if source:
+        metadata["source"] = _printable(source)
     if keys:
         scheme = "age-x25519" if keys.recipients else "age-scrypt"
         metadata["encryption"] = {"scheme": scheme, "recipients": list(keys.recipients)}

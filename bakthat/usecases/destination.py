@@ -46,8 +46,9 @@ class Destination(ABC):
         return self.owner.backend
 
     @abstractmethod
-    def store(self, draft: Backup, body: BinaryIO) -> Mapping[str, Any]:
-        """Store an archive whole or not at all. `draft`: its record as far as it is known before. Gives what the record
+    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Mapping[str, Any]:
+        """Store an archive whole or not at all. `draft`: its record as far as it is known before. `size_hint`: bytes
+        that it will not exceed by much. Gives what the record
         needs to find it again, for its metadata. Raises `ObjectExists` if the name is taken."""
 
     @abstractmethod

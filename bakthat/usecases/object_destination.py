@@ -21,15 +21,23 @@ from bakthat.usecases.destination import Destination, Found
 class ObjectDestination(Destination):
     """Archives are objects under their stored filenames, their catalog entries beside them."""
 
-    def __init__(self, owner: Owner, objects: ObjectStore, *, thaw: Callable[[], Appointments] | None = None) -> None:
-        """thaw: makes what asks for objects that a lifecycle rule has frozen; None where the store freezes none."""
+    def __init__(
+        self,
+        owner: Owner,
+        objects: ObjectStore,
+        *,
+        catalog: ObjectStore | None = None,
+        thaw: Callable[[], Appointments] | None = None,
+    ) -> None:
+        """catalog: the same place, where entries are stored so that they can be read at any time; None: as archives.
+        thaw: makes what asks for objects that a lifecycle rule has frozen; None where the store freezes none."""
         self.owner = owner
         self.objects = objects
-        self.catalog = objects
+        self.catalog = catalog if catalog is not None else objects
         self._thaw = thaw
 
-    def store(self, draft: Backup, body: BinaryIO) -> Mapping[str, Any]:
-        self.objects.put(draft.stored_filename, body)
+    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Mapping[str, Any]:
+        self.objects.put(draft.stored_filename, body, size_hint=size_hint)
         return {}
 
     @contextmanager
