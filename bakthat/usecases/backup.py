@@ -33,8 +33,8 @@ _PROBLEMS_RECORDED = 20
 class BackupRequest:
     """What to back up. `name`: of the series, by default the source's base name. `keys`: what seals it, none for a
     plain backup. `excludes`: gitignore patterns. `compress`: False stores a file as it is, a directory as bare tar.
-    `recorded_source`: what the record says that the files come from, by default the source's path; "" for nothing, since
-    the path of a temporary directory tells nothing, and is another one each time."""
+    `recorded_source`: what the record says that the files come from, by default the source's path; "" for nothing: the
+    path of a temporary directory tells nothing, and is another one each time."""
 
     source: Path
     destination: str

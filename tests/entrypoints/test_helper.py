@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bakthat import BakHelper, Bakthat
+from bakthat import BakHelper, Bakthat, Profile, open_profile
+from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory_store import MemoryObjectStore
 from bakthat.errors import InvalidName
 from bakthat.testing.toolbox import SteppedClock
 
@@ -71,3 +73,18 @@ def test_it_rotates_and_removes_its_own_series(bakthat: Bakthat, clock: SteppedC
             clock.forward(days=1)
         assert len(helper.rotate()) == 2
         assert len(helper.delete_older_than(interval="1D")) == 1
+
+
+def test_another_temporary_directory_each_time_is_no_mixture(
+    store: MemoryObjectStore, repo: MemoryRepo, clock: SteppedClock
+) -> None:
+    told: list[str] = []
+    bakthat = open_profile(
+        Profile(rotation={"days": 1}), store=store, repo=repo, clock=clock, environment={}, notice=told.append
+    )
+    for _ in range(3):
+        with BakHelper("db", bakthat=bakthat) as helper:
+            assert "source" not in helper.backup().metadata
+            clock.forward(days=1)
+            helper.rotate()
+    assert told == []
