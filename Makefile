@@ -1,7 +1,7 @@
 # `make check` is everything: what a person, the pre-commit hook and CI run.
 BIN := .venv/bin
 
-.PHONY: check format lint types imports test fast clean
+.PHONY: check format lint types imports test fast docs clean
 
 check: .venv/installed lint types imports test
 
@@ -32,5 +32,9 @@ test: .venv/installed
 fast: .venv/installed
 	$(BIN)/python -m pytest -q tests/domain tests/usecases
 
+# The reference of the Python library, from its docstrings; a warning is an error. The tests build it as well.
+docs: .venv/installed
+	$(BIN)/python docs/build_reference.py docs/_build
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist docs/_build

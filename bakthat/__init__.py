@@ -79,14 +79,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    import importlib
+if not TYPE_CHECKING:  # else every misspelt name would be one for a type checker
 
-    if name == "errors":
-        return importlib.import_module("bakthat.errors")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'bakthat' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        import importlib
+
+        if name == "errors":
+            return importlib.import_module("bakthat.errors")
+        if name in _HOMES:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        raise AttributeError(f"module 'bakthat' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

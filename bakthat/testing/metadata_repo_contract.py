@@ -41,7 +41,7 @@ _dates = st.sampled_from([datetime(2012, 1, day, hour, tzinfo=UTC) for day in (1
 
 
 @st.composite
-def backups(draw: st.DrawFn) -> Backup:
+def _backups(draw: st.DrawFn) -> Backup:
     """Backups of a few names, dates and stores; some are of 2013 (no location, no dot, a local `backup_date`), some of
     its KeyValue (no date in the name)."""
     filename, date, location = draw(_filenames), draw(_dates), draw(_locations)
@@ -72,7 +72,7 @@ _conditions = st.fixed_dictionaries(
     {},
     optional={
         "filename": _filenames,
-        "stored_filename": backups().map(lambda backup: backup.stored_filename),
+        "stored_filename": _backups().map(lambda backup: backup.stored_filename),
         "text": _filenames | st.sampled_from(["d", "2012", ".tgz", "%", "_", "*", "\udcff"]),
         "tags": st.lists(_tags, max_size=2).map(tuple),
         "backend": _backends,
@@ -83,8 +83,8 @@ _conditions = st.fixed_dictionaries(
 
 
 @st.composite
-def queries(draw: st.DrawFn) -> Query:
-    """Queries about what `backups()` gives. At most two conditions, since what fulfils more is hardly ever there."""
+def _queries(draw: st.DrawFn) -> Query:
+    """Queries about what `_backups` gives. At most two conditions, since what fulfils more is hardly ever there."""
     conditions: dict[str, Any] = draw(_conditions)
     kept = draw(st.permutations(sorted(conditions)))[:2]
     return Query(**{name: conditions[name] for name in kept}, deleted=draw(st.booleans()))
@@ -333,7 +333,7 @@ class MetadataRepoContract:
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
     )
-    @given(added=st.lists(backups(), min_size=1, max_size=6), query=queries())
+    @given(added=st.lists(_backups(), min_size=1, max_size=6), query=_queries())
     def test_find_equals_filtering_and_sorting(
         self, repo: MetadataRepo, known: list[Backup], added: list[Backup], query: Query
     ) -> None:

@@ -1,0 +1,48 @@
+"""Writes the reference of the Python library, from its docstrings: `make docs`. A warning is an error."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pdoc
+from jinja2 import pass_context
+
+import bakthat
+
+MODULES = [
+    "bakthat",
+    "bakthat.domain",
+    "bakthat.ports",
+    "bakthat.usecases",
+    "bakthat.adapters",
+    "bakthat.testing",
+    # Adapters that nobody is meant to build by hand are left out.
+    "!bakthat.adapters.(?!memory_|local_store|pieces)",
+]
+
+_PARAMETER = re.compile(r"^(`?\w+`?(?:, `?\w+`?)*): (?=\S)", re.MULTILINE)
+
+
+def main(into: Path) -> None:
+    warnings.simplefilter("error")
+    for name in bakthat.__all__:
+        # They are imported when they are first used, and pdoc looks at what is there.
+        setattr(bakthat, name, getattr(bakthat, name))
+    to_markdown = pdoc.render.env.filters["to_markdown"]
+
+    @pass_context
+    def with_parameters(context: Any, docstring: str) -> str:
+        """A line that begins with a parameter's name is an item of a list."""
+        return str(to_markdown(context, _PARAMETER.sub(r"- **\1**: ", docstring)))
+
+    pdoc.render.env.filters["to_markdown"] = with_parameters
+    pdoc.render.configure(docformat="markdown", show_source=False, footer_text=f"bakthat {bakthat.__version__}")
+    pdoc.pdoc(*MODULES, output_directory=into)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
