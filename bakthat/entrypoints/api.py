@@ -77,11 +77,13 @@ def open_profile(
 
     profile: a name in the configuration, or the settings themselves.
     config: a file, which must exist, or any `ConfigSource`; None is `~/.bakthat.yml`, which need not exist.
-    store: takes the place of the profile's default destination; `stores`: of destinations by name; `archives`: of the
-    vault of `glacier`.
+    store: takes the place of the profile's default destination.
+    stores: take the place of destinations, or add some, by name.
+    archives: takes the place of the vault of `glacier`.
     repo, cipher, clock, host, environment: take the place of what the profile and the machine would give.
     notice: takes lines for a person; by default they are warnings of the logger `bakthat`.
-    progress: told how far a verb has come. events: whose listeners are told; new ones by default.
+    progress: told how far a verb has come, often.
+    events: whose listeners are told; new ones by default.
 
     Raises `ProfileNotFound`, `ConfigInvalid`.
     """
@@ -123,8 +125,12 @@ class Bakthat:
         hooks: Events | None = None,
         new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        """events: whose listeners are told. hooks: likewise, and this profile's own even where `events` is shared.
-        new_session: makes the id that ties the events of one call together."""
+        """`open_profile` makes one.
+
+        events: whose listeners are told.
+        hooks: likewise, and this profile's own even where `events` is shared.
+        new_session: makes the id that ties the events of one call together.
+        """
         self.profile = profile
         self.events = events if events is not None else Events()
         self._told = (self.events, hooks) if hooks is not None else (self.events,)
@@ -155,9 +161,12 @@ class Bakthat:
     ) -> Backup:
         """Back up a file or a directory into one archive, and give back its record.
 
-        name: of the series; by default the base name of `filename`. tags: text separated by white space, or a list.
+        name: of the series; by default the base name of `filename`.
+        tags: text separated by white space, or a list.
         password: "" means no password whatever the environment says; None leaves it to BAKTHAT_PASSWORD and the
-        profile. recipients: age public keys; they exclude a password. excludes: gitignore patterns.
+        profile.
+        recipients: age public keys, in the place of the profile's; they exclude a password.
+        excludes: gitignore patterns, besides those of the source's own `.bakthatexclude`, else `.gitignore`.
         recorded_source: what the record says that the files come from, instead of their path; "" for nothing.
         ask: called for a password if none is found elsewhere.
 
@@ -166,24 +175,28 @@ class Bakthat:
         message says so.
         """
         source, chosen = Path(filename), self._destination(destination)
-        if ask is not None:
-            # Nobody is asked for a password in vain.
-            self.tools.examine(source)
-            self.tools.destination(chosen)
-        keys = sealing_keys(
-            self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
-        )
-        request = BackupRequest(
-            source=source,
-            destination=chosen,
-            name=name,
-            tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
-            keys=keys,
-            excludes=tuple(excludes),
-            compress=self.profile.compress,
-            recorded_source=recorded_source,
-        )
-        return self._run("backup", lambda tools: make_backup(request, tools))
+
+        def carry_out(tools: Tools) -> Backup:
+            if ask is not None:
+                # Nobody is asked for a password in vain.
+                tools.examine(source)
+                tools.destination(chosen)
+            keys = sealing_keys(
+                self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
+            )
+            request = BackupRequest(
+                source=source,
+                destination=chosen,
+                name=name,
+                tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
+                keys=keys,
+                excludes=tuple(excludes),
+                compress=self.profile.compress,
+                recorded_source=recorded_source,
+            )
+            return make_backup(request, tools)
+
+        return self._run("backup", carry_out)
 
     def restore(
         self,
@@ -201,9 +214,14 @@ class Bakthat:
     ) -> Backup:
         """Restore a backup into the directory `target`, all or nothing, and give back its record.
 
-        filename: a stored filename, a series (its newest backup), or a series and the start of a date. identities:
-        age key files. only: gitignore patterns, relative to the backup's root. tier: how fast a backup in Glacier is
-        wanted (`expedited`, `standard`, `bulk`); wait: until it is there, instead of raising `RetrievalPending`.
+        filename: a stored filename, a series (its newest backup), or a series and the start of a date.
+        overwrite: replace what is there, instead of raising `TargetExists`.
+        password: of the backup; None leaves it to BAKTHAT_PASSWORD and the profile.
+        identities: age key files, in the place of the profile's.
+        only: gitignore patterns, relative to the backup's root; what none of them matches is left out.
+        tier: how fast a backup in Glacier is wanted (`expedited`, `standard`, `bulk`).
+        wait: until a backup in Glacier is there, instead of raising `RetrievalPending`.
+        ask: called for a password if none is found elsewhere.
 
         Raises `BackupNotFound`, `AmbiguousName`, `TargetExists`, `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`,
         `RetrievalPending`, `StoreError`; nothing has changed in `target` then.
@@ -283,7 +301,11 @@ class Bakthat:
         deleted: bool = False,
     ) -> list[Backup]:
         """The backups in this profile's database whose series or stored filename contains `query`, newest first; of
-        all destinations, unless one is named. tags: every one of them. deleted: those that are deleted, too."""
+        all destinations, unless one is named.
+
+        tags: every one of them.
+        deleted: those that are deleted, too.
+        """
         return show_backups(
             Query(
                 text=query,
@@ -324,15 +346,16 @@ class Bakthat:
         dry_run: bool = False,
         on_plan: Callable[[Plan], None] = ignore,
     ) -> Retention:
-        """As `remove_older_than`, and tells what was kept and why, and what could not be deleted."""
-        age = parse_interval(interval)
-        return self._retain(
-            "delete_older_than",
-            dry_run,
-            lambda tools: remove_older(
-                filename, self._destination(destination), age, tools, dry_run=dry_run, on_plan=on_plan
-            ),
-        )
+        """As `remove_older_than`, and tells what was kept and why, and what could not be deleted.
+
+        on_plan: sees what is kept and dropped before anything is deleted.
+        """
+
+        def carry_out(tools: Tools) -> Retention:
+            age, place = parse_interval(interval), self._destination(destination)
+            return remove_older(filename, place, age, tools, dry_run=dry_run, on_plan=on_plan)
+
+        return self._retain("delete_older_than", dry_run, carry_out)
 
     def rotate_backups(
         self,
@@ -359,17 +382,18 @@ class Bakthat:
         dry_run: bool = False,
         on_plan: Callable[[Plan], None] = ignore,
     ) -> Retention:
-        """As `rotate_backups`, and tells what was kept and why, and what could not be deleted."""
-        chosen = policy
-        if chosen is None:
-            chosen = policy_from(self.profile.rotation, where=f"profile {self.profile.name!r}")
-        return self._retain(
-            "rotate_backups",
-            dry_run,
-            lambda tools: rotate(
-                filename, self._destination(destination), chosen, tools, dry_run=dry_run, on_plan=on_plan
-            ),
-        )
+        """As `rotate_backups`, and tells what was kept and why, and what could not be deleted.
+
+        on_plan: sees what is kept and dropped before anything is deleted.
+        """
+
+        def carry_out(tools: Tools) -> Retention:
+            chosen = policy
+            if chosen is None:
+                chosen = policy_from(self.profile.rotation, where=f"profile {self.profile.name!r}")
+            return rotate(filename, self._destination(destination), chosen, tools, dry_run=dry_run, on_plan=on_plan)
+
+        return self._retain("rotate_backups", dry_run, carry_out)
 
     def sync(self, destination: str | None = None, *, dry_run: bool = False) -> SyncReport:
         """Make the database agree with the store, in which nothing is ever changed. Raises `StoreError`."""
@@ -388,6 +412,9 @@ class Bakthat:
     ) -> list[Verified]:
         """Check a backup, chosen as `restore` does, or with None every one of the destination, without writing a file.
         The results are also in the records (`metadata["verified"]`).
+
+        quick: only whether it is there, and of the right size.
+        on_verified: told each result as it comes.
 
         Raises `BackupNotFound`; a backup that is not good is a result with an `error`.
         """

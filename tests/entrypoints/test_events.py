@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from bakthat import Bakthat, Events, Profile, open_profile
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.adapters.memory_store import MemoryObjectStore
 from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, ConfigInvalid
+from bakthat.errors import BackupNotFound, BakthatError, ConfigInvalid
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import SteppedClock
 
@@ -66,6 +67,26 @@ def test_a_failure_is_told_instead_of_on(bakthat: Bakthat, told: list[tuple]) ->
         bakthat.delete("site")
     (_, session), failure = told
     assert failure == ("on_failure", session, "delete", caught.value)
+
+
+@pytest.mark.parametrize(
+    ("verb", "call"),
+    [
+        ("backup", lambda bakthat: bakthat.backup(".", recipients=["no key"])),
+        ("backup", lambda bakthat: bakthat.backup(".", "nowhere")),
+        ("delete_older_than", lambda bakthat: bakthat.remove_older_than("site", "3X")),
+        ("rotate_backups", lambda bakthat: bakthat.rotate_backups("site")),
+    ],
+)
+def test_a_request_that_cannot_even_begin_is_a_failure_too(
+    store: MemoryObjectStore, repo: MemoryRepo, verb: str, call: Callable[[Bakthat], object]
+) -> None:
+    bakthat = open_profile(Profile(), store=store, repo=repo, environment={})
+    heard: list[tuple[str, BaseException]] = []
+    bakthat.events.on_failure += lambda session, *facts: heard.append(facts)
+    with pytest.raises(BakthatError) as caught:
+        call(bakthat)
+    assert heard == [(verb, caught.value)]
 
 
 def test_a_deletion_that_failed_among_others_is_a_failure(
