@@ -9,7 +9,10 @@ import sys
 if "pytest" in sys.modules:
     sys.modules["pytest"].register_assert_rewrite(
         "bakthat.testing.archive_store_contract",
+        "bakthat.testing.cipher_contract",
+        "bakthat.testing.compressor_contract",
         "bakthat.testing.config_source_contract",
         "bakthat.testing.metadata_repo_contract",
         "bakthat.testing.object_store_contract",
+        "bakthat.testing.packer_contract",
     )

@@ -35,16 +35,22 @@ def wrong_ones(module: Mapping[str, object]) -> dict[str, str]:
     return {name: test for name, test in kinds.items() if test is not None}
 
 
+def right_ones(module: Mapping[str, object]) -> list[str]:
+    """What the wrong ones are made from."""
+    return [name for name, kind in module.items() if isinstance(kind, type) and name.startswith("Right")]
+
+
 def falling(module: ModuleType, report: Path) -> dict[str, list[str]]:
-    """Run every wrong adapter against its test, and `Right` against all, in a pytest of its own. Gives the first lines
-    of the failures by the adapter's name; an adapter that survives has none."""
+    """Run every wrong adapter against its test, and the right ones against all, in a pytest of its own. Gives the first
+    lines of the failures by the adapter's name; an adapter that survives has none."""
     expected = wrong_ones(vars(module))
     tests = [f"{module.__file__}::Test{name}::{test}" for name, test in expected.items()]
-    tests.append(f"{module.__file__}::TestRight")
+    right = right_ones(vars(module))
+    tests += [f"{module.__file__}::Test{name}" for name in right]
     command = [*PYTEST, f"--junitxml={report}", *tests]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1, done.stdout + done.stderr  # 1: tests were run, and some failed
-    fell: dict[str, list[str]] = {name: [] for name in [*expected, "Right"]}
+    fell: dict[str, list[str]] = {name: [] for name in [*expected, *right]}
     for case in ElementTree.parse(report).iter("testcase"):
         name = case.attrib["classname"].rsplit(".Test", 1)[-1]
         fell[name] += [fault.attrib["message"] for fault in case if fault.tag in {"failure", "error"}]

@@ -1,0 +1,421 @@
+"""Compressors, ciphers and packers that are wrong in one thing each."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pytest
+from attrs import evolve
+
+from bakthat.adapters.age import AgeCipher
+from bakthat.adapters.plain_file import PlainFilePacker
+from bakthat.domain.payload import Keys, PackReport, UnpackReport
+from bakthat.errors import BackupNotFound, PasswordNeeded, PayloadDamaged, TargetExists, UsageError, WrongPassword
+from bakthat.ports.payload import Cipher, Compressor
+from bakthat.testing.cipher_contract import CipherContract
+from bakthat.testing.compressor_contract import CompressorContract
+from bakthat.testing.packer_contract import PackerContract
+from tests.testing.falling import falls_by, wrong_ones
+
+# compressors
+
+
+class RightCompressor(Compressor):
+    """zlib, all in memory, with places to go wrong at."""
+
+    @contextmanager
+    def compressing(self, into: BinaryIO) -> Iterator[BinaryIO]:
+        buffer = io.BytesIO()
+        yield buffer
+        into.write(self.deflated(buffer.getvalue()))
+
+    @contextmanager
+    def decompressing(self, packed: BinaryIO) -> Iterator[BinaryIO]:
+        yield io.BytesIO(self.inflated(b"".join(iter(lambda: packed.read(65_536), b""))))
+
+    def deflated(self, content: bytes) -> bytes:
+        return zlib.compress(content, 1)
+
+    def inflated(self, packed: bytes) -> bytes:
+        inflater = zlib.decompressobj()
+        try:
+            content = inflater.decompress(packed) + inflater.flush()
+        except zlib.error as error:
+            raise PayloadDamaged(str(error)) from error
+        if not inflater.eof or inflater.unused_data.strip(b"\0"):
+            raise PayloadDamaged("truncated, or followed by something")
+        return content
+
+
+@falls_by("test_a_pattern_becomes_smaller")
+class CompressesNothing(RightCompressor):
+    def deflated(self, content: bytes) -> bytes:
+        return zlib.compress(content, 0)
+
+
+@falls_by("test_a_stream_that_is_cut_short_is_damaged")
+class TakesAnyEnd(RightCompressor):
+    def inflated(self, packed: bytes) -> bytes:
+        return zlib.decompressobj().decompress(packed)
+
+
+@falls_by("test_a_stream_that_was_altered_is_damaged")
+class HasNoChecksum(RightCompressor):
+    def deflated(self, content: bytes) -> bytes:
+        return b"NONE" + content + b"END"
+
+    def inflated(self, packed: bytes) -> bytes:
+        if packed[:4] != b"NONE" or packed[-3:] != b"END":
+            raise PayloadDamaged("neither begin nor end")
+        return packed[4:-3]
+
+
+@falls_by("test_what_follows_the_end_is_damage_unless_it_is_zeros")
+class StopsAtTheEnd(RightCompressor):
+    def inflated(self, packed: bytes) -> bytes:
+        inflater = zlib.decompressobj()
+        content = inflater.decompress(packed)
+        if not inflater.eof:
+            raise PayloadDamaged("truncated")
+        return content
+
+
+@falls_by("test_what_follows_the_end_is_damage_unless_it_is_zeros")
+class LeaksZlibsError(RightCompressor):
+    def inflated(self, packed: bytes) -> bytes:
+        inflater = zlib.decompressobj()
+        content = inflater.decompress(packed)
+        return content + zlib.decompress(inflater.unused_data) if inflater.unused_data.strip(b"\0") else content
+
+
+@falls_by("test_the_reader_reads_what_is_packed_to_its_end")
+class ReadsNoFurtherThanItMust(RightCompressor):
+    @contextmanager
+    def decompressing(self, packed: BinaryIO) -> Iterator[BinaryIO]:
+        inflater = zlib.decompressobj()
+        content = b""
+        while not inflater.eof and (piece := packed.read(100)):
+            content += inflater.decompress(piece)
+        if not inflater.eof:
+            raise PayloadDamaged("truncated")
+        yield io.BytesIO(content)
+
+
+@falls_by("test_what_is_compressed_comes_back")
+class KeepsTheCallersBuffer(RightCompressor):
+    @contextmanager
+    def compressing(self, into: BinaryIO) -> Iterator[BinaryIO]:
+        class Kept(io.RawIOBase):
+            pieces: list[memoryview] = []  # noqa: RUF012
+
+            def writable(self) -> bool:
+                return True
+
+            def write(self, data: object) -> int:
+                self.pieces.append(memoryview(data))  # type: ignore[arg-type]
+                return len(self.pieces[-1])
+
+        kept = Kept()
+        kept.pieces = []
+        yield cast(BinaryIO, kept)
+        into.write(self.deflated(b"".join(kept.pieces)))
+
+
+@falls_by("test_both_streams_stay_open")
+class ClosesTheSink(RightCompressor):
+    @contextmanager
+    def compressing(self, into: BinaryIO) -> Iterator[BinaryIO]:
+        with into, super().compressing(into) as writer:
+            yield writer
+
+
+@falls_by("test_an_error_inside_the_context_finishes_nothing")
+class FinishesAllTheSame(RightCompressor):
+    @contextmanager
+    def compressing(self, into: BinaryIO) -> Iterator[BinaryIO]:
+        buffer = io.BytesIO()
+        try:
+            yield buffer
+        finally:
+            into.write(self.deflated(buffer.getvalue()))
+
+
+@falls_by("test_an_error_of_the_source_comes_out_as_it_is")
+class BlamesThePayload(RightCompressor):
+    @contextmanager
+    def decompressing(self, packed: BinaryIO) -> Iterator[BinaryIO]:
+        try:
+            content = b"".join(iter(lambda: packed.read(65_536), b""))
+        except Exception as error:
+            raise PayloadDamaged("cannot be read") from error
+        yield io.BytesIO(self.inflated(content))
+
+
+@falls_by("test_no_thread_is_left_whatever_happened")
+class LeavesAThread(RightCompressor):
+    @contextmanager
+    def compressing(self, into: BinaryIO) -> Iterator[BinaryIO]:
+        stop = threading.Event()
+        threading.Thread(target=stop.wait, args=(30,), daemon=True).start()
+        with super().compressing(into) as writer:
+            yield writer
+        stop.set()
+
+
+# ciphers
+
+
+class RightCipher(AgeCipher):
+    def __init__(self) -> None:
+        super().__init__(work_factor=1)
+
+
+@falls_by("test_the_same_content_is_never_sealed_the_same_way")
+class HasNoChance(AgeCipher):
+    def __init__(self) -> None:
+        super().__init__(work_factor=1, random=bytes)
+
+
+@falls_by("test_without_keys_nothing_is_sealed")
+class StoresPlainWithoutKeys(RightCipher):
+    @contextmanager
+    def sealing(self, into: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
+        if not keys:
+            yield into
+            return
+        with super().sealing(into, keys) as writer:
+            yield writer
+
+
+@falls_by("test_without_keys_nothing_opens")
+class TakesNoKeyForAWrongOne(RightCipher):
+    @contextmanager
+    def unsealing(self, sealed: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
+        with super().unsealing(sealed, keys or Keys(passphrase="a guess")) as reader:
+            yield reader
+
+
+class Rot(Cipher):
+    """As 2013's encryption was: no checksum at all."""
+
+    @contextmanager
+    def sealing(self, into: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
+        if not keys:
+            raise UsageError("no keys")
+        buffer = io.BytesIO()
+        yield buffer
+        into.write(self.turned(b"ROT!" + buffer.getvalue() + b"!TOR", keys))
+
+    @contextmanager
+    def unsealing(self, sealed: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
+        if not keys:
+            raise PasswordNeeded("no keys")
+        content = self.turned(b"".join(iter(lambda: sealed.read(65_536), b"")), keys)
+        if content[-4:] != b"!TOR":
+            raise PayloadDamaged("cut short") if content[:4] == b"ROT!" or len(content) < 4 else WrongPassword("wrong")
+        yield io.BytesIO(content[4:-4])
+
+    def turned(self, content: bytes, keys: Keys) -> bytes:
+        return bytes(byte ^ len(keys.passphrase or "") for byte in content)
+
+
+@falls_by("test_what_was_altered_does_not_open")
+class HasNoMac(Rot):
+    pass
+
+
+@falls_by("test_nothing_of_the_content_shows")
+class SealsNothing(Rot):
+    def turned(self, content: bytes, keys: Keys) -> bytes:
+        return content
+
+
+@falls_by("test_an_error_inside_the_context_finishes_nothing")
+class FinishesASealAllTheSame(RightCipher):
+    @contextmanager
+    def sealing(self, into: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
+        failure: Exception | None = None
+        with super().sealing(into, keys) as writer:
+            try:
+                yield writer
+            except Exception as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+
+@falls_by("test_no_message_holds_a_key")
+class SaysWhatWasTyped(RightCipher):
+    @contextmanager
+    def unsealing(self, sealed: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
+        try:
+            with super().unsealing(sealed, keys) as reader:
+                yield reader
+        except WrongPassword:
+            raise WrongPassword(f"{keys.passphrase!r} does not open it") from None
+
+
+# packers
+
+
+class RightPacker(PlainFilePacker):
+    pass
+
+
+@falls_by("test_a_source_that_fails_leaves_the_target_as_it_was")
+class WritesInPlace(RightPacker):
+    def unpack(
+        self,
+        packed: BinaryIO,
+        into: Path,
+        *,
+        name: str,
+        overwrite: bool = False,
+        only: Sequence[str] = (),
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> UnpackReport:
+        if (into / name).exists() and not overwrite:
+            raise TargetExists(name)
+        with (into / name).open("wb") as file:
+            shutil.copyfileobj(packed, file)
+        return UnpackReport(roots=(name,), files=1, size=(into / name).stat().st_size)
+
+
+@falls_by("test_nothing_has_its_name_before_the_last_byte_is_read")
+class CleansUpAfterwards(WritesInPlace):
+    def unpack(
+        self,
+        packed: BinaryIO,
+        into: Path,
+        *,
+        name: str,
+        overwrite: bool = False,
+        only: Sequence[str] = (),
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> UnpackReport:
+        try:
+            return super().unpack(packed, into, name=name, overwrite=overwrite)
+        except TargetExists:
+            raise
+        except BaseException:
+            (into / name).unlink()
+            raise
+
+
+class Passing(RightPacker):
+    """Passes `unpack` on, with a place to change what it is asked."""
+
+    def asked(self, **options: object) -> dict[str, object]:
+        return options
+
+    def unpack(self, packed: BinaryIO, into: Path, **options: object) -> UnpackReport:  # type: ignore[override]
+        return super().unpack(packed, into, **self.asked(**options))  # type: ignore[arg-type]
+
+
+@falls_by("test_what_is_there_is_not_replaced_unless_told")
+class AlwaysReplaces(Passing):
+    def asked(self, **options: object) -> dict[str, object]:
+        return {**options, "overwrite": True}
+
+
+@falls_by("test_a_part_is_restored_by_pattern")
+class RestoresEverything(Passing):
+    def asked(self, **options: object) -> dict[str, object]:
+        return {**options, "only": ()}
+
+
+@falls_by("test_the_reports_and_the_progress_count_the_content")
+class TellsNoProgress(Passing):
+    def asked(self, **options: object) -> dict[str, object]:
+        return {**options, "on_bytes": None}
+
+
+@falls_by("test_a_file_comes_back")
+class ForgetsItsName(Passing):
+    def asked(self, **options: object) -> dict[str, object]:
+        return {**options, "name": "restored"}
+
+
+@falls_by("test_an_absent_source_is_told")
+class LeaksFileNotFound(RightPacker):
+    def pack(
+        self,
+        source: Path,
+        into: BinaryIO,
+        *,
+        excludes: Sequence[str] = (),
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> PackReport:
+        source.stat()
+        return super().pack(source, into, excludes=excludes, on_bytes=on_bytes)
+
+
+@falls_by("test_the_reports_and_the_progress_count_the_content")
+class CountsNothing(RightPacker):
+    def pack(
+        self,
+        source: Path,
+        into: BinaryIO,
+        *,
+        excludes: Sequence[str] = (),
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> PackReport:
+        return evolve(super().pack(source, into, excludes=excludes, on_bytes=on_bytes), size=0)
+
+
+@falls_by("test_checking_reads_to_the_end_and_writes_nothing")
+class ChecksTheBeginning(RightPacker):
+    def check(self, packed: BinaryIO) -> UnpackReport:
+        if not packed.read(512):
+            raise BackupNotFound("nothing in it")
+        return UnpackReport(files=1)
+
+
+def contract_for(kind: type) -> type:
+    class OfCompressors(CompressorContract):
+        @pytest.fixture
+        def compressor(self) -> Compressor:
+            return cast(Compressor, kind())
+
+    class OfCiphers(CipherContract):
+        large = 200_003
+
+        @pytest.fixture
+        def cipher(self) -> Cipher:
+            return cast(Cipher, kind())
+
+        @pytest.fixture
+        def sealing_keys(self) -> Keys:
+            return Keys(passphrase="right")
+
+        @pytest.fixture
+        def opening_keys(self) -> Keys:
+            return Keys(passphrase="right")
+
+        @pytest.fixture
+        def wrong_keys(self) -> Keys:
+            return Keys(passphrase="wrong horse")
+
+    class OfPackers(PackerContract):
+        knows_its_end = False
+
+        @pytest.fixture
+        def packer(self) -> PlainFilePacker:
+            return cast(PlainFilePacker, kind())
+
+    if issubclass(kind, Compressor):
+        return OfCompressors
+    return OfCiphers if issubclass(kind, Cipher) else OfPackers
+
+
+RIGHT = ["RightCompressor", "RightCipher", "RightPacker"]
+
+# What pytest collects when it is pointed at this file, and only then: its name is no test's.
+globals().update({f"Test{name}": contract_for(globals()[name]) for name in [*wrong_ones(globals()), *RIGHT]})
