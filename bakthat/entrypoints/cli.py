@@ -14,6 +14,7 @@ import sys
 import click
 
 from bakthat import __version__, errors
+from bakthat.domain.selector import nearest
 from bakthat.entrypoints import terminal
 
 EXIT_CODES: list[tuple[type[BaseException], int]] = [
@@ -63,11 +64,31 @@ class Commands(click.Group):
         command = getattr(importlib.import_module(f"bakthat.entrypoints.commands.{name}"), name)
         return command if isinstance(command, click.Command) else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            alike = nearest(name.replace("-", "_"), [*COMMANDS, *ALIASES], most=1)
+            hint = f" Did you mean {alike[0]}?" if alike else ""
+            raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    no_args_is_help=False,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, message="bakthat %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """One compressed, optionally encrypted archive per backup, in your own store."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)
 
 
 def exit_code(error: BaseException) -> int:
@@ -80,8 +101,19 @@ def _stop(number: int, _: object) -> None:
     raise SystemExit(128 + number)
 
 
+def _open_standard_streams() -> None:
+    # Where one is closed (`2>&-`), Python has None in its place, and the next file that is opened takes its number.
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code."""
+    _open_standard_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
             signal.signal(number, _stop)
@@ -103,6 +135,6 @@ def main(arguments: list[str] | None = None) -> None:
         code = 130
     except BrokenPipeError:
         # Whoever read our output has left; nothing more can be said there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.drop_output()
         code = 128 + signal.SIGPIPE
     sys.exit(code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.progress import Progress
-from bakthat.errors import UsageError
+from bakthat.errors import BakthatError, UsageError
 
 
 def tell(text: str) -> None:
@@ -21,13 +22,36 @@ def tell(text: str) -> None:
 
 
 def result(text: str) -> None:
-    """A line on stdout."""
-    print(printable(text), flush=True)
+    """A line on stdout. Raises `OutputLost`."""
+    with _written():
+        print(printable(text), flush=True)
 
 
 def result_json(value: Any) -> None:
-    """A value on stdout, as JSON (ASCII, so that any name passes through any pipe)."""
-    print(json.dumps(value, indent=1, sort_keys=True), flush=True)
+    """A value on stdout, as JSON (ASCII, so that any name passes through any pipe). Raises `OutputLost`."""
+    with _written():
+        print(json.dumps(value, indent=1, sort_keys=True), flush=True)
+
+
+class OutputLost(BakthatError):
+    """Standard output took no more, on a full disk for example. What was done is done."""
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        reason = os.strerror(error.errno or 0)
+        raise OutputLost(f"the result could not be written to standard output: {reason}") from error
+
+
+def drop_output() -> None:
+    """What is still to be written to stdout goes nowhere, so that the interpreter does not fail on it as it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(text: str) -> str:
@@ -128,7 +152,7 @@ def ask_yes(question: str, *, default: bool) -> bool:
 @contextlib.contextmanager
 def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
     """A bar on stderr while the body runs, if it is a terminal and one is wanted; `rich` is imported only then."""
-    if not (wanted and sys.stderr.isatty()):
+    if not (wanted and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
         yield lambda _: None
         return
     from rich.console import Console
@@ -154,6 +178,8 @@ def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
                 TimeElapsedColumn(),
                 console=Console(stderr=True),
                 transient=True,
+                # Else rich would take what goes into a file or a pipe, and show it on the terminal instead.
+                redirect_stdout=sys.stdout.isatty(),
             )
             bars[unit].start()
         return bars[unit]

@@ -265,7 +265,9 @@ def test_an_incomplete_backup_is_exit_code_3_and_names_the_file(
         (["remove_older_than", "site", "1M", "-d", "local"], 1, "site"),
         (["verify"], 2, "--all"),
         (["sync", "-d", "local"], 4, "mounted"),
+        (["backup", "", "-d", "local", "--prompt", "no"], 2, "FILENAME is empty"),
         (["frobnicate"], 2, "frobnicate"),
+        (["bakup", "site"], 2, "Did you mean backup?"),
         (["backup", "--frobnicate"], 2, "--frobnicate"),
     ],
 )
@@ -372,6 +374,43 @@ def test_output_that_nobody_reads_is_no_error(bakthat_command: CommandLine, stor
     piped = " ".join([sys.executable, "-m", "bakthat", "show", "|", "true"])
     done = subprocess.run(piped, shell=True, env=bakthat_command.env(), capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["show"], ["show", "--json"], ["keygen"]])
+def test_output_on_a_full_disk_is_one_clear_line(
+    bakthat_command: CommandLine, stored: str, arguments: list[str]
+) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            bakthat_command.command(*arguments),
+            stdout=full,
+            stderr=-1,
+            env=bakthat_command.env(),
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "bakthat: the result could not be written to standard output: No space left on device\n"
+
+
+def test_standard_streams_may_be_closed(bakthat_command: CommandLine, site: Path) -> None:
+    backup = " ".join(bakthat_command.command("backup", "site", "-d", "local", "--prompt", "no"))
+    for closed in ("2>&-", ">&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            f"{backup} {closed}", shell=True, env=bakthat_command.env(), cwd=bakthat_command.here, check=False
+        )
+        assert done.returncode == 0
+    assert len(bakthat_command("show").lines) == 3
+
+
+def test_without_a_command_the_help_is_shown_in_lines(bakthat_command: CommandLine) -> None:
+    said = bakthat_command()
+    assert (said.code, said.out) == (2, "")
+    assert said.err == bakthat_command("-h").out
+
+
+def test_a_list_of_the_commands_cuts_no_sentence_short(bakthat_command: CommandLine) -> None:
+    assert "..." not in bakthat_command("-h", COLUMNS="80").out.partition("Commands:")[2]
 
 
 def test_the_archive_opens_with_tar_alone(bakthat_command: CommandLine, stored: str) -> None:

@@ -31,7 +31,14 @@ def test_a_password_is_asked_twice_and_seals(bakthat_command: CommandLine, site:
 
 
 def test_a_mismatch_is_asked_again(bakthat_command: CommandLine, site: Path) -> None:
-    shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", typed=["one", "two", "", "x"])
+    # Typed after what every question ends in: what is typed before a question is thrown away.
+    shown = run_with_terminal(
+        bakthat_command.command("backup", "site", "-d", "local"),
+        typed=["one", "two", ""],
+        prompt=b": ",
+        cwd=bakthat_command.here,
+        env=bakthat_command.env(),
+    )
     assert "do not match" in shown
 
 
@@ -57,3 +64,21 @@ def test_a_terminal_shows_progress_and_leaves_no_trace_of_it(bakthat_command: Co
     (site / "large").write_bytes(bytes(range(256)) * 200_000)
     shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", "--prompt", "no", typed=[])
     assert "backing up" in shown
+
+
+def test_a_result_goes_where_it_is_sent_though_the_bar_is_on_the_terminal(
+    bakthat_command: CommandLine, site: Path
+) -> None:
+    stored = bakthat_command("backup", "site", "-d", "local", "--prompt", "no").lines[0]
+    verify = " ".join(bakthat_command.command("verify", "site", "-d", "local"))
+    shown = run_with_terminal(
+        ["sh", "-c", f"{verify} > report"], typed=[], cwd=bakthat_command.here, env=bakthat_command.env()
+    )
+    assert (bakthat_command.here / "report").read_text() == f"good\t{stored}\n"
+    assert "1 checked" in shown
+
+
+def test_a_dumb_terminal_has_no_bar(bakthat_command: CommandLine, site: Path) -> None:
+    bakthat_command.environment["TERM"] = "dumb"
+    shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", "--prompt", "no", typed=[])
+    assert len(shown.splitlines()) == 2

@@ -16,8 +16,8 @@ INCOMPLETE = 3
 """The exit code of a backup that was made, but not of everything."""
 
 
-@click.command()
-@click.argument("filename", default=".", type=click.Path())
+@click.command(short_help="Back up a file or a directory.")
+@click.argument("filename", default=".", type=click.Path(readable=False))
 @destination_option
 @click.option("-t", "--tags", default="", metavar='"TAG TAG"', help="Words to find the backup by.")
 @click.option("--prompt", type=click.Choice(["yes", "no"]), default="yes", help="Whether to ask for a password.")
@@ -43,6 +43,9 @@ def backup(
 
     FILENAME/.bakthatexclude, else FILENAME/.gitignore, names what is left out.
     """
+    if not filename:
+        # As from an unset variable in a script, which must not become a backup of wherever it runs.
+        raise UsageError("FILENAME is empty; leave it out to back up the current directory")
     patterns = [*excludes, *(line for path in exclude_files for line in _lines_of(path))]
     with settings.opened() as bakthat:
         made = bakthat.backup(

@@ -8,7 +8,7 @@ from bakthat.entrypoints.configure import configure_profile
 from bakthat.entrypoints.options import Settings, common
 
 
-@click.command()
+@click.command(short_help="Ask for settings, and save them.")
 @common
 def configure(settings: Settings) -> None:
     """Ask for the settings of a profile, and save them."""

@@ -8,7 +8,7 @@ from bakthat.entrypoints.configure import configure_rotation
 from bakthat.entrypoints.options import Settings, common
 
 
-@click.command()
+@click.command(short_help="Ask for a rotation, and save it.")
 @common
 def configure_backups_rotation(settings: Settings) -> None:
     """Ask for the rotation of a profile, show what it would do to the backups that are there, and save it."""

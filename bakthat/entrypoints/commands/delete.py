@@ -8,7 +8,7 @@ from bakthat.entrypoints import terminal
 from bakthat.entrypoints.options import Settings, common, destination_option, dry_run_option, json_option
 
 
-@click.command()
+@click.command(short_help="Delete exactly one backup.")
 @click.argument("name")
 @destination_option
 @dry_run_option

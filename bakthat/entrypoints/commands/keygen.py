@@ -10,7 +10,7 @@ from bakthat.entrypoints import terminal
 from bakthat.entrypoints.options import Settings, common
 
 
-@click.command()
+@click.command(short_help="Make a key pair to encrypt with.")
 @click.option("-o", "--output", metavar="FILE", help="Write the key here (never over a file that is there).")
 @common
 def keygen(settings: Settings, output: str | None) -> None:
@@ -19,7 +19,8 @@ def keygen(settings: Settings, output: str | None) -> None:
 
     pair = key_files.keygen(clock=lambda: datetime.now().astimezone())
     if output is None:
-        click.echo(pair.as_text(), nl=False)
+        for line in pair.as_text().splitlines():
+            terminal.result(line)
     else:
         key_files.write_key_file(output, pair)
         terminal.result(pair.recipient)

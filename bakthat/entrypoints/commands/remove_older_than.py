@@ -9,7 +9,7 @@ from bakthat.entrypoints.options import Settings, common, destination_option, dr
 from bakthat.entrypoints.retention_report import report, tell_plan
 
 
-@click.command()
+@click.command(short_help="Delete what is older than, say, 3M.")
 @click.argument("name")
 @click.argument("interval")
 @destination_option

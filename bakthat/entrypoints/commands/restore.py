@@ -12,12 +12,12 @@ from bakthat.entrypoints.options import Settings, ask_password, common, destinat
 from bakthat.errors import UsageError
 
 
-@click.command()
+@click.command(short_help="Restore a backup, or a part of it.")
 @click.argument("name", required=False)
 @click.option("--from", "place", metavar="PLACE", help="s3://bucket/key or a file, without any database.")
 @destination_option
 @click.option("--target", default=".", metavar="DIR", type=click.Path(), help="Where to (default: here).")
-@click.option("--overwrite", is_flag=True, help="Replace what is there.")
+@click.option("--overwrite", is_flag=True, help="Replace what is there: a directory whole, with all that is in it.")
 @identity_option
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar).")
 @click.option("--tier", type=click.Choice([str(tier) for tier in Tier]), help="How fast, from Glacier.")

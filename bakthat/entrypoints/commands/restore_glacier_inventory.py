@@ -9,7 +9,7 @@ from bakthat.entrypoints.options import Settings, common, json_option
 from bakthat.usecases import glacier_inventory
 
 
-@click.command()
+@click.command(short_help="Load the inventory from the bucket.")
 @json_option
 @common
 def restore_glacier_inventory(settings: Settings, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from bakthat.entrypoints.options import Settings, common, destination_option, dr
 from bakthat.entrypoints.retention_report import report, tell_plan
 
 
-@click.command()
+@click.command(short_help="Thin out a series: days, weeks, months.")
 @click.argument("name")
 @destination_option
 @dry_run_option

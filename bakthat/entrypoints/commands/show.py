@@ -9,7 +9,7 @@ from bakthat.entrypoints.listing import list_backups
 from bakthat.entrypoints.options import Settings, common, json_option
 
 
-@click.command()
+@click.command(short_help="List backups, newest first.")
 @click.argument("query", default="")
 @click.option("-d", "--destination", metavar="DEST", help="Only this destination (default: all).")
 @click.option("-t", "--tags", default="", metavar='"TAG TAG"', help="Only backups that have all of these tags.")

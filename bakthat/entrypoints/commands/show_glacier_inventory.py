@@ -9,7 +9,7 @@ from bakthat.entrypoints.options import Settings, common, json_option
 from bakthat.usecases import glacier_inventory
 
 
-@click.command()
+@click.command(short_help="List the bucket's copy of the inventory.")
 @json_option
 @common
 def show_glacier_inventory(settings: Settings, as_json: bool) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from bakthat.entrypoints import terminal
-from bakthat.entrypoints.options import Settings, common, destination_option, dry_run_option, json_option
+from bakthat.entrypoints.options import Settings, common, dry_run_option, json_option
 from bakthat.entrypoints.wiring import destination_names
 from bakthat.errors import BakthatError
 from bakthat.usecases.sync import SyncReport
 
 
-@click.command()
-@destination_option
+@click.command(short_help="Make the database agree with the store.")
+@click.option("-d", "--destination", metavar="DEST", help="Only this destination (default: all of the profile's).")
 @dry_run_option
 @json_option
 @common

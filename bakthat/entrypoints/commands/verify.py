@@ -12,7 +12,7 @@ from bakthat.errors import UsageError
 from bakthat.usecases.verify import Level, Verified
 
 
-@click.command()
+@click.command(short_help="Check that backups are there and intact.")
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every backup of the destination.")
 @click.option("--quick", is_flag=True, help="Only whether it is there, and of the right size.")
