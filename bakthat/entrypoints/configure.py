@@ -12,6 +12,7 @@ from bakthat.domain.profile import Profile
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import SATURDAY, WEEKDAYS, RotationPolicy, first_week_day, plan, policy_from
 from bakthat.entrypoints import terminal
+from bakthat.entrypoints.plugins import store_names
 from bakthat.entrypoints.wiring import DEFAULT_CONFIG, open_config_to_write, open_repo, owners_of, utc_now
 from bakthat.errors import AccessDenied, ConfigError, ProfileNotFound, StoreError
 from bakthat.ports.config_source import ConfigSource
@@ -28,14 +29,22 @@ def configure_profile(config: str | None, name: str, *, notice: Callable[[str], 
     s3_bucket = _ask("S3 bucket name", before.s3_bucket)
     glacier_vault = _ask("Glacier vault name", before.glacier_vault)
     region_name = _ask("Region", before.region_name) or before.region_name
-    endpoint_url = _ask("Endpoint URL of an S3-compatible store (blank for Amazon)", before.endpoint_url)
+    endpoint_url = _ask(
+        "Endpoint URL of an S3-compatible store (blank for Amazon)",
+        before.endpoint_url,
+        wrong=lambda url: "" if url.startswith(("https://", "http://")) else "It begins with https:// or http://.",
+    )
     glacier_storage_class = before.glacier_storage_class
     if s3_bucket and not glacier_vault:
         question = "Archive class for -d glacier (GLACIER, DEEP_ARCHIVE; blank for none)"
-        glacier_storage_class = _ask(question, before.glacier_storage_class)
+        glacier_storage_class = _ask(
+            question, before.glacier_storage_class, wrong=_no_choice("GLACIER", "DEEP_ARCHIVE")
+        )
     local_path = _ask("Folder for -d local", before.local_path) or before.local_path
     fallback = before.default_destination if s3_bucket or before.default_destination != "s3" else "local"
-    default_destination = _ask("Default destination (s3, glacier, local)", fallback) or fallback
+    destinations = ("s3", "glacier", "local", *store_names())
+    question = f"Default destination ({', '.join(destinations)})"
+    default_destination = _ask(question, fallback, wrong=_no_choice(*destinations)) or fallback
     profile = evolve(
         before,
         access_key=access_key,
@@ -63,9 +72,22 @@ def _load(source: ConfigSource, name: str) -> Profile:
         return Profile(name=name)
 
 
-def _ask(question: str, before: str | None, *, secret: bool = False) -> str | None:
-    answer = terminal.ask_line(question, before or "", secret=secret)
-    return None if answer in {"", "-"} else answer
+def _ask(
+    question: str, before: str | None, *, secret: bool = False, wrong: Callable[[str], str] = lambda _: ""
+) -> str | None:
+    """An answer, asked for until it is none, or there is nothing to say that is wrong with it."""
+    while True:
+        answer = terminal.ask_line(question, before or "", secret=secret)
+        if answer in {"", "-"}:
+            return None
+        said = wrong(answer)
+        if not said:
+            return answer
+        terminal.tell(said)
+
+
+def _no_choice(*choices: str) -> Callable[[str], str]:
+    return lambda answer: "" if answer in choices else f"Please give {' or '.join(choices)}."
 
 
 def _offer_bucket(profile: Profile) -> None:

@@ -30,6 +30,27 @@ def test_answers_that_run_out_save_nothing(bakthat_command: CommandLine) -> None
     assert bakthat_command.files() == []
 
 
+def test_an_answer_that_no_later_command_could_read_is_asked_for_again(bakthat_command: CommandLine) -> None:
+    answers = ["", "", "", "", "127.0.0.1:9000", "http://127.0.0.1:9000", "", "locl", "local"]
+    said = bakthat_command("configure", answers="\n".join(answers) + "\n")
+    assert said.code == 0, said.err
+    assert "begins with https://" in said.err
+    assert "Please give s3 or glacier or local." in said.err
+    assert saved(bakthat_command) == {
+        "default": {"endpoint_url": "http://127.0.0.1:9000", "default_destination": "local"}
+    }
+    assert bakthat_command("configure", answers="\n" * 7).code == 0
+
+
+def test_a_class_that_is_no_archive_is_asked_for_again(bakthat_command: CommandLine, moto_url: str) -> None:
+    made = s3_profile(moto_url)
+    answers = [made.access_key, made.secret_key, made.s3_bucket, "", "", made.endpoint_url]
+    said = bakthat_command("configure", answers="\n".join([*map(str, answers), "STANDARD", "GLACIER", "", "", ""]))
+    assert said.code == 0, said.err
+    assert "Please give GLACIER or DEEP_ARCHIVE." in said.err
+    assert saved(bakthat_command)["default"]["glacier_storage_class"] == "GLACIER"
+
+
 def test_a_bucket_is_created_on_a_yes(bakthat_command: CommandLine, seaweedfs_url: str) -> None:
     made = s3_profile(seaweedfs_url, bucket=False)
     answers = [made.access_key, made.secret_key, made.s3_bucket, "", "", made.endpoint_url, "", "", "s3", "yes"]
