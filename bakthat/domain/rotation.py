@@ -36,6 +36,7 @@ _PERIODS = {"hours": "hourly", "days": "daily", "weeks": "weekly", "months": "mo
 _LENGTHS = {"hours": timedelta(hours=1), "days": timedelta(days=1), "weeks": timedelta(weeks=1)}
 _MOST_NAMED = 4  # hosts or paths in one line
 _MOST_SHOWN = 80  # characters of a value in a message
+_NEXT_FREE_SECOND = timedelta(minutes=1)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -332,8 +333,9 @@ def mixed_sources(backups: Iterable[Backup]) -> tuple[str, ...]:
 
 def future_dates(backups: Iterable[Backup], now: datetime) -> tuple[str, ...]:
     """One line if backups of a series are dated after now, as a wrong clock leaves them: they are kept, and since they
-    are the newest, a pause in the backups is not seen, and the windows are counted back from now."""
-    live = [backup for backup in backups if not backup.is_deleted and backup.when > now]
+    are the newest, a pause in the backups is not seen, and the windows are counted back from now. A minute is no wrong
+    clock: a backup whose second is taken gets one of the next."""
+    live = [backup for backup in backups if not backup.is_deleted and backup.when > now + _NEXT_FREE_SECOND]
     if not live:
         return ()
     latest = max(live, key=newest_first)

@@ -449,6 +449,12 @@ def test_dates_after_now_are_pointed_out():
     assert future_dates(series, utc(2030)) == ()
 
 
+def test_a_backup_that_got_the_next_free_second_is_no_sign_of_a_wrong_clock():
+    now = utc(2026)
+    assert future_dates([backup_at(now), backup_at(now + timedelta(seconds=60))], now) == ()
+    assert len(future_dates([backup_at(now + timedelta(seconds=61))], now)) == 1
+
+
 def test_the_dates_are_those_of_the_stored_names():
     wrong = [backup_at(utc(2026, 1, day), backup_date=utc(2020)) for day in (1, 2, 3)]
     assert dates(plan(RotationPolicy(days=2), wrong, utc(2026, 2)).keep) == ["2026-01-03", "2026-01-02"]
