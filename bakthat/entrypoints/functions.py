@@ -48,7 +48,11 @@ def backup(
     """Back up a file or a directory: `Bakthat.backup`.
 
     prompt: there for 2013's callers; the library never asks, so `"yes"` is refused (`UsageError`) where no password
-    is given. password: "" means no encryption. custom_filename: the name of the series.
+    is given.
+    password: "" means no encryption.
+    custom_filename: the name of the series.
+    conf: settings in the place of the configuration file's.
+    events: whose listeners are told.
     """
     bakthat = opened(profile, config, conf, events)
     return bakthat.backup(

@@ -23,10 +23,12 @@ class BakHelper:
             bh.backup()
             bh.rotate()
 
-    backup_name: the series, and the name of the directory (`tmpd`), under which it is restored. destination, tags: of
-    its backups. password: "", as in 2013, for no password; None leaves it to BAKTHAT_PASSWORD and the profile. A
-    profile with `recipients` encrypts to them where no password is given. conf: settings in the place of the
-    configuration file's. bakthat: an opened profile in the place of `profile`, `config` and `conf`.
+    backup_name: the series, and the name of the directory (`tmpd`), under which it is restored.
+    destination, tags: of its backups.
+    password: "", as in 2013, for no password; None leaves it to BAKTHAT_PASSWORD and the profile. A profile with
+    `recipients` encrypts to them where no password is given.
+    profile, config: whose settings; `conf`: settings in their place.
+    bakthat: an opened profile in the place of all three.
 
     Since the current directory belongs to the whole process, only one helper can be entered at a time.
     """

@@ -14,9 +14,10 @@ from bakthat.usecases.key_value import delete_value, find_value, get_value, set_
 
 
 class KeyValue:
-    """Keys and their values in one destination of a profile (`s3` unless told otherwise).
+    """Keys and their values in one destination of a profile, by default its default destination.
 
-    conf: settings in the place of the configuration file's. bakthat: an opened profile in the place of both.
+    conf: settings in the place of the configuration file's.
+    bakthat: an opened profile in the place of both.
     """
 
     def __init__(
@@ -32,7 +33,13 @@ class KeyValue:
         self._destination = destination if destination is not None else self.bakthat.profile.default_destination
 
     def set_key(self, keyname: str, value: Any, *, compress: bool = True, password: str | None = None) -> Backup:
-        """Store a value that JSON can hold, in the place of an earlier one. password: None or "" stores it plain."""
+        """Store a value that JSON can hold, in the place of an earlier one, and give back its record.
+
+        compress: gzip it.
+        password: None or "" stores it plain.
+
+        Raises `UsageError` for what JSON cannot hold, `InvalidName`, `StoreError`, `DatabaseError`.
+        """
         keys = self.bakthat.value_keys(password)
         return set_value(keyname, value, self._destination, self.bakthat.tools, keys=keys, compress=compress)
 

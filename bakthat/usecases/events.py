@@ -46,11 +46,11 @@ class Events:
     """The events of 2013, and two more. Each listener gets the session's id first, the same for `before_…`, `on_…`,
     `on_failure` and `on_progress` of one call:
 
-    before_*(session_id)
-    on_backup, on_restore, on_delete (session_id, backup)
-    on_delete_older_than, on_rotate_backups (session_id, deleted): the records of what is gone, a list
-    on_failure(session_id, verb, error): instead of `on_…`; `error` is what the caller gets
-    on_progress(session_id, progress): a `bakthat.Progress`, often, from the thread that works
+    - `before_…(session_id)`
+    - `on_backup`, `on_restore`, `on_delete` `(session_id, backup)`
+    - `on_delete_older_than`, `on_rotate_backups` `(session_id, deleted)`: the records of what is gone, a list
+    - `on_failure(session_id, verb, error)`: instead of `on_…`; `error` is what the caller gets
+    - `on_progress(session_id, progress)`: a `bakthat.Progress`, often, from the thread that works
     """
 
     def __init__(self) -> None:
