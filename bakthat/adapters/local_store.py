@@ -174,8 +174,9 @@ def _translation(error: OSError, path: Path) -> StoreError:
         return ObjectExists(f"{path} exists already")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         free = ""
-        with contextlib.suppress(OSError):
-            free = f", {shutil.disk_usage(path.anchor).free // 1_000_000} MB free on {path.anchor}"
+        with contextlib.suppress(OSError, StopIteration):
+            there = next(parent for parent in path.parents if parent.is_dir())
+            free = f", {shutil.disk_usage(there).free // 1_000_000} MB free"
         return StoreError(f"{path} could not be written: {reason}{free}; make room or choose another local_path")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return AccessDenied(f"{path}: {reason}; check who owns the folder and that it is not mounted read-only")

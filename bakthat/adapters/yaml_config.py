@@ -361,6 +361,8 @@ def _text(value: object) -> str:
 def _yes_or_no(value: object) -> bool:
     if isinstance(value, bool):
         return value
+    if value == 0:
+        return False  # `compress: 0`, as 2013 took it
     raise ValueError(f"expected true or false, found {_kind(value)}")
 
 

@@ -1,7 +1,8 @@
 """The command line: it parses, asks, prints, and maps errors to exit codes. It decides nothing.
 
 Exit codes: 0 done · 1 not found, ambiguous, or refused · 2 usage or configuration · 3 backed up, but incomplete ·
-4 the store · 5 password or damaged data · 75 a retrieval is pending (EX_TEMPFAIL of sysexits.h) · 130 Ctrl-C.
+4 the store · 5 password or damaged data · 75 a retrieval is pending (EX_TEMPFAIL of sysexits.h) · 130 Ctrl-C,
+143 SIGTERM, 129 SIGHUP.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ def exit_code(error: BaseException) -> int:
 
 def _stop(number: int, _: object) -> None:
     # Unwinds as Ctrl-C does, so that a half-made upload is aborted; the code is the shell's own for the signal.
+    terminal.tell(f"bakthat: stopped by {signal.Signals(number).name}")
     raise SystemExit(128 + number)
 
 

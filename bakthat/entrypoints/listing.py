@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bakthat.domain.backup import Backup, split_tags
+from bakthat.domain.profile import Profile
 from bakthat.domain.query import Query, newest_first
-from bakthat.entrypoints.wiring import open_repo, owners_of
+from bakthat.entrypoints.wiring import ignore, open_repo, owners_of
+from bakthat.errors import ConfigInvalid
 from bakthat.ports.config_source import ConfigSource
 from bakthat.usecases.show import show
 
 
 def list_backups(
-    source: ConfigSource, profile: str | None, *, query: str = "", destination: str | None = None, tags: str = ""
+    source: ConfigSource,
+    profile: str | None,
+    *,
+    query: str = "",
+    destination: str | None = None,
+    tags: str = "",
+    notice: Callable[[str], None] = ignore,
 ) -> list[Backup]:
-    """The backups of one profile's stores; without a profile, everything in every profile's database. Newest first."""
+    """The backups of one profile's stores; without a profile, everything in every profile's database. Newest first.
+
+    notice: told of a profile that cannot be read, where others can.
+    """
     names = [profile] if profile is not None else source.names() or ["default"]
-    profiles = [source.load(name) for name in names]
+    profiles: list[Profile] = []
+    for name in names:
+        try:
+            profiles.append(source.load(name))
+        except ConfigInvalid as error:
+            if len(names) == 1:
+                raise
+            notice(str(error))
     owners = owners_of(profiles[0]) if profile is not None else None
     wanted = Query(text=query, backend=destination, tags=split_tags(tags), owners=owners)
     found: list[Backup] = []

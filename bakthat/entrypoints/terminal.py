@@ -73,6 +73,11 @@ def human_size(size: float) -> str:
     raise AssertionError  # the loop returns
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def backup_line(backup: Backup, *, verbose: bool = False) -> str:
     """A line of `show`: date (UTC), backend, size, stored filename, (tags), separated by tabs. verbose: also the host,
     and when the backup was last verified."""
@@ -96,7 +101,10 @@ def _verified(backup: Backup) -> str:
     if not isinstance(verified, Mapping) or not isinstance(verified.get("at"), int):
         return "never verified"
     outcome = "BAD" if "error" in verified else verified.get("level")
-    return f"verified {from_epoch(verified['at']):%Y-%m-%d}: {outcome}"
+    try:
+        return f"verified {from_epoch(verified['at']):%Y-%m-%d}: {outcome}"
+    except (ValueError, OverflowError, OSError):  # no date, which an entry may hold all the same
+        return f"verified: {outcome}"
 
 
 def is_interactive() -> bool:

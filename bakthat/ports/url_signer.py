@@ -10,7 +10,7 @@ class UrlSigner(ABC):
 
     @abstractmethod
     def presign(self, key: str, expires_in: int, method: str = "GET") -> str:
-        """A URL that lets whoever holds it do `method` (`GET`, `HEAD` or `PUT`) with the object for so many seconds. It is
-        a secret until then. Whether the object exists is not asked.
+        """A URL that lets whoever holds it do `method` (`GET`, `HEAD` or `PUT`) with the object for so many seconds. It
+        is a secret until then. Whether the object exists is not asked.
 
         Raises `UsageError` for another method, or for more seconds than the service allows."""

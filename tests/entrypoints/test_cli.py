@@ -160,6 +160,7 @@ def test_sync_rebuilds_a_lost_database(bakthat_command: CommandLine, stored: str
 
 def test_rotation_shows_the_same_table_for_a_dry_run_and_a_real_one(bakthat_command: CommandLine, stored: str) -> None:
     bakthat_command.configure({"default": {"rotation": {"days": 1}}})
+    time.sleep(1.1)  # so that the second backup need not be dated ahead, which the table would tell
     bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
     dry = bakthat_command("rotate_backups", "site", "-d", "local", "--dry-run")
     real = bakthat_command("rotate_backups", "site", "-d", "local")
@@ -416,3 +417,12 @@ def test_a_list_of_the_commands_cuts_no_sentence_short(bakthat_command: CommandL
 def test_the_archive_opens_with_tar_alone(bakthat_command: CommandLine, stored: str) -> None:
     with tarfile.open(bakthat_command.home / ".bakthat" / "store" / stored) as archive:
         assert "site/index.html" in archive.getnames()
+
+
+def test_a_profile_that_cannot_be_read_does_not_hide_the_backups_of_the_others(
+    bakthat_command: CommandLine, stored: str
+) -> None:
+    bakthat_command.configure({"default": {}, "broken": {"max_concurrency": "many"}})
+    said = bakthat_command("show")
+    assert (said.code, len(said.lines)) == (0, 1)
+    assert "max_concurrency" in said.err

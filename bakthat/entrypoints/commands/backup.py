@@ -70,8 +70,9 @@ def backup(
 def _summary(made: Backup) -> str:
     counts = made.metadata["counts"]
     sealed = "encrypted" if made.is_encrypted else "not encrypted"
+    files = terminal.counted(counts["files"], "file")
     return (
-        f"Backed up {counts['files']} files ({terminal.human_size(counts['bytes'])}) to {made.location}: "
+        f"Backed up {files} ({terminal.human_size(counts['bytes'])}) to {made.location}: "
         f"{terminal.human_size(made.size)}, {sealed}."
     )
 

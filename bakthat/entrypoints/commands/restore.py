@@ -66,6 +66,5 @@ def restore(
     for root in restored.report.roots:
         terminal.result(os.path.join(target, root))
     report = restored.report
-    settings.say(
-        f"Restored {restored.backup.stored_filename}: {report.files} files ({terminal.human_size(report.size)})."
-    )
+    files = terminal.counted(report.files, "file")
+    settings.say(f"Restored {restored.backup.stored_filename}: {files} ({terminal.human_size(report.size)}).")

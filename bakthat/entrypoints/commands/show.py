@@ -20,7 +20,14 @@ def show(settings: Settings, query: str, destination: str | None, tags: str, as_
 
     With -v also the host, and when a backup was last verified.
     """
-    found = list_backups(settings.open_config(), settings.profile, query=query, destination=destination, tags=tags)
+    found = list_backups(
+        settings.open_config(),
+        settings.profile,
+        query=query,
+        destination=destination,
+        tags=tags,
+        notice=settings.notice,
+    )
     if as_json:
         terminal.result_json([backup.as_record() for backup in found])
         return
