@@ -16,7 +16,7 @@ from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport, SourceKind
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.stored_name import StoredName, check_series, series_of
-from bakthat.errors import BakthatError, DuplicateBackup, ObjectExists
+from bakthat.errors import BakthatError, DuplicateBackup, ObjectExists, StoreError
 from bakthat.usecases.destination import Destination
 from bakthat.usecases.payload import Shape, shape_for, writing
 from bakthat.usecases.pipe import flowing
@@ -136,6 +136,15 @@ def _store(
     with flowing(produce) as flow:
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if request.keys else b"")
         extra = destination.store(draft, cast(BinaryIO, body), size_hint=_most_bytes(request.source, kind))
+        if not body.ended:
+            # A store that breaks its contract holds half a backup now, under the name of a whole one.
+            _discard(evolve(draft, metadata={**draft.metadata, **extra}), destination, tools)
+            if flow.error is not None:
+                raise flow.error
+            raise StoreError(
+                f"{draft.stored_filename}: the store {destination.owner.location} stopped reading after {body.size} "
+                "bytes, so there is no backup; this is a bug of the store"
+            )
         report = flow.result()
 
     for problem in report.problems + report.notices:
@@ -148,6 +157,13 @@ def _store(
     )
     _record(made, destination, tools)
     return made
+
+
+def _discard(half: Backup, destination: Destination, tools: Tools) -> None:
+    try:
+        destination.remove(half)
+    except BakthatError as error:
+        tools.notice(f"half a backup may be left in {destination.owner.location}, {half.stored_filename}: {error}")
 
 
 def _metadata(
@@ -213,8 +229,20 @@ def _record(made: Backup, destination: Destination, tools: Tools) -> None:
     try:
         tools.repo.add(made)
     except DuplicateBackup:
-        raise
+        if not _listed_meanwhile(made, tools):
+            raise
+        tools.repo.replace(made)
     except BakthatError as error:
         raise type(error)(
             f"{made.stored_filename} is stored, but not in the database: {error}; run `bakthat sync`"
         ) from error
+
+
+def _listed_meanwhile(made: Backup, tools: Tools) -> bool:
+    """Whether the row that is there is of this very archive: a sync of another process, which shares the database, has
+    found it in the store before its maker could record it."""
+    rows = [row for row in tools.repo.find(Query(stored_filename=made.stored_filename)) if row.same_backup_as(made)]
+    return any(
+        row.sha256 == made.sha256 or (row.metadata.get("from_listing") is True and row.size == made.size)
+        for row in rows
+    )

@@ -30,7 +30,7 @@ class _Pipe:
         self._waiting = 0
         self._ended = False
         self._abandoned = False
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
         self._changed = threading.Condition()
 
     def write(self, data: Any) -> int:
@@ -51,7 +51,7 @@ class _Pipe:
     def end(self, error: BaseException | None) -> None:
         with self._changed:
             self._ended = True
-            self._error = error
+            self.error = error
             self._changed.notify_all()
 
     def abandon(self) -> None:
@@ -67,8 +67,8 @@ class _Pipe:
             with self._changed:
                 while not self._pieces and not self._ended:
                     self._changed.wait()
-                if self._error is not None:
-                    raise self._error
+                if self.error is not None:
+                    raise self.error
                 if not self._pieces:
                     break
                 piece = self._pieces.popleft()
@@ -106,13 +106,22 @@ class _Reader(io.RawIOBase):
 
 class Flow(Generic[T]):
     """A stream that is being produced. `reader`: its bytes; `read(n)` gives fewer than n only at the end, and raises
-    the producer's own error. `result()`: what the producer returned, once the reader has met the end."""
+    the producer's own error. `result()`: what the producer returned, once the reader has met the end; its error, if it
+    failed, also where whoever read has swallowed that."""
 
     def __init__(self, pipe: _Pipe) -> None:
         self.reader = cast(BinaryIO, _Reader(pipe))
+        self._pipe = pipe
         self._results: list[T] = []
 
+    @property
+    def error(self) -> BaseException | None:
+        """What the producer failed with, so far."""
+        return self._pipe.error
+
     def result(self) -> T:
+        if self._pipe.error is not None:
+            raise self._pipe.error
         return self._results[0]
 
 

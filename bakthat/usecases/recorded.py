@@ -11,7 +11,8 @@ from bakthat.errors import PayloadDamaged
 
 
 class RecordedReader(io.RawIOBase):
-    """Reads `body`, and knows afterwards how many bytes there were (`size`) and their SHA-256 (`sha256`).
+    """Reads `body`, and knows afterwards how many bytes there were (`size`), their SHA-256 (`sha256`), and whether they
+    were all of them (`ended`).
 
     `must_start`: what the stream has to begin with. A stream that begins otherwise, or is too short to, raises
     `PayloadDamaged`, so that the store drops it: no plain bytes go out where sealed ones were promised.
@@ -21,6 +22,7 @@ class RecordedReader(io.RawIOBase):
         self, body: BinaryIO, *, must_start: bytes = b"", on_bytes: Callable[[int], None] | None = None
     ) -> None:
         self.size = 0
+        self.ended = False
         self._body = body
         self._hash = hashlib.sha256()
         self._must_start = must_start
@@ -41,6 +43,7 @@ class RecordedReader(io.RawIOBase):
             self._check_start(view[:count])
         self._hash.update(view[:count])
         self.size += count
+        self.ended = self.ended or count < len(view)
         if self._on_bytes is not None and count:
             self._on_bytes(count)
         return count
@@ -94,9 +97,18 @@ class CheckedReader(io.RawIOBase):
 
 
 def _fill(stream: BinaryIO, view: memoryview) -> int:
+    """Fill the view; fewer bytes only at the end, although a raw stream may give fewer at any time."""
     readinto = getattr(stream, "readinto", None)
-    if readinto is not None:
-        return int(readinto(view))
-    piece = stream.read(len(view))
-    view[: len(piece)] = piece
-    return len(piece)
+    filled = 0
+    while filled < len(view):
+        rest = view[filled:]
+        if readinto is not None:
+            count = int(readinto(rest))
+        else:
+            piece = stream.read(len(rest))
+            count = len(piece)
+            rest[:count] = piece
+        if not count:
+            break
+        filled += count
+    return filled

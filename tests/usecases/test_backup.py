@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.tar import TarPacker
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.errors import (
@@ -21,6 +23,7 @@ from bakthat.errors import (
     InvalidName,
     PayloadDamaged,
     SourceError,
+    StoreError,
     StoreUnavailable,
     UnknownDestination,
 )
@@ -28,6 +31,7 @@ from bakthat.ports.payload import Cipher
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.sync import sync
 
 NAME = "site.20260102030405.tgz"
 ENTRY = f"bakthat_catalog/{NAME}.json"
@@ -290,3 +294,64 @@ def test_a_store_that_lets_two_of_one_name_pass_costs_no_backup(box: Toolbox, tr
     late.add(first)
     box.repo = late
     assert backup(request(tree), box.tools).stored_filename == "site.20260102030406.tgz"
+
+
+# stores that break their contract, and other processes
+
+
+class LazyStore(MemoryObjectStore):
+    """Takes the start of an archive for the whole."""
+
+    def put(self, key, body, **options):
+        start = body.read(10)
+        return super().put(key, io.BytesIO(start), **options)
+
+
+class DeafStore(MemoryObjectStore):
+    """Takes an error of the body for its end."""
+
+    def put(self, key, body, **options):
+        start = b""
+        with contextlib.suppress(SourceError):
+            while piece := body.read(10):
+                start += piece
+        return super().put(key, io.BytesIO(start), **options)
+
+
+def test_a_store_that_stops_reading_early_is_no_success(box: Toolbox, tree: Path) -> None:
+    box.stores["s3"] = LazyStore()
+    with pytest.raises(StoreError, match="stopped reading after 10 bytes"):
+        backup(request(tree), box.tools)
+    assert (box.keys_in("s3"), rows(box)) == ([], [])
+
+
+@pytest.mark.parametrize("error", [SourceError, StopIteration])
+def test_a_store_that_does_not_hear_the_sources_error_is_no_success(
+    box: Toolbox, tree: Path, error: type[Exception]
+) -> None:
+    class FailingPacker(TarPacker):
+        def pack(self, source, into, **options):
+            into.write(b"some bytes")
+            raise error("gone")
+
+    box.stores["s3"] = DeafStore()
+    with pytest.raises(error, match="gone"):
+        backup(request(tree, compress=False), evolve(box.tools, tar=FailingPacker()))
+    assert (box.keys_in("s3"), rows(box)) == ([], [])
+
+
+@pytest.mark.parametrize("until", ["archive", "entry"])
+def test_a_sync_that_finds_the_archive_before_its_maker_records_it_costs_no_second_backup(
+    box: Toolbox, tree: Path, until: str
+) -> None:
+    class WatchedStore(FaultyObjectStore):
+        def put(self, key, body, **options):
+            stored = self.inner.put(key, body, **options)
+            if (key == ENTRY) is (until == "entry"):
+                sync("s3", box.tools)
+            return stored
+
+    box.stores["s3"] = WatchedStore(box.stores["s3"])
+    made = backup(request(tree), box.tools)
+    assert made.stored_filename == NAME
+    assert list(box.repo.find(Query(deleted=True))) == [made]

@@ -54,3 +54,20 @@ def test_a_changed_byte_is_refused_at_the_end() -> None:
 def test_missing_bytes_are_refused_even_without_a_hash() -> None:
     with pytest.raises(PayloadDamaged, match="2559 bytes"):
         read_in_pieces(CheckedReader(io.BytesIO(CONTENT[:-1]), size=len(CONTENT)), 1000)
+
+
+def test_a_recorded_reader_knows_whether_it_was_read_to_its_end() -> None:
+    reader = RecordedReader(io.BytesIO(CONTENT))
+    reader.read(len(CONTENT))
+    assert not reader.ended
+    reader.read(1)
+    assert reader.ended
+
+
+def test_a_stream_that_gives_few_bytes_at_a_time_is_no_damage() -> None:
+    class Dripping(io.BytesIO):
+        def readinto(self, buffer):
+            return super().readinto(memoryview(buffer)[:7])
+
+    reader = CheckedReader(Dripping(CONTENT), size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
+    assert read_in_pieces(reader, 1000) == CONTENT
