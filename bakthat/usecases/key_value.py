@@ -10,12 +10,21 @@ from typing import Any, BinaryIO, cast
 
 from attrs import frozen
 
+from bakthat.domain import glacier_inventory, stored_name
 from bakthat.domain.backup import Backup, whole_seconds
-from bakthat.domain.catalog import CatalogEntry
+from bakthat.domain.catalog import PREFIX, CatalogEntry
 from bakthat.domain.object_key import check_key
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, ObjectNotFound, PasswordNeeded, PayloadDamaged, UsageError, WrongPassword
+from bakthat.errors import (
+    BackupNotFound,
+    InvalidName,
+    ObjectNotFound,
+    PasswordNeeded,
+    PayloadDamaged,
+    UsageError,
+    WrongPassword,
+)
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.object_destination import ObjectDestination
 from bakthat.usecases.tools import Tools
@@ -34,8 +43,8 @@ def set_value(
 ) -> Backup:
     """Store a JSON value under the key, in the place of an earlier one. Raises `UsageError` for what JSON cannot hold,
     `InvalidName`, `StoreError`, `DatabaseError`."""
-    check_key(key)
     destination = _destination(destination_name, tools)
+    _check_free(key, destination, tools)
     try:
         content = json.dumps(value).encode()
     except (TypeError, ValueError) as error:
@@ -109,8 +118,9 @@ def find_value(key: str, destination_name: str, tools: Tools) -> Backup:
 
 
 def delete_value(key: str, destination_name: str, tools: Tools) -> bool:
-    """Delete a value, from the store first; False if there is none."""
+    """Delete a value, from the store first; False if there is none. Raises `InvalidName` for the name of a backup."""
     destination = _destination(destination_name, tools)
+    _check_free(key, destination, tools)
     rows = _rows(key, destination, tools)
     destination.objects.delete(key)
     destination.remove_entry(key)
@@ -129,6 +139,26 @@ def _destination(name: str, tools: Tools) -> ObjectDestination:
     if not isinstance(destination, ObjectDestination):
         raise UsageError(f"{name} keeps archives that must be retrieved; values need an object store such as s3")
     return destination
+
+
+def _check_free(key: str, destination: ObjectDestination, tools: Tools) -> None:
+    """Raises `InvalidName` for what cannot be a key, and for what a value must neither replace nor take away: a backup,
+    a catalog entry, the copy of the inventory."""
+    check_key(key)
+    if key.startswith(PREFIX) or key == glacier_inventory.KEY:
+        raise InvalidName(f"{key!r} is a name that bakthat keeps for itself; choose another key")
+    query = Query(stored_filename=key, backend=destination.name, owners=(destination.owner,))
+    backups = [row for row in tools.repo.find(query) if not row.metadata.get("KeyValue")]
+    if backups or _is_archive(key):
+        raise InvalidName(f"{key!r} is the name of a backup, not of a value; choose another key")
+
+
+def _is_archive(key: str) -> bool:
+    """Whether a backup that this database does not know may have this name."""
+    try:
+        return stored_name.parse(key).suffix != ""
+    except InvalidName:
+        return False
 
 
 def _rows(key: str, destination: ObjectDestination, tools: Tools, *, deleted: bool = False) -> list[Backup]:

@@ -8,9 +8,9 @@ from datetime import timedelta
 from attrs import frozen
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.query import Query
+from bakthat.domain.query import Query, newest_first
 from bakthat.domain.rotation import Decision, Plan, RotationPolicy, future_dates, mixed_sources, plan
-from bakthat.errors import BackupNotFound, BakthatError
+from bakthat.errors import AccessDenied, BackupNotFound, BakthatError, ObjectNotFound
 from bakthat.usecases.choosing import not_found
 from bakthat.usecases.delete import remove
 from bakthat.usecases.destination import Destination
@@ -80,7 +80,8 @@ def remove_older_than(
 def _series(filename: str, destination_name: str, tools: Tools) -> tuple[Destination, Sequence[Backup]]:
     destination = tools.destination(destination_name)
     query = Query(filename=filename, backend=destination.name, owners=(destination.owner,))
-    series = list(tools.repo.find(query))
+    # A value may bear the name of a series; it is no backup of it, neither one to delete nor the newest to keep.
+    series = [backup for backup in tools.repo.find(query) if not backup.metadata.get("KeyValue")]
     if not series:
         raise BackupNotFound(not_found(filename, destination, tools))
     return destination, series
@@ -95,6 +96,8 @@ def _carry_out(
     on_plan(planned)
     if dry_run:
         return Retention(plan=planned)
+    if planned.drop:
+        _check_kept(planned, destination)
     removed: list[Backup] = []
     failed: list[tuple[Backup, BakthatError]] = []
     # Oldest first: whatever is cut short, what remains is the newer part.
@@ -105,3 +108,19 @@ def _carry_out(
             failed.append((decision.backup, error))
             tools.notice(f"{decision.backup.stored_filename} could not be deleted: {error}")
     return Retention(plan=planned, removed=tuple(removed), failed=tuple(failed))
+
+
+def _check_kept(planned: Plan, destination: Destination) -> None:
+    """Ask the store for the newest complete backup that is kept: another machine may have deleted it, and then what is
+    to be dropped may be the last that there is. Raises `BackupNotFound`."""
+    kept = sorted((decision.backup for decision in planned.keep), key=newest_first, reverse=True)
+    newest = next((backup for backup in kept if not backup.is_incomplete), kept[0])
+    try:
+        destination.size_of(newest)
+    except ObjectNotFound:
+        raise BackupNotFound(
+            f"{newest.stored_filename}, which is to be kept, is not in {destination.owner.location} any more; "
+            "nothing was deleted: run `bakthat sync`, and then this again"
+        ) from None
+    except AccessDenied:
+        pass  # who may delete need not be allowed to look

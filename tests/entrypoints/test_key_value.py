@@ -149,3 +149,16 @@ def test_a_url_is_refused_when_it_was_altered(seaweedfs_url: str, repo: MemoryRe
         urllib.request.urlopen(url)
     with caught.value as refusal:
         assert refusal.code == 403
+
+
+def test_a_value_can_neither_replace_nor_take_away_a_backup(
+    values: KeyValue, bakthat: Bakthat, store: MemoryObjectStore, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("content")
+    made = bakthat.backup(tmp_path / "file", password="")
+    for key in (made.stored_filename, "unknown.20260102030405.tgz", f"bakthat_catalog/{made.stored_filename}.json"):
+        with pytest.raises(InvalidName):
+            values.set_key(key, 1)
+        with pytest.raises(InvalidName):
+            values.delete_key(key)
+    assert store.stat(made.stored_filename).size == made.size

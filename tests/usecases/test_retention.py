@@ -8,12 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import Plan, RotationPolicy
 from bakthat.errors import AccessDenied, BackupNotFound
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
+from bakthat.usecases.key_value import set_value
 from bakthat.usecases.retention import remove_older_than, rotate_backups
+from bakthat.usecases.sync import sync
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WEEK = RotationPolicy(days=3)
@@ -146,3 +149,30 @@ def test_running_it_again_finishes_the_work(box: Toolbox, days: list[str]) -> No
     rotate_backups("db", "s3", WEEK, box.tools)
     assert archives(box) == rows(box) == days[:3]
     assert len(box.keys_in("s3")) == 6
+
+
+@pytest.mark.parametrize("verb", ["rotate", "remove"])
+def test_a_value_of_the_same_name_is_neither_deleted_nor_the_newest(box: Toolbox, days: list[str], verb: str) -> None:
+    set_value("db", 1, "s3", box.tools, keys=Keys())
+    if verb == "rotate":
+        rotate_backups("db", "s3", RotationPolicy(last=1), box.tools)
+    else:
+        remove_older_than("db", "s3", timedelta(0), box.tools)
+    assert archives(box) == [days[0], "db"]
+
+
+def test_nothing_is_deleted_when_another_machine_has_deleted_what_is_to_be_kept(box: Toolbox, days: list[str]) -> None:
+    box.stores["s3"].delete(days[0])
+    with pytest.raises(BackupNotFound, match="run `bakthat sync`"):
+        remove_older_than("db", "s3", timedelta(hours=1), box.tools)
+    assert archives(box) == days[1:]
+    sync("s3", box.tools)
+    remove_older_than("db", "s3", timedelta(hours=1), box.tools)
+    assert archives(box) == days[1:2]
+
+
+def test_who_may_delete_but_not_look_can_rotate(box: Toolbox, days: list[str]) -> None:
+    denied = Fault(method="stat", error=lambda: AccessDenied("no"))
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], denied)
+    rotate_backups("db", "s3", WEEK, box.tools)
+    assert archives(box) == days[:3]
