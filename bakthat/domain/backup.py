@@ -30,11 +30,13 @@ def backend_hash(access_key: str | None, container: str) -> str:
 @frozen(kw_only=True)
 class Owner:
     """The store that a backup lies in. `backend`: the destination's name. `location`: the store's own, stable, without
-    a secret. `backend_hash`: 2013's way to say the same, which changes with the access key."""
+    a secret. `backend_hash`: 2013's way to say the same, which changes with the access key. `is_part`: it is what a
+    container holds under a prefix, which 2013 did not know: its rows are of the whole container."""
 
     backend: str
     location: str
     backend_hash: str = ""
+    is_part: bool = False
 
 
 @frozen(kw_only=True)
@@ -45,7 +47,7 @@ class Backup:
     backend_hash: see `backend_hash()`; `location` in the metadata decides where there is one
     backup_date, last_updated: aware UTC, whole seconds (UTC epoch seconds in the database)
     filename: the series; stored_filename: this backup's object
-    size: stored bytes
+    size: stored bytes; 0 also where nobody has told (`known_size`)
     tags: in the order given
     metadata: `is_enc`, `client` (host), and what 1.0 adds: `location`, `sha256` (hex, of the stored bytes), `source`
         (path), `root` (the base name that the members are under), `tool`, `counts`, `encryption` (`scheme`,
@@ -85,6 +87,12 @@ class Backup:
         return value if isinstance(value, str) else None
 
     @property
+    def known_size(self) -> int | None:
+        """The stored bytes, None where the record cannot know them: a row of 2013 without a size, an archive that is
+        known from an inventory alone. No archive is empty, and of an empty file the SHA-256 is recorded."""
+        return self.size if self.size or self.sha256 else None
+
+    @property
     def when(self) -> datetime:
         """When the backup was made: the date in the stored filename, since 2013 computed `backup_date` in local time;
         `backup_date` where the name holds none."""
@@ -99,7 +107,7 @@ class Backup:
             return False
         if self.location is not None:
             return self.location == owner.location
-        return self.backend_hash == owner.backend_hash
+        return self.backend_hash == owner.backend_hash and not owner.is_part
 
     def same_backup_as(self, other: Backup) -> bool:
         """Whether both records are of the same object in the same store."""

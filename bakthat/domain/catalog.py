@@ -19,6 +19,9 @@ from bakthat.errors import PayloadDamaged
 VERSION = 1
 PREFIX = "bakthat_catalog/"
 
+_DEPTH = 50
+"""Levels of lists and objects in an entry; a record has four."""
+
 _RECORD_FIELDS = (
     "backend", "backend_hash", "backup_date", "filename", "is_deleted", "last_updated", "metadata", "size",
     "stored_filename", "tags",
@@ -72,6 +75,7 @@ def loads(data: bytes) -> CatalogEntry:
     if not isinstance(raw, dict) or type(raw.get("bakthat_catalog")) is not int:
         raise PayloadDamaged("not a catalog entry (no field `bakthat_catalog`)")
     try:
+        _check_depth(raw)
         metadata = dict(_maybe(raw, "metadata", dict, {}))
         for name, target in _LIFTED.items():
             if name in raw:
@@ -99,6 +103,21 @@ def loads(data: bytes) -> CatalogEntry:
 def _no_json(constant: str) -> None:
     """Python's reader takes `NaN` and `Infinity`, which JSON has not."""
     raise ValueError(constant)
+
+
+def _check_depth(value: Any) -> None:
+    """What is read here is written again, to databases and to stdout, by code that goes into each level."""
+    level = [value]
+    for _ in range(_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise ValueError(f"more than {_DEPTH} levels deep")
 
 
 def _maybe(raw: Mapping[str, Any], name: str, kind: type | tuple[type, ...], default: Any) -> Any:

@@ -90,6 +90,7 @@ def s3_owner(profile: Profile) -> Owner:
         backend="s3",
         location=s3_location(bucket, profile.s3_prefix, profile.endpoint_url),
         backend_hash=backend_hash(profile.access_key, bucket),
+        is_part=bool(normal_prefix(profile.s3_prefix)),
     )
 
 

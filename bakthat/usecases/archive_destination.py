@@ -63,8 +63,15 @@ class ArchiveDestination(Destination):
 
     def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Mapping[str, Any]:
         archive_id = self._archives.upload(body, description=describe(draft), size_hint=size_hint)
-        self._repo.remember_archive(draft.stored_filename, archive_id)
-        self._save_after(lambda saved: saved.merged(self.local()))
+        name = draft.stored_filename
+        try:
+            self._repo.remember_archive(name, archive_id)
+        except BakthatError as error:
+            # The archive is stored, and the copy in the bucket and its catalog entry can still say which it is.
+            self._notice(f"{name} is stored, but the database's inventory does not know it: {error}")
+        own = GlacierInventory(archives={name: archive_id})
+        # What this database knows besides may be what another machine has deleted: only a first copy is made of it.
+        self._save_after(lambda saved: (saved if saved is not None else self.local()).merged(own))
         return {"archive_id": archive_id}
 
     def open(self, backup: Backup, *, tier: Tier | None = None) -> AbstractContextManager[BinaryIO]:
@@ -78,6 +85,8 @@ class ArchiveDestination(Destination):
             try:
                 self.catalog.stat(key_of(backup.stored_filename))
             except ObjectNotFound:
+                if "tool" not in backup.metadata and self._repo.archive_id(backup.stored_filename):
+                    return False  # 2013 wrote no entries, and its copy of the inventory may never have been in here
                 return backup.stored_filename not in self.saved().archives
             return False
         return self._listed_at is not None and backup.when < self._listed_at - _STALE
@@ -86,7 +95,7 @@ class ArchiveDestination(Destination):
         self._archives.delete(self._id_of(backup))
         self._repo.forget_archive(backup.stored_filename)
         self._appointments.forget(backup.stored_filename)
-        self._save_after(lambda saved: saved.merged(self.local()).without([backup.stored_filename]))
+        self._save_after(lambda saved: (saved if saved is not None else self.local()).without([backup.stored_filename]))
 
     def usual_wait(self, tier: Tier | None) -> Wait | None:
         return self._appointments.usual_wait(tier)
@@ -119,11 +128,16 @@ class ArchiveDestination(Destination):
 
     def saved(self) -> GlacierInventory:
         """The copy in the bucket, empty if there is none. Raises `PayloadDamaged`, `ConfigInvalid` without a bucket."""
+        copy = self._copy()
+        return copy if copy is not None else GlacierInventory()
+
+    def _copy(self) -> GlacierInventory | None:
+        """As `saved`; None if there is no copy yet."""
         try:
             with self._bucket().open(glacier_inventory.KEY) as reader:
                 return glacier_inventory.loads(reader.read())
         except ObjectNotFound:
-            return GlacierInventory()
+            return None
 
     def saved_or_empty(self) -> GlacierInventory:
         """The copy in the bucket; empty if it is damaged, which is told."""
@@ -146,19 +160,17 @@ class ArchiveDestination(Destination):
         return self.catalog
 
     def local(self) -> GlacierInventory:
-        """What the database knows, but for what its records say lies in another vault."""
-        elsewhere = {
-            row.stored_filename
-            for row in self._repo.find(Query(backend=self.name, deleted=True))
-            if not row.belongs_to(self.owner)
-        }
-        return GlacierInventory(archives=self._repo.archive_ids()).without(elsewhere)
+        """What the database knows, but for what its records say is deleted, or lies in another vault."""
+        rows = list(self._repo.find(Query(backend=self.name, deleted=True)))
+        here = {row.stored_filename for row in rows if row.belongs_to(self.owner) and not row.is_deleted}
+        not_here = {row.stored_filename for row in rows} - here
+        return GlacierInventory(archives=self._repo.archive_ids()).without(not_here)
 
-    def _save_after(self, change: Callable[[GlacierInventory], GlacierInventory]) -> None:
+    def _save_after(self, change: Callable[[GlacierInventory | None], GlacierInventory]) -> None:
         if self.catalog is None:
             return
         try:
-            self.save(change(self.saved()))
+            self.save(change(self._copy()))
         except BakthatError as error:
             self._notice(
                 f"the copy of the Glacier inventory could not be saved: {error}; "
@@ -166,7 +178,10 @@ class ArchiveDestination(Destination):
             )
 
     def _id_of(self, backup: Backup) -> ArchiveId:
-        known = self._repo.archive_id(backup.stored_filename) or backup.metadata.get("archive_id")
+        # The record's own first: the database's inventory has one id for a name, though two vaults may both hold it.
+        known = backup.metadata.get("archive_id")
+        if not isinstance(known, str) or not known:
+            known = self._repo.archive_id(backup.stored_filename)
         if known is None and self.catalog is not None:
             known = self.saved().archives.get(backup.stored_filename)
         if known is None:

@@ -15,8 +15,11 @@ from bakthat.domain.backup import Backup, Owner
 from bakthat.domain.catalog import CatalogEntry, key_of, loads
 from bakthat.domain.objects import Tier
 from bakthat.domain.retrieval import Wait
-from bakthat.errors import ObjectNotFound
+from bakthat.errors import ObjectNotFound, PayloadDamaged
 from bakthat.ports.object_store import ObjectStore
+
+_ENTRY_LIMIT = 4 * 1024 * 1024
+"""Bytes. An entry holds a record, some kilobytes; several are read at once, by whoever may read the bucket."""
 
 
 @frozen(kw_only=True)
@@ -92,9 +95,12 @@ class Destination(ABC):
             return None
         try:
             with self.catalog.open(key_of(stored_filename)) as reader:
-                return loads(reader.read())
+                content = reader.read(_ENTRY_LIMIT + 1)
         except ObjectNotFound:
             return None
+        if len(content) > _ENTRY_LIMIT:
+            raise PayloadDamaged(f"the catalog entry is longer than {_ENTRY_LIMIT} bytes")
+        return loads(content)
 
     def remove_entry(self, stored_filename: str) -> None:
         """The catalog entry is absent afterwards."""

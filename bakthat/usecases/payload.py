@@ -45,11 +45,20 @@ def shape_of(backup: Backup, tools: Tools) -> Shape:
         name = backup.filename.rsplit("/", 1)[-1]
         return Shape(packer=tools.plain, gzipped=bool(backup.metadata.get("is_gzipped")), suffix="", name=name)
     root = backup.metadata.get("root")
-    name = root if isinstance(root, str) and root else backup.filename
+    name = root if isinstance(root, str) and root and _is_text(root) else backup.filename
     suffix = _suffix(backup.stored_filename)
     if suffix == "" or backup.metadata.get("packed_by_source"):
         return Shape(packer=tools.plain, gzipped=False, suffix=suffix, name=name)
     return Shape(packer=tools.tar, gzipped=suffix == ".tgz", suffix=suffix, name=name)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file can have the name: JSON can spell lone surrogates, which are no text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _suffix(stored_filename: str) -> str:

@@ -137,7 +137,7 @@ def unpack(stored: BinaryIO, backup: Backup, keys: Keys, request: RestoreRequest
         tools.progress(Progress(stage="restoring", done=done, total=backup.size))
 
     shape = shape_of(backup, tools)
-    checked = cast(BinaryIO, CheckedReader(stored, size=backup.size, sha256=backup.sha256, on_bytes=on_bytes))
+    checked = cast(BinaryIO, CheckedReader(stored, size=backup.known_size, sha256=backup.sha256, on_bytes=on_bytes))
     try:
         with opened(checked, backup, keys, tools) as plain:
             return shape.packer.unpack(

@@ -64,6 +64,8 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
         if damaged:
             unreadable.append(found.stored_filename)
             tools.notice(f"{found.stored_filename}: {damaged}; listed from its name, size and date alone")
+        if entry is not None and _is_of_another(entry, destination):
+            continue
         row = rows.get(found.stored_filename)
         if row is None:
             added.append(_from_entry(entry, found, destination) if entry else _from_listing(found, destination))
@@ -102,6 +104,15 @@ def _is_backup(found: Found, rows: dict[str, Backup]) -> bool:
     except InvalidName:
         return False
     return "/" not in found.stored_filename
+
+
+def _is_of_another(entry: Backup, destination: Destination) -> bool:
+    """Whether the archive is one of `glacier` in the same bucket, which the copy of the inventory may not name."""
+    return (
+        entry.backend != destination.name
+        and entry.location == destination.owner.location
+        and entry.metadata.get("archive_id") is not None
+    )
 
 
 def _wants_reading(found: Found, row: Backup | None) -> bool:

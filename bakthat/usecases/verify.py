@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from attrs import frozen
 
@@ -76,13 +77,22 @@ def verify(
     results: list[Verified] = []
     for backup in chosen:
         result = _verify_one(backup, destination, tools, quick, keys)
-        recorded = {"at": int(whole_seconds(tools.clock()).timestamp()), "level": str(result.level)}
+        recorded: dict[str, Any] = {"at": int(whole_seconds(tools.clock()).timestamp()), "level": str(result.level)}
         if result.error is not None:
             recorded["error"] = str(result.error)
-        tools.repo.replace(backup.with_metadata(backup.last_updated, verified=recorded))
+        _record(backup, recorded, destination, tools)
         on_verified(result)
         results.append(result)
     return results
+
+
+def _record(backup: Backup, verified: dict[str, Any], destination: Destination, tools: Tools) -> None:
+    """Put the result into the row as it is by now: verifying may take hours, in which the backup may be deleted."""
+    query = Query(stored_filename=backup.stored_filename, backend=destination.name, owners=(destination.owner,))
+    for row in tools.repo.find(query):
+        if row.same_backup_as(backup):
+            with contextlib.suppress(BackupNotFound):
+                tools.repo.replace(row.with_metadata(row.last_updated, verified=verified))
 
 
 def _verify_one(
@@ -91,7 +101,7 @@ def _verify_one(
     level = Level.NONE
     try:
         size = destination.size_of(backup)
-        if size is not None and size != backup.size:
+        if size is not None and backup.known_size not in (None, size):
             raise PayloadDamaged(
                 f"{backup.stored_filename}: the store holds {size} bytes, the record says {backup.size}"
             )
@@ -128,7 +138,7 @@ def _checked(stored: BinaryIO, backup: Backup, tools: Tools) -> BinaryIO:
         done += count
         tools.progress(Progress(stage=f"verifying {backup.stored_filename}", done=done, total=backup.size))
 
-    return cast(BinaryIO, CheckedReader(stored, size=backup.size, sha256=backup.sha256, on_bytes=on_bytes))
+    return cast(BinaryIO, CheckedReader(stored, size=backup.known_size, sha256=backup.sha256, on_bytes=on_bytes))
 
 
 def _read_through(backup: Backup, destination: Destination, tools: Tools) -> None:

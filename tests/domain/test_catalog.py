@@ -229,3 +229,11 @@ def test_other_keys_are_no_entries(key):
 def test_a_record_that_is_deleted_says_so_in_its_entry():
     deleted = evolve(BACKUP, is_deleted=True)
     assert loads(CatalogEntry(backup=deleted).dumps()).backup.is_deleted
+
+
+@pytest.mark.parametrize("depth", [60, 900])
+def test_an_entry_nested_beyond_measure_is_damaged(depth):
+    raw = json.loads(CatalogEntry(backup=BACKUP).dumps())
+    text = json.dumps({**raw, "metadata": {"deep": "HERE"}}).replace('"HERE"', "[" * depth + "]" * depth)
+    with pytest.raises(PayloadDamaged, match="50 levels"):
+        loads(text.encode())

@@ -5,6 +5,7 @@ import pytest
 from bakthat.domain.backup import backend_hash
 from bakthat.domain.profile import Profile, endpoint_host, glacier_owner, normal_prefix, s3_location, s3_owner
 from bakthat.errors import ConfigInvalid
+from tests.domain.series import backup_at, utc
 
 
 def test_a_profile_without_settings_has_those_of_2013():
@@ -101,3 +102,9 @@ def test_glacier_is_the_vault_if_there_is_one_else_a_class_of_the_bucket(setting
 def test_a_profile_without_an_archive_says_what_to_set(settings):
     with pytest.raises(ConfigInvalid, match="'work' has nothing for -d glacier; set s3_bucket and"):
         glacier_owner(Profile(name="work", **settings))
+
+
+def test_a_row_of_2013_lies_in_the_whole_bucket_and_not_under_a_prefix():
+    row = backup_at(utc(2013, 3, 5), backend="s3", backend_hash=backend_hash("AKIA", "bucket"), metadata={})
+    assert row.belongs_to(s3_owner(Profile(access_key="AKIA", s3_bucket="bucket")))
+    assert not row.belongs_to(s3_owner(Profile(access_key="AKIA", s3_bucket="bucket", s3_prefix="host1")))

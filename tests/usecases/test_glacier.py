@@ -11,9 +11,9 @@ from attrs import evolve
 
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.domain.backup import Backup
-from bakthat.domain.objects import Tier
+from bakthat.domain.objects import ArchiveId, Tier
 from bakthat.domain.query import Query
-from bakthat.errors import ConfigInvalid, ObjectNotFound, RetrievalPending
+from bakthat.errors import ConfigInvalid, DatabaseError, ObjectNotFound, RetrievalPending
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
@@ -275,3 +275,76 @@ def test_what_a_vaults_old_list_does_not_hold_yet_is_not_gone(box: Toolbox, tree
 def test_syncing_s3_leaves_the_archives_of_glacier_in_the_same_bucket_alone(box: Toolbox, tree: Path) -> None:
     back_up(box, tree)
     assert sync("s3", box.tools).added == ()
+
+
+def test_syncing_s3_leaves_them_alone_even_if_the_copy_has_lost_them(box: Toolbox, tree: Path) -> None:
+    box.archives.location = box.stores["s3"].location  # an archive class of the same bucket
+    back_up(box, tree)
+    box.stores["s3"].put(NAME, io.BytesIO(b"cold"))
+    box.stores["s3"].delete("bakthat_glacier_inventory")
+    assert sync("s3", box.tools).added == ()
+
+
+@pytest.mark.parametrize("synced", [True, False])
+def test_what_another_machine_deleted_does_not_come_back_with_the_next_backup(
+    box: Toolbox, tree: Path, synced: bool
+) -> None:
+    kept = back_up(box, tree)
+    box.clock.forward(minutes=1)
+    deleted = back_up(box, tree)
+    other = on_another_machine(box)
+    sync("glacier", other.tools)
+    delete(DeleteRequest(name=deleted.stored_filename, destination="glacier"), other.tools)
+    if synced:
+        sync("glacier", box.tools)
+    box.clock.forward(minutes=1)
+    newest = back_up(box, tree)
+    sync("glacier", box.tools)
+    assert [row.stored_filename for row in box.repo.find(Query())] == [newest.stored_filename, kept.stored_filename]
+
+
+def test_an_archive_of_2013_that_only_this_database_knows_is_not_gone(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.repo = MemoryRepo([evolve(made, metadata={"is_enc": False})])
+    box.repo.remember_archive(NAME, made.metadata["archive_id"])
+    box.stores["s3"].delete(f"bakthat_catalog/{NAME}.json")
+    other = on_another_machine(box)
+    box.stores["s3"].put("bakthat_glacier_inventory", io.BytesIO(b"{}"), replace=True)
+    box.clock.forward(minutes=1)
+    back_up(other, tree)
+    assert sync("glacier", box.tools).vanished == ()
+
+
+def test_a_backup_whose_id_the_database_cannot_take_is_found_by_sync(box: Toolbox, tree: Path) -> None:
+    class LockedRepo(MemoryRepo):
+        def remember_archive(self, stored_filename, archive_id):
+            raise DatabaseError("locked")
+
+        def add(self, backup):
+            raise DatabaseError("locked")
+
+    back_up(on_another_machine(box), tree)
+    box.clock.forward(minutes=1)
+    box.repo = LockedRepo()
+    with pytest.raises(DatabaseError, match="is stored, but not in the database"):
+        back_up(box, tree)
+    box.repo = MemoryRepo()
+    assert len(sync("glacier", box.tools).added) == 2
+
+
+def test_an_archive_known_from_the_inventory_alone_is_restored(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    """As after a loss of the database, with 2013's archives: no entry tells their size."""
+    back_up(box, tree)
+    box.stores["s3"].delete(f"bakthat_catalog/{NAME}.json")
+    box.repo = MemoryRepo()
+    sync("glacier", box.tools)
+    bring_back(box, tmp_path / "out", wait=True)
+    assert (tmp_path / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"
+
+
+def test_the_records_own_id_comes_before_the_inventory_of_several_vaults(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.repo.remember_archive(NAME, ArchiveId("of another vault"))
+    delete(DeleteRequest(name=NAME, destination="glacier"), box.tools)
+    with pytest.raises(ObjectNotFound):
+        box.archives.request(ArchiveId(made.metadata["archive_id"]))

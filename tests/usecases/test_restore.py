@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.payload import Keys
@@ -255,3 +256,17 @@ def test_a_connection_that_drops_leaves_nothing(
     with pytest.raises(StoreUnavailable):
         bring_back(box, "site", target)
     assert os.listdir(target) == []
+
+
+def test_a_root_that_no_file_can_be_called_gives_way_to_the_series(box: Toolbox, tree: Path, target: Path) -> None:
+    made = back_up(box, tree / "index.html", compress=False)
+    box.repo.replace(made.with_metadata(made.last_updated, root="\ud800"))
+    bring_back(box, "index.html", target)
+    assert (target / "index.html").read_text() == "<h1>hello</h1>"
+
+
+def test_a_row_of_2013_without_a_size_is_restored(box: Toolbox, tree: Path, target: Path) -> None:
+    made = back_up(box, tree)
+    box.repo.replace(evolve(made, size=0, metadata={"is_enc": False, "location": made.location}))
+    bring_back(box, "site", target)
+    assert same_tree(tree, target / "site")

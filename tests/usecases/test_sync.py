@@ -211,3 +211,11 @@ def test_a_copy_of_the_bucket_in_a_folder_is_a_store_of_its_own(box: Toolbox, tr
         ),
     )
     assert found.location == "memory://local"
+
+
+@pytest.mark.parametrize("entry", [b" " * 5_000_000, b'{"bakthat_catalog": 1, "x": ' + b"[" * 900 + b"]" * 900 + b"}"])
+def test_an_entry_that_is_too_much_is_reported_and_stops_nothing(box: Toolbox, tree: Path, entry: bytes) -> None:
+    made = back_up(box, tree)
+    box.stores["s3"].put(f"bakthat_catalog/{made.stored_filename}.json", io.BytesIO(entry), replace=True)
+    box.repo = MemoryRepo()
+    assert sync("s3", box.tools).unreadable == (made.stored_filename,)

@@ -15,6 +15,7 @@ from bakthat.errors import BackupNotFound, ObjectNotFound, PayloadDamaged
 from bakthat.testing.faulty import FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.delete import DeleteRequest, delete
 from bakthat.usecases.verify import Level, verify
 
 
@@ -130,3 +131,17 @@ def test_a_sample_of_flipped_bytes_of_a_large_archive_is_told(box: Toolbox, tmp_
         box.stores["s3"].put(made.stored_filename, io.BytesIO(bytes(damaged)), replace=True)
         (result,) = verify("large", "s3", box.tools, keys=lambda _: keys)
         assert result.error is not None, position
+
+
+def test_a_backup_that_is_deleted_while_it_is_verified_stays_deleted(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+
+    class Watched(FaultyObjectStore):
+        def stat(self, key):
+            found = super().stat(key)
+            delete(DeleteRequest(name="site", destination="s3"), box.tools)
+            return found
+
+    box.stores["s3"] = Watched(box.stores["s3"])
+    verify("site", "s3", box.tools, quick=True)
+    assert list(box.repo.find(Query())) == []
