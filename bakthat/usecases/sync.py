@@ -5,6 +5,7 @@ It never writes to the store and never deletes from it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
@@ -77,7 +78,7 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
             if newer is not None:
                 updated.append(newer)
                 if not dry_run:
-                    tools.repo.replace(newer)
+                    _replace(row, newer, tools)
 
     if not dry_run:
         tools.repo.put_all(added[recorded:])
@@ -89,7 +90,7 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
             gone = row.deleted(tools.clock())
             vanished.append(gone)
             if not dry_run:
-                _replaced(gone, tools)
+                _replace(row, gone, tools)
     return SyncReport(
         added=tuple(added), vanished=tuple(vanished), updated=tuple(updated), unreadable=tuple(unreadable)
     )
@@ -139,12 +140,24 @@ def _read_entries(wanted: Iterable[Found], destination: Destination) -> Iterator
             entry = destination.read_entry(found.stored_filename)
         except PayloadDamaged as error:
             return found, found.record, str(error)
-        return found, entry.backup if entry is not None else found.record, ""
+        if entry is None:
+            return found, found.record, ""
+        if _is_namesakes(entry.backup, found, destination):
+            return found, found.record, f"its catalog entry is of another archive, in {entry.backup.backend}"
+        return found, entry.backup, ""
 
     waiting = iter(wanted)
     with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="bakthat-sync") as readers:
         while batch := list(islice(waiting, _BATCH)):
             yield from readers.map(read, batch)
+
+
+def _is_namesakes(entry: Backup, found: Found, destination: Destination) -> bool:
+    """Whether the entry is of an archive of the same name in another destination, whose entries lie in the same bucket:
+    two machines that know nothing of each other may back up two directories of one name in the same second."""
+    fits = found.size in (None, entry.size)
+    fits = fits and all(entry.metadata.get(key) == value for key, value in found.metadata.items())
+    return entry.backend != destination.name and not fits and not _is_of_another(entry, destination)
 
 
 def _from_entry(entry: Backup, found: Found, destination: Destination) -> Backup:
@@ -202,8 +215,10 @@ def _newer(row: Backup, entry: Backup | None, found: Found, destination: Destina
     return taken if taken != row else None
 
 
-def _replaced(row: Backup, tools: Tools) -> None:
-    try:
-        tools.repo.replace(row)
-    except BackupNotFound:
-        return  # another process took the row away, and with it what was to be said of it
+def _replace(row: Backup, changed: Backup, tools: Tools) -> None:
+    """Put the changed row in the place of `row`, unless another process has changed it meanwhile, as by deleting the
+    backup: what it knows is newer, and the next sync sees it."""
+    known = tools.repo.find(Query(stored_filename=row.stored_filename, deleted=True))
+    if any(other == row for other in known):
+        with contextlib.suppress(BackupNotFound):
+            tools.repo.replace(changed)

@@ -6,9 +6,11 @@ import io
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.domain.backup import Backup
+from bakthat.domain.catalog import CatalogEntry
 from bakthat.domain.query import Query
 from bakthat.domain.selector import Lookup, select
 from bakthat.errors import StoreUnavailable
@@ -219,3 +221,34 @@ def test_an_entry_that_is_too_much_is_reported_and_stops_nothing(box: Toolbox, t
     box.stores["s3"].put(f"bakthat_catalog/{made.stored_filename}.json", io.BytesIO(entry), replace=True)
     box.repo = MemoryRepo()
     assert sync("s3", box.tools).unreadable == (made.stored_filename,)
+
+
+def test_a_backup_that_is_deleted_while_its_newer_entry_is_read_stays_deleted(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.clock.forward(hours=2)
+    newer = CatalogEntry(backup=evolve(made, last_updated=box.clock.now, tags=("new",)))
+    box.stores["s3"].put(f"bakthat_catalog/{made.stored_filename}.json", io.BytesIO(newer.dumps()), replace=True)
+
+    class Watched(FaultyObjectStore):
+        def open(self, key: str):
+            opened = super().open(key)
+            delete(DeleteRequest(name="site", destination="s3"), box.tools)
+            return opened
+
+    box.stores["s3"] = Watched(box.stores["s3"])
+    sync("s3", box.tools)
+    assert rows(box) == []
+
+
+def test_an_entry_of_a_namesake_in_another_destination_is_not_taken(box: Toolbox, tree: Path) -> None:
+    """Two machines back up two directories of one name in one second, to `s3` and to `glacier` with the same bucket."""
+    other = other_machine(box)
+    made = back_up(box, tree)
+    (tree / "more").write_text("more")
+    other.clock.now = made.backup_date
+    in_glacier = backup(BackupRequest(source=tree, destination="glacier"), other.tools)
+    assert made.stored_filename == in_glacier.stored_filename
+    box.repo = MemoryRepo()
+    assert sync("s3", box.tools).unreadable == (made.stored_filename,)
+    (row,) = rows(box)
+    assert (row.backend, row.size, row.sha256) == ("s3", made.size, None)
