@@ -16,7 +16,7 @@ from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport, SourceKind
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.stored_name import StoredName, check_series, series_of
-from bakthat.errors import BakthatError, DuplicateBackup, ObjectExists, StoreError
+from bakthat.errors import BakthatError, DuplicateBackup, ObjectExists, SourceError, StoreError
 from bakthat.usecases.destination import Destination
 from bakthat.usecases.payload import Shape, shape_for, writing
 from bakthat.usecases.pipe import flowing
@@ -54,7 +54,7 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     `ConfigError`; `DatabaseError` says whether the archive is stored already.
     """
     kind = tools.examine(request.source)
-    base_name = Path(os.path.abspath(request.source)).name
+    base_name = _absolute(request.source).name
     shape = shape_for(kind, request.compress, tools)
     series = _series(request.name, base_name, shape)
     destination = tools.destination(request.destination)
@@ -76,6 +76,13 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
             series=series, when=name.when + timedelta(seconds=1), suffix=name.suffix, encrypted=name.encrypted
         )
     raise DuplicateBackup(f"{name}: every second of the last minute holds a backup of this name already; try again")
+
+
+def _absolute(source: Path) -> Path:
+    try:
+        return Path(os.path.abspath(source))
+    except FileNotFoundError:
+        raise SourceError("the current directory is not there any more; change into another one") from None
 
 
 def _series(name: str | None, base_name: str, shape: Shape) -> str:

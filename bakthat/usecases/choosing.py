@@ -36,6 +36,13 @@ def not_found(name: str, destination: Destination, tools: Tools) -> str:
         elif name in {backup.filename, backup.stored_filename}:
             elsewhere.add(backup.backend)
     text = f"{name}: no such backup in {destination.name} ({destination.owner.location})"
+    if destination.name in elsewhere:
+        return (
+            f"{text}; a backup of this name lies in another bucket or folder, or its record does not say where: try "
+            "another profile (-p), `bakthat sync`, or `bakthat restore --from`"
+        )
+    if "swift" in elsewhere:
+        return f"{text}; there is one in Swift, which bakthat no longer speaks: see docs/from-2013.md"
     if elsewhere:
         names = " or ".join(f"-d {backend}" for backend in sorted(elsewhere))
         return f"{text}; there is one elsewhere, try {names} or another profile (-p)"

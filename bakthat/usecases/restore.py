@@ -15,7 +15,14 @@ from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.domain.progress import Progress
-from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, RetrievalPending, WrongPassword
+from bakthat.errors import (
+    ObjectNotFound,
+    PasswordNeeded,
+    PayloadDamaged,
+    PayloadError,
+    RetrievalPending,
+    WrongPassword,
+)
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.choosing import choose
 from bakthat.usecases.destination import Destination
@@ -96,6 +103,8 @@ def _opened(backup: Backup, destination: Destination, request: RestoreRequest, t
         while True:
             try:
                 stored = stack.enter_context(destination.open(backup, tier=request.tier))
+            except ObjectNotFound as gone:
+                raise ObjectNotFound(f"{gone}; `bakthat sync` makes the database agree with the store") from gone
             except RetrievalPending as pending:
                 if not request.wait:
                     raise

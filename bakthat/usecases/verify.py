@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any, BinaryIO, cast
 
@@ -17,6 +17,7 @@ from bakthat.domain.query import Query
 from bakthat.errors import (
     BackupNotFound,
     BakthatError,
+    ObjectNotFound,
     PasswordNeeded,
     PayloadDamaged,
     PayloadError,
@@ -43,13 +44,18 @@ class Level(enum.StrEnum):
 
 @frozen(kw_only=True)
 class Verified:
-    """What verifying found. `error`: why it is not good, None if it is as far as `level`. `note`: why it went no
-    further, where there was no error ("no key")."""
+    """What verifying found. `error`: why it is not good (`is_bad`), or could not be checked further, None if it is good
+    as far as `level`. `note`: why it went no further, where that is no error ("no key")."""
 
     backup: Backup
     level: Level
     error: BakthatError | None = None
     note: str = ""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether the backup itself is missing or damaged; any other error says only that it could not be checked."""
+        return isinstance(self.error, PayloadDamaged | ObjectNotFound)
 
 
 def verify(
@@ -77,13 +83,24 @@ def verify(
     results: list[Verified] = []
     for backup in chosen:
         result = _verify_one(backup, destination, tools, quick, keys)
-        recorded: dict[str, Any] = {"at": int(whole_seconds(tools.clock()).timestamp()), "level": str(result.level)}
-        if result.error is not None:
-            recorded["error"] = str(result.error)
-        _record(backup, recorded, destination, tools)
+        if _says_something_new(result, quick):
+            recorded: dict[str, Any] = {"at": int(whole_seconds(tools.clock()).timestamp()), "level": str(result.level)}
+            if result.is_bad:
+                recorded["error"] = str(result.error)
+            _record(backup, recorded, destination, tools)
         on_verified(result)
         results.append(result)
     return results
+
+
+def _says_something_new(result: Verified, quick: bool) -> bool:
+    """Whether the record should have this result: not if the backup was never seen (no permission, no network), and
+    not a glance that found nothing wrong after a closer look that did not either."""
+    if result.error is not None and not result.is_bad:
+        return result.level not in (Level.NONE, Level.PRESENT)
+    earlier = result.backup.metadata.get("verified")
+    looked_closer = isinstance(earlier, Mapping) and "error" not in earlier
+    return result.is_bad or not (quick and looked_closer)
 
 
 def _record(backup: Backup, verified: dict[str, Any], destination: Destination, tools: Tools) -> None:
@@ -116,9 +133,14 @@ def _verify_one(
         else:
             try:
                 _open_through(backup, destination, tools, given)
-            except (PasswordNeeded, WrongPassword) as error:
+            except PasswordNeeded as error:
                 note = f"not opened: {error}"
                 _read_through(backup, destination, tools)
+            except WrongPassword:
+                # Whoever gives a key wants to know that it fits; the stored bytes are checked all the same.
+                _read_through(backup, destination, tools)
+                level = Level.STORED if backup.sha256 else Level.PRESENT
+                raise
             else:
                 return Verified(backup=backup, level=Level.OPENS)
         return Verified(backup=backup, level=Level.STORED if backup.sha256 else Level.PRESENT, note=note)

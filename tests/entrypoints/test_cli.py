@@ -426,3 +426,29 @@ def test_a_profile_that_cannot_be_read_does_not_hide_the_backups_of_the_others(
     said = bakthat_command("show")
     assert (said.code, len(said.lines)) == (0, 1)
     assert "max_concurrency" in said.err
+
+
+def test_a_current_directory_that_is_gone_is_one_line(bakthat_command: CommandLine) -> None:
+    script = "mkdir gone && cd gone && rmdir ../gone && " + " ".join(
+        bakthat_command.command("backup", "-d", "local", "--prompt", "no")
+    )
+    done = subprocess.run(
+        script,
+        shell=True,
+        cwd=bakthat_command.here,
+        env=bakthat_command.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    assert "current directory" in done.stderr
+
+
+def test_a_wrong_key_in_verify_is_exit_code_5_but_not_bad(bakthat_command: CommandLine, site: Path) -> None:
+    bakthat_command("backup", "site", "-d", "local", BAKTHAT_PASSWORD="secret")
+    said = bakthat_command("verify", "site", "-d", "local", BAKTHAT_PASSWORD="other")
+    assert said.code == 5
+    assert said.out.startswith("not checked\t")
+    assert "BAD" not in bakthat_command("show", "-v").out

@@ -11,8 +11,8 @@ import pytest
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, ObjectNotFound, PayloadDamaged
-from bakthat.testing.faulty import FaultyObjectStore
+from bakthat.errors import AccessDenied, BackupNotFound, ObjectNotFound, PayloadDamaged, WrongPassword
+from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.delete import DeleteRequest, delete
@@ -42,10 +42,35 @@ def test_an_encrypted_backup_opens_with_its_password(box: Toolbox, tree: Path) -
     assert result.level is Level.OPENS
 
 
-@pytest.mark.parametrize("keys", [Keys(), Keys(passphrase="wrong")])
-def test_without_the_key_it_is_checked_as_far_as_can_be_and_says_so(box: Toolbox, tree: Path, keys: Keys) -> None:
+def test_a_key_that_does_not_fit_is_an_error_but_the_backup_is_not_bad(box: Toolbox, tree: Path) -> None:
     back_up(box, tree, keys=Keys(passphrase="secret"))
-    (result,) = verify("site", "s3", box.tools, keys=lambda _: keys)
+    (result,) = verify("site", "s3", box.tools, keys=lambda _: Keys(passphrase="wrong"))
+    assert isinstance(result.error, WrongPassword)
+    assert (result.is_bad, result.level) == (False, Level.STORED)
+
+
+def test_a_backup_that_could_not_be_seen_is_not_recorded_as_bad(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+    verify("site", "s3", box.tools)
+    before = list(box.repo.find(Query()))
+    fault = Fault(method="stat", error=lambda: AccessDenied("no permission"))
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], fault)
+    (result,) = verify("site", "s3", box.tools)
+    assert (isinstance(result.error, AccessDenied), result.is_bad) == (True, False)
+    assert list(box.repo.find(Query())) == before
+
+
+def test_a_glance_does_not_hide_a_closer_look(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree)
+    verify("site", "s3", box.tools)
+    verify("site", "s3", box.tools, quick=True)
+    (row,) = box.repo.find(Query())
+    assert row.metadata["verified"]["level"] == "opens"
+
+
+def test_without_the_key_it_is_checked_as_far_as_can_be_and_says_so(box: Toolbox, tree: Path) -> None:
+    back_up(box, tree, keys=Keys(passphrase="secret"))
+    (result,) = verify("site", "s3", box.tools)
     assert (result.level, result.error) == (Level.STORED, None)
     assert "not opened" in result.note
 

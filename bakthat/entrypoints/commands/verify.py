@@ -45,17 +45,21 @@ def verify(
         results = bakthat.verify(name, destination, quick=quick, identities=identities, on_verified=show, ask=None)
     if as_json:
         terminal.result_json([_as_json(result) for result in results])
-    bad = [result for result in results if result.error is not None]
+    bad = [result.error for result in results if result.is_bad and result.error is not None]
+    unchecked = [result.error for result in results if not result.is_bad and result.error is not None]
     if bad:
         settings.notice(f"{len(bad)} of {len(results)} are not good")
-        assert bad[0].error is not None  # noqa: S101 - as selected
-        raise bad[0].error
+    if unchecked:
+        settings.notice(f"{len(unchecked)} of {len(results)} could not be checked")
+    for error in bad + unchecked:
+        raise error
     settings.say(f"{len(results)} checked, all good as far as they were checked.")
 
 
 def _line(result: Verified) -> str:
     if result.error is not None:
-        return f"BAD\t{result.backup.stored_filename}\t{result.error}"
+        word = "BAD" if result.is_bad else "not checked"
+        return f"{word}\t{result.backup.stored_filename}\t{result.error}"
     words = {Level.PRESENT: "present", Level.STORED: "intact", Level.OPENS: "good"}
     note = f"\t{result.note}" if result.note else ""
     return f"{words[result.level]}\t{result.backup.stored_filename}{note}"
