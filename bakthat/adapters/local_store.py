@@ -22,6 +22,9 @@ from bakthat.errors import AccessDenied, ObjectExists, ObjectNotFound, StoreErro
 from bakthat.ports.object_store import ObjectStore
 
 _TEMPORARY = ".bakthat-put-"
+_MARK = ".bakthat-store"
+"""An empty file in every folder that was ever stored into: without it, a folder that holds nothing may be the place
+where a disk is not mounted, and a `sync` would take every backup on it for gone."""
 _COPY = 1024 * 1024
 # The open file itself is locked while it is written, so that a leftover of a killed process is told from a live one.
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
@@ -30,7 +33,8 @@ _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_N
 class LocalObjectStore(ObjectStore):
     """A key is a path below `folder`. An object gets its name only when it is whole and on disk (fsync), by a hard
     link, which never replaces. A file that is still being written has no name at all where the system can do that
-    (O_TMPFILE), else a hidden one that the next `put` clears away if its writer was killed."""
+    (O_TMPFILE), else a hidden one that the next `put` clears away if its writer was killed. A folder that holds nothing
+    at all, not even the hidden mark of an earlier `put`, is refused for reading: its disk may not be mounted."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` may not exist yet; the first `put` creates it, readable by its owner only."""
@@ -46,6 +50,7 @@ class LocalObjectStore(ObjectStore):
             if not replace and os.path.lexists(path):
                 raise ObjectExists(f"{path} exists already")
             _make_folders(path.parent)
+        self._mark()
         folder = self._open_folder(path.parent)
         try:
             with self._temporary_file(folder, key) as (fd, link):
@@ -119,6 +124,13 @@ class LocalObjectStore(ObjectStore):
     def _check_folder(self) -> None:
         if not self._folder.is_dir():
             raise StoreUnavailable(f"the folder {self._folder} is not there; is its disk mounted?")
+        with os.scandir(self._folder) as entries:
+            if next(entries, None) is None:
+                raise StoreUnavailable(f"the folder {self._folder} holds nothing at all; is its disk mounted?")
+
+    def _mark(self) -> None:
+        with self._translated(_MARK), contextlib.suppress(FileExistsError):
+            os.close(os.open(self._folder / _MARK, _NEW_FILE, 0o600))
 
     def _open_folder(self, path: Path) -> int:
         with self._translated(str(path)):
@@ -195,7 +207,7 @@ def _collect(folder: str, base: str, prefix: str, keys: list[str]) -> None:
                 inner = key + "/"
                 if inner.startswith(prefix) or prefix.startswith(inner):
                     _collect(entry.path, inner, prefix, keys)
-            elif key.startswith(prefix) and not entry.name.startswith(_TEMPORARY) and _is_text(key):
+            elif key.startswith(prefix) and not entry.name.startswith((_TEMPORARY, _MARK)) and _is_text(key):
                 keys.append(key)
 
 

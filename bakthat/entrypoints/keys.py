@@ -27,8 +27,9 @@ def sealing_keys(
     """What seals a new backup; empty keys mean a plain one. First found: `recipients`, those of the profile, then
     `password` (blank: plain), BAKTHAT_PASSWORD, the profile's `password_command`, `ask`.
 
-    Raises `UsageError` for recipients and a password at once, which the age format forbids, and for a malformed
-    recipient; `ConfigError` for a password command that fails.
+    Raises `UsageError` for recipients and a password at once, which the age format forbids, for a malformed recipient,
+    and for a BAKTHAT_PASSWORD that is set but empty (what was to fill it has failed);
+    `ConfigError` for a password command that fails.
     """
     chosen = tuple(recipients) or profile.recipients
     if chosen:
@@ -42,6 +43,8 @@ def sealing_keys(
         for recipient in chosen:
             check_recipient(recipient, where)
         return Keys(recipients=chosen)
+    if password is None and environment.get(PASSWORD_VARIABLE) == "":
+        raise UsageError(f"{PASSWORD_VARIABLE} is set, but empty; unset it, or give it a password")
     found = _password(profile, password, environment)
     if found is None and ask is not None:
         found = ask()

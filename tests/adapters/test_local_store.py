@@ -25,11 +25,16 @@ def folder(tmp_path: Path) -> Path:
 class TestLocalObjectStore(ObjectStoreContract):
     @pytest.fixture
     def store(self, folder: Path) -> LocalObjectStore:
-        return LocalObjectStore(folder)
+        """One that was in use, and holds nothing any more."""
+        store = LocalObjectStore(folder)
+        store.put("first", io.BytesIO(b""))
+        store.delete("first")
+        return store
 
 
 def files_below(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+    paths = [path for path in folder.rglob("*") if not path.is_dir() and path.name != ".bakthat-store"]
+    return sorted(str(path.relative_to(folder)) for path in paths)
 
 
 def test_nothing_is_created_before_the_first_put(tmp_path: Path) -> None:
@@ -55,6 +60,11 @@ def test_reading_from_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None
     store = LocalObjectStore(tmp_path / "unmounted")
     with pytest.raises(StoreUnavailable, match="mounted"):
         store.open("k").__enter__()
+
+
+def test_an_empty_folder_that_was_never_stored_into_may_be_a_disk_that_is_not_mounted(folder: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="mounted"):
+        list(LocalObjectStore(folder).list())
 
 
 def test_an_object_is_a_plain_file_under_its_key(folder: Path) -> None:

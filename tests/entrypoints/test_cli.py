@@ -128,7 +128,7 @@ def test_delete_says_what_it_would_delete_and_then_deletes_it(bakthat_command: C
     assert len(bakthat_command("show").lines) == 1
     assert bakthat_command("delete", "site", "-d", "local").err == f"Deleted {stored} from local.\n"
     assert bakthat_command("show").lines == []
-    assert not [name for name in bakthat_command.files() if "store" in name]
+    assert [name for name in bakthat_command.files() if "store/" in name] == [".bakthat/store/.bakthat-store"]
 
 
 def test_names_may_be_written_with_a_hyphen(bakthat_command: CommandLine, stored: str) -> None:
@@ -367,7 +367,7 @@ def test_a_signal_stops_with_its_exit_code_and_leaves_nothing(
     out, err = running.communicate(timeout=60)
     assert (running.returncode, out) == (code, "")
     assert "Traceback" not in err
-    assert list(store.iterdir()) == []
+    assert [path.name for path in store.iterdir()] == [".bakthat-store"]
     assert bakthat_command("show").out == ""
 
 

@@ -74,6 +74,12 @@ def test_the_person_comes_last() -> None:
     assert sealing_keys(Profile(), ask=ask, environment={}).passphrase == "from a person"
 
 
+def test_a_variable_that_is_set_but_empty_is_no_plain_backup() -> None:
+    with pytest.raises(UsageError, match="empty"):
+        sealing_keys(Profile(), environment={"BAKTHAT_PASSWORD": ""})
+    assert not sealing_keys(Profile(), password="", environment={"BAKTHAT_PASSWORD": ""})
+
+
 def test_nothing_at_all_means_plain() -> None:
     assert not sealing_keys(Profile(), environment={})
 
