@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from tests.testing import wrong_archive_stores, wrong_metadata_repos, wrong_object_stores, wrong_payload_adapters
-from tests.testing.falling import PYTEST, ROOT, falling, right_ones, survivors
+from tests.testing.falling import PYTEST, ROOT, falling, right_ones, survivors, terse
 
 WRONG = [wrong_object_stores, wrong_archive_stores, wrong_metadata_repos, wrong_payload_adapters]
 
@@ -38,7 +38,7 @@ def test_a_failing_contract_shows_the_values(first: str, tmp_path: Path) -> None
         "        return Deaf()\n"
     )
     command = [*PYTEST, "-k", "test_a_deleted_object_is_gone", str(tmp_path / "test_it.py")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, env=terse(), capture_output=True, text=True, check=False, timeout=120)
     assert "assert ['k', 'k2'] == ['k2']" in done.stdout
 
 
