@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import yaml
 
 from bakthat.adapters.s3 import s3_client
@@ -103,6 +105,7 @@ def test_rotation_is_asked_shown_and_saved_beside_what_was_there(bakthat_command
     (bakthat_command.here / "site").mkdir()
     for _ in range(3):
         bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
+    time.sleep(2.1)  # three backups of one second are dated up to two seconds ahead, and what lies ahead is kept
     said = bakthat_command("configure_backups_rotation", answers="1\n0\n0\nSunday\nyes\n")
     assert said.code == 0, said.err
     assert "site" in said.err
