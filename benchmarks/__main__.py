@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks import report
 from benchmarks.comparison import Run, compare
-from benchmarks.contenders import CONTENDERS, new_identity
+from benchmarks.contenders import CONTENDERS, Bakthat, new_identity
 from benchmarks.data_sets import SCALES, SETS, data_set
 from benchmarks.servers import Folder, SeaweedFS
 
@@ -25,11 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--peers", default=",".join(CONTENDERS), help="who runs (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds (default: 3)")
     parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait so long for a quiet machine")
+    parser.add_argument("--python", default=sys.executable, help="an interpreter to run bakthat (default: this one)")
     parser.add_argument("--folder", action="store_true", help="store into a folder instead of S3; bakthat alone can")
     parser.add_argument("--json", metavar="FILE", help="write every measurement there, too")
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="where the data sets are kept")
     chosen = parser.parse_args(arguments)
 
+    Bakthat.python = chosen.python
     contenders = []
     for name in chosen.peers.split(","):
         if name not in CONTENDERS:
@@ -45,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"--sets: {unknown[0]!r} is none of {', '.join(SETS)}")
 
+    # What has been started ends, and what has been measured is written, also when somebody loses patience.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     print(report.machine(), end="\n\n", flush=True)
     chosen.data.mkdir(parents=True, exist_ok=True)
     runs: list[Run] = []

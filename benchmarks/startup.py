@@ -30,6 +30,7 @@ _MODULES = "import atexit, sys; atexit.register(lambda: print(*sorted(sys.module
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
     parser.add_argument("--repeat", type=int, default=30, metavar="N", help="rounds (default: 30)")
+    parser.add_argument("--python", default=sys.executable, help="an interpreter that has bakthat (default: this one)")
     chosen = parser.parse_args(arguments)
     print(report.machine(), end="\n\n")
     with tempfile.TemporaryDirectory() as folder:
@@ -41,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         taken: dict[str, list[float]] = {name: [] for name in programs}
         for _ in range(chosen.repeat):
             for name, program in programs.items():
-                taken[name].append(_seconds(program, environment))
-        modules = set(_run(_MODULES + _SHOW, environment).split())
+                taken[name].append(_seconds(chosen.python, program, environment))
+        modules = set(_run(chosen.python, _MODULES + _SHOW, environment).split())
     medians = {name: statistics.median(times) for name, times in taken.items()}
     base = medians[_IMPORTS]
     rows = [
@@ -57,14 +58,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if quick and not heavy else 1
 
 
-def _seconds(program: str, environment: dict[str, str]) -> float:
+def _seconds(python: str, program: str, environment: dict[str, str]) -> float:
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([python, "-c", program], env=environment, stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - begin
 
 
-def _run(program: str, environment: dict[str, str]) -> str:
-    command = [sys.executable, "-c", program]
+def _run(python: str, program: str, environment: dict[str, str]) -> str:
+    command = [python, "-c", program]
     done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
     return os.fsdecode(done.stderr)
 
