@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from bakthat.adapters.pieces import piecewise
 from bakthat.errors import PayloadDamaged
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ def _engine() -> Any:
     return isal_zlib
 
 
+_NOTHING = memoryview(b"")
+
+
 class GzipReader(io.BufferedIOBase):
     """The plain bytes of a gzip stream. `read` gives fewer bytes than asked for at the end only, and does not end
     before the stream has. After an error, reading goes on to raise that error."""
@@ -61,7 +65,7 @@ class GzipReader(io.BufferedIOBase):
         self._ahead = ahead
         self._inflater = _engine()
         self._blocks = self._inflated()
-        self._block = memoryview(b"")
+        self._block = _NOTHING
         self._failure: BaseException | None = None
 
     def readable(self) -> bool:
@@ -72,7 +76,7 @@ class GzipReader(io.BufferedIOBase):
             parts = []
             while self._fill():
                 parts.append(self._block)
-                self._block = memoryview(b"")
+                self._block = _NOTHING
             return b"".join(parts)
         if size <= len(self._block):
             return self._take(size).tobytes()
@@ -81,6 +85,14 @@ class GzipReader(io.BufferedIOBase):
             parts.append(self._take(size))
             size -= len(parts[-1])
         return b"".join(parts)
+
+    def read_piece(self, most: int) -> bytes:
+        """What is at hand; nothing at the end. A whole block is not copied."""
+        if not self._fill():
+            return b""
+        block = self._take(most)
+        whole = block.obj
+        return whole if isinstance(whole, bytes) and len(whole) == len(block) else block.tobytes()
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         with memoryview(buffer) as given, given.cast("B") as view:
@@ -194,7 +206,7 @@ class GzipReader(io.BufferedIOBase):
 
     def close(self) -> None:
         self._blocks.close()
-        self._block = memoryview(b"")
+        self._block = _NOTHING
         super().close()
 
 
@@ -231,7 +243,7 @@ class _Source:
     """The packed bytes, with what has been read and not yet been used."""
 
     def __init__(self, packed: BinaryIO) -> None:
-        self._packed = packed
+        self._read = piecewise(packed)
         self._have = b""
         self._at = 0
 
@@ -246,7 +258,7 @@ class _Source:
         missing = size - len(parts[0])
         self._have, self._at = b"", 0
         while missing:
-            more = self._packed.read(max(missing, _READ))
+            more = self._read(max(missing, _READ))
             if not more:
                 break
             if len(more) > missing:
@@ -265,7 +277,7 @@ class _Source:
     def some(self) -> bytes:
         """A small piece of what comes next; empty at the end."""
         if self._at >= len(self._have):
-            self._have, self._at = self._packed.read(_READ), 0
+            self._have, self._at = self._read(_READ), 0
         piece = self._have[self._at : self._at + _PIECE]
         self._at += len(piece)
         return piece

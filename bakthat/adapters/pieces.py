@@ -1,10 +1,10 @@
-"""`reader_of`: pieces of bytes as a stream, as stores have to give it."""
+"""`reader_of`: pieces of bytes as a stream, as stores have to give it; `piecewise`: a stream as pieces."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, BinaryIO
 
 
 def reader_of(pieces: Generator[bytes, None, None]) -> io.BufferedReader:
@@ -14,6 +14,13 @@ def reader_of(pieces: Generator[bytes, None, None]) -> io.BufferedReader:
     comes out of `read`. Closing the reader closes the generator.
     """
     return io.BufferedReader(_Pieces(pieces))
+
+
+def piecewise(stream: BinaryIO) -> Callable[[int], bytes]:
+    """Reads the next piece of a stream: at most so many bytes, none at its end only. Without a copy, where the stream
+    has a `read_piece` of its own (see `bakthat.ports.payload`)."""
+    read: Callable[[int], bytes] = getattr(stream, "read_piece", stream.read)
+    return read
 
 
 class _Pieces(io.RawIOBase):

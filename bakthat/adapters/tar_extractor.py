@@ -23,6 +23,7 @@ from attrs import define
 from bakthat.adapters.descriptors import LIST, NO_DIRECTORY, SEARCH, opened
 from bakthat.adapters.excludes import Matcher, pattern_matcher
 from bakthat.adapters.landing import Landing, target_error
+from bakthat.adapters.pieces import piecewise
 from bakthat.adapters.printable import printable
 from bakthat.adapters.tar_reader import Kind, Member, TarReader
 from bakthat.domain.payload import Problem, UnpackReport
@@ -93,7 +94,7 @@ class _Outside:
     """What the caller gave: an error of it is the caller's, and comes out as it is."""
 
     def __init__(self, packed: BinaryIO, on_bytes: Callable[[int], None] | None) -> None:
-        self._read = packed.read
+        self._read = piecewise(packed)
         self._on_bytes = on_bytes
         self.error: OSError | None = None
 
@@ -377,7 +378,12 @@ class _Extraction:
         if tree.symlinks:
             tree.symlinks.pop(path, None)
         try:
-            if member.extents is None:
+            content = member.content
+            if content is not None and member.size < _SMALLEST_HOLE:
+                if content:
+                    _write(fd, content, member.size)
+                    self._count(member.size, tree)
+            elif member.extents is None:
                 self._write_content(fd, member.size, reader, tree)
             else:
                 self._write_sparse(fd, member, reader, tree)

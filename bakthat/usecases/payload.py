@@ -13,7 +13,13 @@ from bakthat.domain.payload import Keys, SourceKind
 from bakthat.domain.stored_name import parse
 from bakthat.errors import InvalidName, PasswordNeeded
 from bakthat.ports.payload import Packer
+from bakthat.usecases.pipe import flowing
 from bakthat.usecases.tools import Tools
+
+_PIECE = 1024 * 1024
+
+_PATIENCE = 2.0
+"""Seconds that the end of a restore waits for a read of the store that it interrupts."""
 
 
 @frozen(kw_only=True)
@@ -84,15 +90,21 @@ def writing(into: BinaryIO, shape: Shape, keys: Keys, tools: Tools) -> Iterator[
 
 @contextmanager
 def opened(stored: BinaryIO, backup: Backup, keys: Keys, tools: Tools) -> Iterator[BinaryIO]:
-    """What the packer wrote, out of the stored bytes. Raises `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`."""
+    """What the packer wrote, out of the stored bytes, which a thread of its own reads and unseals. Raises
+    `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`."""
+    if backup.is_encrypted and not keys:
+        raise PasswordNeeded(f"{backup.stored_filename} is encrypted; give its password, or its key file with -i")
+
+    def unseal(into: BinaryIO) -> None:
+        with ExitStack() as sealed:
+            source = sealed.enter_context(tools.cipher.unsealing(stored, keys)) if backup.is_encrypted else stored
+            while piece := source.read(_PIECE):
+                into.write(piece)
+
     with ExitStack() as chain:
-        plain = stored
-        if backup.is_encrypted:
-            if not keys:
-                raise PasswordNeeded(
-                    f"{backup.stored_filename} is encrypted; give its password, or its key file with -i"
-                )
-            plain = chain.enter_context(tools.cipher.unsealing(plain, keys))
+        flow = chain.enter_context(flowing(unseal, patience=_PATIENCE))
+        flow.begin()
+        plain = flow.reader
         if shape_of(backup, tools).gzipped:
             plain = chain.enter_context(tools.compressor.decompressing(plain))
         yield plain

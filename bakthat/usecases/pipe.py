@@ -19,6 +19,9 @@ LIMIT = 4 * 1024 * 1024
 """Bytes that wait in a pipe, about: enough to keep both sides busy, little beside the parts in flight."""
 
 
+_NOTHING = memoryview(b"")
+
+
 class _ReaderGone(Exception):
     """Ends the producer when nobody reads any more; never seen outside."""
 
@@ -31,7 +34,7 @@ class _Pipe:
         self._ended = False
         self._abandoned = False
         self.error: BaseException | None = None
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
 
     def write(self, data: Any) -> int:
         piece = memoryview(data if isinstance(data, bytes) else bytes(data))
@@ -60,25 +63,38 @@ class _Pipe:
             self._pieces.clear()
             self._changed.notify_all()
 
+    def wait(self) -> None:
+        """Return when there is a byte to read, or never will be. Raises the producer's error if there is only that."""
+        with self._changed:
+            while not self._pieces and not self._ended:
+                self._changed.wait()
+            if not self._pieces and self.error is not None:
+                raise self.error
+
+    def take(self, most: int) -> memoryview:
+        """The next bytes, as they were written; nothing at the end. Raises the producer's error after its last byte, so
+        that what a reader meets first does not depend on who is faster."""
+        with self._changed:
+            self.wait()
+            if not self._pieces:
+                return _NOTHING
+            piece = self._pieces.popleft()
+            if most < len(piece):
+                self._pieces.appendleft(piece[most:])
+                piece = piece[:most]
+            self._waiting -= len(piece)
+            self._changed.notify_all()
+        return piece
+
     def fill(self, view: memoryview) -> int:
-        """Fill the view; fewer bytes only at the end. Raises the producer's error as soon as it is known."""
+        """Fill the view; fewer bytes only at the end."""
         filled = 0
         while filled < len(view):
-            with self._changed:
-                while not self._pieces and not self._ended:
-                    self._changed.wait()
-                if self.error is not None:
-                    raise self.error
-                if not self._pieces:
-                    break
-                piece = self._pieces.popleft()
-                count = min(len(piece), len(view) - filled)
-                if count < len(piece):
-                    self._pieces.appendleft(piece[count:])
-                self._waiting -= count
-                self._changed.notify_all()
-            view[filled : filled + count] = piece[:count]
-            filled += count
+            piece = self.take(len(view) - filled)
+            if not piece:
+                break
+            view[filled : filled + len(piece)] = piece
+            filled += len(piece)
         return filled
 
 
@@ -103,6 +119,11 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         return self._pipe.fill(memoryview(buffer).cast("B"))
 
+    def read_piece(self, most: int) -> bytes:
+        """What was written in one piece, if it is not longer than `most`: that is not copied."""
+        piece = self._pipe.take(most)
+        return piece.obj if isinstance(piece.obj, bytes) and len(piece.obj) == len(piece) else piece.tobytes()
+
 
 class Flow(Generic[T]):
     """A stream that is being produced. `reader`: its bytes; `read(n)` gives fewer than n only at the end, and raises
@@ -113,6 +134,10 @@ class Flow(Generic[T]):
         self.reader = cast(BinaryIO, _Reader(pipe))
         self._pipe = pipe
         self._results: list[T] = []
+
+    def begin(self) -> None:
+        """Wait for the first byte. Raises what the producer failed with before it gave one."""
+        self._pipe.wait()
 
     @property
     def error(self) -> BaseException | None:
@@ -126,9 +151,12 @@ class Flow(Generic[T]):
 
 
 @contextmanager
-def flowing(produce: Callable[[BinaryIO], T], *, limit: int = LIMIT) -> Iterator[Flow[T]]:
+def flowing(
+    produce: Callable[[BinaryIO], T], *, limit: int = LIMIT, patience: float | None = None
+) -> Iterator[Flow[T]]:
     """Run `produce(writer)` in a thread while the body of the `with` reads. On leaving, however that happens, the
-    producer is stopped at its next write and waited for."""
+    producer is stopped at its next write and waited for, up to `patience` seconds (None: whatever it takes): one that
+    reads from a line that has fallen silent need not be waited for."""
     pipe = _Pipe(limit)
     flow: Flow[T] = Flow(pipe)
     writer = cast(BinaryIO, _Writer(pipe))
@@ -148,4 +176,4 @@ def flowing(produce: Callable[[BinaryIO], T], *, limit: int = LIMIT) -> Iterator
         yield flow
     finally:
         pipe.abandon()
-        thread.join()
+        thread.join(patience)

@@ -80,14 +80,27 @@ class CheckedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         count = _fill(self._stored, view)
-        self.size += count
-        if self._hash is not None:
-            self._hash.update(view[:count])
-        if self._on_bytes is not None and count:
-            self._on_bytes(count)
+        self._seen(view[:count])
         if count < len(view):
             self._check_end()
         return count
+
+    def read(self, size: int = -1, /) -> bytes:
+        """As the stream that is read gives it, without a copy: fewer bytes than `size` do not mean the end."""
+        if size < 0:
+            return self.readall()
+        piece = self._stored.read(size)
+        self._seen(piece)
+        if not piece and size:
+            self._check_end()
+        return piece
+
+    def _seen(self, piece: memoryview | bytes) -> None:
+        self.size += len(piece)
+        if self._hash is not None:
+            self._hash.update(piece)
+        if self._on_bytes is not None and piece:
+            self._on_bytes(len(piece))
 
     def _check_end(self) -> None:
         if self._expected_size is not None and self.size != self._expected_size:
