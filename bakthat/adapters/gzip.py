@@ -15,7 +15,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol, cast
 
-from bakthat.adapters.gzip_reader import GzipReader
 from bakthat.ports.payload import Compressor
 
 BLOCK = 1024 * 1024
@@ -101,6 +100,8 @@ class GzipCompressor(Compressor):
 
     @contextmanager
     def decompressing(self, packed: BinaryIO) -> Iterator[BinaryIO]:
+        from bakthat.adapters.gzip_reader import GzipReader  # a backup does without
+
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="bakthat-inflate")
         reader = GzipReader(packed, pool, ahead=2 * self._threads)
         try:

@@ -22,6 +22,10 @@ BLOCK_DEVICE = b"4"
 DIRECTORY = b"5"
 FIFO = b"6"
 
+LINKED_COMMENT = b"bakthat: all linked"
+"""The pax record `comment` with this value marks a file whose other names may follow as hard links. An archive whose
+first member bears it marks every such file; of any other archive nothing is known about this."""
+
 _EXTENDED = b"x"
 _NAME = 100
 _PREFIX = 155

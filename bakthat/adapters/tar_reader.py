@@ -18,11 +18,8 @@ from attrs import define
 
 from bakthat.adapters.pieces import piecewise
 from bakthat.adapters.printable import printable
+from bakthat.adapters.tar_header import LINKED_COMMENT
 from bakthat.errors import PayloadDamaged
-
-LINKED_COMMENT = b"bakthat: all linked"
-"""The pax record `comment` with this value marks a file whose other names may follow as hard links. An archive whose
-first member bears it marks every such file; of any other archive nothing is known about this."""
 
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)

@@ -30,12 +30,12 @@ from bakthat.adapters.tar_header import (
     FIFO,
     FILE,
     HARD_LINK,
+    LINKED_COMMENT,
     SYMBOLIC_LINK,
     Headers,
     Owners,
     member,
 )
-from bakthat.adapters.tar_reader import LINKED_COMMENT
 from bakthat.domain.payload import PackReport, Problem
 
 # Headers and small files are gathered up to this size before they are written.

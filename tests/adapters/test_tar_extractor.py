@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bakthat.adapters.descriptors import LIST, empty, opened
 from bakthat.adapters.tar_extractor import extract_tar
-from bakthat.adapters.tar_reader import LINKED_COMMENT
+from bakthat.adapters.tar_header import LINKED_COMMENT
 from bakthat.domain.payload import UnpackReport
 from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged, TargetError, TargetExists, UsageError
 from tests.fixtures.children import run_python

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakthat.adapters.tar_reader import LINKED_COMMENT, Kind, Member, TarReader
+from bakthat.adapters.tar_header import LINKED_COMMENT
+from bakthat.adapters.tar_reader import Kind, Member, TarReader
 from bakthat.errors import PayloadDamaged
 from tests.fixtures.tar_members import END, base256, checked, member, padded, pax
 
