@@ -9,6 +9,7 @@ they do not fit there, in an extended header that says `hdrcharset=BINARY`.
 
 from __future__ import annotations
 
+import functools
 import os
 from zlib import adler32
 
@@ -181,7 +182,7 @@ class Headers:
             return b"", b"", 0
         numbers = _octal8(mode & 0o7777) + _octal8(uid) + _octal8(gid)
         tail = FILE + bytes(_NAME) + _tail(user, group, 0, self._prefix)
-        return numbers, tail, sum(numbers) + sum(tail) + _BLANK_CHECKSUM - 1
+        return numbers, tail, _sum(numbers) + _sum(tail) + _BLANK_CHECKSUM - 1
 
 
 _BLANK_CHECKSUM = 8 * ord(" ")
@@ -214,19 +215,28 @@ def _octal8(number: int) -> bytes:
 
 def _tail(user: bytes, group: bytes, device: int, prefix: bytes) -> bytes:
     """What follows the link name."""
+    return _names_and_device(user, group, device) + prefix.ljust(_PREFIX + 12, b"\0")
+
+
+@functools.lru_cache(maxsize=64)
+def _names_and_device(user: bytes, group: bytes, device: int) -> bytes:
     return (
         b"ustar\00000"
         + user[:_OWNER_NAME].ljust(32, b"\0")
         + group[:_OWNER_NAME].ljust(32, b"\0")
         + _octal8(os.major(device))
         + _octal8(os.minor(device))
-        + prefix.ljust(_PREFIX, b"\0")
-        + bytes(12)
     )
 
 
 def _checked(front: bytes, back: bytes) -> bytes:
-    return b"%b%06o\0 %b" % (front, sum(front) + _BLANK_CHECKSUM + sum(back), back)
+    return b"%b%06o\0 %b" % (front, _sum(front) + _BLANK_CHECKSUM + _sum(back), back)
+
+
+def _sum(part: bytes) -> int:
+    """As sum() of up to 512 bytes, five times as fast. The low half of Adler-32 is one more than the sum, modulo 65521,
+    which 256 bytes do not reach."""
+    return (adler32(part[:256]) & 0xFFFF) + (adler32(part[256:]) & 0xFFFF) - 2
 
 
 def _decimal(nanoseconds: int) -> bytes:
@@ -250,6 +260,7 @@ def _extended(records: list[tuple[bytes, bytes]]) -> bytes:
     return _extended_header(len(body)) + body + bytes(-len(body) % BLOCK)
 
 
+@functools.lru_cache(maxsize=64)
 def _extended_header(size: int) -> bytes:
     return _checked(
         b"PaxHeaders/record".ljust(_NAME, b"\0") + _octal8(0o644) + _octal8(0) * 2 + b"%011o\0%011o\0" % (size, 0),
