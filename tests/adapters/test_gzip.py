@@ -130,6 +130,32 @@ def test_a_block_that_an_engine_blows_up_is_stored_so_that_the_reader_accepts_it
     assert inflated(packed) == data
 
 
+@pytest.mark.parametrize("engine", [IsalEngine, ZlibEngine])
+@pytest.mark.parametrize("size", [1, 0xFFFF, 0xFFFF + 1, 100_000, BLOCK, BLOCK + 1])
+def test_what_cannot_be_compressed_is_stored_as_it_is(engine: Callable[[], Engine], size: int) -> None:
+    data = noise(size)
+    packed = compressed(data, GzipCompressor(engine=engine))
+    assert data[:1000] in packed
+    assert gzip.decompress(packed) == data
+
+
+def test_the_gzip_program_reads_what_is_stored_as_it_is() -> None:
+    data = noise(2 * BLOCK + 100_000)
+    done = subprocess.run(["gzip", "-dc"], input=compressed(data), capture_output=True, check=True)
+    assert done.stdout == data
+
+
+def test_a_block_of_which_a_tenth_can_be_compressed_is() -> None:
+    data = noise(BLOCK - BLOCK // 10) + text(BLOCK // 10)
+    assert len(compressed(data[BLOCK // 3 :] + data[: BLOCK // 3])) < BLOCK - BLOCK // 16
+
+
+@pytest.mark.parametrize("cluster", [4096, 16_384, 65_536])
+def test_clusters_that_begin_with_noise_are_compressed(cluster: int) -> None:
+    data = b"".join(noise(512) + text(cluster - 512) for _ in range(BLOCK // cluster))
+    assert len(compressed(data)) < BLOCK // 2
+
+
 def test_what_was_written_may_be_changed_afterwards() -> None:
     out = io.BytesIO()
     buffer = bytearray(b"a" * BLOCK)
@@ -263,6 +289,16 @@ def test_readinto_fills_the_buffer_across_members() -> None:
         assert buffer == data[: BLOCK + 5]
         assert reader.readinto(buffer) == BLOCK + 5  # type: ignore[attr-defined]
         assert reader.readinto(buffer) == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("most", [1000, BLOCK, 2 * BLOCK])
+@pytest.mark.parametrize("make", [compressed, gzip.compress])
+def test_pieces_of_any_size_add_up(make: Callable[[bytes], bytes], most: int) -> None:
+    data = text(2 * BLOCK + 5)
+    with GzipCompressor().decompressing(io.BytesIO(make(data))) as reader:
+        pieces = list(iter(lambda: reader.read_piece(most), b""))  # type: ignore[attr-defined]
+    assert b"".join(pieces) == data
+    assert max(map(len, pieces)) <= most
 
 
 class Trickle(io.BytesIO):

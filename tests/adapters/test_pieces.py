@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Generator
 
 import pytest
 
-from bakthat.adapters.pieces import reader_of
+from bakthat.adapters.pieces import piecewise, reader_of
 from bakthat.errors import StoreUnavailable
 
 
@@ -46,3 +47,17 @@ def test_leaving_early_closes_the_generator() -> None:
     with reader_of(pieces(10_000, 10_000, closed=closed)) as reader:
         reader.read(1)
     assert closed == [True]
+
+
+def test_a_stream_without_pieces_of_its_own_is_read() -> None:
+    next_piece = piecewise(io.BytesIO(b"abcde"))
+    assert [next_piece(3), next_piece(3), next_piece(3)] == [b"abc", b"de", b""]
+
+
+def test_a_stream_with_pieces_of_its_own_is_asked_for_them() -> None:
+    class Lumpy(io.BytesIO):
+        def read_piece(self, most: int) -> bytes:
+            return self.read(min(most, 2))
+
+    next_piece = piecewise(Lumpy(b"abc"))
+    assert [next_piece(3), next_piece(3), next_piece(3)] == [b"ab", b"c", b""]

@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -284,6 +285,53 @@ def test_the_members_are_the_same_whatever_pieces_the_stream_comes_in(
         else:
             assert content(reader) == contents[number]
     assert not reader.trailing_junk
+
+
+# Files like the one before, which are read in one step
+
+
+def described(archive: bytes) -> list[tuple[dict[str, object], bytes]] | None:
+    """All that is told of each member; None if the archive is damaged."""
+    try:
+        return [
+            (attrs.asdict(found, filter=lambda field, _: field.name != "content"), data)
+            for found, data in members(archive)
+        ]
+    except PayloadDamaged:
+        return None
+
+
+STAMP = pax((b"mtime", b"1600000000.123456789"))
+
+
+@settings(deadline=None, max_examples=400)
+@given(data=st.data(), stamped=st.booleans(), adds_up=st.booleans(), prefix=st.sampled_from([b"", b"d/e"]))
+def test_a_file_is_the_same_alone_and_behind_one_that_is_like_it(
+    data: st.DataObject, stamped: bool, adds_up: bool, prefix: bytes
+) -> None:
+    likes = (STAMP if stamped else b"") + member(b"a", b"first", prefix=prefix)
+    odd = bytearray((STAMP if stamped else b"") + member(b"b", b"second", prefix=prefix))
+    edges = [0, 1, 99, 100, 106, 107, 124, 130, 134, 135, 136, 146, 147, 148, 153, 154, 155, 156, 157, 257, 345, 500]
+    starts = [*range(0, len(odd) - 512, 512)]
+    for _ in range(data.draw(st.integers(0, 3))):
+        at = data.draw(st.sampled_from(starts)) + data.draw(st.sampled_from(edges) | st.integers(0, 511))
+        odd[at] = data.draw(st.sampled_from(b"\0 0789/.=\n-x\xff") | st.integers(0, 255))
+    if adds_up:
+        odd[-1024:-512] = checked(bytes(odd[-1024:-512]))
+    alone, behind = described(bytes(odd) + END), described(likes + bytes(odd) + END)
+    assert behind == (None if alone is None else described(likes + END) + alone)  # type: ignore[operator]
+
+
+def test_the_content_of_a_small_file_is_at_hand_and_can_be_read_as_well() -> None:
+    reader = TarReader(io.BytesIO(member(b"a", b"first") + member(b"b", b"second") + END))
+    *_, last = [(found.content and bytes(found.content), content(reader)) for found in reader]
+    assert last == (b"second", b"second")
+
+
+def test_a_file_that_comes_in_pieces_is_not_at_hand_and_can_be_read() -> None:
+    reader = TarReader(Crumbs(member(b"a", b"first") + member(b"b", b"x" * 5000) + END, 1536))
+    *_, last = [(found.content, content(reader)) for found in reader]
+    assert last == (None, b"x" * 5000)
 
 
 # Sparse files

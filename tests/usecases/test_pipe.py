@@ -53,6 +53,64 @@ def test_an_error_of_the_producer_comes_out_of_read_as_it_is() -> None:
     assert caught.value is error
 
 
+def test_an_error_of_the_producer_comes_after_its_last_byte() -> None:
+    def produce(into: BinaryIO) -> None:
+        into.write(b"some")
+        raise Broken
+
+    with flowing(produce) as flow:
+        assert flow.reader.read(4) == b"some"
+        with pytest.raises(Broken):
+            flow.reader.read(1)
+
+
+def test_who_waits_for_the_first_byte_hears_of_a_producer_that_gives_none() -> None:
+    def produce(into: BinaryIO) -> None:
+        raise Broken
+
+    with flowing(produce) as flow, pytest.raises(Broken):
+        flow.begin()
+
+
+def test_who_waits_for_the_first_byte_still_has_it_to_read() -> None:
+    with flowing(lambda into: into.write(b"some")) as flow:
+        flow.begin()
+        assert flow.reader.read() == b"some"
+
+
+def test_a_piece_is_what_was_written_and_no_copy() -> None:
+    written = bytes(1000)
+    with flowing(lambda into: into.write(written)) as flow:
+        assert flow.reader.read_piece(1000) is written  # type: ignore[attr-defined]
+        assert flow.reader.read_piece(1000) == b""  # type: ignore[attr-defined]
+
+
+def test_a_piece_is_cut_where_less_is_asked_for() -> None:
+    with flowing(lambda into: into.write(b"abcde")) as flow:
+        assert [flow.reader.read_piece(3), flow.reader.read_piece(3)] == [b"abc", b"de"]  # type: ignore[attr-defined]
+
+
+def test_lines_are_written_as_one_piece() -> None:
+    with flowing(lambda into: into.writelines([b"ab", b"", b"cde"])) as flow:
+        assert flow.reader.read() == b"abcde"
+
+
+def test_a_producer_that_hangs_is_not_waited_for_longer_than_one_has_patience() -> None:
+    go_on = threading.Event()
+    ended = threading.Event()
+
+    def produce(into: BinaryIO) -> None:
+        into.write(b"first")
+        go_on.wait(60)
+        ended.set()
+
+    with flowing(produce, patience=0.01) as flow:
+        assert flow.reader.read(5) == b"first"
+    assert not ended.is_set()
+    go_on.set()
+    assert ended.wait(60)
+
+
 def test_an_error_of_the_reader_ends_the_producer_and_comes_out() -> None:
     ended = threading.Event()
 

@@ -44,6 +44,19 @@ def test_a_checked_reader_without_a_record_checks_nothing() -> None:
     assert read_in_pieces(CheckedReader(io.BytesIO(CONTENT)), 7) == CONTENT
 
 
+def test_a_checked_reader_is_right_whoever_fills_a_buffer_of_his_own() -> None:
+    reader = CheckedReader(io.BytesIO(CONTENT), size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
+    buffer = bytearray(1000)
+    got = b"".join(bytes(buffer[:count]) for count in iter(lambda: reader.readinto(buffer), 0))
+    assert got == CONTENT
+
+
+def test_all_of_a_changed_stream_at_once_is_refused() -> None:
+    reader = CheckedReader(io.BytesIO(CONTENT[1:]), sha256=hashlib.sha256(CONTENT).hexdigest())
+    with pytest.raises(PayloadDamaged, match="SHA-256"):
+        reader.read()
+
+
 def test_a_changed_byte_is_refused_at_the_end() -> None:
     changed = CONTENT[:-1] + b"x"
     reader = CheckedReader(io.BytesIO(changed), size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
@@ -68,6 +81,9 @@ def test_a_stream_that_gives_few_bytes_at_a_time_is_no_damage() -> None:
     class Dripping(io.BytesIO):
         def readinto(self, buffer):
             return super().readinto(memoryview(buffer)[:7])
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(7)
 
     reader = CheckedReader(Dripping(CONTENT), size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
     assert read_in_pieces(reader, 1000) == CONTENT
