@@ -322,6 +322,35 @@ def test_a_file_is_the_same_alone_and_behind_one_that_is_like_it(
     assert behind == (None if alone is None else described(likes + END) + alone)  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        (b"mtime", b"1600000001.987654321"),
+        (b"mtime", b"-600000001.987654321"),
+        (b"mtime", b"1600000001.98765432x"),
+        (b"mtime", b"16000000019876543210"),
+        (b"mtime", b"1600000001,987654321"),
+        (b"mtime", b"160000000x.987654321"),
+        (b"atime", b"1600000001.987654321"),
+        (b"uname", b"1600000001.987654321"),
+    ],
+)
+def test_an_extended_header_of_the_same_length_is_the_same_alone_and_behind_another(
+    record: tuple[bytes, bytes],
+) -> None:
+    likes, odd = STAMP + member(b"a", b"first"), pax(record) + member(b"b", b"second")
+    alone, behind = described(odd + END), described(likes + odd + END)
+    assert behind == (None if alone is None else described(likes + END) + alone)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", [b"b/", b"", b"b" * 100, b"\xff", b"c\0rest"])
+@pytest.mark.parametrize("prefix", [b"", b"d/e"])
+def test_an_odd_name_is_the_same_alone_and_behind_another(name: bytes, prefix: bytes) -> None:
+    likes, odd = member(b"a", b"first", prefix=prefix), member(name, prefix=prefix)
+    alone, behind = described(odd + END), described(likes + odd + END)
+    assert behind == (None if alone is None else described(likes + END) + alone)  # type: ignore[operator]
+
+
 def test_the_content_of_a_small_file_is_at_hand_and_can_be_read_as_well() -> None:
     reader = TarReader(io.BytesIO(member(b"a", b"first") + member(b"b", b"second") + END))
     *_, last = [(found.content and bytes(found.content), content(reader)) for found in reader]
