@@ -11,7 +11,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -62,6 +62,9 @@ _DECIMAL = re.compile(r"[1-9][0-9]*", re.ASCII)
 # Chunks per write and per read: 1 MiB at a time makes Python's share of the work small (below 1 % of the time).
 _BATCH = 16
 _BATCH_SIZE = _BATCH * _SEALED_CHUNK
+
+# What is written while a passphrase's key is derived: what two cores can pack in that time.
+_ASIDE = 32 * 1024 * 1024
 
 # A header must fit into one batch: some 10,000 recipients. The format sets no limit; memory does.
 _HEADER_LIMIT = _BATCH_SIZE - _SEALED_CHUNK
@@ -115,11 +118,11 @@ def parse_identity(text: str) -> X25519PrivateKey:
 
 
 class AgeCipher(Cipher):
-    """Both directions at constant memory (some 2 MiB, besides what scrypt takes).
+    """Both directions at constant memory (some 2 MiB, besides what a passphrase takes: see below).
 
     `work_factor`: log2 of scrypt's N when sealing with a passphrase. `random`: so many bytes that nobody can guess.
-    The passphrase's key is derived in a thread from the moment that `sealing` is entered; the first write of more than
-    a chunk waits for it.
+    The passphrase's key is derived in a thread from the moment that `sealing` is entered. Until it is there, what is
+    written is put aside, up to 32 MiB; then a write waits for it.
     """
 
     def __init__(self, *, work_factor: int = WORK_FACTOR, random: Callable[[int], bytes] = os.urandom) -> None:
@@ -133,7 +136,11 @@ class AgeCipher(Cipher):
         file_key = self._random(_KEY_SIZE)
         nonce = self._random(_NONCE_SIZE)
         with self._wrapping(file_key, keys) as stanzas:
-            writer = _SealingWriter(into, lambda: (_header(file_key, stanzas()), nonce, _payload_key(file_key, nonce)))
+            writer = _SealingWriter(
+                into,
+                lambda: (_header(file_key, stanzas.result()), nonce, _payload_key(file_key, nonce)),
+                ready=stanzas.done,
+            )
             try:
                 yield cast(BinaryIO, writer)
                 writer.finish()
@@ -159,19 +166,19 @@ class AgeCipher(Cipher):
             yield reader
 
     @contextmanager
-    def _wrapping(self, file_key: bytes, keys: Keys) -> Iterator[Callable[[], list[_Stanza]]]:
-        """Gives a function that waits for the stanzas which wrap the file key."""
+    def _wrapping(self, file_key: bytes, keys: Keys) -> Iterator[Future[list[_Stanza]]]:
+        """Gives the stanzas which wrap the file key, as soon as they are there."""
         if keys.passphrase and keys.recipients:
             raise UsageError("a backup is encrypted with a password or to recipients, not both: leave one of them out")
         if keys.recipients:
-            stanzas = _x25519_stanzas(file_key, keys.recipients, self._random)
-            yield lambda: stanzas
+            stanzas: Future[list[_Stanza]] = Future()
+            stanzas.set_result(_x25519_stanzas(file_key, keys.recipients, self._random))
+            yield stanzas
         elif keys.passphrase:
             passphrase = _passphrase_bytes(keys.passphrase)
             salt = self._random(_SALT_SIZE)
             with ThreadPoolExecutor(1, thread_name_prefix="age-scrypt") as thread:
-                stanza = thread.submit(_scrypt_stanza, file_key, passphrase, salt, self._work_factor)
-                yield lambda: [stanza.result()]
+                yield thread.submit(lambda: [_scrypt_stanza(file_key, passphrase, salt, self._work_factor)])
         else:
             raise UsageError("to encrypt, give a password or a recipient (age1…)")
 
@@ -417,11 +424,17 @@ def _chunk_nonce(counter: int, *, last: bool) -> bytes:
 
 class _SealingWriter(io.RawIOBase):
     """Seals what is written in chunks, and passes them on in batches. `begin` gives header, nonce and payload key; it
-    is called once, as late as possible. Closing it finishes nothing: only `finish` does."""
+    is called once, as late as possible, and if it can be, once it is `ready` to answer at once. Closing it finishes
+    nothing: only `finish` does."""
 
-    def __init__(self, into: BinaryIO, begin: Callable[[], tuple[bytes, bytes, bytes]]) -> None:
+    def __init__(
+        self, into: BinaryIO, begin: Callable[[], tuple[bytes, bytes, bytes]], *, ready: Callable[[], bool]
+    ) -> None:
         self._into = into
         self._begin = begin
+        self._is_ready = ready
+        self._aside: list[bytes] = []
+        self._room_aside = _ASIDE
         self._aead: ChaCha20Poly1305 | None = None
         self._counter = 0
         # The chunk that is being filled. A full one stays until more comes, since the last chunk is marked as such.
@@ -439,13 +452,15 @@ class _SealingWriter(io.RawIOBase):
             raise ValueError("write to a closed file")
         self._begin_step()
         view = memoryview(data).cast("B")
-        self._take(view)
+        if self._aead is not None or not self._put_aside(view):
+            self._take(view)
         self._broken = False
         return len(view)
 
     def finish(self) -> None:
         """Seal the last chunk, which tells a reader that nothing is missing."""
         self._begin_step()
+        self._fetch_back()
         self._seal(self._plain[: self._filled], last=True)
         self._pass_on()
         self._broken = False
@@ -455,6 +470,20 @@ class _SealingWriter(io.RawIOBase):
         if self._broken:
             raise ValueError("an earlier write failed, so this stream cannot be finished")
         self._broken = True
+
+    def _put_aside(self, view: memoryview) -> bool:
+        """Keep this until the key is there; False, and all that was kept is sealed, if it is there or too much was."""
+        if self._is_ready() or len(view) > self._room_aside:
+            self._fetch_back()
+            return False
+        self._aside.append(bytes(view))
+        self._room_aside -= len(view)
+        return True
+
+    def _fetch_back(self) -> None:
+        for piece in self._aside:
+            self._take(memoryview(piece))
+        self._aside.clear()
 
     def _take(self, rest: memoryview) -> None:
         if self._filled + len(rest) > _CHUNK:

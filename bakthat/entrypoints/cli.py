@@ -118,8 +118,8 @@ def _open_standard_streams() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code."""
-    # Starting makes a million objects and no garbage, and so does ending: looking for some, as often as Python does by
-    # default, takes 0.15 s of a command.
+    # Starting makes a great many objects and hardly any garbage. To look for some as often as Python does by default,
+    # and once more at the end, takes 0.15 s of every command.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     _open_standard_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):

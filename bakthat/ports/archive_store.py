@@ -48,7 +48,7 @@ class ArchiveStore(ABC):
 
         On entry: `RetrievalPending` while it is not ready; `RetrievalExpired` if it was ready once, if it failed, or if
         the service has forgotten the job: what is left then is to ask again. `read(n)` gives fewer than n bytes only at
-        the end.
+        the end. One thread at a time reads, which need not be the one that opened, nor the one that leaves the context.
         """
 
     @abstractmethod

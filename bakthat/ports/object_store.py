@@ -37,6 +37,8 @@ class ObjectStore(ABC):
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
         """Read the object from its start to its end. Many may read at once; leaving the context early is no error.
 
+        One thread at a time reads, which need not be the one that opened, nor the one that leaves the context.
+
         Raises `ObjectNotFound` or `ObjectArchived` on entry. `read(n)` gives fewer than n bytes only at the end. A
         body that is cut short is resumed, or raises; it never looks like an end. If the object is replaced meanwhile,
         the reader gets the old one whole, or an error; never a mixture.

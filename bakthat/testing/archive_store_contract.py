@@ -262,6 +262,13 @@ class ArchiveStoreContract:
         with store.open(job) as reader:
             assert reader.read(20) == content[:20]
 
+    def test_a_reader_may_be_read_by_another_thread_than_opened_it(self, store: ArchiveStore, finish: Turn) -> None:
+        content = some_bytes(self.medium)
+        job = store.request(self.upload(store, content))
+        finish(job)
+        with store.open(job) as reader, ThreadPoolExecutor(1) as another:
+            assert another.submit(reader.read).result() == content
+
     def test_an_error_inside_the_context_comes_out_as_it_is(self, store: ArchiveStore, finish: Turn) -> None:
         job = store.request(self.upload(store, some_bytes(1_000)))
         finish(job)

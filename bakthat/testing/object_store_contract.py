@@ -14,6 +14,7 @@ import io
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, cast
 
 import pytest
@@ -256,6 +257,12 @@ class ObjectStoreContract:
             one.read(1000)
             assert two.read() == content
             assert one.read() == content[1000:]
+
+    def test_a_reader_may_be_read_by_another_thread_than_opened_it(self, store: ObjectStore) -> None:
+        content = some_bytes(self.large)
+        store.put("k", io.BytesIO(content))
+        with store.open("k") as reader, ThreadPoolExecutor(1) as another:
+            assert another.submit(reader.read).result() == content
 
     @pytest.mark.parametrize("replaced", [True, False])
     def test_a_reader_never_gets_a_mixture(self, store: ObjectStore, replaced: bool) -> None:

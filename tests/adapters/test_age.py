@@ -625,6 +625,38 @@ def test_memory_stays_the_same_however_much_is_sealed_and_opened():
     assert peak < 8 * MIB
 
 
+@pytest.mark.parametrize("pieces", [1, 3, 33, 70])
+def test_what_is_written_before_the_key_is_derived_comes_first_and_whole(pieces):
+    # At the full work factor, this is written long before.
+    out = io.BytesIO()
+    with AgeCipher().sealing(out, BY_PASSWORD) as writer:
+        for number in range(pieces):
+            writer.write(bytes([number]) * MIB)
+    opened = unseal(out.getvalue(), BY_PASSWORD)
+    assert len(opened) == pieces * MIB
+    assert all(opened[number * MIB] == opened[(number + 1) * MIB - 1] == number for number in range(pieces))
+
+
+def test_what_is_written_before_the_key_is_derived_takes_bounded_memory():
+    class Nowhere(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def write(self, data):
+            return len(data)
+
+    piece = bytes(MIB)
+    tracemalloc.start()
+    try:
+        with AgeCipher().sealing(Nowhere(), BY_PASSWORD) as writer:
+            for _ in range(100):
+                writer.write(piece)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 16 * MIB < peak < 40 * MIB
+
+
 def test_too_little_memory_for_scrypt_is_said_with_what_it_takes():
     ours = """
 import io, resource

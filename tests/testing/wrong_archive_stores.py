@@ -232,6 +232,20 @@ class CutsTheBodyShort(Right):
         return io.BytesIO(content[:1_000_000])
 
 
+@falls_by("test_a_reader_may_be_read_by_another_thread_than_opened_it")
+class KeepsToItsThread(Right):
+    def reader_of(self, content: bytes) -> AbstractContextManager[BinaryIO]:
+        class Faithful(io.BytesIO):
+            thread = threading.get_ident()
+
+            def read(self, size: int | None = -1) -> bytes:
+                if threading.get_ident() != self.thread:
+                    raise StoreError("made in another thread")
+                return super().read(size)
+
+        return Faithful(content)
+
+
 @falls_by("test_a_reader_may_leave_early")
 class CanBeReadOnce(Right):
     def content_behind(self, job_id: JobId) -> bytes:

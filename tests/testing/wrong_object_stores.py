@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import locale
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta, timezone
@@ -292,6 +293,22 @@ class SharesAReader(Right):
     @contextmanager
     def _lent(self, reader: BinaryIO) -> Iterator[BinaryIO]:
         yield reader
+
+
+@falls_by("test_a_reader_may_be_read_by_another_thread_than_opened_it")
+class KeepsToItsThread(Right):
+    """As a connection of sqlite3 does."""
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        class Faithful(io.BytesIO):
+            thread = threading.get_ident()
+
+            def read(self, size: int | None = -1) -> bytes:
+                if threading.get_ident() != self.thread:
+                    raise StoreError("made in another thread")
+                return super().read(size)
+
+        return Faithful(self._find(key)[0])
 
 
 @falls_by("test_a_reader_never_gets_a_mixture")
