@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 from xml.etree import ElementTree
+
+from bakthat.errors import StoreError
 
 ROOT = Path(__file__).parent.parent.parent
 K = TypeVar("K", bound=type)
@@ -34,6 +38,19 @@ def falls_by(test: str) -> Callable[[K], K]:
         return kind
 
     return marked
+
+
+class OfOneThread(io.BytesIO):
+    """A reader that can be read by the thread that opened it alone, as what holds a connection of `sqlite3` is."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._thread = threading.get_ident()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if threading.get_ident() != self._thread:
+            raise StoreError("made in another thread")
+        return super().read(size)
 
 
 def wrong_ones(module: Mapping[str, object]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Tier
 from bakthat.errors import BakthatError, ObjectNotFound, RetrievalExpired, RetrievalPending, StoreError, UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.testing.archive_store_contract import ArchiveStoreContract
-from tests.testing.falling import falls_by, wrong_ones
+from tests.testing.falling import OfOneThread, falls_by, wrong_ones
 
 
 class Right(MemoryArchiveStore):
@@ -235,15 +235,7 @@ class CutsTheBodyShort(Right):
 @falls_by("test_a_reader_may_be_read_by_another_thread_than_opened_it")
 class KeepsToItsThread(Right):
     def reader_of(self, content: bytes) -> AbstractContextManager[BinaryIO]:
-        class Faithful(io.BytesIO):
-            thread = threading.get_ident()
-
-            def read(self, size: int | None = -1) -> bytes:
-                if threading.get_ident() != self.thread:
-                    raise StoreError("made in another thread")
-                return super().read(size)
-
-        return Faithful(content)
+        return OfOneThread(content)
 
 
 @falls_by("test_a_reader_may_leave_early")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import locale
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta, timezone
@@ -21,7 +20,7 @@ from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import BakthatError, ObjectExists, ObjectNotFound, StoreError
 from bakthat.ports.object_store import ObjectStore
 from bakthat.testing.object_store_contract import ObjectStoreContract
-from tests.testing.falling import falls_by, wrong_ones
+from tests.testing.falling import OfOneThread, falls_by, wrong_ones
 
 
 class Right(MemoryObjectStore):
@@ -300,15 +299,7 @@ class KeepsToItsThread(Right):
     """As a connection of sqlite3 does."""
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        class Faithful(io.BytesIO):
-            thread = threading.get_ident()
-
-            def read(self, size: int | None = -1) -> bytes:
-                if threading.get_ident() != self.thread:
-                    raise StoreError("made in another thread")
-                return super().read(size)
-
-        return Faithful(self._find(key)[0])
+        return OfOneThread(self._find(key)[0])
 
 
 @falls_by("test_a_reader_never_gets_a_mixture")
