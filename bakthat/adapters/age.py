@@ -433,8 +433,7 @@ class _SealingWriter(io.RawIOBase):
         self._into = into
         self._begin = begin
         self._is_ready = ready
-        self._aside: list[bytes] = []
-        self._room_aside = _ASIDE
+        self._aside = bytearray()
         self._aead: ChaCha20Poly1305 | None = None
         self._counter = 0
         # The chunk that is being filled. A full one stays until more comes, since the last chunk is marked as such.
@@ -473,17 +472,15 @@ class _SealingWriter(io.RawIOBase):
 
     def _put_aside(self, view: memoryview) -> bool:
         """Keep this until the key is there; False, and all that was kept is sealed, if it is there or too much was."""
-        if self._is_ready() or len(view) > self._room_aside:
+        if self._is_ready() or len(self._aside) + len(view) > _ASIDE:
             self._fetch_back()
             return False
-        self._aside.append(bytes(view))
-        self._room_aside -= len(view)
+        self._aside += view
         return True
 
     def _fetch_back(self) -> None:
-        for piece in self._aside:
-            self._take(memoryview(piece))
-        self._aside.clear()
+        aside, self._aside = self._aside, bytearray()
+        self._take(memoryview(aside))
 
     def _take(self, rest: memoryview) -> None:
         if self._filled + len(rest) > _CHUNK:

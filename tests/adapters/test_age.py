@@ -638,6 +638,18 @@ def test_what_is_written_before_the_key_is_derived_comes_first_and_whole(pieces)
     assert all(opened[number * MIB] == opened[(number + 1) * MIB - 1] == number for number in range(pieces))
 
 
+def test_what_is_written_byte_by_byte_before_the_key_is_derived_takes_no_more_than_it_is():
+    tracemalloc.start()
+    try:
+        with AgeCipher().sealing(io.BytesIO(), BY_PASSWORD) as writer:
+            for _ in range(100_000):
+                writer.write(b"x")
+            peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * MIB
+
+
 def test_what_is_written_before_the_key_is_derived_takes_bounded_memory():
     class Nowhere(io.RawIOBase):
         def writable(self):
