@@ -7,11 +7,12 @@ Everything else is inflated in small steps. Damage of any kind is `PayloadDamage
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -43,13 +44,44 @@ _DEFLATE = 8
 _HAS_CRC, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT, _RESERVED = 2, 4, 8, 16, 0xE0
 
 
-def _engine() -> Any:
-    """`isal`'s twin of zlib where it is installed."""
+class _OneStream:
+    """One raw deflate stream, inflated in one call: zlib's way of what `igzip_lib.IgzipDecompressor` is."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(-15)
+        self.crc = 0
+
+    def decompress(self, packed: bytes, most: int) -> bytes:
+        plain = self._stream.decompress(packed, most)
+        self.crc = zlib.crc32(plain)
+        return plain
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data
+
+
+Engines = tuple[Any, Callable[[], Any]]
+"""For streams, zlib or its twin. For members, what makes an `igzip_lib.IgzipDecompressor` or its like."""
+
+
+def zlib_engines() -> Engines:
+    """What Python always has."""
+    return zlib, _OneStream
+
+
+def best_engines() -> Engines:
+    """`isal`'s, where it is installed. Its decompressor for members takes room for all of the output at once, and lets
+    go of Python's lock once, not at each doubling; it sums up on the way."""
     try:
-        from isal import isal_zlib
+        from isal import igzip_lib, isal_zlib
     except ImportError:
-        return zlib
-    return isal_zlib
+        return zlib_engines()
+    return isal_zlib, functools.partial(igzip_lib.IgzipDecompressor, igzip_lib.DECOMP_GZIP_NO_HDR)
 
 
 _NOTHING = memoryview(b"")
@@ -59,11 +91,13 @@ class GzipReader(io.BufferedIOBase):
     """The plain bytes of a gzip stream. `read` gives fewer bytes than asked for at the end only, and does not end
     before the stream has. After an error, reading goes on to raise that error."""
 
-    def __init__(self, packed: BinaryIO, pool: ThreadPoolExecutor, *, ahead: int) -> None:
+    def __init__(
+        self, packed: BinaryIO, pool: ThreadPoolExecutor, *, ahead: int, engines: Callable[[], Engines] = best_engines
+    ) -> None:
         self._source = _Source(packed)
         self._pool = pool
         self._ahead = ahead
-        self._inflater = _engine()
+        self._inflater, self._one_stream = engines()
         self._blocks = self._inflated()
         self._block = _NOTHING
         self._failure: BaseException | None = None
@@ -134,7 +168,7 @@ class GzipReader(io.BufferedIOBase):
             first = False
             if length:
                 member = source.exactly(length - len(head))
-                waiting.append(self._pool.submit(_inflate, self._inflater, member))
+                waiting.append(self._pool.submit(_inflate, self._one_stream, self._inflater.error, member))
                 if len(waiting) >= self._ahead:
                     yield waiting.popleft().result()
                 continue
@@ -221,20 +255,20 @@ def _stated_length(extra: bytes) -> int:
     return 0
 
 
-def _inflate(engine: Any, member: bytes) -> bytes:
+def _inflate(one_stream: Callable[[], Any], error_of_it: type[Exception], member: bytes) -> bytes:
     """One member without its header, of at most `_BLOCK` plain bytes."""
     crc, size = _TRAILER.unpack_from(member, len(member) - _TRAILER.size)
     if size > _BLOCK:
         raise _mismatched()
-    inflater = engine.decompressobj(-15)
+    inflater = one_stream()
     try:
         # One byte more than it should be: the end of the stream is seen, and a bomb is not.
         plain: bytes = inflater.decompress(member, size + 1)
-    except (zlib.error, engine.error) as error:
+    except error_of_it as error:
         raise _garbled() from error
     if not inflater.eof or len(inflater.unused_data) != _TRAILER.size:
         raise PayloadDamaged("a gzip member does not have the length that it states; the archive is damaged")
-    if len(plain) != size or engine.crc32(plain) != crc:
+    if len(plain) != size or inflater.crc != crc:
         raise _mismatched()
     return plain
 

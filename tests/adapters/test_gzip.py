@@ -11,6 +11,7 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakthat.adapters.gzip import BLOCK, Engine, GzipCompressor, IsalEngine, ZlibEngine
-from bakthat.adapters.gzip_reader import LONGEST_MEMBER
+from bakthat.adapters.gzip_reader import LONGEST_MEMBER, Engines, GzipReader, best_engines, zlib_engines
 from bakthat.errors import PayloadDamaged
 
 HEADER = 20
@@ -539,3 +540,38 @@ def test_after_damage_reading_does_not_pretend_to_be_at_the_end() -> None:
         for _ in range(2):
             with pytest.raises(PayloadDamaged):
                 reader.read()
+
+
+# -- without isal ------------------------------------------------------------------------------------------------------
+
+
+def inflated_by(engines: Callable[[], Engines], packed: bytes) -> bytes:
+    with ThreadPoolExecutor(2) as pool, GzipReader(io.BytesIO(packed), pool, ahead=4, engines=engines) as reader:
+        return reader.read()
+
+
+BOTH_ENGINES = pytest.mark.parametrize("engines", [best_engines, zlib_engines])
+
+
+@BOTH_ENGINES
+def test_members_and_streams_are_read_with_and_without_isal(engines: Callable[[], Engines]) -> None:
+    data = text(2 * BLOCK) + noise(BLOCK)
+    assert inflated_by(engines, compressed(data) + gzip.compress(data)) == 2 * data
+
+
+@BOTH_ENGINES
+@pytest.mark.parametrize("place", ["deflated", "crc", "size"])
+def test_damage_is_told_with_and_without_isal(engines: Callable[[], Engines], place: str) -> None:
+    packed = bytearray(compressed(text(BLOCK)))
+    packed[{"deflated": len(packed) // 2, "crc": -8, "size": -4}[place]] ^= 1
+    with pytest.raises(PayloadDamaged):
+        inflated_by(engines, bytes(packed))
+
+
+@BOTH_ENGINES
+def test_a_member_that_holds_more_than_it_states_is_damage_with_and_without_isal(
+    engines: Callable[[], Engines],
+) -> None:
+    packed = compressed(bytes(BLOCK))
+    with pytest.raises(PayloadDamaged):
+        inflated_by(engines, packed[:-4] + struct.pack("<I", 10))
