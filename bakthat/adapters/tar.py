@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +14,14 @@ from bakthat.ports.payload import Packer
 
 class TarPacker(Packer):
     """A backup imports the writer only, a restore the extractor only. The members say their names, so that `name` does
-    not matter."""
+    not matter.
+
+    `second_process`: whether a restore of many small files starts one (`sys.executable`, which must be Python) that
+    makes part of them, where there are two processors.
+    """
+
+    def __init__(self, *, second_process: bool = False) -> None:
+        self._second_process = second_process
 
     def pack(
         self,
@@ -37,9 +45,11 @@ class TarPacker(Packer):
         only: Sequence[str] = (),
         on_bytes: Callable[[int], None] | None = None,
     ) -> UnpackReport:
+        from bakthat.adapters.file_maker import FileMaker
         from bakthat.adapters.tar_extractor import extract_tar
 
-        return extract_tar(packed, into, overwrite=overwrite, only=only, on_bytes=on_bytes)
+        start_maker = FileMaker if self._second_process and _processors() > 1 else None
+        return extract_tar(packed, into, overwrite=overwrite, only=only, on_bytes=on_bytes, start_maker=start_maker)
 
     def check(self, packed: BinaryIO) -> UnpackReport:
         from bakthat.adapters.tar_reader import Kind, TarReader
@@ -61,3 +71,8 @@ class TarPacker(Packer):
             others=sum(counts.values()) - files - directories,
             size=size,
         )
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

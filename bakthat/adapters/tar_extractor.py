@@ -8,7 +8,7 @@ made when everything else is there, and all of it happens in a private directory
 from __future__ import annotations
 
 import contextlib
-import functools
+import errno
 import grp
 import os
 import pwd
@@ -22,12 +22,26 @@ from attrs import define
 
 from bakthat.adapters.descriptors import LIST, NO_DIRECTORY, SEARCH, opened
 from bakthat.adapters.excludes import Matcher, pattern_matcher
+from bakthat.adapters.file_maker import (
+    CREATE,
+    KEEP,
+    MAKE,
+    MODE,
+    OWNER,
+    TIME,
+    Again,
+    Attributes,
+    Failed,
+    FileMaker,
+    set_attributes,
+    write,
+)
 from bakthat.adapters.landing import Landing, target_error
 from bakthat.adapters.pieces import piecewise
 from bakthat.adapters.printable import printable
 from bakthat.adapters.tar_reader import Kind, Member, TarReader
 from bakthat.domain.payload import Problem, UnpackReport
-from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
+from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged, UsageError
 
 # Descriptors are few (1,024 by default), and most archives stay in one directory for a while
 _OPEN_DIRECTORIES = 64
@@ -43,9 +57,17 @@ _ZEROS = memoryview(bytes(1024 * 1024))
 _ODD_PART = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")
 _DOTS = frozenset({b"", b".", b".."})
 _FILE, _DIRECTORY = Kind.FILE, Kind.DIRECTORY
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What is kept for the case that a hard link needs it takes at most this part of the free space
 _KEPT_PART = 4
+# So many small files are made before a second process is asked to help: fewer are done before it has started
+_FEW = 200
+# What the second process is told: chown(2) takes numbers up to this, and a time must fit into 64 bits
+_LARGEST_ID = 2**32 - 1
+_LARGEST_TIME = 2**63
+_ATTRIBUTES = {OWNER: "the owner", MODE: "permissions", TIME: "the time"}
+
+StartMaker = Callable[[Failed, Again], FileMaker]
+"""How the second process is started: as `FileMaker`. Raises OSError where that cannot be."""
 
 
 def extract_tar(
@@ -55,6 +77,8 @@ def extract_tar(
     overwrite: bool = False,
     only: Sequence[str] = (),
     on_bytes: Callable[[int], None] | None = None,
+    start_maker: StartMaker | None = None,
+    few: int = _FEW,
 ) -> UnpackReport:
     """Restore the archive into the directory `into`, as `Packer.unpack` promises.
 
@@ -64,6 +88,8 @@ def extract_tar(
     Devices are never made: they come as notices, as do owners and permissions that the system refuses. A member of the
     same name as an earlier one replaces it. Memory grows by 300 to 400 bytes for each directory and symbolic link, not
     with files.
+
+    `start_maker`: after the first `few` small files, a second process makes part of them.
     """
     outside = _Outside(packed, on_bytes)
     wanted = pattern_matcher(only) if only else None
@@ -73,7 +99,7 @@ def extract_tar(
     with landing:
         # A pattern that takes something back (`!`) makes that directories are not restored whole, nor replaced whole
         whole = not any(pattern.startswith("!") for pattern in only)
-        extraction = _Extraction(landing, wanted, whole, outside.on_bytes)
+        extraction = _Extraction(landing, wanted, whole, outside.on_bytes, start_maker, few)
         try:
             with contextlib.closing(extraction):
                 extraction.run(TarReader(cast(BinaryIO, outside)))
@@ -129,11 +155,13 @@ class _Attributes:
 
 
 class _Tree:
-    """A directory tree, made as it is needed. Its directories are opened relative to each other; a few stay open."""
+    """A directory tree, made as it is needed. Its directories are opened relative to each other; a few stay open.
+    `settle`: is called before a directory is removed, so that what belongs into it is there."""
 
-    def __init__(self, root: int, directory_mode: int) -> None:
+    def __init__(self, root: int, directory_mode: int, settle: Callable[[], None]) -> None:
         self._root = root
         self._directory_mode = directory_mode
+        self._settle = settle
         self._open: dict[bytes, int] = {}
         self.directories: dict[bytes, _Attributes] = {}
         self.symlinks: dict[bytes, _Attributes] = {}
@@ -192,6 +220,7 @@ class _Tree:
         except FileNotFoundError:
             pass
         except (IsADirectoryError, PermissionError):  # EPERM: what POSIX has for EISDIR
+            self._settle()
             fd = self._open.pop(path, None)
             if fd is not None:
                 os.close(fd)
@@ -211,12 +240,23 @@ class _Tree:
 class _Extraction:
     """One archive on its way into the private directory of a landing."""
 
-    def __init__(self, landing: Landing, wanted: Matcher | None, whole: bool, on_bytes: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        landing: Landing,
+        wanted: Matcher | None,
+        whole: bool,
+        on_bytes: Callable[[int], None],
+        start_maker: StartMaker | None,
+        few: int,
+    ) -> None:
         self._landing = landing
         self._wanted = wanted
         self._whole = whole
         self._on_bytes = on_bytes
-        self._new = _Tree(landing.fd, landing.default_mode)
+        self._start_maker = start_maker
+        self._few = few
+        self._maker: FileMaker | None = None
+        self._new = _Tree(landing.fd, landing.default_mode, self._settle)
         self._kept: _Tree | None = None
         self._kept_root = -1
         self._room = 0
@@ -237,6 +277,20 @@ class _Extraction:
         """What is to be committed, in the order of the archive."""
 
     def run(self, reader: TarReader) -> None:
+        try:
+            self._make_members(reader)
+        except BakthatError:
+            # A file before the damage that could not be made comes first
+            self._settle()
+            raise
+        if reader.trailing_junk:
+            self._notice("bytes that are no part of the archive follow its end; they were ignored", b"")
+        self._settle()
+        self._make_symlinks()
+        self._finish_directories()
+        self._report_bytes()
+
+    def _make_members(self, reader: TarReader) -> None:
         here: bytes | None = None
         directory = -1
         for member in reader:
@@ -245,7 +299,7 @@ class _Extraction:
                 # Most files lie beside the one before, and what was found out for that holds for them
                 parent, _, name = path.rpartition(b"/")
                 if parent == here and name not in _DOTS:
-                    self._file(self._new, directory, name, path, member, reader)
+                    self._file(self._new, directory, parent, name, member, reader)
                     continue
             here = None
             path = self._path(path)
@@ -254,13 +308,14 @@ class _Extraction:
                     raise PayloadDamaged("the tar archive tries to replace the target itself")
                 continue
             self.seen = True
+            self._settle_before(path, member.kind)
             tree = self._new if self._is_wanted(path, member.kind) else self._tree_of_the_kept(path, member)
             if tree is None:
                 continue
             parent, _, name = path.rpartition(b"/")
             if member.kind is _FILE:
                 directory = tree.directory(parent)
-                self._file(tree, directory, name, path, member, reader)
+                self._file(tree, directory, parent, name, member, reader)
                 if self._wanted is None and parent and path == member.name:
                     here = parent
             elif member.kind is _DIRECTORY:
@@ -273,13 +328,10 @@ class _Extraction:
                 self._fifo(tree, tree.directory(parent), name, path, member)
             else:
                 self._skip(path, member)
-        if reader.trailing_junk:
-            self._notice("bytes that are no part of the archive follow its end; they were ignored", b"")
-        self._make_symlinks()
-        self._finish_directories()
-        self._report_bytes()
 
     def close(self) -> None:
+        if self._maker is not None:
+            self._maker.close()
         self._new.close()
         if self._kept is not None:
             self._kept.close()
@@ -356,7 +408,7 @@ class _Extraction:
             return None
         if self._kept is None:
             self._kept_root = self._landing.scratch()
-            self._kept = _Tree(self._kept_root, 0o700)
+            self._kept = _Tree(self._kept_root, 0o700, self._settle)
             space = os.fstatvfs(self._kept_root)
             self._room = space.f_bavail * space.f_frsize // _KEPT_PART
         if member.kind is _FILE:
@@ -366,32 +418,110 @@ class _Extraction:
             self._room -= member.size
         return self._kept
 
+    # With a second process
+
+    def _hand_over(
+        self,
+        tree: _Tree,
+        directory: int,
+        parent: bytes,
+        name: bytes,
+        path: bytes,
+        content: memoryview,
+        attributes: Attributes,
+    ) -> bool:
+        """Have the second process make a small file, if there is one that has time for it."""
+        maker = self._maker
+        if maker is None:
+            if self._start_maker is not None and self._files >= self._few:
+                start, self._start_maker = self._start_maker, None
+                # Two names that this file system takes for one must come in the order of the archive
+                if not _takes_names_for_one(directory):
+                    with contextlib.suppress(OSError):
+                        self._maker = start(self._failed, self._again)
+            return False
+        _, uid, gid, mtime_ns = attributes
+        if tree is not self._new or not (
+            -1 <= uid < _LARGEST_ID and -1 <= gid < _LARGEST_ID and 0 <= mtime_ns < _LARGEST_TIME
+        ):
+            return False
+        return maker.take(parent, directory, name, content, attributes)
+
+    def _settle(self) -> None:
+        """Wait until everything is there that comes earlier in the archive."""
+        if self._maker is not None:
+            self._maker.finish()
+
+    def _settle_before(self, path: bytes, kind: Kind) -> None:
+        """Before something is made at this path: wait for what it may replace, go through, or link to."""
+        if self._maker is None or not self._maker.pending:
+            return
+        above = path
+        while above and kind is not Kind.HARDLINK:
+            if above in self._maker.pending:
+                break
+            above = above.rpartition(b"/")[0]
+        else:
+            if not above:
+                return
+        self._maker.finish()
+
+    def _failed(self, path: bytes, what: int, number: int) -> None:
+        if what == MAKE:
+            self.current = path
+            raise OSError(number, os.strerror(number))
+        self._not_set(path, what, number)
+
+    def _again(self, path: bytes, content: memoryview, attributes: Attributes) -> None:
+        self.current = path
+        parent, _, name = path.rpartition(b"/")
+        self._make_small(self._new, self._new.directory(parent), name, path, content, attributes)
+
     # The kinds of members
 
-    def _file(self, tree: _Tree, parent: int, name: bytes, path: bytes, member: Member, reader: TarReader) -> None:
-        try:
-            fd = os.open(name, _CREATE, 0o600, dir_fd=parent)
-        except FileExistsError:
-            # Not truncated: what is there may have another name, whose content must stay
-            tree.vacate(parent, name, path)
-            fd = os.open(name, _CREATE, 0o600, dir_fd=parent)
+    def _file(self, tree: _Tree, directory: int, parent: bytes, name: bytes, member: Member, reader: TarReader) -> None:
+        path = parent + b"/" + name if parent else name
+        if self._maker is not None and path in self._maker.pending:
+            self._maker.finish()
+        attributes = (*self._permitted(path, member.mode, self._owner(member)), member.mtime_ns)
+        content = member.content
+        if content is not None and member.size < _SMALLEST_HOLE:
+            if not self._hand_over(tree, directory, parent, name, path, content, attributes):
+                self._make_small(tree, directory, name, path, content, attributes)
+            self._count(member.size, tree)
+        else:
+            fd = self._create(tree, directory, name, path)
+            try:
+                if member.extents is None:
+                    self._write_content(fd, member.size, reader, tree)
+                else:
+                    self._write_sparse(fd, member, reader, tree)
+                set_attributes(fd, attributes, self._not_set, path)
+            finally:
+                os.close(fd)
         if tree.symlinks:
             tree.symlinks.pop(path, None)
-        try:
-            content = member.content
-            if content is not None and member.size < _SMALLEST_HOLE:
-                if content:
-                    _write(fd, content, member.size)
-                    self._count(member.size, tree)
-            elif member.extents is None:
-                self._write_content(fd, member.size, reader, tree)
-            else:
-                self._write_sparse(fd, member, reader, tree)
-            self._finish(fd, path, member.mode, self._owner(member), member.mtime_ns)
-        finally:
-            os.close(fd)
         if tree is self._new:
             self._files += 1
+
+    def _create(self, tree: _Tree, directory: int, name: bytes, path: bytes) -> int:
+        try:
+            return os.open(name, CREATE, 0o600, dir_fd=directory)
+        except FileExistsError:
+            # Not truncated: what is there may have another name, whose content must stay
+            tree.vacate(directory, name, path)
+            return os.open(name, CREATE, 0o600, dir_fd=directory)
+
+    def _make_small(
+        self, tree: _Tree, directory: int, name: bytes, path: bytes, content: memoryview, attributes: Attributes
+    ) -> None:
+        fd = self._create(tree, directory, name, path)
+        try:
+            if content:
+                write(fd, content)
+            set_attributes(fd, attributes, self._not_set, path)
+        finally:
+            os.close(fd)
 
     def _write_content(self, fd: int, size: int, reader: TarReader, tree: _Tree) -> None:
         left = size
@@ -405,7 +535,7 @@ class _Extraction:
                 os.lseek(fd, count, os.SEEK_CUR)
                 holes = True
             else:
-                _write(fd, piece, count)
+                write(fd, piece)
             self._count(count, tree)
         if holes:
             os.ftruncate(fd, size)
@@ -418,7 +548,7 @@ class _Extraction:
             while length:
                 piece = reader.read(length)
                 count = len(piece)
-                _write(fd, piece, count)
+                write(fd, piece)
                 length -= count
                 self._count(count, tree)
 
@@ -554,50 +684,47 @@ class _Extraction:
                 fd = tree.directory(path, make=False)
             except FileNotFoundError:
                 continue  # it was only known in case that something in it would be wanted
-            self._finish(fd, path, attributes.mode, (attributes.uid, attributes.gid), attributes.mtime_ns)
+            permitted = self._permitted(path, attributes.mode, (attributes.uid, attributes.gid))
+            set_attributes(fd, (*permitted, attributes.mtime_ns), self._not_set, path)
 
     # Attributes
 
     def _attributes(self, member: Member) -> _Attributes:
         return _Attributes(member.mode, *self._owner(member), member.mtime_ns, member.link)
 
-    def _finish(self, fd: int, path: bytes, mode: int, owner: tuple[int, int], mtime_ns: int) -> None:
-        if owner != self._natural_owner or mode & 0o6000:
-            mode = self._give(path, mode, owner, functools.partial(os.fchown, fd))
-        try:
-            os.fchmod(fd, mode)
-        except OSError as error:
-            self._refused("permissions", path, error)
-        try:
-            os.utime(fd, ns=(mtime_ns, mtime_ns))
-        except (OSError, OverflowError) as error:
-            self._refused("the time", path, error)
-
-    def _finish_by_name(self, parent: int, name: bytes, path: bytes, attributes: _Attributes) -> None:
-        owner = (attributes.uid, attributes.gid)
-        chown = functools.partial(os.chown, name, dir_fd=parent, follow_symlinks=False)
-        mode = self._give(path, attributes.mode, owner, chown)
-        try:
-            if not attributes.link:
-                os.chmod(name, mode, dir_fd=parent)
-            os.utime(name, ns=(attributes.mtime_ns,) * 2, dir_fd=parent, follow_symlinks=False)
-        except (OSError, OverflowError) as error:
-            self._refused("permissions or the time", path, error)
-
-    def _give(self, path: bytes, mode: int, owner: tuple[int, int], chown: Callable[[int, int], object]) -> int:
-        """Give it to its owner, if we are root. The permission bits that are then to be set: set-id bits would be
-        dangerous with the wrong owner."""
+    def _permitted(self, path: bytes, mode: int, owner: tuple[int, int]) -> tuple[int, int, int]:
+        """Permissions and owner to be set. Only root can give a file away, and set-id bits would be dangerous with the
+        wrong owner."""
+        if owner == self._natural_owner and not mode & 0o6000:
+            return mode, KEEP, KEEP
         if self._uid == 0:
-            try:
-                chown(*owner)
-                return mode
-            except (OSError, OverflowError) as error:
-                self._refused("the owner", path, error)
-        elif owner[0] != self._uid:
+            return mode, *owner
+        if owner[0] != self._uid:
             self._notice("it belonged to another user and is now yours; only root can give it back", path)
         if mode & 0o6000:
             self._notice("its set-user-ID and set-group-ID bits were not restored; only root can do that", path)
-        return mode & 0o1777
+        return mode & 0o1777, KEEP, KEEP
+
+    def _not_set(self, path: bytes, what: int, number: int) -> None:
+        self._notice(f"{_ATTRIBUTES[what]} cannot be restored here: {os.strerror(number)}", path)
+
+    def _finish_by_name(self, parent: int, name: bytes, path: bytes, attributes: _Attributes) -> None:
+        mode, uid, gid = self._permitted(path, attributes.mode, (attributes.uid, attributes.gid))
+        if uid != KEEP:
+            try:
+                os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
+            except (OSError, OverflowError) as error:
+                self._not_set(path, OWNER, _number(error))
+                mode &= 0o1777
+        try:
+            if not attributes.link:
+                os.chmod(name, mode, dir_fd=parent)
+        except OSError as error:
+            self._not_set(path, MODE, _number(error))
+        try:
+            os.utime(name, ns=(attributes.mtime_ns,) * 2, dir_fd=parent, follow_symlinks=False)
+        except (OSError, OverflowError) as error:
+            self._not_set(path, TIME, _number(error))
 
     def _owner(self, member: Member) -> tuple[int, int]:
         """Numbers of the user and the group; root, who can give files away, goes by their names, where this system
@@ -612,10 +739,6 @@ class _Extraction:
             owner = self._owners[key] = (_user(member.uname, member.uid), _group(member.gname, member.gid))
         return owner
 
-    def _refused(self, what: str, path: bytes, error: OSError | OverflowError) -> None:
-        why = error.strerror if isinstance(error, OSError) else "the number is too large"
-        self._notice(f"{what} cannot be restored here: {why}", path)
-
     def _notice(self, reason: str, path: bytes) -> None:
         first, count = self._reasons.get(reason, (path, 0))
         if count or len(self._reasons) < _NOTICES_LIMIT:
@@ -627,10 +750,27 @@ class _Extraction:
             self._reported = self._size
 
 
-def _write(fd: int, piece: memoryview, count: int) -> None:
-    written = os.write(fd, piece)
-    while written < count:
-        written += os.write(fd, piece[written:])
+def _takes_names_for_one(directory: int) -> bool:
+    """Whether the file system may have one entry for names that differ in case, or in how Unicode writes them."""
+    for name, twin in ((b".bakthat-case", b".BAKTHAT-CASE"), ("é".encode(), b"e\xcc\x81")):
+        try:
+            os.mkdir(name, 0o700, dir_fd=directory)
+        except OSError:
+            return True
+        try:
+            os.stat(twin, dir_fd=directory, follow_symlinks=False)
+            return True
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return True
+        finally:
+            os.rmdir(name, dir_fd=directory)
+    return False
+
+
+def _number(error: OSError | OverflowError) -> int:
+    return error.errno or 0 if isinstance(error, OSError) else errno.EOVERFLOW
 
 
 def _user(name: bytes, number: int) -> int:

@@ -72,6 +72,7 @@ def open_profile(
     notice: Callable[[str], None] = log_notice,
     progress: Callable[[Progress], None] = ignore,
     events: Events | None = None,
+    second_process: bool = False,
 ) -> Bakthat:
     """The verbs for one profile. Nothing is opened, created or contacted yet.
 
@@ -84,6 +85,7 @@ def open_profile(
     notice: takes lines for a person; by default they are warnings of the logger `bakthat`.
     progress: told how far a verb has come, often.
     events: whose listeners are told; new ones by default.
+    second_process: a restore of many small files may start one, `sys.executable`, that makes part of them.
 
     Raises `ProfileNotFound`, `ConfigInvalid`.
     """
@@ -104,6 +106,7 @@ def open_profile(
         host=host,
         notice=notice,
         progress=progress,
+        second_process=second_process,
     )
     hooks = _hooks(profile) if profile.hooks else None
     return Bakthat(profile, tools, environment=environment, events=events, hooks=hooks)

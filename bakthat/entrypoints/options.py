@@ -49,7 +49,13 @@ class Settings:
 
     def bakthat(self, progress: Callable[[Progress], None] = lambda _: None) -> Bakthat:
         """The verbs for the chosen profile."""
-        return open_profile(self.profile or "default", config=self.open_config(), notice=self.notice, progress=progress)
+        return open_profile(
+            self.profile or "default",
+            config=self.open_config(),
+            notice=self.notice,
+            progress=progress,
+            second_process=True,
+        )
 
 
 def common(command: Callable[..., None]) -> Callable[..., None]:

@@ -86,8 +86,10 @@ def build_tools(
     sleep: Callable[[float], None] = time.sleep,
     notice: Callable[[str], None] = ignore,
     progress: Callable[[Progress], None] = ignore,
+    second_process: bool = False,
 ) -> Tools:
-    """The tools of the verbs for one profile. Whatever is not handed in is built from the profile."""
+    """The tools of the verbs for one profile. Whatever is not handed in is built from the profile. `second_process`: as
+    of `TarPacker`."""
     from bakthat.adapters.gzip import GzipCompressor
     from bakthat.adapters.plain_file import PlainFilePacker
     from bakthat.adapters.source import examine
@@ -99,7 +101,7 @@ def build_tools(
             profile, stores or {}, archives=archives, repo=chosen_repo, clock=clock, notice=notice
         ),
         repo=chosen_repo,
-        tar=TarPacker(),
+        tar=TarPacker(second_process=second_process),
         plain=PlainFilePacker(),
         compressor=GzipCompressor(),
         cipher=cipher if cipher is not None else LateCipher(),
