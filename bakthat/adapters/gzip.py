@@ -95,7 +95,7 @@ class GzipCompressor(Compressor):
     @contextmanager
     def compressing(self, into: BinaryIO) -> Iterator[BinaryIO]:
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="bakthat-deflate")
-        writer = GzipWriter(into, self._engine(), pool, ahead=self._threads + 2)
+        writer = GzipWriter(into, self._engine(), pool, ahead=self._threads + 6)
         try:
             yield cast(BinaryIO, writer)
             writer.finish()
