@@ -25,9 +25,6 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LARGEST = 64 * 1024
-"""Bytes of a file that is worth handing over, at most: what is larger is written as quickly as it is copied."""
-
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _SLOT = 512 * 1024
@@ -36,8 +33,10 @@ _SLOTS = 4
 _FILES = 200
 _DIRECTORIES = 16
 """Descriptors in one message, of which few may be open (`ulimit -n`), and Linux takes 253."""
+_LONGEST_NAME = 255
+"""Bytes: NAME_MAX of limits.h. To make a longer one will fail, in whatever process."""
 _MESSAGE = 128 * 1024
-"""Bytes of the longest message: 200 names of up to 255 bytes (NAME_MAX), and their numbers."""
+"""Bytes that hold the longest message: 200 such names, and the numbers."""
 _READY = b"ready"
 
 MAKE, OWNER, MODE, TIME = range(4)
@@ -183,7 +182,9 @@ class FileMaker:
         attributes: Attributes,
     ) -> bool:
         """Have a file made in a directory, given by its path and a descriptor; False if the process is busy, and the
-        caller had better make it. All numbers must fit into 64 bits."""
+        caller had better make it. `content`: at most 512 KiB. The numbers must fit into 64 bits."""
+        if len(name) > _LONGEST_NAME:
+            return False
         size = len(content)
         batch = self._batch
         if (
@@ -316,8 +317,8 @@ def _serve(control: socket.socket, memory: memoryview) -> None:
     slot = 0
     while True:
         message, directories, flags, _ = socket.recv_fds(control, _MESSAGE, _DIRECTORIES)
-        if not message or flags & socket.MSG_CTRUNC:
-            return
+        if not message or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            return  # the other process is gone, or will do it, since this one could not take all in
         count = array.array("q", message[:8])[0]
         end = 8 + 8 * _FIELDS * count
         failures = _make_all(array.array("q", message[8:end]), message[end:], directories, memory, slot * _SLOT)

@@ -14,7 +14,7 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -386,11 +386,8 @@ class _Extraction:
         return True
 
     def _add_unit(self, path: bytes) -> None:
-        above = path
-        while above:
-            if above in self.units:
-                return
-            above = above.rpartition(b"/")[0]
+        if any(above in self.units for above in _upwards(path)):
+            return
         self._landing.check(path)
         self.units[path] = None
 
@@ -454,17 +451,11 @@ class _Extraction:
 
     def _settle_before(self, path: bytes, kind: Kind) -> None:
         """Before something is made at this path: wait for what it may replace, go through, or link to."""
-        if self._maker is None or not self._maker.pending:
+        maker = self._maker
+        if maker is None or not maker.pending:
             return
-        above = path
-        while above and kind is not Kind.HARDLINK:
-            if above in self._maker.pending:
-                break
-            above = above.rpartition(b"/")[0]
-        else:
-            if not above:
-                return
-        self._maker.finish()
+        if kind is Kind.HARDLINK or any(part in maker.pending for part in _upwards(path)):
+            maker.finish()
 
     def _failed(self, path: bytes, what: int, number: int) -> None:
         if what == MAKE:
@@ -748,6 +739,13 @@ class _Extraction:
         if self._size > self._reported:
             self._on_bytes(self._size - self._reported)
             self._reported = self._size
+
+
+def _upwards(path: bytes) -> Iterator[bytes]:
+    """The path, and every directory above it."""
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
 
 
 def _takes_names_for_one(directory: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import resource
 import signal
 import tempfile
 import time
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakthat.adapters.file_maker import KEEP, LARGEST, MAKE, OWNER, Again, Attributes, Failed, FileMaker
+from bakthat.adapters.file_maker import KEEP, MAKE, OWNER, Again, Attributes, Failed, FileMaker
 from bakthat.adapters.tar import TarPacker
 from bakthat.adapters.tar_extractor import StartMaker, extract_tar
 from bakthat.errors import BakthatError, TargetError
@@ -65,7 +66,7 @@ class Started:
 def small_files(count: int) -> bytes:
     """In directories of seven, of all sizes that are handed over."""
     return b"".join(
-        member(b"tree/%d/file %d" % (number // 7, number), os.urandom(number * 31 % LARGEST), mode=0o600 + number % 8)
+        member(b"tree/%d/file %d" % (number // 7, number), os.urandom(number * 31 % 65_536), mode=0o600 + number % 8)
         for number in range(count)
     )
 
@@ -209,44 +210,31 @@ def test_with_only_it_makes_what_is_asked_for_and_nothing_else(into: Path) -> No
 # What it cannot do
 
 
+def full_disk(failed: Failed, again: Again) -> FileMaker:
+    """For the second process, as near as a test can get: it can write no more than 1,000 bytes to a file."""
+    maker = Counting(failed, again)
+    resource.prlimit(maker.pid, resource.RLIMIT_FSIZE, (1000, 1000))
+    return maker
+
+
 def test_a_full_disk_names_the_file_and_leaves_nothing(into: Path) -> None:
-    done = run_python(
-        """
-        import io, os, resource, sys
-        from pathlib import Path
-        from bakthat.adapters.tar_extractor import extract_tar
-        from bakthat.errors import TargetError
-        from tests.adapters.test_file_maker import Started
-        from tests.fixtures.tar_members import END, member
-        archive = b"".join(member(b"d/%d" % number, b"x" * (100 if number != 77 else 5000)) for number in range(1000))
-        started = Started()
-        def start(failed, again):
-            maker = started(failed, again)
-            resource.prlimit(maker.pid, resource.RLIMIT_FSIZE, (1000, 1000))  # a test's full disk
-            return maker
-        try:
-            extract_tar(io.BytesIO(archive + END), Path(sys.argv[1]), start_maker=start, few=0)
-        except TargetError as error:
-            print(error)
-        print(os.listdir(sys.argv[1]))
-        """,
-        into,
-    )
-    message, left = done.stdout.splitlines()
-    assert message.startswith(f"{into}/d/77: File too large; nothing was restored:"), done.stderr
-    assert left == "[]"
+    archive = b"".join(member(b"d/%d" % number, b"x" * (5000 if number == 77 else 100)) for number in range(1000))
+    with pytest.raises(TargetError, match=r"d/77: File too large; nothing was restored"):
+        extract_tar(io.BytesIO(archive + END), into, start_maker=full_disk, few=0)
+    assert not os.listdir(into)
 
 
 def test_a_file_that_cannot_be_made_is_told_before_damage_that_follows_it(into: Path) -> None:
-    long_name = b"n" * 260  # longer than any file system takes
-    archive = member(b"d/x", b"1") + _with_name(b"d/" + long_name, b"2") + b"\1" * 512
+    archive = member(b"d/small", b"1") + member(b"d/large", b"2" * 5000) + member(b"d/z", b"3") + b"\1" * 512
+    with pytest.raises(TargetError, match="d/large: File too large"):
+        extract_tar(io.BytesIO(archive), into, start_maker=full_disk, few=0)
+
+
+def test_a_name_that_is_too_long_is_told(into: Path) -> None:
+    name = b"d/" + b"n" * 256
+    long_name = member(b"././@LongLink", name + b"\0", kind=b"L") + member(name[:100], b"1")
     with pytest.raises(TargetError, match="name too long"):
-        extract_tar(io.BytesIO(archive), into, start_maker=Started(), few=1)
-
-
-def _with_name(path: bytes, content: bytes) -> bytes:
-    """A member of GNU tar's, whose name comes before it."""
-    return member(b"././@LongLink", path + b"\0", kind=b"L") + member(path[:100], content)
+        extract_tar(io.BytesIO(small_files(10) + long_name + END), into, start_maker=Started(), few=0)
 
 
 def test_what_the_system_refuses_comes_as_a_notice() -> None:
