@@ -225,7 +225,8 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(into: Path) -> None:
 
 
 def test_a_file_that_cannot_be_made_is_told_before_damage_that_follows_it(into: Path) -> None:
-    archive = member(b"d/small", b"1") + member(b"d/large", b"2" * 5000) + member(b"d/z", b"3") + b"\1" * 512
+    small = b"".join(member(b"d/%d" % number, b"1") for number in range(5))
+    archive = small + member(b"d/large", b"2" * 5000) + member(b"d/z", b"3") + b"\1" * 512
     with pytest.raises(TargetError, match="d/large: File too large"):
         extract_tar(io.BytesIO(archive), into, start_maker=full_disk, few=0)
 
