@@ -155,6 +155,14 @@ def test_members_come_out_as_without_it_also_if_it_is_killed(members: list[bytes
     assert outcome(archive, Started(kill_at=kill_at)) == outcome(archive, None)
 
 
+def test_a_large_file_replaces_a_small_one_that_was_handed_over(into: Path) -> None:
+    small = b"".join(member(b"d/%d" % number, b"1") for number in range(5))
+    started = Started()
+    extract_tar(io.BytesIO(small + member(b"d/4", b"2" * 70_000) + END), into, start_maker=started, few=0)
+    assert (into / "d" / "4").stat().st_size == 70_000
+    assert started.taken
+
+
 def test_thousands_of_files_come_out_as_without_it() -> None:
     archive = small_files(2500) + END
     started = Started()
