@@ -84,7 +84,7 @@ def s3_owner(profile: Profile) -> Owner:
     if not bucket:
         raise ConfigInvalid(
             f"profile {profile.name!r} names no s3_bucket; "
-            "run `bakthat configure`, or back up to a folder with -d local"
+            "run `bakthat configure`, or use the local folder: -d local"
         )
     return Owner(
         backend="s3",
