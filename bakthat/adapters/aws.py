@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, overload
 
 import botocore.config
 import botocore.loaders
 import botocore.session
 import urllib3.exceptions
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    DataNotFoundError,
+    ReadTimeoutError,
+)
 from botocore.parsers import ResponseParserError
 
 from bakthat.domain.profile import Profile, endpoint_host
@@ -145,8 +152,43 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
 
 @functools.cache
 def _loader(data_path: str | None) -> botocore.loaders.Loader:
-    """Reads the services' descriptions, and keeps them: a second client takes 5 ms instead of 60."""
-    return botocore.loaders.create_loader(data_path)
+    """Reads the services' descriptions, and keeps them: a second client takes 5 ms instead of 45."""
+    paths = [os.path.expanduser(os.path.expandvars(path)) for path in (data_path or "").split(os.pathsep) if path]
+    return Loader(extra_search_paths=paths)
+
+
+class Loader(botocore.loaders.Loader):
+    """botocore's loader, which looks through the folders of all 400 services to know that there is one of them. This
+    one looks for that one: 16 ms less, of the 300 that a small backup takes."""
+
+    def list_available_services(self, type_name: str) -> Sequence[str]:  # type: ignore[override] # not only a list
+        """All services of which there is a description of this type (`service-2`, …), sorted."""
+        return _Services(self, type_name)
+
+
+class _Services(Sequence[str]):
+    def __init__(self, loader: Loader, type_name: str) -> None:
+        self._loader = loader
+        self._type_name = type_name
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return bool(self._loader.list_api_versions(str(name), self._type_name))
+        except DataNotFoundError:
+            return False
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        return self._all()[place]
+
+    def _all(self) -> list[str]:
+        return list(botocore.loaders.Loader.list_available_services(self._loader, self._type_name))
 
 
 class Patience:

@@ -83,8 +83,7 @@ def s3_owner(profile: Profile) -> Owner:
     bucket = profile.s3_bucket
     if not bucket:
         raise ConfigInvalid(
-            f"profile {profile.name!r} names no s3_bucket; "
-            "run `bakthat configure`, or use the local folder: -d local"
+            f"profile {profile.name!r} names no s3_bucket; run `bakthat configure`, or use the local folder: -d local"
         )
     return Owner(
         backend="s3",
