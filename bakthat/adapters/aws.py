@@ -7,9 +7,9 @@ import math
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, overload
+from typing import Any
 
 import botocore.config
 import botocore.loaders
@@ -161,12 +161,12 @@ class Loader(botocore.loaders.Loader):
     """botocore's loader, which looks through the folders of all 400 services to know that there is one of them. This
     one looks for that one: 16 ms less, of the 300 that a small backup takes."""
 
-    def list_available_services(self, type_name: str) -> Sequence[str]:  # type: ignore[override] # not only a list
+    def list_available_services(self, type_name: str) -> Collection[str]:  # type: ignore[override] # not a list
         """All services of which there is a description of this type (`service-2`, …), sorted."""
         return _Services(self, type_name)
 
 
-class _Services(Sequence[str]):
+class _Services(Collection[str]):
     def __init__(self, loader: Loader, type_name: str) -> None:
         self._loader = loader
         self._type_name = type_name
@@ -177,18 +177,11 @@ class _Services(Sequence[str]):
         except DataNotFoundError:
             return False
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(botocore.loaders.Loader.list_available_services(self._loader, self._type_name))
+
     def __len__(self) -> int:
-        return len(self._all())
-
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[str]: ...
-    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
-        return self._all()[place]
-
-    def _all(self) -> list[str]:
-        return list(botocore.loaders.Loader.list_available_services(self._loader, self._type_name))
+        return sum(1 for _ in self)
 
 
 class Patience:

@@ -1,4 +1,5 @@
-"""`FileMaker`: a second process that makes small files while the first reads the archive on.
+"""`FileMaker`: a second process that makes small files while the first reads the archive on; and `make_file`, which
+both of them do.
 
 Making a file is five system calls of some microseconds. Threads cannot share them out: passing Python's lock at each
 call costs more than it brings (docs/decisions/0019). A process has a lock of its own. It is handed descriptors of
@@ -7,7 +8,7 @@ memory that both share.
 
 Nothing depends on it: what it does not take, or had taken when it was killed, is made by whoever asked.
 
-The second process runs this very file, by its path, and imports nothing but Python's own library.
+The second process runs this very file, by its path, so that it may import nothing but Python's own library.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+"""How a new file is opened: never one that is there, nor through a link."""
 
 _SLOT = 512 * 1024
 """Bytes of contents in one message."""
@@ -33,14 +35,17 @@ _SLOTS = 4
 _FILES = 200
 _DIRECTORIES = 16
 """Descriptors in one message, of which few may be open (`ulimit -n`), and Linux takes 253."""
+_LEAST_LIMIT = 256
+"""With fewer descriptors than that, whoever extracts needs them all."""
 _LONGEST_NAME = 255
 """Bytes: NAME_MAX of limits.h. To make a longer one will fail, in whatever process."""
 _MESSAGE = 128 * 1024
 """Bytes that hold the longest message: 200 such names, and the numbers."""
 _READY = b"ready"
 
-MAKE, OWNER, MODE, TIME = range(4)
-"""What failed. After `MAKE` the file may be there or not, and its content is not right."""
+MAKE, OWNER, SET_ID, MODE, TIME = range(5)
+"""What failed. After `MAKE` the file may be there or not, and its content is not right. `SET_ID`: with a wrong owner,
+the set-user-ID and set-group-ID bits would be dangerous, so they were left out."""
 
 KEEP = -1
 """Instead of an owner's number: leave it as it is."""
@@ -59,6 +64,25 @@ _FIELDS = 7
 """What a message says of each file in numbers: which of the directories, bytes, length of the name, attributes."""
 
 
+def make_file(
+    directory: int,
+    name: bytes,
+    content: memoryview,
+    attributes: Attributes,
+    failed: Callable[[T, int, int], object],
+    which: T,
+) -> None:
+    """Make a file with its content and its attributes. `failed(which, what, errno)` is told of attributes that could
+    not be set. Raises FileExistsError, with nothing done, where the name is taken; OSError."""
+    fd = os.open(name, CREATE, 0o600, dir_fd=directory)
+    try:
+        if content:
+            write(fd, content)
+        set_attributes(fd, attributes, failed, which)
+    finally:
+        os.close(fd)
+
+
 def write(fd: int, content: memoryview) -> None:
     """All of it, at the current position."""
     size = len(content)
@@ -68,35 +92,37 @@ def write(fd: int, content: memoryview) -> None:
 
 
 def set_attributes(fd: int, attributes: Attributes, failed: Callable[[T, int, int], object], which: T) -> None:
-    """Give them to an open file. `failed(which, what, errno)` is told what could not be done; without the right owner,
-    set-id bits would be dangerous, and are left out."""
+    """Give them to an open file. `failed(which, what, errno)` is told what could not be done."""
     mode, uid, gid, mtime_ns = attributes
     if uid != KEEP:
         try:
             os.fchown(fd, uid, gid)
-        except OSError as error:
-            failed(which, OWNER, error.errno or 0)
-            mode &= 0o1777
-        except OverflowError:
-            failed(which, OWNER, errno.EOVERFLOW)
+        except (OSError, OverflowError) as error:
+            failed(which, OWNER, number_of(error))
+            if mode & 0o6000:
+                failed(which, SET_ID, 0)
             mode &= 0o1777
     try:
         os.fchmod(fd, mode)
     except OSError as error:
-        failed(which, MODE, error.errno or 0)
+        failed(which, MODE, number_of(error))
     try:
         os.utime(fd, ns=(mtime_ns, mtime_ns))
-    except OSError as error:
-        failed(which, TIME, error.errno or 0)
-    except OverflowError:
-        failed(which, TIME, errno.EOVERFLOW)
+    except (OSError, OverflowError) as error:
+        failed(which, TIME, number_of(error))
+
+
+def number_of(error: OSError | OverflowError) -> int:
+    """The errno: EOVERFLOW where Python has refused a number before the system could."""
+    return error.errno or 0 if isinstance(error, OSError) else errno.EOVERFLOW
 
 
 class _Batch:
-    """Files of one message. `base`: where their contents begin in the shared memory, `filled`: where the next one goes.
-    `directories`: descriptors, which are ours until they are sent; `here`: the path of the last one."""
+    """Files of one message. `base`: where their contents begin in the shared memory; `places`: where each of them does;
+    `filled`: where the next one goes. `directories`: descriptors, which are ours until they are sent; `here`: the path
+    of the last one."""
 
-    __slots__ = ("base", "directories", "filled", "here", "names", "numbers", "paths")
+    __slots__ = ("base", "directories", "filled", "here", "names", "numbers", "paths", "places")
 
     def __init__(self, base: int) -> None:
         self.base = self.filled = base
@@ -104,6 +130,7 @@ class _Batch:
         self.here: bytes | None = None
         self.names: list[bytes] = []
         self.paths: list[bytes] = []
+        self.places: list[int] = []
         self.numbers = array.array("q")
 
 
@@ -126,10 +153,14 @@ class FileMaker:
         *,
         python: str = sys.executable,
     ) -> None:
+        import resource
         import subprocess
 
         if not (python and os.path.isfile(__file__) and hasattr(os, "memfd_create")):
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY and soft < _LEAST_LIMIT:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         self.pending: set[bytes] = set()
         self._failed = failed
         self._again = again
@@ -143,23 +174,21 @@ class FileMaker:
             self._map = mmap.mmap(memory, _SLOTS * _SLOT)
             self._memory = memoryview(self._map)
             self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                try:
-                    self._process = subprocess.Popen(
-                        [python, "-I", "-S", os.path.abspath(__file__), str(theirs.fileno()), str(memory)],
-                        pass_fds=(theirs.fileno(), memory),
-                        stdin=subprocess.DEVNULL,
-                        stdout=subprocess.DEVNULL,
-                        stderr=subprocess.DEVNULL,
-                        cwd="/",
-                        # None of the secrets in ours
-                        env={name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
-                        # Out of reach of a terminal's Ctrl-C, which is for whoever started it
-                        process_group=0,
-                    )
-                except BaseException:
-                    self._control.close()
-                    raise
+            with theirs, contextlib.ExitStack() as undone:
+                undone.enter_context(self._control)
+                self._process = subprocess.Popen(
+                    [python, "-I", "-S", os.path.abspath(__file__), str(theirs.fileno()), str(memory)],
+                    pass_fds=(theirs.fileno(), memory),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    # None of the secrets in ours
+                    env={name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
+                    # Out of reach of a terminal's Ctrl-C, which is for whoever started it
+                    process_group=0,
+                )
+                undone.pop_all()
         finally:
             os.close(memory)
 
@@ -206,6 +235,7 @@ class FileMaker:
         batch.filled = at + size
         self._memory[at : at + size] = content
         batch.numbers.extend((len(batch.directories) - 1, size, len(name), *attributes))
+        batch.places.append(at)
         batch.names.append(name)
         path = where + b"/" + name if where else name
         batch.paths.append(path)
@@ -283,17 +313,14 @@ class FileMaker:
         words = array.array("q", answer)
         for index, what, number in zip(words[1::3], words[2::3], words[3::3], strict=True):
             if what == MAKE and number == errno.EEXIST:
-                self._make_again(batch, index)
+                self._make_here(batch, index)
             else:
                 self._failed(batch.paths[index], what, number)
 
-    def _make_again(self, batch: _Batch, *indexes: int) -> None:
-        at = batch.base
-        for index, path in enumerate(batch.paths):
-            _, size, _, mode, uid, gid, mtime_ns = batch.numbers[index * _FIELDS : (index + 1) * _FIELDS]
-            if index in indexes:
-                self._again(path, self._memory[at : at + size], (mode, uid, gid, mtime_ns))
-            at += size
+    def _make_here(self, batch: _Batch, index: int) -> None:
+        _, size, _, mode, uid, gid, mtime_ns = batch.numbers[index * _FIELDS : (index + 1) * _FIELDS]
+        at = batch.places[index]
+        self._again(batch.paths[index], self._memory[at : at + size], (mode, uid, gid, mtime_ns))
 
     def _ended(self) -> None:
         """It was killed, or did not start. It takes nothing any more, and what it had taken is made here."""
@@ -303,7 +330,8 @@ class FileMaker:
         while self._under_way:
             batch = self._under_way.popleft()
             self.pending.difference_update(batch.paths)
-            self._make_again(batch, *range(len(batch.paths)))
+            for index in range(len(batch.paths)):
+                self._make_here(batch, index)
 
 
 def _close(fds: list[int]) -> None:
@@ -344,13 +372,7 @@ def _make_all(
         content = memory[at : at + size]
         at += size
         try:
-            fd = os.open(name, CREATE, 0o600, dir_fd=directories[which])
-            try:
-                if size:
-                    write(fd, content)
-                set_attributes(fd, (mode, uid, gid, mtime_ns), failed, index)
-            finally:
-                os.close(fd)
+            make_file(directories[which], name, content, (mode, uid, gid, mtime_ns), failed, index)
         except OSError as error:
             failed(index, MAKE, error.errno or 0)
     return failures

@@ -28,11 +28,14 @@ from bakthat.adapters.file_maker import (
     MAKE,
     MODE,
     OWNER,
+    SET_ID,
     TIME,
     Again,
     Attributes,
     Failed,
     FileMaker,
+    make_file,
+    number_of,
     set_attributes,
     write,
 )
@@ -499,20 +502,18 @@ class _Extraction:
         try:
             return os.open(name, CREATE, 0o600, dir_fd=directory)
         except FileExistsError:
-            # Not truncated: what is there may have another name, whose content must stay
-            tree.vacate(directory, name, path)
+            tree.vacate(directory, name, path)  # as `_make_small` does
             return os.open(name, CREATE, 0o600, dir_fd=directory)
 
     def _make_small(
         self, tree: _Tree, directory: int, name: bytes, path: bytes, content: memoryview, attributes: Attributes
     ) -> None:
-        fd = self._create(tree, directory, name, path)
         try:
-            if content:
-                write(fd, content)
-            set_attributes(fd, attributes, self._not_set, path)
-        finally:
-            os.close(fd)
+            make_file(directory, name, content, attributes, self._not_set, path)
+        except FileExistsError:
+            # Not truncated: what is there may have another name, whose content must stay
+            tree.vacate(directory, name, path)
+            make_file(directory, name, content, attributes, self._not_set, path)
 
     def _write_content(self, fd: int, size: int, reader: TarReader, tree: _Tree) -> None:
         left = size
@@ -693,11 +694,15 @@ class _Extraction:
         if owner[0] != self._uid:
             self._notice("it belonged to another user and is now yours; only root can give it back", path)
         if mode & 0o6000:
-            self._notice("its set-user-ID and set-group-ID bits were not restored; only root can do that", path)
+            self._not_set(path, SET_ID, 0)
         return mode & 0o1777, KEEP, KEEP
 
     def _not_set(self, path: bytes, what: int, number: int) -> None:
-        self._notice(f"{_ATTRIBUTES[what]} cannot be restored here: {os.strerror(number)}", path)
+        if what == SET_ID:
+            self._notice("its set-user-ID and set-group-ID bits were not restored; only root can do that", path)
+            return
+        why = "the number is too large" if number == errno.EOVERFLOW else os.strerror(number)
+        self._notice(f"{_ATTRIBUTES[what]} cannot be restored here: {why}", path)
 
     def _finish_by_name(self, parent: int, name: bytes, path: bytes, attributes: _Attributes) -> None:
         mode, uid, gid = self._permitted(path, attributes.mode, (attributes.uid, attributes.gid))
@@ -705,17 +710,19 @@ class _Extraction:
             try:
                 os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
             except (OSError, OverflowError) as error:
-                self._not_set(path, OWNER, _number(error))
+                self._not_set(path, OWNER, number_of(error))
+                if mode & 0o6000:
+                    self._not_set(path, SET_ID, 0)
                 mode &= 0o1777
         try:
             if not attributes.link:
                 os.chmod(name, mode, dir_fd=parent)
         except OSError as error:
-            self._not_set(path, MODE, _number(error))
+            self._not_set(path, MODE, number_of(error))
         try:
             os.utime(name, ns=(attributes.mtime_ns,) * 2, dir_fd=parent, follow_symlinks=False)
         except (OSError, OverflowError) as error:
-            self._not_set(path, TIME, _number(error))
+            self._not_set(path, TIME, number_of(error))
 
     def _owner(self, member: Member) -> tuple[int, int]:
         """Numbers of the user and the group; root, who can give files away, goes by their names, where this system
@@ -765,10 +772,6 @@ def _takes_names_for_one(directory: int) -> bool:
         finally:
             os.rmdir(name, dir_fd=directory)
     return False
-
-
-def _number(error: OSError | OverflowError) -> int:
-    return error.errno or 0 if isinstance(error, OSError) else errno.EOVERFLOW
 
 
 def _user(name: bytes, number: int) -> int:

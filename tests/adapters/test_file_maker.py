@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakthat.adapters.file_maker import KEEP, MAKE, OWNER, Again, Attributes, Failed, FileMaker
+from bakthat.adapters.file_maker import KEEP, MAKE, OWNER, SET_ID, Again, Attributes, Failed, FileMaker
 from bakthat.adapters.tar import TarPacker
 from bakthat.adapters.tar_extractor import StartMaker, extract_tar
 from bakthat.errors import BakthatError, TargetError
 from tests.fixtures.children import run_python
 from tests.fixtures.open_directory import open_directory
-from tests.fixtures.tar_members import END, member
+from tests.fixtures.tar_members import END, member, pax
 from tests.fixtures.tree_snapshot import Entry, snapshot
 
 PLAIN: Attributes = (0o640, KEEP, KEEP, 1_700_000_000_123_456_789)
@@ -300,7 +300,39 @@ def test_without_the_right_owner_there_are_no_set_id_bits() -> None:
             from bakthat.adapters.file_maker import set_attributes
             """,
         )
-    assert done.stdout == f"[(b'f', {OWNER}, {errno.EPERM})] 0o100755\n", done.stderr
+    told = [(b"f", OWNER, errno.EPERM), (b"f", SET_ID, 0)]
+    assert done.stdout == f"{told} 0o100755\n", done.stderr
+
+
+def test_an_owner_that_no_system_has_comes_as_a_notice_and_costs_the_set_id_bits(into: Path) -> None:
+    archive = pax((b"uid", b"%d" % 2**40)) + member(b"d/f", b"1", mode=0o4755)
+    report = extract_tar(io.BytesIO(archive + END), into)
+    told = [notice.reason for notice in report.notices]
+    assert told[0].startswith(("the owner cannot be restored here: the number is too large", "it belonged to another"))
+    assert told[1:] == ["its set-user-ID and set-group-ID bits were not restored; only root can do that"]
+    assert (into / "d" / "f").stat().st_mode & 0o7777 == 0o755
+
+
+def test_where_descriptors_are_few_the_files_are_made_without(into: Path) -> None:
+    done = run_python(
+        """
+        import io, resource, sys
+        from pathlib import Path
+        from bakthat.adapters.tar_extractor import extract_tar
+        from tests.adapters.test_file_maker import Started
+        from tests.fixtures.tar_members import END, member
+        archive = b"".join(member(b"wide/%d/f" % (number % 150), b"x%d" % number) for number in range(3000))
+        started = Started()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+        print(extract_tar(io.BytesIO(archive + END), Path(sys.argv[1]), start_maker=started, few=0).files)
+        print(started.makers)
+        """,
+        into,
+    )
+    assert (done.stdout, done.stderr) == ("3000\n[]\n", "")
+    assert sorted(int((into / "wide" / str(number) / "f").read_text()[1:]) for number in range(150)) == [
+        *range(2850, 3000)
+    ]
 
 
 # The process
@@ -353,6 +385,24 @@ def test_more_directories_than_one_message_holds(tmp_path: Path) -> None:
     assert [(tmp_path / str(number) / "f").read_text() for number in range(300)] == [
         str(number) for number in range(300)
     ]
+
+
+def test_a_directory_of_which_there_can_be_no_descriptor_is_left_to_whoever_asked() -> None:
+    done = run_python(
+        """
+        import os, resource
+        from tests.adapters.test_file_maker import PLAIN, Counting, refuse
+        here = os.open("/", os.O_RDONLY)
+        maker = Counting(refuse, refuse)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        print(maker.take(b"", here, b"f", memoryview(b"1"), PLAIN), maker.pending)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        maker.finish()
+        maker.close()
+        """
+    )
+    assert (done.stdout, done.stderr) == ("False set()\n", "")
 
 
 def test_closing_ends_the_process_and_closes_every_descriptor(here: int) -> None:
