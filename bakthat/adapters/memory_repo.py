@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import evolve
 
 from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.name_claim import KEPT, NameClaim
 from bakthat.domain.objects import ArchiveId, RetrievalJob
 from bakthat.domain.query import Query, newest_first
 from bakthat.errors import BackupNotFound, DuplicateBackup
@@ -24,6 +25,7 @@ class MemoryRepo(MetadataRepo):
         self._backups: list[Backup] = []
         self._archive_ids: dict[str, ArchiveId] = {}
         self._jobs: dict[str, RetrievalJob] = {}
+        self._claims: dict[str, NameClaim] = {}
         for backup in backups:
             self.add(backup)
 
@@ -61,6 +63,15 @@ class MemoryRepo(MetadataRepo):
         with self._lock:
             backups = list(self._backups)
         return iter(sorted(filter(query.matches, backups), key=newest_first, reverse=True))
+
+    def claim_name(self, claim: NameClaim) -> bool:
+        with self._lock:
+            oldest = claim.claimed_at - KEPT
+            self._claims = {name: kept for name, kept in self._claims.items() if kept.claimed_at >= oldest}
+            if claim.stored_filename in self._claims or not super().claim_name(claim):
+                return False
+            self._claims[claim.stored_filename] = claim
+            return True
 
     def archive_ids(self) -> Mapping[str, ArchiveId]:
         with self._lock:

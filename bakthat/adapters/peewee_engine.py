@@ -75,6 +75,13 @@ RETRIEVALS = (
 )
 """What 1.0 knows of a row of `jobs` and 2013's columns have no room for; made with the first such job."""
 
+CLAIMS = (
+    'CREATE TABLE "claims" ("id" INTEGER NOT NULL PRIMARY KEY, "stored_filename" TEXT NOT NULL, "host" TEXT NOT NULL,'
+    ' "pid" INTEGER NOT NULL, "claimed" INTEGER NOT NULL)',
+    'CREATE UNIQUE INDEX "claims_stored_filename" ON "claims" ("stored_filename")',
+)
+"""The names that backups have reserved (`NameClaim`). Made with the first claim: 2013 had no such table."""
+
 
 class Engine(ABC):
     """Opens the database for one call, and tells its errors in a user's words.

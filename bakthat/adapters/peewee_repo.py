@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from bakthat.adapters.peewee_engine import RETRIEVALS, Database, Engine, SqliteFile
+from bakthat.adapters.peewee_engine import CLAIMS, RETRIEVALS, Database, Engine, SqliteFile
 from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup, from_epoch
+from bakthat.domain.name_claim import KEPT, NameClaim
 from bakthat.domain.objects import ArchiveId, JobId, RetrievalJob, Tier
 from bakthat.domain.query import Query, newest_first
 from bakthat.errors import BackupNotFound, ConfigInvalid, DuplicateBackup, InvalidName
@@ -151,6 +152,23 @@ class PeeweeRepo(MetadataRepo):
         if not query.deleted:
             conditions.append("COALESCE(is_deleted, 0) = 0")
         return conditions, values
+
+    # claims of names
+
+    def claim_name(self, claim: NameClaim) -> bool:
+        name, now = claim.stored_filename, int(claim.claimed_at.timestamp())
+        _check_storable(name)
+        with self._engine.writing() as database:
+            if not self._engine.has_table(database, "claims"):
+                self._engine.create(database, CLAIMS)
+            _execute(database, "DELETE FROM claims WHERE claimed < ?", now - int(KEPT.total_seconds()))
+            for table in ("claims", "backups"):
+                statement = f"SELECT id FROM {table} WHERE stored_filename = ? LIMIT 1"  # noqa: S608 - constants
+                if _execute(database, statement, name).fetchone() is not None:
+                    return False
+            statement = "INSERT INTO claims (stored_filename, host, pid, claimed) VALUES (?, ?, ?, ?)"
+            _execute(database, statement, name, claim.host, claim.pid, now)
+            return True
 
     # the archive inventory
 

@@ -5,6 +5,7 @@ Adapters are imported when they are first built, so that `show` pays neither for
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -108,6 +109,7 @@ def build_tools(
         examine=examine,
         clock=clock,
         host=host,
+        pid=os.getpid,
         tool=f"bakthat {__version__}",
         sleep=sleep,
         notice=notice,

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.name_claim import NameClaim
 from bakthat.domain.objects import ArchiveId, RetrievalJob
 from bakthat.domain.query import Query
 from bakthat.errors import DuplicateBackup
@@ -45,6 +46,17 @@ class MetadataRepo(ABC):
                     other.same_backup_as(backup) and other.last_updated > backup.last_updated for other in known
                 ):
                     self.replace(backup)
+
+    def claim_name(self, claim: NameClaim) -> bool:
+        """Reserve a stored filename for a backup that is about to be stored. True if the name is the caller's now;
+        False if a backup of this name is recorded, deleted or not, in whatever store, or if somebody has claimed it.
+        Of several callers at once, in whatever process, exactly one gets it.
+
+        A claim is no backup: `find` never returns it. Claims older than `KEPT` may be forgotten. This default only
+        looks at the recorded backups, which is enough for a repository that one process uses for one backup at a
+        time.
+        """
+        return not any(True for _ in self.find(Query(stored_filename=claim.stored_filename, deleted=True)))
 
     @abstractmethod
     def archive_ids(self) -> Mapping[str, ArchiveId]:

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bakthat.domain.backup import Backup, Owner
+from bakthat.domain.name_claim import KEPT, NameClaim
 from bakthat.domain.objects import ArchiveId, JobId, RetrievalJob, Tier
 from bakthat.domain.query import Query, newest_first
 from bakthat.errors import BackupNotFound, DuplicateBackup
@@ -101,6 +102,13 @@ def _at_once(*calls: Callable[[], object]) -> None:
     with ThreadPoolExecutor(len(calls)) as threads:
         for done in [threads.submit(run, call) for call in calls]:
             done.result()
+
+
+def a_claim(
+    stored_filename: str = "one.tgz", *, host: str = "host", pid: int = 1, claimed_at: datetime = WHEN
+) -> NameClaim:
+    """A claim of a name."""
+    return NameClaim(stored_filename=stored_filename, host=host, pid=pid, claimed_at=claimed_at)
 
 
 class MetadataRepoContract:
@@ -350,6 +358,38 @@ class MetadataRepoContract:
     @pytest.fixture
     def known(self) -> list[Backup]:
         return []
+
+    # claims of names
+
+    def test_a_name_is_claimed_once(self, repo: MetadataRepo) -> None:
+        assert repo.claim_name(a_claim())
+        assert not repo.claim_name(a_claim(host="another", pid=2))
+        assert repo.claim_name(a_claim("two.tgz"))
+
+    def test_the_name_of_a_recorded_backup_cannot_be_claimed(self, repo: MetadataRepo) -> None:
+        repo.add(a_backup(filename="one", backend="local").deleted(WHEN))
+        assert not repo.claim_name(a_claim(a_backup(filename="one").stored_filename))
+
+    def test_a_claim_is_no_backup_and_does_not_stop_its_record(self, repo: MetadataRepo) -> None:
+        backup = a_backup()
+        assert repo.claim_name(a_claim(backup.stored_filename))
+        assert self.everything(repo) == []
+        repo.add(backup)
+        assert self.everything(repo) == [backup]
+
+    def test_a_claim_is_kept_as_long_as_an_upload_may_take(self, repo: MetadataRepo) -> None:
+        repo.claim_name(a_claim())
+        assert not repo.claim_name(a_claim(claimed_at=WHEN + KEPT))
+
+    def test_of_many_that_claim_a_name_at_once_exactly_one_gets_it(self, repo: MetadataRepo) -> None:
+        won: list[int] = []
+
+        def claim(pid: int) -> None:
+            if repo.claim_name(a_claim(pid=pid)):
+                won.append(pid)
+
+        _at_once(*[lambda pid=pid: claim(pid) for pid in range(self.threads)])
+        assert len(won) == 1
 
     # the archive inventory
 

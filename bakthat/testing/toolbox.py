@@ -54,6 +54,7 @@ class Toolbox:
     clock: SteppedClock = field(factory=SteppedClock)
     cipher: Cipher | None = None
     host: str = "host"
+    pid: int = 1
     notices: list[str] = field(factory=list)
     progress: list[Progress] = field(factory=list)
 
@@ -98,6 +99,7 @@ class Toolbox:
             examine=examine,
             clock=self.clock,
             host=lambda: self.host,
+            pid=lambda: self.pid,
             tool="bakthat test",
             sleep=lambda seconds: self.clock.forward(seconds=seconds),
             notice=self.notices.append,

@@ -12,11 +12,12 @@ from attrs import evolve, field, frozen
 
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.catalog import CatalogEntry
+from bakthat.domain.name_claim import NameClaim
 from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport, SourceKind
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.stored_name import StoredName, check_series, series_of
-from bakthat.errors import BakthatError, DuplicateBackup, ObjectExists, SourceError, StoreError
+from bakthat.errors import BakthatError, DatabaseError, DuplicateBackup, ObjectExists, SourceError, StoreError
 from bakthat.usecases.destination import Destination
 from bakthat.usecases.payload import Shape, shape_for, writing
 from bakthat.usecases.pipe import flowing
@@ -62,13 +63,13 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
         series=series, when=whole_seconds(tools.clock()), suffix=shape.suffix, encrypted=bool(request.keys)
     )
     last = name.when + timedelta(seconds=_SECONDS_TRIED)
+    claims = _Claims(tools)
     while name.when < last:
-        if not _known(str(name), tools):
+        if claims.claim(str(name)):
             try:
                 made = _store(request, name, kind, shape, base_name, destination, tools)
             except (ObjectExists, DuplicateBackup):
-                # Another process was faster in the same second. A store whose conditional writes are not atomic may
-                # let both pass; then it is the database that tells.
+                # Another machine, which does not share this database, was faster in the same second.
                 pass
             else:
                 return made
@@ -104,9 +105,29 @@ def _most_bytes(source: Path, kind: SourceKind) -> int | None:
         return None  # it has just vanished, which the packer will tell
 
 
-def _known(stored_filename: str, tools: Tools) -> bool:
-    """Whether a backup has this name, in whatever destination: several may keep their catalog in one bucket."""
-    return any(True for _ in tools.repo.find(Query(stored_filename=stored_filename, deleted=True)))
+class _Claims:
+    """Claims names in the database, so that two backups of one second have different names before either is stored.
+
+    A database that cannot be used stops no backup: then only the store can refuse a name that is taken, as for
+    machines without a common database.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._usable = True
+
+    def claim(self, stored_filename: str) -> bool:
+        """Whether the name is free, in whatever destination: several may keep their catalog in one bucket."""
+        tools = self._tools
+        if not self._usable:
+            return True
+        claim = NameClaim(stored_filename=stored_filename, host=tools.host(), pid=tools.pid(), claimed_at=tools.clock())
+        try:
+            return tools.repo.claim_name(claim)
+        except DatabaseError as error:
+            self._usable = False
+            tools.notice(f"{error}; the backup goes on without the database")
+            return True
 
 
 def _store(

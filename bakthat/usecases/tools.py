@@ -25,7 +25,7 @@ class Tools:
 
     destination: the destination of a name; raises `UnknownDestination` or another `ConfigError`.
     tar, plain: packers of a tree and of a single file as it is. examine: what lies at a path (`SourceError`).
-    clock: aware UTC. host: this machine's name. tool: name and version, recorded with each backup.
+    clock: aware UTC. host: this machine's name. pid: this process. tool: name and version, recorded with each backup.
     sleep: waits for so many seconds. notice: takes one line for a person. progress: takes how far a verb has come,
     often.
     """
@@ -39,6 +39,7 @@ class Tools:
     examine: Callable[[Path], SourceKind]
     clock: Callable[[], datetime]
     host: Callable[[], str]
+    pid: Callable[[], int]
     tool: str
     sleep: Callable[[float], None]
     notice: Callable[[str], None] = _silent
