@@ -42,6 +42,8 @@ may be missing from it although it is there."""
 class ArchiveDestination(Destination):
     """`catalog`: the store for catalog entries and the copy of the inventory, None if the profile has none."""
 
+    lists_at_once = False
+
     def __init__(
         self,
         owner: Owner,
@@ -103,8 +105,11 @@ class ArchiveDestination(Destination):
     def days_still_billed(self, backup: Backup, now: datetime) -> int:
         return max(0, self._archives.minimum_days - (now - backup.when).days)
 
-    def found(self) -> Iterator[Found]:
+    def found(self, prefix: str = "") -> Iterator[Found]:
         """From the bucket, if it knows anything; else from the vault's own list, which takes hours."""
+        return (found for found in self._found() if found.stored_filename.startswith(prefix))
+
+    def _found(self) -> Iterator[Found]:
         if self.catalog is not None:
             entries = {
                 name: info.modified
@@ -221,6 +226,7 @@ class ArchiveDestination(Destination):
                     stored_filename=record.stored_filename,
                     size=info.size,
                     modified=info.created,
+                    stored_at=info.created,
                     record=record,
                     metadata={"archive_id": info.archive_id},
                 )

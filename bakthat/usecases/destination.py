@@ -25,13 +25,15 @@ _ENTRY_LIMIT = 4 * 1024 * 1024
 @frozen(kw_only=True)
 class Found:
     """An archive as a destination's own list tells of it. `size`: bytes, None
-    if the list does not tell. `modified`: aware UTC. `entry_modified`: when
+    if the list does not tell. `modified`: aware UTC. `stored_at`: the store's own date of the archive, aware UTC, None
+    if the list does not tell. `entry_modified`: when
     its catalog entry was written, None if it has none. `record`: what the list itself says of the backup, beyond; and
     `metadata`: what the record needs to find the archive again."""
 
     stored_filename: str
     size: int | None
     modified: datetime
+    stored_at: datetime | None = None
     entry_modified: datetime | None = None
     record: Backup | None = None
     metadata: Mapping[str, Any] = field(factory=dict)
@@ -43,6 +45,9 @@ class Destination(ABC):
 
     owner: Owner
     catalog: ObjectStore | None
+
+    lists_at_once = True
+    """Whether `found` is a listing of the archives themselves, which answers at once."""
 
     @property
     def name(self) -> str:
@@ -80,8 +85,9 @@ class Destination(ABC):
         return 0
 
     @abstractmethod
-    def found(self) -> Iterator[Found]:
-        """Every archive, by one listing. Raises `RetrievalPending` where the list itself must be waited for."""
+    def found(self, prefix: str = "") -> Iterator[Found]:
+        """Every archive whose stored filename starts with the prefix, by one listing. Raises `RetrievalPending` where
+        the list itself must be waited for."""
 
     def write_entry(self, entry: CatalogEntry) -> None:
         """Put the catalog entry where the store keeps them, in the place of an earlier one."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from itertools import chain
 from typing import Any, BinaryIO
 
 from bakthat.domain import glacier_inventory
 from bakthat.domain.backup import Backup, Owner
-from bakthat.domain.catalog import stored_filename_of
+from bakthat.domain.catalog import PREFIX, stored_filename_of
 from bakthat.domain.objects import ArchiveId, ObjectInfo, Tier
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged
@@ -75,10 +76,11 @@ class ObjectDestination(Destination):
         except (ObjectNotFound, PayloadDamaged):
             return set()
 
-    def found(self) -> Iterator[Found]:
+    def found(self, prefix: str = "") -> Iterator[Found]:
         archives: list[ObjectInfo] = []
         entries: dict[str, datetime] = {}
-        for info in self.objects.list():
+        # The entries lie beside the archives: without a prefix one listing holds both.
+        for info in chain(self.objects.list(prefix), self.objects.list(f"{PREFIX}{prefix}") if prefix else ()):
             described = stored_filename_of(info.key)
             if described is not None:
                 entries[described] = info.modified
@@ -92,5 +94,6 @@ class ObjectDestination(Destination):
                 stored_filename=info.key,
                 size=info.size,
                 modified=info.modified,
+                stored_at=info.modified,
                 entry_modified=entries.get(info.key),
             )

@@ -6,17 +6,18 @@ It never writes to the store and never deletes from it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
 from itertools import islice
+from typing import Any
 
 from attrs import evolve, field, frozen
 
 from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.progress import Progress
-from bakthat.domain.query import Query
+from bakthat.domain.query import Query, newest_first
 from bakthat.errors import BackupNotFound, InvalidName, PayloadDamaged
 from bakthat.usecases.destination import Destination, Found
 from bakthat.usecases.tools import Tools
@@ -56,9 +57,90 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
     archives = {found.stored_filename: found for found in destination.found() if _is_backup(found, rows)}
 
     wanted = [found for found in archives.values() if _wants_reading(found, rows.get(found.stored_filename))]
+    taken = _take_in(wanted, rows, destination, tools, dry_run=dry_run)
+    return SyncReport(
+        added=taken.added,
+        vanished=_mark_vanished(rows, archives, destination, tools, dry_run=dry_run),
+        updated=taken.updated,
+        unreadable=taken.unreadable,
+    )
+
+
+@frozen(kw_only=True)
+class SyncedSeries:
+    """A series as its store and the database have it now, newest first. `nameless`: archives that have no readable
+    catalog entry; they are not in the database, and only their names say that they belong to the series."""
+
+    backups: tuple[Backup, ...]
+    nameless: tuple[Backup, ...] = ()
+
+
+def sync_series(filename: str, destination: Destination, tools: Tools, *, dry_run: bool = False) -> SyncedSeries:
+    """Make the database agree with the store for exactly this series: one listing by prefix, and one read for each
+    archive that the database does not know. Unlike `sync`, it takes in only archives that have a catalog entry.
+
+    Raises `AccessDenied` where the credentials may not list, `StoreError`, `DatabaseError`.
+    """
+    query = Query(text=filename, backend=destination.name, owners=(destination.owner,), deleted=True)
+    rows = {row.stored_filename: row for row in tools.repo.find(query)}
+    prefix = f"{filename}."
+    archives = {
+        found.stored_filename: found
+        for found in destination.found(prefix)
+        if _is_of_series(filename, found, rows.get(found.stored_filename))
+    }
+    unknown = [found for found in archives.values() if _is_unknown(rows.get(found.stored_filename))]
+    taken = _take_in(unknown, rows, destination, tools, dry_run=dry_run, by_name_alone=False)
+    ours = {name: row for name, row in rows.items() if row.filename == filename}
+    listed = {name: row for name, row in ours.items() if name.startswith(prefix)}
+    vanished = _mark_vanished(listed, archives, destination, tools, dry_run=dry_run)
+    for row in (*taken.added, *taken.updated, *vanished):
+        ours[row.stored_filename] = row
+    live = [row for row in ours.values() if not row.is_deleted and row.filename == filename]
+    return SyncedSeries(
+        backups=tuple(sorted(live, key=newest_first, reverse=True)),
+        nameless=tuple(sorted(taken.nameless, key=newest_first, reverse=True)),
+    )
+
+
+def _is_of_series(filename: str, found: Found, row: Backup | None) -> bool:
+    if row is not None:
+        return row.filename == filename
+    try:
+        return stored_name.parse(found.stored_filename).series == filename
+    except InvalidName:
+        return False
+
+
+def _is_unknown(row: Backup | None) -> bool:
+    """Whether the database knows no more of an archive than its name, or thinks that it is gone."""
+    return row is None or row.is_deleted or bool(row.metadata.get("from_listing"))
+
+
+@frozen(kw_only=True)
+class _Taken:
+    """What a sync took in. `nameless`: what it left out, since no catalog entry says what it is."""
+
+    added: tuple[Backup, ...]
+    updated: tuple[Backup, ...]
+    unreadable: tuple[str, ...]
+    nameless: tuple[Backup, ...]
+
+
+def _take_in(
+    wanted: Sequence[Found],
+    rows: Mapping[str, Backup],
+    destination: Destination,
+    tools: Tools,
+    *,
+    dry_run: bool,
+    by_name_alone: bool = True,
+) -> _Taken:
+    """Read the entries of these archives, and add or update their rows. `by_name_alone`: also add what has none."""
     added: list[Backup] = []
     updated: list[Backup] = []
     unreadable: list[str] = []
+    nameless: list[Backup] = []
     recorded = 0  # of those in `added`
     for done, (found, entry, damaged) in enumerate(_read_entries(wanted, destination), start=1):
         tools.progress(Progress(stage="syncing", done=done, total=len(wanted), unit="backups"))
@@ -68,7 +150,9 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
         if entry is not None and _is_of_another(entry, destination):
             continue
         row = rows.get(found.stored_filename)
-        if row is None:
+        if row is None and entry is None and not by_name_alone:
+            nameless.append(_from_listing(found, destination))
+        elif row is None:
             added.append(_from_entry(entry, found, destination) if entry else _from_listing(found, destination))
             if len(added) - recorded >= _BATCH and not dry_run:
                 tools.repo.put_all(added[recorded:])
@@ -79,10 +163,20 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
                 updated.append(newer)
                 if not dry_run:
                     _replace(row, newer, tools)
-
     if not dry_run:
         tools.repo.put_all(added[recorded:])
+    return _Taken(added=tuple(added), updated=tuple(updated), unreadable=tuple(unreadable), nameless=tuple(nameless))
 
+
+def _mark_vanished(
+    rows: Mapping[str, Backup],
+    archives: Mapping[str, Found],
+    destination: Destination,
+    tools: Tools,
+    *,
+    dry_run: bool,
+) -> tuple[Backup, ...]:
+    """Mark the rows whose archives are gone as deleted."""
     vanished: list[Backup] = []
     for row in rows.values():
         # Asked once more by name: a listing that is empty by mistake must not empty the database.
@@ -91,9 +185,7 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
             vanished.append(gone)
             if not dry_run:
                 _replace(row, gone, tools)
-    return SyncReport(
-        added=tuple(added), vanished=tuple(vanished), updated=tuple(updated), unreadable=tuple(unreadable)
-    )
+    return tuple(vanished)
 
 
 def _is_backup(found: Found, rows: dict[str, Backup]) -> bool:
@@ -169,7 +261,7 @@ def _from_entry(entry: Backup, found: Found, destination: Destination) -> Backup
         stored_filename=found.stored_filename,
         size=found.size if found.size is not None else entry.size,
         is_deleted=False,
-        metadata={**entry.metadata, "location": destination.owner.location, **found.metadata},
+        metadata={**_without_stored_at(entry), "location": destination.owner.location, **_facts(found)},
     )
 
 
@@ -192,9 +284,23 @@ def _from_listing(found: Found, destination: Destination) -> Backup:
             "is_enc": encrypted,
             "location": destination.owner.location,
             "from_listing": True,
-            **found.metadata,
+            **_facts(found),
         },
     )
+
+
+def _facts(found: Found) -> dict[str, Any]:
+    """What the store's own list says of an archive, for its record. `stored_at`: UTC epoch seconds, the store's own
+    date; only rows of archives that this database did not write itself have it."""
+    facts = dict(found.metadata)
+    if found.stored_at is not None:
+        facts["stored_at"] = int(found.stored_at.timestamp())
+    return facts
+
+
+def _without_stored_at(entry: Backup) -> dict[str, Any]:
+    """The entry's metadata, but for what only the store's own list can say."""
+    return {key: value for key, value in entry.metadata.items() if key != "stored_at"}
 
 
 def _newer(row: Backup, entry: Backup | None, found: Found, destination: Destination) -> Backup | None:

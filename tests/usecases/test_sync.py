@@ -31,6 +31,11 @@ def rows(box: Toolbox) -> list[Backup]:
     return list(box.repo.find(Query()))
 
 
+def known(box: Toolbox) -> list[Backup]:
+    """The rows, but for the store's own date of an archive, which only other machines' rows have."""
+    return [row.with_metadata(row.last_updated, stored_at=None) for row in rows(box)]
+
+
 @pytest.fixture
 def counted(box: Toolbox) -> FaultyObjectStore:
     """The store of the toolbox, which counts the calls."""
@@ -50,7 +55,7 @@ def test_an_empty_database_gets_every_backup_back(box: Toolbox, tree: Path) -> N
     before = rows(box)
     box.repo = MemoryRepo()
     done = sync("s3", box.tools)
-    assert rows(box) == before
+    assert known(box) == before
     assert len(done.added) == 2
 
 
@@ -110,7 +115,7 @@ def test_an_entry_that_comes_later_completes_the_row(box: Toolbox, counted: Faul
     box.stores["s3"].put(entry, io.BytesIO(content))
     done = sync("s3", other.tools)
     assert [row.tags for row in done.updated] == [("web",)]
-    assert rows(other) == rows(box)
+    assert known(other) == known(box)
 
 
 def test_a_vanished_archive_is_marked_as_deleted(box: Toolbox, tree: Path) -> None:
@@ -142,7 +147,7 @@ def test_backups_and_deletions_of_another_machine_appear(box: Toolbox, tree: Pat
     delete(DeleteRequest(name=first.stored_filename, destination="s3"), other.tools)
     sync("s3", box.tools)
     assert [row.stored_filename for row in rows(box)] == [second.stored_filename]
-    assert rows(other) == rows(box)
+    assert known(other) == known(box)
 
 
 def test_an_archive_that_is_stored_while_it_lists_is_not_taken_for_vanished(box: Toolbox, tree: Path) -> None:
