@@ -132,11 +132,14 @@ class Backup:
         return evolve(self, metadata=kept, last_updated=whole_seconds(now))
 
     def as_record(self) -> dict[str, Any]:
-        """The record as `show --json` and the catalog write it: dates as UTC epoch seconds, tags as a list."""
+        """The record as `show --json`, the catalog and hooks get it: dates as UTC epoch seconds, tags as a list.
+
+        `backup_date` is the true moment (`when`), for 2013's rows too; the database keeps what 2013 wrote.
+        """
         return {
             "backend": self.backend,
             "backend_hash": self.backend_hash,
-            "backup_date": int(self.backup_date.timestamp()),
+            "backup_date": int(self.when.timestamp()),
             "filename": self.filename,
             "is_deleted": self.is_deleted,
             "last_updated": int(self.last_updated.timestamp()),

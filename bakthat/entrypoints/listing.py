@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bakthat.domain.backup import Backup, split_tags
 from bakthat.domain.profile import Profile
@@ -19,7 +19,7 @@ def list_backups(
     *,
     query: str = "",
     destination: str | None = None,
-    tags: str = "",
+    tags: str | Sequence[str] = "",
     notice: Callable[[str], None] = ignore,
 ) -> list[Backup]:
     """The backups of one profile's stores; without a profile, everything in every profile's database. Newest first.
@@ -36,7 +36,9 @@ def list_backups(
                 raise
             notice(str(error))
     owners = owners_of(profiles[0]) if profile is not None else None
-    wanted = Query(text=query, backend=destination, tags=split_tags(tags), owners=owners)
+    wanted = Query(
+        text=query, backend=destination, tags=split_tags(tags if isinstance(tags, str) else list(tags)), owners=owners
+    )
     found: list[Backup] = []
     for database in dict.fromkeys(one.database for one in profiles):
         found += show(wanted, open_repo(database))

@@ -110,6 +110,11 @@ def test_a_record_is_written_under_the_names_of_2013():
     }
 
 
+def test_the_record_of_a_row_of_2013_gives_the_true_moment_and_not_its_local_time():
+    of_2013 = backup_at(NOON, stored_filename="mydir.20130305193615.tgz.enc", backup_date=from_epoch(1362508575))
+    assert of_2013.as_record()["backup_date"] == 1362512175  # 2013-03-05 19:36:15 UTC
+
+
 # Changes
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -16,6 +18,7 @@ import pytest
 
 from tests.fixtures.command_line import CommandLine
 
+DATA = Path(__file__).parent.parent / "data"
 NAME = r"site\.\d{14}\.tgz"
 
 
@@ -60,6 +63,26 @@ def test_show_lists_date_backend_size_name_and_tags(bakthat_command: CommandLine
     bakthat_command("backup", "site", "-d", "local", "--prompt", "no", "-t", "web daily")
     (line,) = bakthat_command("show").lines
     assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\dZ\tlocal   \t +\d+ B\t{NAME} \(web daily\)", line)
+
+
+def test_tags_may_be_given_one_by_one_or_together(bakthat_command: CommandLine, site: Path) -> None:
+    made = bakthat_command(
+        "backup", "site", "-d", "local", "--prompt", "no", "-t", "nightly", "-t", "web daily", "-t", "web", "--json"
+    )
+    assert json.loads(made.out)["tags"] == ["nightly", "web", "daily"]
+
+
+def test_several_tags_are_all_asked_for(bakthat_command: CommandLine, site: Path) -> None:
+    bakthat_command("backup", "site", "-d", "local", "--prompt", "no", "-t", "nightly", "-t", "web")
+    assert len(bakthat_command("show", "-t", "nightly", "-t", "web").lines) == 1
+    assert bakthat_command("show", "-t", "other", "-t", "web").lines == []
+
+
+def test_show_gives_the_true_moment_of_a_backup_of_2013(bakthat_command: CommandLine) -> None:
+    with contextlib.closing(sqlite3.connect(bakthat_command.home / ".bakthat.sqlite")) as database:
+        database.executescript((DATA / "bakthat-2013.sql").read_text())
+    shown = {backup["stored_filename"]: backup for backup in json.loads(bakthat_command("show", "--json").out)}
+    assert shown["mydir.20130305193615.tgz.enc"]["backup_date"] == 1362512175  # 2013-03-05 19:36:15 UTC
 
 
 def test_show_of_nothing_says_so(bakthat_command: CommandLine) -> None:

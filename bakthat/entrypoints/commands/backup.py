@@ -19,7 +19,9 @@ INCOMPLETE = 3
 @click.command(short_help="Back up a file or a directory.")
 @click.argument("filename", default=".", type=click.Path(readable=False))
 @destination_option
-@click.option("-t", "--tags", default="", metavar='"TAG TAG"', help="Words to find the backup by.")
+@click.option(
+    "-t", "--tags", multiple=True, metavar='"TAG TAG"', help="Words to find the backup by; may be given several times."
+)
 @click.option("--prompt", type=click.Choice(["yes", "no"]), default="yes", help="Whether to ask for a password.")
 @click.option("-r", "--recipient", "recipients", multiple=True, metavar="AGE1…", help="Encrypt to this public key.")
 @click.option("--name", metavar="NAME", help="Name of the series (default: the base name of FILENAME).")
@@ -31,7 +33,7 @@ def backup(
     settings: Settings,
     filename: str,
     destination: str | None,
-    tags: str,
+    tags: tuple[str, ...],
     prompt: str,
     recipients: tuple[str, ...],
     name: str | None,

@@ -12,10 +12,16 @@ from bakthat.entrypoints.options import Settings, common, json_option
 @click.command(short_help="List backups, newest first.")
 @click.argument("query", default="")
 @click.option("-d", "--destination", metavar="DEST", help="Only this destination (default: all).")
-@click.option("-t", "--tags", default="", metavar='"TAG TAG"', help="Only backups that have all of these tags.")
+@click.option(
+    "-t",
+    "--tags",
+    multiple=True,
+    metavar='"TAG TAG"',
+    help="Only backups that have all of these tags; may be given several times.",
+)
 @json_option
 @common
-def show(settings: Settings, query: str, destination: str | None, tags: str, as_json: bool) -> None:
+def show(settings: Settings, query: str, destination: str | None, tags: tuple[str, ...], as_json: bool) -> None:
     """List the backups whose name contains QUERY, newest first (dates in UTC).
 
     With -v also the host, and when a backup was last verified.
