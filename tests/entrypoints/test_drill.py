@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.s3_servers import s3_profile
+
+
+def shown(run: CommandLine) -> list[dict[str, Any]]:
+    """What `show` knows, but for the store's own date of an archive, which only other machines' rows have."""
+    records = json.loads(run("show", "--json").out)
+    for record in records:
+        record["metadata"].pop("stored_at", None)
+    assert isinstance(records, list)
+    return records
 
 
 @pytest.fixture
@@ -50,14 +61,14 @@ def test_a_lost_home_comes_back_by_configure_and_sync(
     assert run("configure", answers=piped).code == 0
     assert run("backup", "project", "-t", "work plain", "--prompt", "no").code == 0
     assert run("backup", "project", "-t", "work", "--name", "sealed", BAKTHAT_PASSWORD="secret").code == 0
-    before = run("show", "--json").out
+    before = shown(run)
 
     shutil.rmtree(run.home)
     run.home.mkdir()
     assert run("show").out == ""
     assert run("configure", answers=piped).code == 0
     assert run("sync").code == 0
-    assert run("show", "--json").out == before
+    assert shown(run) == before
     assert run("restore", "project", "--target", "plain").code == 0
     assert run("restore", "sealed", "--target", "opened", BAKTHAT_PASSWORD="secret").code == 0
     same(tree, run.here / "plain" / "project")
@@ -80,7 +91,7 @@ def test_two_homes_and_one_bucket_see_each_other(
     assert there("backup", "project", "--prompt", "no", "--name", "two").code == 0
     for machine in (here, there):
         machine("sync")
-    assert here("show", "--json").out == there("show", "--json").out
+    assert shown(here) == shown(there)
     assert there("delete", "one").code == 0
     here("sync")
     assert [line.split("\t")[3].split(".")[0] for line in here("show").lines] == ["two"]
@@ -116,7 +127,7 @@ def test_eight_processes_end_in_the_same_state_everywhere(
     assert [process.returncode for process in running] == [0] * 8, said
     for machine in (here, there):
         assert machine("sync").code == 0
-    assert here("show", "--json").out == there("show", "--json").out
+    assert shown(here) == shown(there)
     assert len(here("show").lines) == 4
     assert here("verify", "--all").code == 0
 
