@@ -468,8 +468,9 @@ class PartBody:
         self._step = self._FIRST
         return self._at
 
-    def read(self, size: int | None = -1) -> memoryview:
-        """The next bytes; how many is this object's own affair, unless all are asked for."""
+    def read(self, size: int | None = -1) -> bytes | memoryview:
+        """Returns the next bytes; how many, this object decides. Without a size, returns the rest as `bytes`: that is
+        how moto's in-process responder reads a body, and it takes nothing but `bytes`."""
         self._stop_if_cancelled()
         now = time.monotonic()
         took, self._handed_out = now - self._handed_out, now
@@ -477,8 +478,10 @@ class PartBody:
             self._step = min(self._step * 2, self._MOST)
         elif took > 1:
             self._step = max(self._step // 2, self._LEAST)
-        whole = size is None or size < 0
-        piece = self.view[self._at :] if whole else self.view[self._at : self._at + self._step]
+        if size is None or size < 0:
+            rest, self._at = bytes(self.view[self._at :]), len(self.view)
+            return rest
+        piece = self.view[self._at : self._at + self._step]
         self._at += len(piece)
         return piece
 

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import botocore.loaders
 import pytest
 import urllib3.exceptions
 from botocore.exceptions import (
@@ -23,7 +22,6 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
     UnauthorizedSSOTokenError,
-    UnknownServiceError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -273,20 +271,3 @@ def test_a_timeout_is_retried_only_within_the_time_that_an_endpoint_is_given():
 
 def _at(port: int) -> Profile:
     return Profile(access_key="AKIA", secret_key="hidden", endpoint_url=f"http://127.0.0.1:{port}")
-
-
-@pytest.mark.parametrize("service", ["s3", "sts", "glacier", "sso-oidc", "no-such-service", ""])
-def test_the_loader_knows_the_services_that_botocore_knows(service: str) -> None:
-    known = botocore.loaders.Loader().list_available_services("service-2")
-    assert (service in aws.Loader().list_available_services("service-2")) == (service in known)
-
-
-def test_the_loader_lists_the_services_that_botocore_lists() -> None:
-    listed = aws.Loader().list_available_services("service-2")
-    known = botocore.loaders.Loader().list_available_services("service-2")
-    assert (list(listed), len(listed)) == (known, len(known))
-
-
-def test_a_service_that_nobody_knows_is_told_with_those_that_there_are() -> None:
-    with pytest.raises(UnknownServiceError, match="Valid service names are: .*, s3, "):
-        aws.Loader().load_service_model("no-such-service", "service-2")

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.glacier.models import glacier_backends
 
@@ -113,9 +112,8 @@ def gap(reason: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(scope="module")
-def mocked() -> Iterator[Any]:
-    with mock_aws():
-        yield aws.client("glacier", Profile(access_key="moto", secret_key="moto"))
+def mocked(moto_in_process: None) -> Any:
+    return aws.client("glacier", Profile(access_key="moto", secret_key="moto"))
 
 
 class TestGlacierOnMoto(ArchiveStoreContract):

@@ -1,4 +1,4 @@
-"""The S3 store keeps the contract of `ObjectStore`, on moto and on SeaweedFS."""
+"""The S3 store keeps the contract of `ObjectStore`: on moto as a server and in-process, and on SeaweedFS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from bakthat.ports.object_store import ObjectStore
 from bakthat.testing.object_store_contract import ObjectStoreContract
-from tests.fixtures.s3_servers import fresh_store
+from tests.fixtures.s3_servers import fresh_amazon_store, fresh_store
 
 
 class TestS3ObjectStoreOnMoto(ObjectStoreContract):
@@ -19,6 +19,14 @@ class TestS3ObjectStoreOnMoto(ObjectStoreContract):
                 pytest.mark.xfail(reason="moto's HTTP routes match no key with a line feed in it", strict=True)
             )
         return fresh_store(moto_url, page=10)
+
+
+class TestS3ObjectStoreOnMotoInProcess(ObjectStoreContract):
+    many = 25
+
+    @pytest.fixture
+    def store(self, moto_in_process: None) -> ObjectStore:
+        return fresh_amazon_store(page=10)
 
 
 class TestS3ObjectStoreOnSeaweedFS(ObjectStoreContract):
