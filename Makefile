@@ -1,6 +1,9 @@
 # `make check` is everything: what a person, the pre-commit hook and CI run.
 BIN := .venv/bin
 
+# Without compiled modules each run of the tests would take 1.5 s more to begin.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: check format lint types imports test fast docs clean
 
 check: .venv/installed lint types imports test
@@ -28,7 +31,7 @@ imports: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2
 
-# The domain and the use cases alone: seconds.
+# The domain and the use cases alone, but for their laws: about two seconds.
 fast: .venv/installed
 	$(BIN)/python -m pytest -q tests/domain tests/usecases
 

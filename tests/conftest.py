@@ -1,15 +1,11 @@
-"""Fixtures that more than one folder of tests uses live in `tests/fixtures/`, one module per thing that they start."""
+"""Fixtures that more than one folder of tests uses live in `tests/fixtures/`, one module per thing that they start.
+
+Those modules are imported for every run, `make fast` as well: what takes long to import (boto3, psycopg) is imported by
+the fixture that uses it. Where the variable `CI` is set, hypothesis loads its own profile
+`ci`: the same examples each time.
+"""
 
 from __future__ import annotations
-
-import os
-
-from hypothesis import settings
-
-# CI tries the same examples every time, so that what fails there fails here; elsewhere new ones are looked for.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
 
 pytest_plugins = [
     "tests.fixtures.command_line",

@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bakthat.domain.backup import Owner, backend_hash, from_epoch, split_tags, whole_seconds
 from tests.domain.series import backup_at, utc
@@ -152,13 +150,6 @@ def test_a_moment_is_kept_in_utc_without_its_fraction():
     moment = datetime(2026, 1, 1, 14, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=2)))
     assert whole_seconds(moment) == NOON
     assert whole_seconds(moment).tzinfo is UTC
-
-
-@given(st.integers(-62_135_596_800, 253_402_300_799))
-@settings(max_examples=50, deadline=None)
-def test_epoch_seconds_are_read_as_utc(seconds):
-    assert from_epoch(seconds).timestamp() == seconds
-    assert from_epoch(seconds).tzinfo is UTC
 
 
 @pytest.mark.parametrize(

@@ -5,33 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bakthat.domain.glacier_inventory import GlacierInventory, loads
 from bakthat.domain.objects import ArchiveId
 from bakthat.errors import PayloadDamaged
 
-archives = st.dictionaries(st.text(max_size=30), st.text(min_size=1, max_size=30).map(ArchiveId), max_size=6)
-unknown = st.dictionaries(
-    st.text(max_size=10), st.none() | st.booleans() | st.integers() | st.lists(st.text(max_size=3)), max_size=3
-)
-
-
-@st.composite
-def inventories(draw: st.DrawFn) -> GlacierInventory:
-    known = draw(archives)
-    extra = {name: value for name, value in draw(unknown).items() if name not in known}
-    return GlacierInventory(archives=known, extra=extra)
-
 
 def some(**known: str) -> GlacierInventory:
     return GlacierInventory(archives={name: ArchiveId(value) for name, value in known.items()})
-
-
-@given(inventories())
-def test_an_inventory_is_read_back_as_it_was_written(inventory: GlacierInventory) -> None:
-    assert loads(inventory.dumps()) == inventory
 
 
 def test_the_copy_is_an_object_of_filenames_and_ids() -> None:
@@ -59,25 +40,6 @@ def test_an_empty_inventory_is_one(data: bytes) -> None:
 def test_a_damaged_copy_says_so_and_names_the_way_out(data: bytes) -> None:
     with pytest.raises(PayloadDamaged, match="backup_glacier_inventory"):
         loads(data)
-
-
-@given(inventories(), inventories())
-def test_merging_drops_nothing_that_either_knows(one: GlacierInventory, other: GlacierInventory) -> None:
-    merged = one.merged(other)
-    assert {*merged.archives, *merged.extra} == {*one.archives, *one.extra, *other.archives, *other.extra}
-
-
-@given(inventories(), inventories())
-def test_merging_keeps_all_that_the_later_one_says(one: GlacierInventory, later: GlacierInventory) -> None:
-    merged = one.merged(later)
-    assert later.archives.items() <= merged.archives.items()
-    assert all(merged.extra[name] == value for name, value in later.extra.items())
-
-
-@given(inventories())
-def test_merging_twice_changes_nothing(one: GlacierInventory) -> None:
-    assert one.merged(one) == one
-    assert one.merged(GlacierInventory()) == one
 
 
 def test_what_a_deletion_takes_out_is_only_what_it_names() -> None:

@@ -28,6 +28,12 @@ WHERE = "bakthat.yml, profile 'default'"
 # What is kept
 
 
+@pytest.fixture(scope="module")
+def hourly():
+    """Hourly backups from 2025-12-20 until 2026-03-10 12:00, a Tuesday."""
+    return every(HOUR, utc(2025, 12, 20), 80 * 24 + 13)
+
+
 def test_nothing_is_planned_for_no_backups():
     assert plan(RotationPolicy(days=7), [], utc(2026)) == Plan()
 
@@ -48,8 +54,7 @@ def test_nothing_is_planned_for_no_backups():
         (RotationPolicy(last=3), ["2026-03-10 12:00", "2026-03-10 11:00", "2026-03-10 10:00"]),
     ],
 )
-def test_the_earliest_backup_of_each_period_is_kept_and_the_newest(policy, kept):
-    hourly = every(HOUR, utc(2025, 12, 20), 80 * 24 + 13)  # until 2026-03-10 12:00, a Tuesday
+def test_the_earliest_backup_of_each_period_is_kept_and_the_newest(hourly, policy, kept):
     assert dates(plan(policy, hourly, utc(2026, 3, 10, 13)).keep) == kept
 
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bakthat.domain.selector import Lookup, nearest, select
 from bakthat.domain.stored_name import StoredName
@@ -97,34 +95,6 @@ def test_what_2013_stored_under_another_name_is_found_by_its_series_and_date():
     helper = backup_at(utc(2013, 3, 6), filename="mysql", stored_filename="mysql_x7f.20130306000000.tgz")
     assert select("dump.tar.gz.2013", lookup(packed, helper)) == packed
     assert select("mysql20130306", lookup(packed, helper)) == helper
-
-
-@given(
-    st.sampled_from(["db", "db2", "mydb", "db.old", "db.", "d"]),
-    st.lists(
-        st.tuples(st.sampled_from(["db", "db2", "mydb", "db.old", "db.", "d"]), st.sampled_from(WHENS)), max_size=8
-    ),
-)
-@settings(max_examples=60, deadline=None)
-def test_a_series_never_means_another(name, held):
-    backups = [stored(series, when) for series, when in held]
-    try:
-        found = select(name, lookup(*backups))
-    except BackupNotFound:
-        assert name not in {backup.filename for backup in backups}
-    else:
-        assert found.filename == name
-        assert found.when == max(backup.when for backup in backups if backup.filename == name)
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from(["db", "db2", "db201", "db.2"]), st.sampled_from(WHENS)), min_size=1, max_size=8)
-)
-@settings(max_examples=60, deadline=None)
-def test_a_stored_filename_means_itself_whatever_else_there_is(held):
-    backups = [stored(series, when) for series, when in held]
-    for backup in backups:
-        assert select(backup.stored_filename, lookup(*backups)) == backup
 
 
 def test_names_that_look_alike_are_offered_the_likeliest_first():

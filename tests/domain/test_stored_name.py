@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta, timezone
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 from bakthat.domain.stored_name import (
     MAX_SERIES_BYTES,
-    SUFFIXES,
     NameAndDate,
     StoredName,
     check_series,
@@ -18,27 +15,6 @@ from bakthat.domain.stored_name import (
 )
 from bakthat.errors import InvalidName
 from tests.domain.series import utc
-
-EXAMPLES = settings(max_examples=60, deadline=None)
-TEXT = st.text("ab.-_ %2019é\u4e2d", min_size=1, max_size=30)
-BASE_NAMES = st.text("ab.%0 \n\x00\x7f\x1fé\udc80\udcff\ud800\u4e2d", max_size=12)
-WHENS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)).map(  # noqa: DTZ001 - given UTC here
-    lambda when: when.replace(microsecond=0, tzinfo=utc(2026).tzinfo)
-)
-
-
-@st.composite
-def stored_names(draw, *, dotted=None):
-    series = draw(TEXT)
-    assume(series not in {".", ".."})
-    return StoredName(
-        series=check_series(series),
-        when=draw(WHENS),
-        suffix=draw(st.sampled_from(SUFFIXES)),
-        encrypted=draw(st.booleans()),
-        dotted=draw(st.booleans()) if dotted is None else dotted,
-    )
-
 
 # Names
 
@@ -93,29 +69,6 @@ def test_anything_else_is_no_stored_filename(text):
         parse(text)
 
 
-@given(stored_names(dotted=True))
-@EXAMPLES
-def test_what_is_written_is_read_back(name):
-    assert parse(str(name)) == name
-
-
-@given(stored_names(dotted=False))
-@EXAMPLES
-def test_what_was_written_before_0_4_is_read_back(name):
-    assume(not name.series.endswith("."))  # the dot would be taken for today's
-    assert parse(str(name)) == name
-
-
-@given(st.text("ab.0123456789tgzenc\n", max_size=40))
-@EXAMPLES
-def test_what_is_read_is_written_back(text):
-    try:
-        name = parse(text)
-    except InvalidName:
-        return
-    assert str(name) == text
-
-
 def test_a_name_is_written_in_utc_whatever_zone_its_date_is_in():
     when = utc(2026, 1, 1, 2).astimezone(timezone(timedelta(hours=5)))
     assert str(StoredName(series="a", when=when)) == "a.20260101020000.tgz"
@@ -168,17 +121,6 @@ def test_a_source_of_any_name_gets_a_series(base_name, series):
     assert series_of(base_name) == series
 
 
-@given(BASE_NAMES)
-@EXAMPLES
-def test_a_series_made_of_a_base_name_is_one_or_an_error(base_name):
-    try:
-        series = series_of(base_name)
-    except InvalidName:
-        return
-    assert check_series(series) == series
-    assert parse(str(StoredName(series=series, when=utc(2026)))).series == series
-
-
 # Readings
 
 
@@ -201,15 +143,6 @@ def test_a_name_without_at_least_a_year_after_it_is_no_series_with_a_date(name):
 )
 def test_a_series_with_the_start_of_a_date_is_read_with_or_without_the_dot(name, reading):
     assert reading in readings(name)
-
-
-@given(stored_names(), st.integers(4, 14), st.booleans())
-@EXAMPLES
-def test_a_stored_filename_fits_its_series_with_any_start_of_its_date(name, digits, dot):
-    date = f"{name.when:%Y%m%d%H%M%S}".zfill(14)[:digits]
-    typed = f"{name.series}{'.' if dot else ''}{date}"
-    assume(parse_or_none(str(name)) == name)
-    assert any(reading.series == name.series and reading.fits(str(name)) for reading in readings(typed))
 
 
 def parse_or_none(text):

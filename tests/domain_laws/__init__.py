@@ -1,1 +1,1 @@
-"""Laws of the domain that take thousands of examples: seconds, not milliseconds."""
+"""Laws of the domain over random examples: tenths of a second to seconds each, not milliseconds."""

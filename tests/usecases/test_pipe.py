@@ -6,28 +6,12 @@ import threading
 from typing import BinaryIO
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bakthat.usecases.pipe import flowing
 
 
 class Broken(Exception):
     pass
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.lists(st.binary(max_size=50)), st.integers(1, 20), st.integers(1, 30))
-def test_what_is_written_is_read_whatever_the_pieces(pieces: list[bytes], size: int, limit: int) -> None:
-    def produce(into: BinaryIO) -> int:
-        return sum(into.write(piece) for piece in pieces)
-
-    with flowing(produce, limit=limit) as flow:
-        got = list(iter(lambda: flow.reader.read(size), b""))
-    whole = b"".join(pieces)
-    assert b"".join(got) == whole
-    assert all(len(piece) == size for piece in got[:-1])
-    assert flow.result() == len(whole)
 
 
 def test_a_writer_may_reuse_its_buffer() -> None:

@@ -1,0 +1,1 @@
+"""Tests about the project itself: its folders, its packages, its set-up."""
