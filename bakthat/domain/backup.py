@@ -51,7 +51,8 @@ class Backup:
     tags: in the order given
     metadata: `is_enc`, `client` (host), and what 1.0 adds: `location`, `sha256` (hex, of the stored bytes), `source`
         (path), `root` (the base name that the members are under), `tool`, `counts`, `encryption` (`scheme`,
-        `recipients`), `compression`, `incomplete`, `packed_by_source`, `verified`. Never a secret.
+        `recipients`), `compression`, `incomplete`, `problems`, `problem_count`, `packed_by_source`, `verified`. Never a
+        secret.
     """
 
     backend: str
@@ -79,6 +80,31 @@ class Backup:
     def is_incomplete(self) -> bool:
         """Whether files of the source could not be read, or changed while they were."""
         return bool(self.metadata.get("incomplete"))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the record says about files that were not backed up as they were, one line each: path and reason. The
+        first of them only, where there were many (`problem_count`)."""
+        value = self.metadata.get("problems")
+        return tuple(line for line in value if isinstance(line, str)) if isinstance(value, list | tuple) else ()
+
+    @property
+    def problem_count(self) -> int | None:
+        """How many files were not backed up as they were; None if the record does not tell."""
+        value = self.metadata.get("problem_count")
+        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+    @property
+    def completeness(self) -> str:
+        """For people: `incomplete (2 files)`; "" for a complete backup."""
+        if not self.is_incomplete:
+            return ""
+        count = self.problem_count or len(self.problems)
+        if not count:
+            return "incomplete"
+        # 1.0 recorded the first 20 and not how many there were.
+        more = " or more" if self.problem_count is None and count == 20 else ""
+        return f"incomplete ({count} file{'' if count == 1 else 's'}{more})"
 
     @property
     def sha256(self) -> str | None:

@@ -18,6 +18,9 @@ from bakthat.entrypoints.wiring import open_config
 from bakthat.errors import PasswordNeeded, UsageError
 from bakthat.ports.config_source import ConfigSource
 
+INCOMPLETE = 3
+"""The exit code of a backup that was made, but not of everything, and of its restore."""
+
 
 @frozen
 class Settings:

@@ -30,6 +30,12 @@ from bakthat.usecases.payload import opened, shape_of
 from bakthat.usecases.recorded import CheckedReader
 from bakthat.usecases.tools import Tools
 
+_PROBLEMS_TOLD = 20
+"""Lines. As many as a backup records."""
+
+_LINE = 400
+"""Characters of a problem's line."""
+
 
 @frozen(kw_only=True)
 class RestoreRequest:
@@ -54,9 +60,20 @@ class Restored:
     backup: Backup
     report: UnpackReport
 
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether the backup is known to lack something of its source: see `Backup.problems`."""
+        return self.backup.is_incomplete
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What it is known to lack: see `Backup.problems`."""
+        return self.backup.problems
+
 
 def restore(request: RestoreRequest, tools: Tools) -> Restored:
-    """Restore a backup into the target directory, all or nothing.
+    """Restore a backup into the target directory, all or nothing. If the backup is incomplete, everything that it
+    holds is restored, and `tools.notice` is called with what it lacks.
 
     Raises `BackupNotFound`, `AmbiguousName`, `TargetExists`, `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`,
     `StoreError`, `RetrievalPending`; nothing has changed on disk then.
@@ -92,7 +109,21 @@ def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tool
 def _restored(backup: Backup, report: UnpackReport, tools: Tools) -> Restored:
     for notice in report.notices:
         tools.notice(f"{notice.path}: {notice.reason}")
+    if backup.is_incomplete:
+        tools.notice(f"{backup.stored_filename} is {backup.completeness}: not backed up as it was:")
+        for line in told_problems(backup):
+            tools.notice(line)
     return Restored(backup=backup, report=report)
+
+
+def told_problems(backup: Backup) -> list[str]:
+    """The recorded problems, one line each, for a person: not more and not longer than can be read. An entry in a
+    bucket may hold more."""
+    lines = [line if len(line) <= _LINE else f"{line[:_LINE]}…" for line in backup.problems[:_PROBLEMS_TOLD]]
+    count = max(backup.problem_count or 0, len(backup.problems))
+    if not lines:
+        return ["the record does not say which files"]
+    return [*lines, f"and {count - len(lines)} more"] if count > len(lines) else lines
 
 
 @contextmanager

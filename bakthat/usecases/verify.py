@@ -53,6 +53,16 @@ class Verified:
     note: str = ""
 
     @property
+    def is_incomplete(self) -> bool:
+        """Whether the backup is known to lack something of its source, which is no damage: see `Backup.problems`."""
+        return self.backup.is_incomplete
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What it is known to lack: see `Backup.problems`."""
+        return self.backup.problems
+
+    @property
     def is_bad(self) -> bool:
         """Whether the backup itself is missing or damaged; any other error says only that it could not be checked."""
         return isinstance(self.error, PayloadDamaged | ObjectNotFound)

@@ -264,6 +264,49 @@ def test_an_incomplete_backup_is_exit_code_3_and_names_the_file(
     assert "[incomplete]" in bakthat_command("show").out
 
 
+@pytest.fixture
+def incomplete(bakthat_command: CommandLine, site: Path, unprivileged) -> str:
+    """The stored filename of a backup of `site` that lacks two files."""
+    for name in ("one", "two"):
+        (site / name).write_text("x")
+        (site / name).chmod(0)
+    done = unprivileged(
+        "-m", "bakthat", "backup", str(site), "-d", "local", "--prompt", "no", "-q", env=bakthat_command.env()
+    )
+    assert done.returncode == 3
+    return done.stdout.strip()
+
+
+def test_an_incomplete_backup_is_restored_with_exit_code_3_and_what_it_lacks(
+    bakthat_command: CommandLine, incomplete: str
+) -> None:
+    said = bakthat_command("restore", "site", "-d", "local", "--target", "out")
+    assert said.code == 3
+    assert (bakthat_command.here / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"
+    assert f"{incomplete} is incomplete (2 files)" in said.err
+    assert "/site/one: " in said.err
+    assert "/site/two: " in said.err
+
+
+def test_the_json_of_an_incomplete_restore_says_so(bakthat_command: CommandLine, incomplete: str) -> None:
+    said = bakthat_command("restore", "site", "-d", "local", "--target", "out", "--json")
+    restored = json.loads(said.out)
+    assert (said.code, restored["incomplete"], len(restored["problems"])) == (3, True, 2)
+
+
+def test_the_json_of_a_whole_restore_says_so(bakthat_command: CommandLine, stored: str) -> None:
+    restored = json.loads(bakthat_command("restore", "site", "-d", "local", "--target", "out", "--json").out)
+    assert (restored["incomplete"], restored["problems"]) == (False, [])
+
+
+def test_verify_says_good_but_incomplete_with_exit_code_0(bakthat_command: CommandLine, incomplete: str) -> None:
+    said = bakthat_command("verify", "site", "-d", "local")
+    assert (said.code, said.out) == (0, f"good, but incomplete (2 files)\t{incomplete}\n")
+    assert said.err == "1 checked, all good as far as they were checked (1 incomplete).\n"
+    (verified,) = json.loads(bakthat_command("verify", "site", "-d", "local", "--json").out)
+    assert (verified["incomplete"], len(verified["problems"])) == (True, 2)
+
+
 # bad input: one line, the exit code, nothing written
 
 

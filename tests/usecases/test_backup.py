@@ -235,6 +235,7 @@ def test_a_file_that_vanishes_is_named_and_the_rest_is_stored(box: Toolbox, tree
 
     made = backup(request(source), evolve(box.tools, progress=unlink_b))
     assert made.is_incomplete
+    assert (made.problem_count, [problem.split(": ")[0] for problem in made.problems]) == (1, [str(source / "b")])
     assert [notice for notice in box.notices if "b" in notice]
     with tarfile.open(fileobj=io.BytesIO(stored(box, made.stored_filename))) as archive:
         assert "vanishing/a" in archive.getnames()

@@ -256,3 +256,26 @@ def test_a_row_of_2013_without_a_size_is_restored(box: Toolbox, tree: Path, targ
     box.repo.replace(evolve(made, size=0, metadata={"is_enc": False, "location": made.location}))
     bring_back(box, "site", target)
     assert same_tree(tree, target / "site")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ({"problems": ["a: gone"], "problem_count": 1}, ["(1 file)", "a: gone"]),
+        ({"problems": ["a: gone"], "problem_count": 3}, ["(3 files)", "a: gone", "and 2 more"]),
+        ({"problems": [f"{n}: gone" for n in range(20)]}, ["(20 files or more)", *(f"{n}: gone" for n in range(20))]),
+        ({"problems": ["x" * 9000]}, ["(1 file)", "x" * 400 + "…"]),
+        ({"problems": [f"{n}" for n in range(500)]}, ["(500 files)", *map(str, range(20)), "and 480 more"]),
+        ({"problems": 7, "problem_count": True}, ["is incomplete:", "the record does not say which files"]),
+    ],
+)
+def test_what_an_incomplete_backup_lacks_is_told_in_few_lines(
+    box: Toolbox, tree: Path, target: Path, metadata: dict[str, object], told: list[str]
+) -> None:
+    made = back_up(box, tree)
+    box.repo.replace(made.with_metadata(made.last_updated, incomplete=True, **metadata))
+    restored = restore(RestoreRequest(name="site", destination="s3", target=target), box.tools)
+    assert restored.is_incomplete
+    assert same_tree(tree, target / "site")
+    assert len(box.notices) == len(told)
+    assert all(words in notice for words, notice in zip(told, box.notices, strict=True))

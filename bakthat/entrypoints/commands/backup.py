@@ -9,11 +9,8 @@ import click
 
 from bakthat.domain.backup import Backup
 from bakthat.entrypoints import terminal
-from bakthat.entrypoints.options import Settings, ask_new_password, common, destination_option, json_option
+from bakthat.entrypoints.options import INCOMPLETE, Settings, ask_new_password, common, destination_option, json_option
 from bakthat.errors import UsageError
-
-INCOMPLETE = 3
-"""The exit code of a backup that was made, but not of everything."""
 
 
 @click.command(short_help="Back up a file or a directory.")
@@ -66,7 +63,7 @@ def backup(
         settings.say(_summary(made))
     if made.is_incomplete:
         terminal.tell("bakthat: the backup is incomplete: see the files named above")
-        raise SystemExit(INCOMPLETE)
+        click.get_current_context().exit(INCOMPLETE)
 
 
 def _summary(made: Backup) -> str:

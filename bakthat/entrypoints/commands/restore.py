@@ -8,7 +8,15 @@ import click
 
 from bakthat.domain.objects import Tier
 from bakthat.entrypoints import terminal
-from bakthat.entrypoints.options import Settings, ask_password, common, destination_option, identity_option, json_option
+from bakthat.entrypoints.options import (
+    INCOMPLETE,
+    Settings,
+    ask_password,
+    common,
+    destination_option,
+    identity_option,
+    json_option,
+)
 from bakthat.errors import UsageError
 
 
@@ -39,7 +47,8 @@ def restore(
 ) -> None:
     """Restore the backup NAME: a stored filename, a series (its newest), or a series and the start of a date.
 
-    From Glacier the first call starts the retrieval and says when to come back (exit code 75).
+    From Glacier the first call starts the retrieval and says when to come back (exit code 75). A backup that is
+    incomplete is restored as far as it goes (exit code 3).
     """
     with settings.opened() as bakthat:
         if name is not None and place is None:
@@ -61,10 +70,19 @@ def restore(
         else:
             raise UsageError("restore wants either the NAME of a backup or --from PLACE")
     if as_json:
-        terminal.result_json(restored.backup.as_record())
-        return
-    for root in restored.report.roots:
-        terminal.result(os.path.join(target, root))
-    report = restored.report
-    files = terminal.counted(report.files, "file")
-    settings.say(f"Restored {restored.backup.stored_filename}: {files} ({terminal.human_size(report.size)}).")
+        terminal.result_json(
+            {
+                **restored.backup.as_record(),
+                "incomplete": restored.is_incomplete,
+                "problems": list(restored.problems),
+            }
+        )
+    else:
+        for root in restored.report.roots:
+            terminal.result(os.path.join(target, root))
+        report = restored.report
+        files = terminal.counted(report.files, "file")
+        settings.say(f"Restored {restored.backup.stored_filename}: {files} ({terminal.human_size(report.size)}).")
+    if restored.is_incomplete:
+        terminal.tell("bakthat: restored, but the backup is incomplete: see the files named above")
+        click.get_current_context().exit(INCOMPLETE)

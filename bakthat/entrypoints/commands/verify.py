@@ -53,7 +53,9 @@ def verify(
         settings.notice(f"{len(unchecked)} of {len(results)} could not be checked")
     for error in bad + unchecked:
         raise error
-    settings.say(f"{len(results)} checked, all good as far as they were checked.")
+    incomplete = len([result for result in results if result.is_incomplete])
+    but = f" ({incomplete} incomplete)" if incomplete else ""
+    settings.say(f"{len(results)} checked, all good as far as they were checked{but}.")
 
 
 def _line(result: Verified) -> str:
@@ -62,7 +64,8 @@ def _line(result: Verified) -> str:
         return f"{word}\t{result.backup.stored_filename}\t{result.error}"
     words = {Level.PRESENT: "present", Level.STORED: "intact", Level.OPENS: "good"}
     note = f"\t{result.note}" if result.note else ""
-    return f"{words[result.level]}\t{result.backup.stored_filename}{note}"
+    but = f", but {result.backup.completeness}" if result.is_incomplete else ""
+    return f"{words[result.level]}{but}\t{result.backup.stored_filename}{note}"
 
 
 def _as_json(result: Verified) -> dict[str, Any]:
@@ -71,4 +74,6 @@ def _as_json(result: Verified) -> dict[str, Any]:
         "level": str(result.level),
         "error": str(result.error) if result.error is not None else None,
         "note": result.note,
+        "incomplete": result.is_incomplete,
+        "problems": list(result.problems),
     }
