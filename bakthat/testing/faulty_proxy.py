@@ -115,12 +115,13 @@ INTERNAL_ERROR = answering(500, "InternalError", "We encountered an internal err
 
 @define
 class Fault:
-    """What happens to requests of one operation (`*`: any): `skip` of them pass, then `times` of them meet it."""
+    """What happens to requests of one operation (`*`: any): `skip` of them pass, then `times` of them meet it, all of
+    them with None."""
 
     on: str
     does: Doing
     skip: int = 0
-    times: int = 1
+    times: int | None = 1
 
 
 class FaultyProxy:
@@ -176,7 +177,8 @@ class FaultyProxy:
             if fault.skip > 0:
                 fault.skip -= 1
                 continue
-            fault.times -= 1
+            if fault.times is not None:
+                fault.times -= 1
             return fault.does
         return None
 

@@ -12,14 +12,14 @@ import threading
 import time
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any, BinaryIO, cast
 
 import pytest
 
 from bakthat.adapters.aws import translated
-from bakthat.adapters.s3 import S3ObjectStore, is_amazon, s3_client
+from bakthat.adapters.s3 import S3ObjectStore, is_amazon
 from bakthat.adapters.s3_upload import Bucket, PartBody, Uploader
 from bakthat.domain.profile import Profile
 from bakthat.errors import (
@@ -33,13 +33,13 @@ from bakthat.errors import (
     StoreUnavailable,
     UsageError,
 )
+from bakthat.testing.deviations import has, ignoring, where
 from bakthat.testing.faulty_proxy import (
     INTERNAL_ERROR,
     SLOW_DOWN,
     Answer,
     Doing,
     Fault,
-    FaultyProxy,
     Forward,
     Request,
     answering,
@@ -52,87 +52,12 @@ from bakthat.testing.faulty_proxy import (
     reset_in_the_answer,
 )
 from bakthat.testing.object_store_contract import some_bytes
+from tests.fixtures.s3_rig import PART, THREE_PARTS, Rig
 from tests.fixtures.s3_servers import SECRET_KEY, administrator, fresh_store, s3_profile, shared_bucket
 
 MIB = 1024 * 1024
-PART = 5 * MIB
-THREE_PARTS = some_bytes(2 * PART + 1000)
-FOREVER = 10_000
+FOREVER = None
 LARGE = some_bytes(25 * MIB + 17)
-
-
-class Rig:
-    """A store behind the proxy, and the same store without it."""
-
-    def __init__(self, proxy: FaultyProxy, url: str) -> None:
-        self.proxy = proxy
-        self.direct = fresh_store(url)
-        self.upstream = administrator(url)
-        self.bucket = shared_bucket(url)
-        self.prefix = self.direct.location.rpartition("/")[2] + "/"
-        self.pauses: list[float] = []
-
-    def store(self, *, attempts: int = 3, checksums: str | None = None, **settings: Any) -> S3ObjectStore:
-        """A store that meets the proxy's faults, whose client knows nothing yet."""
-        profile = s3_profile(self.proxy.url, bucket=False, checksums=checksums)
-        client = s3_client(profile, retries={"mode": "standard", "total_max_attempts": attempts})
-        return S3ObjectStore(
-            client, self.bucket, **{"prefix": self.prefix, "part_size": PART, "pause": self.pauses.append, **settings}
-        )
-
-    def put(self, content: bytes = THREE_PARTS, key: str = "k", **settings: Any) -> None:
-        self.store(**settings).put(key, io.BytesIO(content))
-
-    def get(self, key: str = "k", **settings: Any) -> bytes:
-        with self.store(**settings).open(key) as reader:
-            return reader.read()
-
-    def holds(self, content: bytes, key: str = "k") -> bool:
-        with self.direct.open(key) as reader:
-            return reader.read() == content
-
-    @property
-    def is_empty(self) -> bool:
-        return not list(self.direct.list()) and self.has_no_uploads
-
-    @property
-    def has_no_uploads(self) -> bool:
-        return not self.upstream.list_multipart_uploads(Bucket=self.bucket, Prefix=self.prefix).get("Uploads")
-
-
-@pytest.fixture
-def rig(proxy: FaultyProxy, seaweedfs_url: str) -> Rig:
-    return Rig(proxy, seaweedfs_url)
-
-
-@pytest.fixture
-def moto_rig(moto_url: str) -> Iterator[Rig]:
-    """For what SeaweedFS would refuse: moto checks no signature, so that a proxy may take a header away."""
-    with FaultyProxy(moto_url) as proxy:
-        yield Rig(proxy, moto_url)
-
-
-def without(header: str) -> Doing:
-    """The server does not know this header."""
-
-    def doing(request: Request, forward: Forward) -> Answer:
-        headers = {name: value for name, value in request.headers.items() if name.lower() != header}
-        return forward(Request(request.operation, request.method, request.target, headers, request.body))
-
-    return doing
-
-
-def where(condition: Callable[[Request], bool], then: Doing) -> Doing:
-    """A fault of those requests only for which the condition holds."""
-
-    def doing(request: Request, forward: Forward) -> Answer:
-        return then(request, forward) if condition(request) else forward(request)
-
-    return doing
-
-
-def has(header: str) -> Callable[[Request], bool]:
-    return lambda request: header in {name.lower() for name in request.headers}
 
 
 class Body(io.RawIOBase):
@@ -599,7 +524,7 @@ def test_a_body_that_is_always_damaged_is_an_error(rig: Rig):
 
 @pytest.mark.parametrize("ignored", ["none", "if-match"])
 def test_an_object_that_is_replaced_while_it_is_read_is_an_error_and_never_a_mixture(moto_rig: Rig, ignored: str):
-    moto_rig.proxy.inject(Fault("GetObject", without(ignored), times=FOREVER))
+    moto_rig.proxy.inject(Fault("GetObject", ignoring(ignored), times=FOREVER))
     moto_rig.direct.put("k", io.BytesIO(LARGE))
     with moto_rig.store(max_concurrency=1).open("k") as reader:
         assert reader.read(10) == LARGE[:10]
@@ -618,7 +543,7 @@ def test_an_object_that_is_deleted_while_it_is_read_is_an_error(rig: Rig):
 
 
 def test_a_service_without_byte_ranges_is_an_error_and_no_wrong_bytes(moto_rig: Rig):
-    moto_rig.proxy.inject(Fault("GetObject", without("range"), times=FOREVER))
+    moto_rig.proxy.inject(Fault("GetObject", ignoring("range"), times=FOREVER))
     moto_rig.direct.put("k", io.BytesIO(LARGE))
     with pytest.raises(StoreError, match="does not serve byte ranges"):
         moto_rig.get()

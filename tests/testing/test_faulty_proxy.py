@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bakthat.testing.deviations import asks, both, dropping, has, ignoring, lacks, rewriting, setting, where
 from bakthat.testing.faulty_proxy import (
     SLOW_DOWN,
     Doing,
@@ -163,3 +164,44 @@ def test_something_may_happen_before_the_server_is_reached(server: Server, proxy
 )
 def test_operations_are_called_as_the_api_calls_them(method: str, target: str, operation: str):
     assert operation_of(method, target) == operation
+
+
+def test_a_fault_without_a_number_of_times_never_ends(proxy: FaultyProxy):
+    proxy.inject(Fault("*", answering(500), skip=1, times=None))
+    assert [put(proxy)[0] for _ in range(4)] == [200, 500, 500, 500]
+
+
+def test_a_deviation_may_be_of_some_requests_only(proxy: FaultyProxy):
+    proxy.inject(Fault("*", where(lacks("x-sent"), answering(500), answering(204)), times=None))
+    assert put(proxy)[0] == 204
+    proxy.forget()
+    proxy.inject(Fault("*", where(has("x-sent"), answering(500))))
+    assert put(proxy)[0] == 500
+    proxy.inject(Fault("*", where(asks("list-type=2"), answering(500)), times=None))
+    assert put(proxy)[0] == 200
+
+
+def test_a_header_of_a_request_is_ignored(proxy: FaultyProxy):
+    proxy.inject(Fault("*", ignoring("x-sent")))
+    assert put(proxy) == (200, "-", CONTENT)
+
+
+def test_a_header_of_an_answer_is_dropped(proxy: FaultyProxy):
+    proxy.inject(Fault("*", dropping("x-seen")))
+    assert put(proxy) == (200, None, CONTENT)
+
+
+@pytest.mark.parametrize("value", ["W/this", lambda old: f"W/{old}"])
+def test_a_header_of_an_answer_is_set(proxy: FaultyProxy, value: Any):
+    proxy.inject(Fault("*", setting({"X-Seen": value})))
+    assert put(proxy) == (200, "W/this", CONTENT)
+
+
+def test_an_answer_is_rewritten(proxy: FaultyProxy):
+    proxy.inject(Fault("*", rewriting(lambda body: b" \n" + body, status=201)))
+    assert put(proxy) == (201, "this", b" \n" + CONTENT)
+
+
+def test_a_service_may_deviate_twice(proxy: FaultyProxy):
+    proxy.inject(Fault("*", both(ignoring("x-sent"), setting({"X-Seen": lambda old: f"{old}{old}"}))))
+    assert put(proxy) == (200, "--", CONTENT)

@@ -1,0 +1,103 @@
+"""What S3 services do otherwise than Amazon, as faults of a `FaultyProxy` before a server that does it right.
+
+    proxy.inject(Fault("UploadPart", dropping("x-amz-checksum-crc32"), times=None))   # a service that gives no CRC back
+
+`ignoring` changes a request, so the server behind must not check signatures (moto does not; rclone without a key).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bakthat.testing.faulty_proxy import Answer, Doing, Forward, Request
+
+Condition = Callable[[Request], bool]
+
+
+def has(header: str) -> Condition:
+    """The request bears this header."""
+    return lambda request: _value(request, header) is not None
+
+
+def lacks(header: str) -> Condition:
+    """The request does not bear this header."""
+    return lambda request: _value(request, header) is None
+
+
+def asks(parameter: str) -> Condition:
+    """The request's target holds this text, for example `list-type=2`."""
+    return lambda request: parameter in request.target
+
+
+def where(condition: Condition, then: Doing, otherwise: Doing | None = None) -> Doing:
+    """`then` for the requests for which the condition holds, `otherwise` (by default: nothing) for the rest."""
+
+    def doing(request: Request, forward: Forward) -> Answer:
+        if condition(request):
+            return then(request, forward)
+        return otherwise(request, forward) if otherwise is not None else forward(request)
+
+    return doing
+
+
+def ignoring(*headers: str) -> Doing:
+    """The service does not know these headers of a request, and does what it would do without them."""
+    names = {header.lower() for header in headers}
+
+    def doing(request: Request, forward: Forward) -> Answer:
+        kept = {name: value for name, value in request.headers.items() if name.lower() not in names}
+        return forward(Request(request.operation, request.method, request.target, kept, request.body))
+
+    return doing
+
+
+def dropping(*headers: str) -> Doing:
+    """The answer lacks these headers."""
+    names = {header.lower() for header in headers}
+
+    def doing(request: Request, forward: Forward) -> Answer:
+        answer = forward(request)
+        answer.headers = [(name, value) for name, value in answer.headers if name.lower() not in names]
+        return answer
+
+    return doing
+
+
+def setting(headers: Mapping[str, str | Callable[[str], str]]) -> Doing:
+    """The answer's headers have these values: a text, or what a function makes of the server's (`""` for none)."""
+
+    def doing(request: Request, forward: Forward) -> Answer:
+        answer = forward(request)
+        for name, value in headers.items():
+            before = next((old for header, old in answer.headers if header.lower() == name.lower()), "")
+            answer.headers = [pair for pair in answer.headers if pair[0].lower() != name.lower()]
+            answer.headers.append((name, value if isinstance(value, str) else value(before)))
+        return answer
+
+    return doing
+
+
+def rewriting(edit: Callable[[bytes], bytes], *, status: int | None = None) -> Doing:
+    """The answer's body is what `edit` makes of the server's; with `status`, its status is another one, too."""
+
+    def doing(request: Request, forward: Forward) -> Answer:
+        answer = forward(request)
+        answer.body = edit(answer.body)
+        answer.headers = [pair for pair in answer.headers if pair[0].lower() != "content-length"]
+        answer.status = status if status is not None else answer.status
+        return answer
+
+    return doing
+
+
+def both(first: Doing, second: Doing) -> Doing:
+    """Two deviations of one service: `first` sees the request first, and the answer last."""
+
+    def doing(request: Request, forward: Forward) -> Answer:
+        return first(request, lambda changed: second(changed, forward))
+
+    return doing
+
+
+def _value(request: Request, header: str) -> str | None:
+    return next((value for name, value in request.headers.items() if name.lower() == header.lower()), None)
