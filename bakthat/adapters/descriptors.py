@@ -13,14 +13,16 @@ SEARCH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | o
 """Flags to open a directory in order to do something in it."""
 LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """Flags to open a directory in order to list or lock it."""
+ENTRY = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Flags to open what is no directory without reading it, nor waiting for anything."""
 NO_DIRECTORY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 """What opening with these flags says of nothing, of a file, and of a symbolic link (ENOTDIR or ELOOP)."""
 
 
 @contextlib.contextmanager
-def opened(name: bytes | str, flags: int, directory: int) -> Iterator[int]:
-    """The descriptor of one thing in the directory."""
-    fd = os.open(name, flags, dir_fd=directory)
+def opened(name: bytes | str, flags: int, directory: int, mode: int = 0) -> Iterator[int]:
+    """The descriptor of one thing in the directory. `mode`: of a file that is created."""
+    fd = os.open(name, flags, mode, dir_fd=directory)
     try:
         yield fd
     finally:

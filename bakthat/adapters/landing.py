@@ -8,7 +8,7 @@ import fcntl
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -42,6 +42,8 @@ from bakthat.errors import TargetError, TargetExists
 
 _PREFIX = ".bakthat-restore-"
 _OURS = re.compile(re.escape(_PREFIX) + "[0-9a-f]{16}")
+_INSIDE = re.compile("new|scratch|old|replaced|[0-9a-f]{16}-[0-9]+")
+"""All that a directory of that name may hold; the last form is what `empty` leaves when it is killed."""
 _RESCUED = "bakthat-rescued-"
 
 _WAY_OUT = {
@@ -56,6 +58,14 @@ _WAY_OUT = {
 }
 
 
+MakeDirectory = Callable[[bytes, int, int], None]
+"""Name, mode, and the directory to make it in. Raises OSError."""
+
+
+def _mkdir(name: bytes, mode: int, directory: int) -> None:
+    os.mkdir(name, mode, dir_fd=directory)
+
+
 def target_error(error: OSError, path: Path | str) -> TargetError:
     """What the disk answered about this path, as one line with the way out."""
     way_out = _WAY_OUT.get(error.errno or 0, "restore elsewhere with --target")
@@ -67,8 +77,8 @@ class Landing:
 
     Inside the context `path` is a new, empty directory on the file system of `into`, below one of mode 0700; `fd` is
     its descriptor, for `dir_fd=`; `default_mode` is the mode that a new directory gets here (0777 less the umask, and
-    what `into` hands down). Leaving the context removes whatever was not committed, or was replaced; and `into`
-    itself, if it was created here and holds nothing.
+    what `into` hands down); `umask_bars_owner` says that its owner cannot fill it as it is. Leaving the context
+    removes whatever was not committed, or was replaced; and `into` itself, if it was created here and holds nothing.
 
     After kill -9 the target holds the old files or the new ones. What was left behind is removed by the next Landing
     in this directory, which tells by a lock (flock) what another process is using. On a file system without such
@@ -80,14 +90,29 @@ class Landing:
     path: Path
     fd: int
     default_mode: int
+    umask_bars_owner: bool
 
-    def __init__(self, into: Path, *, overwrite: bool = False, rename: RenameWithFlags = rename_with_flags) -> None:
+    def __init__(
+        self,
+        into: Path,
+        *,
+        overwrite: bool = False,
+        root: str | None = None,
+        rename: RenameWithFlags = rename_with_flags,
+        mkdir: MakeDirectory = _mkdir,
+    ) -> None:
+        """root: the one name in `into` that, if it is there already, may be replaced (`overwrite`) or added to; bytes
+        that are not UTF-8 are written as `\\xff`. None: any name."""
         self._target = Path(into)
         self._overwrite = overwrite
+        self._root = root
+        self._several_roots = False
         self._rename = rename
+        self._mkdir = mkdir
         self._name = ""
-        self._into = self._private = self.fd = -1
-        self._created: list[Path] = []
+        self._into = self._private = self.fd = self._base = -1
+        self._missing: list[bytes] = []
+        self._created: list[int] = []
         self._keep = False
         self.notices: list[Problem] = []
         """After leaving the context: what was replaced and could not be removed."""
@@ -109,11 +134,18 @@ class Landing:
 
     def check(self, path: str | bytes) -> None:
         """Early, before anything is written: raises `TargetExists` if `commit` of this path would."""
-        if self._overwrite:
+        path = os.fsencode(path)
+        if not self._is_root(path):
+            path = path.partition(b"/")[0]
+        elif self._overwrite:
             return
         with contextlib.suppress(OSError):
-            os.stat(os.fsencode(path), dir_fd=self._into, follow_symlinks=False)
-            raise self._taken(os.fsencode(path))
+            os.stat(path, dir_fd=self._into, follow_symlinks=False)
+            raise self._taken(path)
+
+    def replace_nothing(self) -> None:
+        """The archive holds several roots, and which one is its own is only a guess: from now on none is."""
+        self._several_roots = True
 
     def scratch(self) -> int:
         """A second directory, for what is never committed: a descriptor of it, which the caller closes."""
@@ -126,19 +158,21 @@ class Landing:
         A path with slashes goes into the directory that is there already; where such a directory lacks, it comes
         along from here. No symbolic link is gone through.
 
-        Without `overwrite`, raises `TargetExists` if the name of one is taken. With it, the old one is replaced whole
-        by an exchange of the names, and removed on leaving the context; but nothing is replaced before all of the new
-        files are on the disk, and not only in memory.
+        Raises `TargetExists` if the name of one is taken and may not be replaced. Otherwise the old one is replaced
+        whole by an exchange of the names, and removed on leaving the context; but nothing is replaced before all of
+        the new files are on the disk, and not only in memory.
         """
         current = b""
         try:
             moves = [
-                _Move(path, number, self.fd, self._into, self._private, self._overwrite, self._rename)
+                _Move(path, number, self.fd, self._into, self._private, self._may_replace(path), self._rename)
                 for number, path in enumerate(self._units([os.fsencode(path) for path in paths]))
             ]
+            foreign = {os.fsencode(path).partition(b"/")[0] for path in paths if not self._is_root(os.fsencode(path))}
             taken = [move.path for move in moves if move.is_taken()]
-            if taken and not self._overwrite:
-                raise self._taken(taken[0])
+            for path in [*(name for name in sorted(foreign) if exists(name, self._into)), *taken]:
+                if not self._may_replace(path):
+                    raise self._taken(path)
             if taken:
                 self._refuse_mounts(taken)
                 sync_file_system(self._private)
@@ -159,40 +193,54 @@ class Landing:
     # Opening
 
     def _open(self) -> None:
-        self._create_target()
-        self._into = os.open(self._target, SEARCH & ~os.O_NOFOLLOW)
+        self._open_target()
         self._sweep()
         while not self._make_and_lock():
             pass
         os.mkdir("new", 0o777, dir_fd=self._private)
         self.fd = os.open("new", SEARCH, dir_fd=self._private)
-        allow(self.fd, 0o700)  # whatever the umask
+        self.umask_bars_owner = allow(self.fd, 0o700) is not None
         self.default_mode = stat.S_IMODE(os.fstat(self.fd).st_mode)
         self.path = self._target / self._name / "new"
 
-    def _create_target(self) -> None:
-        missing: list[Path] = []
+    def _open_target(self) -> None:
+        """What lacks of the target is created, step by step from a directory that is held open: a symbolic link that
+        somebody puts in its place meanwhile is not gone through."""
         path = self._target
         while not os.path.lexists(path):
-            missing.append(path)
+            self._missing.insert(0, os.fsencode(path.name))
             path = path.parent
-        for path in reversed(missing):
-            self._created.append(path)
+        self._into = os.open(path, SEARCH & ~os.O_NOFOLLOW)
+        if self._missing:
+            self._base = os.dup(self._into)
+        for depth, part in enumerate(self._missing):
+            self._created.append(depth)
             try:
-                os.mkdir(path)
+                self._mkdir(part, 0o777, self._into)
             except FileExistsError:  # another process was faster; then it is not ours to remove
-                self._created.remove(path)
+                self._created.remove(depth)
+            above, self._into = self._into, -1
+            try:
+                self._into = os.open(part, SEARCH, dir_fd=above)
+            finally:
+                os.close(above)
 
     def _make_and_lock(self) -> bool:
         self._name = _PREFIX + os.urandom(8).hex()
-        os.mkdir(self._name, 0o700, dir_fd=self._into)
+        self._mkdir(os.fsencode(self._name), 0o700, self._into)
         # Until the lock is ours, the sweep of another restore may take this directory for a remainder, and remove it
         try:
             with opened(self._name, SEARCH, self._into) as fd:
+                self._require_private(fd)
                 allow(fd, 0o700)  # whatever the umask
-            self._private = os.open(self._name, LIST, dir_fd=self._into)
+                self._private = os.open(".", LIST, dir_fd=fd)
         except FileNotFoundError:
             return False
+        with os.scandir(self._private) as entries:
+            if next(entries, None) is not None:
+                fd, self._private = self._private, -1
+                os.close(fd)
+                raise self._intruder()
         try:
             fcntl.flock(self._private, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -206,6 +254,27 @@ class Landing:
             fd, self._private = self._private, -1
             os.close(fd)
         return locked
+
+    def _require_private(self, fd: int) -> None:
+        """Whoever may write into the target can rename what was made there, and put something else in its place before
+        it is opened. So what was opened must be ours, and for nobody else. Raises `TargetError`."""
+        status = os.fstat(fd)
+        if status.st_uid == os.geteuid() and not status.st_mode & 0o077:
+            return
+        # Some file systems have no owners (FAT), or other ones (NFS, for root): then a new file shows it
+        name = _PREFIX + os.urandom(8).hex()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with opened(name, flags, self._into, mode=0o600) as probe:
+            usual = os.fstat(probe)
+            os.unlink(name, dir_fd=self._into)
+        if status.st_uid != usual.st_uid or status.st_mode & ~usual.st_mode & 0o066:
+            raise self._intruder()
+
+    def _intruder(self) -> TargetError:
+        return TargetError(
+            f"{printable(self._path_of(os.fsencode(self._name)))}: another user has put something in the place of "
+            "bakthat's own directory; nothing was restored: restore into a directory where only you may write"
+        )
 
     # Leaving
 
@@ -235,9 +304,13 @@ class Landing:
             if self._into >= 0:
                 fd, self._into = self._into, -1
                 os.close(fd)
-            for path in reversed(self._created):
-                with contextlib.suppress(OSError):  # goes only if it is empty, that is, if nothing was committed
-                    os.rmdir(path)
+            for depth in reversed(self._created):
+                # Goes only if it is empty, that is, if nothing was committed
+                with contextlib.suppress(OSError), descended(self._base, self._missing[:depth]) as above:
+                    os.rmdir(self._missing[depth], dir_fd=above)
+            if self._base >= 0:
+                fd, self._base = self._base, -1
+                os.close(fd)
 
     def _remove_private(self, committed: bool) -> None:
         _retire_old(self._private)
@@ -268,6 +341,10 @@ class Landing:
                 if status.st_uid != os.geteuid() or status.st_mode & 0o077:
                     continue
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with os.scandir(fd) as entries:
+                    # One of our own directories that somebody has given such a name
+                    if not all(_INSIDE.fullmatch(entry.name) for entry in entries):
+                        continue
                 self._give_back(fd)
                 _retire_old(fd)
                 if empty(fd) is None:
@@ -341,10 +418,28 @@ class Landing:
                     f"move it back by hand: it is in {printable(self._path_of(os.fsencode(rescued)))}"
                 ) from error
 
+    def _may_replace(self, path: bytes) -> bool:
+        return self._overwrite and self._is_root(path)
+
+    def _is_root(self, path: bytes) -> bool:
+        if self._root is None or self._several_roots:
+            return not self._several_roots
+        root = path.partition(b"/")[0]
+        return os.fsencode(self._root) == root or self._root == root.decode("utf-8", "backslashreplace")
+
     def _taken(self, path: bytes) -> TargetExists:
-        return TargetExists(
-            f"{printable(self._path_of(path))} exists already; --overwrite replaces it, --target DIR restores elsewhere"
-        )
+        there = f"{printable(self._path_of(path))} exists already"
+        if self._several_roots:
+            return TargetExists(
+                f"{there}; the backup holds several names, and which is its own is not recorded, so that it replaces "
+                "none: restore elsewhere with --target DIR"
+            )
+        if not self._is_root(path):
+            return TargetExists(
+                f"{there}, and this backup may replace nothing but {printable(self._root or '')}: restore elsewhere "
+                "with --target DIR"
+            )
+        return TargetExists(f"{there}; --overwrite replaces it, --target DIR restores elsewhere")
 
     def _path_of(self, path: bytes) -> str:
         return os.path.join(self._target, os.fsdecode(path)) if path else os.fspath(self._target)

@@ -60,6 +60,7 @@ class PlainFilePacker(Packer):
         into: Path,
         *,
         name: str,
+        name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
         on_bytes: Callable[[int], None] | None = None,

@@ -13,8 +13,8 @@ from bakthat.ports.payload import Packer
 
 
 class TarPacker(Packer):
-    """A backup imports the writer only, a restore the extractor only. The members say their names, so that `name` does
-    not matter.
+    """A backup imports the writer only, a restore the extractor only. The members say their names: `name` is only the
+    one that may be replaced.
 
     `second_process`: whether a restore of many small files starts one (`sys.executable`, which must be Python) that
     makes part of them, where there are two processors.
@@ -41,6 +41,7 @@ class TarPacker(Packer):
         into: Path,
         *,
         name: str,
+        name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
         on_bytes: Callable[[int], None] | None = None,
@@ -49,7 +50,16 @@ class TarPacker(Packer):
         from bakthat.adapters.tar_extractor import extract_tar
 
         start_maker = FileMaker if self._second_process and _processors() > 1 else None
-        return extract_tar(packed, into, overwrite=overwrite, only=only, on_bytes=on_bytes, start_maker=start_maker)
+        return extract_tar(
+            packed,
+            into,
+            overwrite=overwrite,
+            root=name,
+            root_is_guess=name_is_guess,
+            only=only,
+            on_bytes=on_bytes,
+            start_maker=start_maker,
+        )
 
     def check(self, packed: BinaryIO) -> UnpackReport:
         from bakthat.adapters.tar_reader import Kind, TarReader

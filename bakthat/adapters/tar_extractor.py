@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 
 from attrs import define
 
-from bakthat.adapters.descriptors import LIST, NO_DIRECTORY, SEARCH, opened
+from bakthat.adapters.descriptors import ENTRY, LIST, NO_DIRECTORY, SEARCH, allow, opened, set_mode
 from bakthat.adapters.excludes import Matcher, pattern_matcher
 from bakthat.adapters.file_maker import (
     CREATE,
@@ -78,6 +78,8 @@ def extract_tar(
     into: Path,
     *,
     overwrite: bool = False,
+    root: str | None = None,
+    root_is_guess: bool = False,
     only: Sequence[str] = (),
     on_bytes: Callable[[int], None] | None = None,
     start_maker: StartMaker | None = None,
@@ -87,6 +89,9 @@ def extract_tar(
 
     With `only`, what the patterns fit is restored, with the directories that lead to it. Where such a directory is
     there already, it stays as it is, and what was asked for is put into it; so nothing else in there is lost.
+
+    `overwrite`: replace what is there under the name `root`, and nothing else (None: whatever the archive holds).
+    `root_is_guess`: only if the archive holds nothing beside it.
 
     Devices are never made: they come as notices, as do owners and permissions that the system refuses. A member of the
     same name as an earlier one replaces it. Memory grows by 300 to 400 bytes for each directory and symbolic link, not
@@ -98,11 +103,11 @@ def extract_tar(
     wanted = pattern_matcher(only) if only else None
     if only and wanted is None:
         raise UsageError("--only: these patterns ask for nothing; leave the option out to restore everything")
-    landing = Landing(into, overwrite=overwrite)
+    landing = Landing(into, overwrite=overwrite, root=root)
     with landing:
         # A pattern that takes something back (`!`) makes that directories are not restored whole, nor replaced whole
         whole = not any(pattern.startswith("!") for pattern in only)
-        extraction = _Extraction(landing, wanted, whole, outside.on_bytes, start_maker, few)
+        extraction = _Extraction(landing, wanted, whole, root_is_guess, outside.on_bytes, start_maker, few)
         try:
             with contextlib.closing(extraction):
                 extraction.run(TarReader(cast(BinaryIO, outside)))
@@ -161,9 +166,10 @@ class _Tree:
     """A directory tree, made as it is needed. Its directories are opened relative to each other; a few stay open.
     `settle`: is called before a directory is removed, so that what belongs into it is there."""
 
-    def __init__(self, root: int, directory_mode: int, settle: Callable[[], None]) -> None:
+    def __init__(self, root: int, directory_mode: int, umask_bars_owner: bool, settle: Callable[[], None]) -> None:
         self._root = root
         self._directory_mode = directory_mode
+        self._umask_bars_owner = umask_bars_owner
         self._settle = settle
         self._open: dict[bytes, int] = {}
         self.directories: dict[bytes, _Attributes] = {}
@@ -204,8 +210,9 @@ class _Tree:
     def make(self, name: bytes, parent: int) -> None:
         """Make a directory that can be filled, whatever the umask says of the owner."""
         os.mkdir(name, self._directory_mode, dir_fd=parent)
-        if os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode & 0o700 != 0o700:
-            os.chmod(name, self._directory_mode, dir_fd=parent)
+        if self._umask_bars_owner:
+            with opened(name, SEARCH, parent) as fd:
+                allow(fd, 0o700)
 
     def _remember(self, path: bytes, fd: int) -> int:
         if len(self._open) >= _OPEN_DIRECTORIES:
@@ -248,6 +255,7 @@ class _Extraction:
         landing: Landing,
         wanted: Matcher | None,
         whole: bool,
+        root_is_guess: bool,
         on_bytes: Callable[[int], None],
         start_maker: StartMaker | None,
         few: int,
@@ -255,11 +263,13 @@ class _Extraction:
         self._landing = landing
         self._wanted = wanted
         self._whole = whole
+        self._root_is_guess = root_is_guess
+        self._root: bytes | None = None
         self._on_bytes = on_bytes
         self._start_maker = start_maker
         self._few = few
         self._maker: FileMaker | None = None
-        self._new = _Tree(landing.fd, landing.default_mode, self._settle)
+        self._new = _Tree(landing.fd, landing.default_mode, landing.umask_bars_owner, self._settle)
         self._kept: _Tree | None = None
         self._kept_root = -1
         self._room = 0
@@ -371,6 +381,8 @@ class _Extraction:
 
     def _is_wanted(self, path: bytes, kind: Kind) -> bool:
         root, _, below = path.partition(b"/")
+        if root != self._root:
+            self._meet_root(root)
         if self._wanted is None:
             if root not in self.units:
                 self._landing.check(root)
@@ -387,6 +399,13 @@ class _Extraction:
         if not is_directory or self._whole:
             self._add_unit(path)
         return True
+
+    def _meet_root(self, root: bytes) -> None:
+        if self._root_is_guess and self._root is not None:
+            self._landing.replace_nothing()
+            for unit in self.units:
+                self._landing.check(unit)
+        self._root = root
 
     def _add_unit(self, path: bytes) -> None:
         if any(above in self.units for above in _upwards(path)):
@@ -408,7 +427,7 @@ class _Extraction:
             return None
         if self._kept is None:
             self._kept_root = self._landing.scratch()
-            self._kept = _Tree(self._kept_root, 0o700, self._settle)
+            self._kept = _Tree(self._kept_root, 0o700, self._landing.umask_bars_owner, self._settle)
             space = os.fstatvfs(self._kept_root)
             self._room = space.f_bavail * space.f_frsize // _KEPT_PART
         if member.kind is _FILE:
@@ -714,11 +733,12 @@ class _Extraction:
                 if mode & 0o6000:
                     self._not_set(path, SET_ID, 0)
                 mode &= 0o1777
-        try:
-            if not attributes.link:
-                os.chmod(name, mode, dir_fd=parent)
-        except OSError as error:
-            self._not_set(path, MODE, number_of(error))
+        if not attributes.link:
+            try:
+                with opened(name, ENTRY, parent) as fd:
+                    set_mode(fd, mode)
+            except OSError as error:
+                self._not_set(path, MODE, number_of(error))
         try:
             os.utime(name, ns=(attributes.mtime_ns,) * 2, dir_fd=parent, follow_symlinks=False)
         except (OSError, OverflowError) as error:

@@ -218,7 +218,7 @@ class Bakthat:
         """Restore a backup into the directory `target`, all or nothing, and give back its record.
 
         filename: a stored filename, a series (its newest backup), or a series and the start of a date.
-        overwrite: replace what is there, instead of raising `TargetExists`.
+        overwrite: replace what is there under the backup's own name, instead of raising `TargetExists`.
         password: of the backup; None leaves it to BAKTHAT_PASSWORD and the profile.
         identities: age key files, in the place of the profile's.
         only: gitignore patterns, relative to the backup's root; what none of them matches is left out.

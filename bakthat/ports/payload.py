@@ -47,6 +47,7 @@ class Packer(ABC):
         into: Path,
         *,
         name: str,
+        name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
         on_bytes: Callable[[int], None] | None = None,
@@ -56,9 +57,11 @@ class Packer(ABC):
         Whatever fails or is killed, the target holds its old files or the new ones; nothing half, and after an
         exception no temporary file.
 
-        `name`: what a single file is called where the format does not say. `only`: gitignore patterns, relative to the
-        backup's root; what none of them matches is left out. `overwrite`: replace what is there (otherwise
-        `TargetExists`). Never writes outside `into` and never through a symbolic link.
+        `name`: what the restored file or directory is called. A format that holds names need not agree; then its own
+        names count, but `overwrite` replaces nothing that is there under another name than `name` (`TargetExists`).
+        `name_is_guess`: nobody recorded it; it may be replaced only if the stream holds nothing beside it. `only`:
+        gitignore patterns, relative to the backup's root; what none of them matches is left out. Never writes outside
+        `into` and never through a symbolic link.
 
         Raises `PayloadDamaged` for a stream that is truncated, altered, not of this format, or tries to leave the
         target; `TargetExists`; `BackupNotFound` if `only` matches nothing; `BakthatError` if the disk refuses (full,

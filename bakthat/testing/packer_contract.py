@@ -10,6 +10,7 @@ A packer's own test is a subclass and a fixture:
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -99,6 +100,14 @@ class PackerContract:
         packer.unpack(io.BytesIO(packed), target, name="file name", overwrite=True)
         assert (target / "file name").stat().st_size == self.large
         assert self.names(target) == ["file name"]
+
+    def test_overwriting_replaces_nothing_of_another_name(self, packer: Packer, source: Path, target: Path) -> None:
+        (target / "file name").write_text("mine")
+        packed = self.packed(packer, source)
+        # A format that holds no names gives the file the name that is asked for
+        with contextlib.suppress(TargetExists):
+            packer.unpack(io.BytesIO(packed), target, name="another", overwrite=True)
+        assert (target / "file name").read_text() == "mine"
 
     @pytest.mark.parametrize("overwrite", [True, False])
     @pytest.mark.parametrize("kept", [0.0, 0.5, 1.0])

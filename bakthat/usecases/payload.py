@@ -25,13 +25,15 @@ _PATIENCE = 2.0
 @frozen(kw_only=True)
 class Shape:
     """How the plain bytes of a backup are made. `suffix`: what its stored filename ends in. `packed_by_source`: the
-    source is a gzipped tar already, and is stored as it is. `name`: of the file, where the bytes are a single one."""
+    source is a gzipped tar already, and is stored as it is. `name`: of the file or directory that comes back;
+    `name_is_guess`: that of the series, since the record does not tell."""
 
     packer: Packer
     gzipped: bool
     suffix: str
     packed_by_source: bool = False
     name: str = ""
+    name_is_guess: bool = False
 
 
 def shape_for(kind: SourceKind, compress: bool, tools: Tools) -> Shape:
@@ -51,11 +53,12 @@ def shape_of(backup: Backup, tools: Tools) -> Shape:
         name = backup.filename.rsplit("/", 1)[-1]
         return Shape(packer=tools.plain, gzipped=bool(backup.metadata.get("is_gzipped")), suffix="", name=name)
     root = backup.metadata.get("root")
-    name = root if isinstance(root, str) and root and _is_text(root) else backup.filename
+    recorded = root if isinstance(root, str) and root and _is_text(root) else ""
+    name = recorded or backup.filename
     suffix = _suffix(backup.stored_filename)
     if suffix == "" or backup.metadata.get("packed_by_source"):
         return Shape(packer=tools.plain, gzipped=False, suffix=suffix, name=name)
-    return Shape(packer=tools.tar, gzipped=suffix == ".tgz", suffix=suffix, name=name)
+    return Shape(packer=tools.tar, gzipped=suffix == ".tgz", suffix=suffix, name=name, name_is_guess=not recorded)
 
 
 def _is_text(name: str) -> bool:

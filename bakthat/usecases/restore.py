@@ -15,7 +15,9 @@ from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.domain.progress import Progress
+from bakthat.domain.stored_name import parse
 from bakthat.errors import (
+    InvalidName,
     ObjectNotFound,
     PasswordNeeded,
     PayloadDamaged,
@@ -94,7 +96,7 @@ def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tool
     backup = Backup(
         backend="",
         backup_date=whole_seconds(info.modified),
-        filename=name.removesuffix(".enc"),
+        filename=_series_of(name),
         stored_filename=name,
         size=info.size,
         last_updated=whole_seconds(info.modified),
@@ -104,6 +106,18 @@ def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tool
     with objects.open(key) as stored:
         report = unpack(stored, backup, keys, request, tools)
     return _restored(backup, report, tools)
+
+
+def _series_of(name: str) -> str:
+    """The series of an object that nothing but its name is known of. A file that is stored as it is keeps its date."""
+    plain = name.removesuffix(".enc")
+    for suffix in (".tgz", ".tar"):
+        if plain.endswith(suffix):
+            try:
+                return parse(name).series
+            except InvalidName:
+                return plain.removesuffix(suffix)
+    return plain
 
 
 def _restored(backup: Backup, report: UnpackReport, tools: Tools) -> Restored:
@@ -181,7 +195,12 @@ def unpack(stored: BinaryIO, backup: Backup, keys: Keys, request: RestoreRequest
     try:
         with opened(checked, backup, keys, tools) as plain:
             return shape.packer.unpack(
-                plain, request.target, name=shape.name, overwrite=request.overwrite, only=request.only
+                plain,
+                request.target,
+                name=shape.name,
+                name_is_guess=shape.name_is_guess,
+                overwrite=request.overwrite,
+                only=request.only,
             )
     except (PayloadDamaged, WrongPassword) as error:
         raise _named(error, backup) from error

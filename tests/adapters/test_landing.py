@@ -692,3 +692,89 @@ def test_what_others_may_enter_was_not_made_by_us_and_is_left_alone(into: Path) 
     land(into, {"b": "2"})
     assert "1" in contents(into).values()
     assert (into / ".bakthat-restore-1123456789abcdef").is_symlink()
+
+
+# Whoever else may write into the target
+
+
+class Intruder:
+    """Another user, who may write into a directory, and is faster than whoever has just made one in there."""
+
+    def __init__(self, made: str, put: Callable[[Path], object]) -> None:
+        self._made = made
+        self._put = put
+
+    def __call__(self, name: bytes, mode: int, directory: int) -> None:
+        os.mkdir(name, mode, dir_fd=directory)
+        if os.fsdecode(name).startswith(self._made):
+            here = Path(os.readlink(f"/proc/self/fd/{directory}"))
+            (here / os.fsdecode(name)).rename(here / "taken away")
+            self._put(here / os.fsdecode(name))
+
+
+def open_to_all(path: Path) -> None:
+    path.mkdir()
+    path.chmod(0o777)
+
+
+@pytest.mark.parametrize("made", [".bakthat-restore-", "new target"])
+def test_a_symbolic_link_put_in_the_place_of_our_directory_is_not_gone_through(tmp_path: Path, made: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    intruder = Intruder(made, lambda path: path.symlink_to(outside))
+    with pytest.raises(TargetError), Landing(tmp_path / "new target", mkdir=intruder):
+        raise AssertionError("it has been opened")
+    assert os.listdir(outside) == []
+
+
+def test_a_directory_that_others_may_write_is_not_taken_for_ours(into: Path) -> None:
+    intruder = Intruder(".bakthat-restore-", open_to_all)
+    with pytest.raises(TargetError, match="another user has put something"), Landing(into, mkdir=intruder):
+        raise AssertionError("it has been opened")
+
+
+def test_another_directory_of_ours_is_not_taken_for_the_new_one_and_keeps_what_it_holds(into: Path) -> None:
+    keys = into / ".ssh"
+    keys.mkdir(0o700)
+    (keys / "id").write_text("secret")
+    intruder = Intruder(".bakthat-restore-", keys.rename)
+    with pytest.raises(TargetError, match="another user has put something"), Landing(into, mkdir=intruder):
+        raise AssertionError("it has been opened")
+    assert [path.read_text() for path in into.glob("*/id")] == ["secret"]
+
+
+def test_a_directory_of_ours_that_was_given_the_name_of_a_remainder_is_not_removed(into: Path) -> None:
+    keys = into / ".bakthat-restore-0123456789abcdef"
+    keys.mkdir(0o700)
+    (keys / "id").write_text("secret")
+    land(into, {"a": "1"})
+    assert (keys / "id").read_text() == "secret"
+
+
+# What may be replaced
+
+
+def test_with_a_root_nothing_else_is_replaced(into: Path) -> None:
+    write(into, {"photos/f": "old", ".bashrc": "mine"})
+    with (
+        pytest.raises(TargetExists, match="bashrc exists already, and this backup may replace nothing but photos"),
+        Landing(into, overwrite=True, root="photos") as landing,
+    ):
+        landing.check("photos")
+        write(landing.path, {"photos/f": "new", ".bashrc": "evil"})
+        landing.commit(["photos", ".bashrc"])
+    assert contents(into) == {"photos/f": "old", ".bashrc": "mine"}
+
+
+def test_what_is_not_the_root_is_refused_before_anything_is_written(into: Path) -> None:
+    write(into, {".bashrc": "mine"})
+    with Landing(into, overwrite=True, root="photos") as landing, pytest.raises(TargetExists):
+        landing.check(".bashrc")
+
+
+def test_a_root_that_is_not_utf8_is_known_by_its_escapes(into: Path) -> None:
+    (into / "caf\udce9").write_text("old")
+    with Landing(into, overwrite=True, root="caf\\xe9") as landing:
+        write(landing.path, {"caf\udce9": "new"})
+        landing.commit([b"caf\xe9"])
+    assert (into / "caf\udce9").read_text() == "new"

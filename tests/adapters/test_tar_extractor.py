@@ -1046,3 +1046,51 @@ def test_sockets_and_other_tools_do_not_matter(tmp_path: Path, into: Path) -> No
         os.chdir(before)
     extract(archive, into)
     assert os.listdir(into / "t") == []
+
+
+# What may be replaced
+
+
+def test_only_the_root_of_the_backup_is_replaced(into: Path) -> None:
+    (into / "photos").mkdir()
+    (into / ".ssh").mkdir()
+    (into / ".ssh" / "id").write_text("mine")
+    archive = member(b"photos/f", b"1") + member(b".ssh/authorized_keys", b"evil") + END
+    before = snapshot(into)
+    with pytest.raises(TargetExists, match="ssh exists already, and this backup may replace nothing but photos"):
+        extract_tar(io.BytesIO(archive), into, overwrite=True, root="photos")
+    with pytest.raises(TargetExists, match="ssh"):
+        extract_tar(io.BytesIO(archive), into, overwrite=True, root="photos", only=["authorized_keys"])
+    assert contents(into) == {".ssh/id": b"mine"}
+    assert snapshot(into).keys() == before.keys()
+
+
+def test_a_part_is_added_to_the_root_of_the_backup_and_to_nothing_else(into: Path) -> None:
+    for name in ("photos", ".ssh"):
+        (into / name).mkdir()
+    archive = member(b"photos/f", b"1") + member(b".ssh/authorized_keys", b"evil") + END
+    with pytest.raises(TargetExists, match="ssh exists already, and this backup may replace nothing but photos"):
+        extract_tar(io.BytesIO(archive), into, root="photos", only=["f", "authorized_keys"])
+    assert contents(into) == {}
+    extract_tar(io.BytesIO(archive), into, root="photos", only=["f"])
+    assert contents(into) == {"photos/f": b"1"}
+
+
+def test_what_is_not_there_comes_beside_the_root(into: Path) -> None:
+    (into / "photos").mkdir()
+    archive = member(b"photos/f", b"1") + member(b"more", b"2") + END
+    extract_tar(io.BytesIO(archive), into, overwrite=True, root="photos")
+    assert contents(into) == {"photos/f": b"1", "more": b"2"}
+
+
+def test_a_root_that_is_a_guess_is_replaced_if_it_is_the_only_one(into: Path) -> None:
+    (into / "photos").mkdir()
+    (into / "photos" / "old").write_text("mine")
+    archive = member(b"photos/f", b"1") + member(b"./photos/g", b"2")
+    beside = archive + member(b"more", b"2") + member(b"photos/h", b"1") + member(b"more2", b"2")
+    for only in ([], ["f", "h"]):
+        with pytest.raises(TargetExists, match="photos.* exists already; the backup holds several names"):
+            extract_tar(io.BytesIO(beside + END), into, overwrite=True, root="photos", root_is_guess=True, only=only)
+    assert contents(into) == {"photos/old": b"mine"}
+    extract_tar(io.BytesIO(archive + END), into, overwrite=True, root="photos", root_is_guess=True)
+    assert contents(into) == {"photos/f": b"1", "photos/g": b"2"}

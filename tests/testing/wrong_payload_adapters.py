@@ -277,6 +277,7 @@ class WritesInPlace(RightPacker):
         into: Path,
         *,
         name: str,
+        name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
         on_bytes: Callable[[int], None] | None = None,
@@ -296,6 +297,7 @@ class CleansUpAfterwards(WritesInPlace):
         into: Path,
         *,
         name: str,
+        name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
         on_bytes: Callable[[int], None] | None = None,
@@ -323,6 +325,12 @@ class Passing(RightPacker):
 class AlwaysReplaces(Passing):
     def asked(self, **options: object) -> dict[str, object]:
         return {**options, "overwrite": True}
+
+
+@falls_by("test_overwriting_replaces_nothing_of_another_name")
+class ReplacesWhateverItHolds(Passing):
+    def asked(self, **options: object) -> dict[str, object]:
+        return {**options, "name": "file name"}
 
 
 @falls_by("test_a_part_is_restored_by_pattern")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import io
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ from bakthat.errors import (
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
-from bakthat.usecases.restore import RestoreRequest, restore
+from bakthat.usecases.restore import RestoreRequest, restore, restore_stored
 
 
 @pytest.fixture
@@ -64,8 +66,6 @@ def test_a_file_stored_as_it_is_comes_back_under_its_name(box: Toolbox, tree: Pa
 
 
 def test_a_packed_source_comes_back_as_the_same_file(box: Toolbox, tree: Path, target: Path, tmp_path: Path) -> None:
-    import tarfile
-
     packed = tmp_path / "dump.tar.gz"
     with tarfile.open(packed, "w:gz") as archive:
         archive.add(tree, "site")
@@ -152,6 +152,56 @@ def test_overwrite_replaces_what_is_there(box: Toolbox, tree: Path, target: Path
     (target / "site" / "old").write_text("old")
     bring_back(box, "site", target, overwrite=True)
     assert same_tree(tree, target / "site")
+
+
+def foreign(names: list[str]) -> bytes:
+    into = io.BytesIO()
+    with tarfile.open(fileobj=into, mode="w:gz") as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name))
+    return into.getvalue()
+
+
+def test_overwrite_replaces_the_recorded_root_and_no_other_name(box: Toolbox, tree: Path, target: Path) -> None:
+    made = back_up(box, tree, name="photos")
+    replaced(box, made, foreign(["site/index.html", ".bashrc"]))
+    box.repo.replace(evolve(made, size=0, metadata={**made.metadata, "sha256": None}))
+    (target / "site").mkdir()
+    (target / ".bashrc").write_text("mine")
+    with pytest.raises(TargetExists, match="bashrc exists already, and this backup may replace nothing but site"):
+        bring_back(box, "photos", target, overwrite=True)
+    assert (target / ".bashrc").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("names", "replaces"), [(["photos"], True), (["photos/f"], True), (["photos/f", "new"], False), (["site"], False)]
+)
+@pytest.mark.parametrize("by_name", [True, False], ids=["listed", "from"])
+def test_without_a_recorded_root_only_a_single_one_named_like_the_series_is_replaced(
+    box: Toolbox, target: Path, names: list[str], replaces: bool, by_name: bool
+) -> None:
+    box.stores["s3"].put("photos.20260102030405.tgz", io.BytesIO(foreign(names)))
+    box.repo.add(
+        Backup(
+            backend="s3",
+            backup_date=box.clock.now,
+            filename="photos",
+            stored_filename="photos.20260102030405.tgz",
+            size=0,
+            last_updated=box.clock.now,
+            metadata={"location": box.stores["s3"].location, "from_listing": True},
+        )
+    )
+    (target / "photos").write_text("mine")
+    (target / "site").write_text("mine")
+    request = RestoreRequest(name="photos", destination="s3", target=target, overwrite=True)
+    with contextlib.nullcontext() if replaces else pytest.raises(TargetExists):
+        if by_name:
+            restore(request, box.tools)
+        else:
+            restore_stored(box.stores["s3"], "photos.20260102030405.tgz", request, box.tools)
+    assert (target / "site").read_text() == "mine"
+    assert (target / "photos").is_dir() or ((target / "photos").read_text() == "mine") is not replaces
 
 
 # keys
