@@ -14,6 +14,7 @@ from typing import Any
 
 from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup, Owner, split_tags, whole_seconds
+from bakthat.domain.catalog import ONLY_IN_A_DATABASE
 from bakthat.domain.objects import ArchiveInfo
 from bakthat.errors import InvalidName
 
@@ -26,8 +27,8 @@ _MARK = ' {"bakthat":'
 
 _NEEDED = ("is_enc", "packed_by_source", "encryption", "compression", "root", "sha256")
 _TELLING = ("client", "source", "tool", "counts")
-_ELSEWHERE = frozenset({"location", "verified"})
-"""Facts that the store itself tells, or that change after the archive was made."""
+_ELSEWHERE = ONLY_IN_A_DATABASE | {"location"}
+"""Facts that the store itself tells, or that one database notes for itself."""
 
 
 def describe(backup: Backup) -> str:
@@ -64,7 +65,8 @@ def rebuilt(info: ArchiveInfo, owner: Owner) -> Backup | None:
     if stored_filename is None:
         return None
     name = stored_name.parse(stored_filename)
-    metadata = {"is_enc": name.encrypted, **facts.get("metadata", {}), "location": owner.location}
+    told = {key: value for key, value in facts.get("metadata", {}).items() if key not in ONLY_IN_A_DATABASE}
+    metadata = {"is_enc": name.encrypted, **told, "location": owner.location}
     return Backup(
         backend=owner.backend,
         backend_hash=owner.backend_hash,

@@ -52,7 +52,7 @@ class Backup:
     metadata: `is_enc`, `client` (host), and what 1.0 adds: `location`, `sha256` (hex, of the stored bytes), `source`
         (path), `root` (the base name that the members are under), `tool`, `counts`, `encryption` (`scheme`,
         `recipients`), `compression`, `incomplete`, `problems`, `problem_count`, `packed_by_source`, `verified`. Never a
-        secret.
+        secret. Only in a database, never in a catalog entry: `stored_at`, `from_listing`, `entry_seen` (see `sync`).
     """
 
     backend: str
@@ -113,10 +113,32 @@ class Backup:
         return value if isinstance(value, str) else None
 
     @property
+    def stored_at(self) -> datetime | None:
+        """When the archive was stored by the store's own date; None for a backup that this database's own `backup`
+        wrote, and where the store did not tell."""
+        value = self.metadata.get("stored_at")
+        if type(value) is not int:
+            return None
+        try:
+            return from_epoch(value)
+        except (ValueError, OverflowError, OSError):
+            return None
+
+    @property
+    def is_from_listing(self) -> bool:
+        """Whether all that is known of the backup is its name, size and date in the store's listing."""
+        return bool(self.metadata.get("from_listing"))
+
+    @property
     def known_size(self) -> int | None:
         """The stored bytes, None where the record cannot know them: a row of 2013 without a size, an archive that is
         known from an inventory alone. No archive is empty, and of an empty file the SHA-256 is recorded."""
         return self.size if self.size or self.sha256 else None
+
+    @property
+    def has_stored_name(self) -> bool:
+        """Whether the object's name is a stored filename. A value (`KeyValue`) lies under its own key."""
+        return not self.metadata.get("KeyValue") and stored_name.is_stored_name(self.stored_filename)
 
     @property
     def when(self) -> datetime:

@@ -29,6 +29,10 @@ _RECORD_FIELDS = (
 _LIFTED = {"sha256": "sha256", "host": "client", "source": "source", "tool": "tool", "counts": "counts"}
 """The entry's field, and the key of the metadata that it is taken from."""
 
+ONLY_IN_A_DATABASE = frozenset({"entry_seen", "from_listing", "stored_at", "verified"})
+"""Keys of the metadata that one database notes for itself. An entry has none of them: a forged entry must not say how
+its archive was found, nor that it was verified."""
+
 
 def key_of(stored_filename: str) -> str:
     """The key of a backup's entry, in the same store."""
@@ -53,7 +57,7 @@ class CatalogEntry:
     def dumps(self) -> bytes:
         """The entry as ASCII JSON, its keys in a fixed order. The version stays that of the writer."""
         record = self.backup.as_record()
-        metadata = record.pop("metadata")
+        metadata = {key: value for key, value in record.pop("metadata").items() if key not in ONLY_IN_A_DATABASE}
         entry: dict[str, Any] = {"bakthat_catalog": self.version, **record}
         for name, source in _LIFTED.items():
             if source in metadata:
@@ -80,6 +84,8 @@ def loads(data: bytes) -> CatalogEntry:
         for name, target in _LIFTED.items():
             if name in raw:
                 metadata[target] = raw[name]
+        for key in ONLY_IN_A_DATABASE:
+            metadata.pop(key, None)
         tags = _maybe(raw, "tags", (str, list), [])
         backup = Backup(
             backend=_text(raw, "backend"),

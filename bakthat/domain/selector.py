@@ -25,9 +25,16 @@ def select(name: str, lookup: Lookup) -> Backup:
     """The backup that NAME means: in this order an exact stored filename; an exact series, its newest backup; a series
     followed by the start of a date (at least its year), with or without the dot, the newest that fits.
 
+    An object whose key is no stored filename, such as a value, never stands for the series of that name: whoever may
+    write to the store could put one there.
+
     Raises `BackupNotFound`, and `AmbiguousName` if several different series fit.
     """
-    for found in (list(lookup.by_stored_filename(name)), list(lookup.by_filename(name))):
+    exact, series = list(lookup.by_stored_filename(name)), list(lookup.by_filename(name))
+    if dated := [backup for backup in series if backup.has_stored_name]:
+        exact = [backup for backup in exact if backup.has_stored_name]
+        series = dated
+    for found in (exact, series):
         if found:
             return max(found, key=newest_first)
     fitting: dict[str, list[Backup]] = {}

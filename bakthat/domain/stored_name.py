@@ -62,6 +62,15 @@ def parse(stored_filename: str) -> StoredName:
     raise InvalidName(f"{stored_filename!r} is not a stored filename (NAME.YYYYMMDDHHMMSS.tgz)")
 
 
+def is_stored_name(text: str) -> bool:
+    """Whether the text is a stored filename (`parse`)."""
+    try:
+        parse(text)
+    except InvalidName:
+        return False
+    return True
+
+
 def check_series(name: str) -> str:
     """The name itself, if a series can have it: not empty, no `/`, no control character, at most 200 bytes of UTF-8,
     and not `.` or `..`. Raises `InvalidName` with the reason and the way out."""

@@ -261,7 +261,7 @@ def _from_entry(entry: Backup, found: Found, destination: Destination) -> Backup
         stored_filename=found.stored_filename,
         size=found.size if found.size is not None else entry.size,
         is_deleted=False,
-        metadata={**_without_stored_at(entry), "location": destination.owner.location, **_facts(found)},
+        metadata={**entry.metadata, "location": destination.owner.location, **_facts(found)},
     )
 
 
@@ -298,27 +298,36 @@ def _facts(found: Found) -> dict[str, Any]:
     return facts
 
 
-def _without_stored_at(entry: Backup) -> dict[str, Any]:
-    """The entry's metadata, but for what only the store's own list can say."""
-    return {key: value for key, value in entry.metadata.items() if key != "stored_at"}
-
-
 def _newer(row: Backup, entry: Backup | None, found: Found, destination: Destination) -> Backup | None:
     """The row as it should be, None if it is."""
     if row.is_deleted:
         # Marked as deleted, and there all the same: what is in the store can be restored, so it is shown.
-        source = _from_entry(entry, found, destination) if entry else row
-        return evolve(source, is_deleted=False)
+        source = evolve(_from_entry(entry, found, destination) if entry else row, is_deleted=False)
+        if found.stored_at is not None and found.stored_at.timestamp() >= row.last_updated.timestamp() + 1:
+            # What lies there was stored after the backup was deleted, so it is not what this database knew.
+            return evolve(source, metadata={**source.metadata, **_facts(found)})
+        return _as_trusted_as(row, source)
     if entry is None or found.entry_modified is None:
         return None
-    if row.metadata.get("from_listing") or entry.last_updated > row.last_updated:
+    if row.is_from_listing:
         taken = _from_entry(entry, found, destination)
+    elif entry.last_updated > row.last_updated:
+        taken = _as_trusted_as(row, _from_entry(entry, found, destination))
     else:
         taken = row
     seen = int(found.entry_modified.timestamp())
     if seen > int(taken.last_updated.timestamp()) + _SKEW.total_seconds():
         taken = evolve(taken, metadata={**taken.metadata, "entry_seen": seen})
     return taken if taken != row else None
+
+
+def _as_trusted_as(row: Backup, changed: Backup) -> Backup:
+    """The changed row with the row's own evidence of when the archive was stored: what this database's `backup` wrote
+    has none, and an entry must not change that."""
+    metadata = {key: value for key, value in changed.metadata.items() if key != "stored_at"}
+    if "stored_at" in row.metadata:
+        metadata["stored_at"] = row.metadata["stored_at"]
+    return evolve(changed, metadata=metadata)
 
 
 def _replace(row: Backup, changed: Backup, tools: Tools) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from bakthat.domain.selector import Lookup, nearest, select
 from bakthat.domain.stored_name import StoredName
@@ -102,3 +103,15 @@ def test_names_that_look_alike_are_offered_the_likeliest_first():
     assert nearest("sit", ["site", "mail"]) == ["site"]
     assert nearest("zzz", ["site", "mail"]) == []
     assert len(nearest("site", ["site1", "site2", "site3", "site4"])) == 3
+
+
+@pytest.mark.parametrize("metadata", [{}, {"KeyValue": True}])
+def test_an_object_whose_key_is_the_name_of_a_series_does_not_stand_for_the_series(metadata):
+    impostor = evolve(backup_at(utc(2027), filename="bak"), stored_filename="bak", metadata=metadata)
+    known = [stored("bak", utc(2026, 1, 2)), impostor]
+    assert select("bak", lookup(*known)).stored_filename == "bak.20260102000000.tgz"
+
+
+def test_an_object_whose_key_is_no_stored_filename_is_found_by_its_key():
+    value = evolve(backup_at(utc(2027), filename="key"), stored_filename="key", metadata={"KeyValue": True})
+    assert select("key", lookup(value, stored("bak", utc(2026, 1, 2)))) == value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from attrs import evolve
 
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.domain.backup import Backup
-from bakthat.domain.catalog import CatalogEntry
+from bakthat.domain.catalog import ONLY_IN_A_DATABASE, CatalogEntry
 from bakthat.domain.query import Query
 from bakthat.domain.selector import Lookup, select
 from bakthat.errors import StoreUnavailable
@@ -257,3 +258,58 @@ def test_an_entry_of_a_namesake_in_another_destination_is_not_taken(box: Toolbox
     assert sync("s3", box.tools).unreadable == (made.stored_filename,)
     (row,) = rows(box)
     assert (row.backend, row.size, row.sha256) == ("s3", made.size, None)
+
+
+# When the store says that an archive was stored
+
+
+def test_an_archive_of_another_machine_has_the_date_that_the_store_gives_it(box: Toolbox, tree: Path) -> None:
+    other = other_machine(box)
+    made = back_up(box, tree)
+    sync("s3", other.tools)
+    assert [row.stored_at for row in rows(other)] == [made.when]
+
+
+def test_an_archive_without_an_entry_has_the_date_that_the_store_gives_it(box: Toolbox) -> None:
+    box.stores["s3"].put("old.20130305193615.tgz", io.BytesIO(b"12345"))
+    sync("s3", box.tools)
+    assert [row.stored_at for row in rows(box)] == [box.clock.now]
+
+
+def test_what_this_database_backed_up_itself_never_gets_a_date_of_the_store(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    sync("s3", box.tools)
+    box.clock.forward(days=30)
+    newer = CatalogEntry(backup=evolve(made, last_updated=box.clock.now, tags=("new",)))
+    box.stores["s3"].put(f"bakthat_catalog/{made.stored_filename}.json", io.BytesIO(newer.dumps()), replace=True)
+    sync("s3", box.tools)
+    assert [(row.tags, row.stored_at) for row in rows(box)] == [(("new",), None)]
+
+
+def test_what_was_stored_after_a_backup_was_deleted_has_the_date_of_the_store(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    delete(DeleteRequest(name=made.stored_filename, destination="s3"), box.tools)
+    box.clock.forward(days=30)
+    box.stores["s3"].put(made.stored_filename, io.BytesIO(b"junk"))
+    sync("s3", box.tools)
+    assert [row.stored_at for row in rows(box)] == [box.clock.now]
+
+
+def test_a_backup_that_was_marked_as_deleted_by_mistake_is_still_one_of_this_database(box: Toolbox, tree: Path) -> None:
+    made = back_up(box, tree)
+    box.repo.replace(made.deleted(box.clock()))
+    sync("s3", box.tools)
+    assert [row.stored_at for row in rows(box)] == [None]
+
+
+@pytest.mark.parametrize("key", sorted(ONLY_IN_A_DATABASE))
+def test_an_entry_cannot_say_what_only_a_database_notes(box: Toolbox, tree: Path, key: str) -> None:
+    made = back_up(box, tree)
+    entry = f"bakthat_catalog/{made.stored_filename}.json"
+    with box.stores["s3"].open(entry) as reader:
+        raw = json.load(reader)
+    raw["metadata"][key] = 1
+    box.stores["s3"].put(entry, io.BytesIO(json.dumps(raw).encode()), replace=True)
+    box.repo = MemoryRepo()
+    sync("s3", box.tools)
+    assert [row.metadata.get(key) for row in rows(box)] != [1]
