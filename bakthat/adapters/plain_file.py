@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from bakthat.adapters.excludes import pattern_matcher
 from bakthat.adapters.landing import Landing, target_error
 from bakthat.adapters.printable import printable
 from bakthat.adapters.source import open_file, reason
+from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.payload import PackReport, Problem, UnpackReport
 from bakthat.errors import BackupNotFound, PayloadDamaged
 from bakthat.ports.payload import Packer
@@ -67,8 +67,7 @@ class PlainFilePacker(Packer):
     ) -> UnpackReport:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise PayloadDamaged(f"no file can be called {name!r}, as this backup says; nothing was restored")
-        wanted = pattern_matcher(only)
-        if wanted is not None and not wanted(name, False):
+        if only and not IgnoreRules([PatternList("--only", only)]).selects(name, False):
             raise BackupNotFound(f"the backup is a single file, {printable(name)}, which no --only pattern matches")
         with Landing(into, overwrite=overwrite) as landing:
             landing.check(name)

@@ -21,7 +21,6 @@ from typing import BinaryIO, cast
 from attrs import define
 
 from bakthat.adapters.descriptors import ENTRY, LIST, NO_DIRECTORY, SEARCH, allow, opened, set_mode
-from bakthat.adapters.excludes import Matcher, pattern_matcher
 from bakthat.adapters.file_maker import (
     CREATE,
     KEEP,
@@ -43,6 +42,7 @@ from bakthat.adapters.landing import Landing, target_error
 from bakthat.adapters.pieces import piecewise
 from bakthat.adapters.printable import printable
 from bakthat.adapters.tar_reader import Kind, Member, TarReader
+from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.payload import Problem, UnpackReport
 from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged, UsageError
 
@@ -100,8 +100,8 @@ def extract_tar(
     `start_maker`: after the first `few` small files, a second process makes part of them.
     """
     outside = _Outside(packed, on_bytes)
-    wanted = pattern_matcher(only) if only else None
-    if only and wanted is None:
+    wanted = IgnoreRules([PatternList("--only", only)]) if only else None
+    if wanted is not None and not wanted:
         raise UsageError("--only: these patterns ask for nothing; leave the option out to restore everything")
     landing = Landing(into, overwrite=overwrite, root=root)
     with landing:
@@ -253,7 +253,7 @@ class _Extraction:
     def __init__(
         self,
         landing: Landing,
-        wanted: Matcher | None,
+        wanted: IgnoreRules | None,
         whole: bool,
         root_is_guess: bool,
         on_bytes: Callable[[int], None],
@@ -394,7 +394,7 @@ class _Extraction:
             if is_directory:
                 return False
             below = root
-        if not self._wanted(os.fsdecode(below), is_directory):
+        if not self._wanted.selects(os.fsdecode(below), is_directory):
             return False
         if not is_directory or self._whole:
             self._add_unit(path)
@@ -640,7 +640,9 @@ class _Extraction:
         if target in self._skipped:
             self._leave_out(path)
             self._notice("it is a hard link to something that was left out, so it was left out, too", path)
-        elif self._passed_by and self._wanted and not self._wanted(os.fsdecode(target.partition(b"/")[2]), False):
+        elif (
+            self._passed_by and self._wanted and not self._wanted.selects(os.fsdecode(target.partition(b"/")[2]), False)
+        ):
             raise UsageError(
                 f"{printable(path)} is a hard link to {printable(target)}, which is not asked for and too large to be "
                 f"kept aside: name it too, --only {printable(target.partition(b'/')[2])}"

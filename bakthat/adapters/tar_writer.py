@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from attrs import define
 
-from bakthat.adapters.excludes import Matcher, matcher
+from bakthat.adapters.pattern_files import source_patterns
 from bakthat.adapters.printable import printable
 from bakthat.adapters.source import O_NOATIME, O_READ, open_directory, open_file, reason, status_of
 from bakthat.adapters.tar_header import (
@@ -36,6 +36,8 @@ from bakthat.adapters.tar_header import (
     Owners,
     member,
 )
+from bakthat.domain import ignore_patterns
+from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.payload import PackReport, Problem
 
 # Headers and small files are gathered up to this size before they are written.
@@ -98,7 +100,8 @@ def write_tar(
     output = _Output(into, on_bytes)
     walk = _Walk(source, output)
     if stat.S_ISDIR(status.st_mode):
-        walk.write_tree(matcher(source, excludes))
+        own = source_patterns(source)
+        walk.write_tree(IgnoreRules([*([own] if own else []), PatternList("--exclude", excludes)]))
     else:
         walk.write_only_file()
     output.finish()
@@ -179,6 +182,7 @@ class _Level:
     inode: int
     subdirectories: Iterator[str]
     name_length: int
+    patterns: ignore_patterns.Level | None
 
     def close(self) -> None:
         if self.descriptor >= 0:
@@ -192,7 +196,6 @@ class _Walk:
         self._output = output
         self._owners = Owners()
         self._flags = O_NOATIME
-        self._excluded: Matcher | None = None
         self._path = b""  # of the directory that the walk is in, with a slash at its end
         self._buffer: memoryview | None = None
         self._links: dict[tuple[int, int], tuple[bytes, int]] = {}  # of files with more names to come
@@ -207,18 +210,20 @@ class _Walk:
         finally:
             os.close(descriptor)
 
-    def write_tree(self, excluded: Matcher | None) -> None:
-        self._excluded = excluded
+    def write_tree(self, rules: IgnoreRules) -> None:
+        patterns = rules.start if rules else None
         root = os.fsencode(root_name(self._source))
         levels: list[_Level] = []
         try:
-            levels.append(self._enter(open_directory(self._source), root))
+            levels.append(self._enter(open_directory(self._source), root, patterns))
             while levels:
                 name = next(levels[-1].subdirectories, None)
                 if name is None:
                     self._leave(levels)
                 elif (below := self._open_directory(levels[-1].descriptor, name)) >= 0:
-                    levels.append(self._enter(below, name.encode(_ENCODING, _ENCODING_ERRORS)))
+                    patterns = levels[-1].patterns
+                    patterns = patterns.below(name) if patterns is not None else None
+                    levels.append(self._enter(below, name.encode(_ENCODING, _ENCODING_ERRORS), patterns))
                     if len(levels) > _OPEN_DIRECTORIES:
                         levels[-1 - _OPEN_DIRECTORIES].close()
         finally:
@@ -237,20 +242,20 @@ class _Walk:
 
     # -- directories ---------------------------------------------------------------------------------------------------
 
-    def _enter(self, descriptor: int, name: bytes) -> _Level:
+    def _enter(self, descriptor: int, name: bytes, patterns: ignore_patterns.Level | None) -> _Level:
         """Write a directory and what it holds, but its subdirectories. Takes charge of the descriptor."""
         try:
             status = os.fstat(descriptor)
             self._write_directory(name, status)
             self._path += name + b"/"
-            files, subdirectories, others = self._list(descriptor)
+            files, subdirectories, others = self._list(descriptor, patterns)
             self._write_files(descriptor, files)
             for other in others:
                 self._write_other(descriptor, other)
         except BaseException:
             os.close(descriptor)
             raise
-        return _Level(descriptor, status.st_dev, status.st_ino, iter(subdirectories), len(name) + 1)
+        return _Level(descriptor, status.st_dev, status.st_ino, iter(subdirectories), len(name) + 1, patterns)
 
     def _leave(self, levels: list[_Level]) -> None:
         level = levels.pop()
@@ -303,13 +308,11 @@ class _Walk:
         self._output.add(member(self._path, name + b"/", DIRECTORY, status, self._owners, comment=mark))
         self._directories += 1
 
-    def _list(self, descriptor: int) -> tuple[list[str], list[str], list[str]]:
+    def _list(self, descriptor: int, patterns: ignore_patterns.Level | None) -> tuple[list[str], list[str], list[str]]:
         """The names of files, of subdirectories and of all else, sorted, without what is excluded."""
         files: list[str] = []
         subdirectories: list[str] = []
         others: list[str] = []
-        excluded = self._excluded
-        within = os.fsdecode(self._path.partition(b"/")[2]) if excluded is not None else ""
         try:
             with os.scandir(descriptor) as entries:
                 for entry in entries:
@@ -319,7 +322,7 @@ class _Walk:
                         kind = subdirectories
                     else:
                         kind = others
-                    if excluded is None or not excluded(within + entry.name, kind is subdirectories):
+                    if patterns is None or patterns.excluding(entry.name, kind is subdirectories) < 0:
                         kind.append(entry.name)
         except OSError as error:
             self._problem("", f"cannot be listed: {reason(error)}")

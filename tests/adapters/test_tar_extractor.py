@@ -369,7 +369,7 @@ def test_progress_adds_up(into: Path) -> None:
 
 _ROOT = os.geteuid() == 0
 _IMPORTS = """
-import io, os, sys, pathspec
+import io, os, sys
 from pathlib import Path
 from bakthat.adapters.tar_extractor import extract_tar
 from bakthat.errors import *
