@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -96,6 +97,17 @@ _BUSY = frozenset(
     }
 )
 _BUSY_STATUS = frozenset({429, 500, 502, 503, 504})
+_DENIED = frozenset({"", "401", "403", "AccessDenied", "AccessDeniedException", "Forbidden", "UnauthorizedAccess"})
+
+_FULL_CODES = re.compile("quota|storagefull|insufficientstorage", re.IGNORECASE)
+"""Ceph, Scaleway: QuotaExceeded (403); MinIO: XMinioAdminBucketQuotaExceeded (400), XMinioStorageFull (507)."""
+
+_FULL_MESSAGES = re.compile(r"\bquota\b|\bcap exceeded\b|storage limit|no space left", re.IGNORECASE)
+"""Backblaze B2: AccessDenied, "Cannot upload files, storage cap exceeded"."""
+
+_LOCKED_CODES = frozenset({"FileImmutable", "ObjectLocked"})
+_LOCKED_MESSAGES = re.compile(r"object[- ]?lock|\bworm\b|retention|legal hold", re.IGNORECASE)
+"""Amazon: "object protected by object lock"; MinIO: "Object is WORM protected and cannot be overwritten"."""
 
 
 def client(service: str, profile: Profile, **config: Any) -> Any:
@@ -207,12 +219,18 @@ def translation(error: Exception, what: str, codes: Codes | None = None) -> Bakt
 
 def code_of(error: ClientError) -> str:
     """The service's word for what went wrong: `NoSuchKey`, or `404` where an answer without a body told nothing."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+    # botocore leaves an error whose XML has a namespace as it is, instead of below "Error"
+    return str(error.response.get("Error", {}).get("Code") or error.response.get("Code") or "")
 
 
 def status_of(error: ClientError) -> int:
     """The HTTP status of the answer, 0 if there was none."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def is_bare(error: ClientError) -> bool:
+    """Whether the answer has a status and no word of the service's: the answer to HEAD, a proxy's page, a web site."""
+    return code_of(error) in {"", str(status_of(error))}
 
 
 def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
@@ -226,8 +244,8 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
         bucket = error.response["Error"].get("BucketName")
         named = f"the bucket {bucket!r}" if bucket else "the bucket"
         return StoreError(f"{what}: {named} does not exist; run `bakthat configure` to create it, or correct s3_bucket")
-    if code == "404" and not error.operation_name.startswith("Head"):
-        return _no_such_service(what)  # only an answer that may have no body can lack the service's own word
+    if is_bare(error) and (bare := _bare(error, what)) is not None:
+        return bare
     if code in _NOT_FOUND:
         return ObjectNotFound(f"{what}: not found")
     if code == "InvalidObjectState":
@@ -248,6 +266,17 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
         region = _right_region(error)
         correct = f"set region_name to {region}" if region else "correct region_name or endpoint_url"
         return ConfigError(f"{what}: this is the wrong region or endpoint ({code}); {correct}")
+    if code == "InvalidStorageClass" or (status == 400 and "storage class" in says.lower()):
+        return ConfigInvalid(
+            f"{what}: the service does not know this storage class ({says}); correct storage_class or "
+            "glacier_storage_class"
+        )
+    if is_locked(error):
+        return StoreError(f"{what}: protected by Object Lock ({says}); it can be deleted when its retention ends")
+    if status == 507 or _FULL_CODES.search(code) or (400 <= status < 500 and _FULL_MESSAGES.search(says)):
+        return StoreError(f"{what}: no space or quota is left ({says}); delete old backups, or raise the quota")
+    if status in {401, 403} and code not in _DENIED:
+        return AccessDenied(f"{what}: access denied ({says})")
     if status in {401, 403}:
         return AccessDenied(f"{what}: access denied ({says}); the credentials lack this permission, see docs/iam.md")
     if code in _DAMAGED:
@@ -255,6 +284,32 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
     if code in _BUSY or status in _BUSY_STATUS:
         return StoreUnavailable(f"{what}: the service cannot answer at the moment ({says}); try again later")
     return StoreError(f"{what}: the service refused ({says})")
+
+
+def is_locked(error: ClientError) -> bool:
+    """Whether the service refused because Object Lock or a legal hold protects the object."""
+    if code_of(error) in _LOCKED_CODES:
+        return True
+    is_refusal = status_of(error) in {400, 403, 409, 423}
+    return is_refusal and _LOCKED_MESSAGES.search(_says(error)) is not None
+
+
+def _bare(error: ClientError, what: str) -> BakthatError | None:
+    """What a status without a word of the service's means; None if it means the same with one."""
+    status = status_of(error)
+    if status == 400:
+        return StoreError(
+            f"{what}: the service refused without a reason (HTTP 400); check region_name, and whether the credentials "
+            "have expired"
+        )
+    if status == 413:
+        return StoreError(
+            f"{what}: the request is too large for a proxy on the way (HTTP 413); set a smaller part_size"
+        )
+    # Only the answer to HEAD has no body. Services explain everything else that these statuses may mean.
+    if status in {302, 303, 404, 405, 410, 501} and not error.operation_name.startswith("Head"):
+        return _no_such_service(what)
+    return None
 
 
 def _not_answered(error: BotoCoreError, what: str) -> BakthatError:

@@ -29,6 +29,7 @@ from typing import Any, BinaryIO, NoReturn, Self, cast
 from botocore.exceptions import ClientError
 
 from bakthat.adapters import aws
+from bakthat.adapters.aws_answer import Answer, ask, ask_pages
 from bakthat.adapters.tree_hash import joined, tree_hash
 from bakthat.adapters.workers import Workers
 from bakthat.domain import retrieval
@@ -163,7 +164,7 @@ class GlacierArchiveStore(ArchiveStore):
     def create_vault(self) -> None:
         """The vault exists afterwards; one that was there is kept as it is."""
         with self._asking("cannot create the vault"):
-            self._client.create_vault(**self._here)
+            self._ask(self._client.create_vault)
 
     # uploading
 
@@ -179,10 +180,13 @@ class GlacierArchiveStore(ArchiveStore):
 
     def _upload_at_once(self, content: bytes, description: str) -> ArchiveId:
         with self._asking("upload"):
-            answer = self._client.upload_archive(
-                **self._here, archiveDescription=description, checksum=tree_hash(content).hex(), body=content
+            answer = self._ask(
+                self._client.upload_archive,
+                archiveDescription=description,
+                checksum=tree_hash(content).hex(),
+                body=content,
             )
-        return ArchiveId(answer["archiveId"])
+        return ArchiveId(answer.text("archiveId"))
 
     def _upload_in_parts(self, head: bytes, body: BinaryIO, description: str, part_size: int) -> ArchiveId:
         upload_id = self._begin(description, part_size)
@@ -196,14 +200,14 @@ class GlacierArchiveStore(ArchiveStore):
     def _begin(self, description: str, part_size: int) -> str:
         try:
             with self._asking("upload"):
-                answer = self._client.initiate_multipart_upload(
-                    **self._here, archiveDescription=description, partSize=str(part_size)
+                answer = self._ask(
+                    self._client.initiate_multipart_upload, archiveDescription=description, partSize=str(part_size)
                 )
         except StoreUnavailable:
             self._abort_unknown(description, known=None)
             raise
-        upload_id = str(answer["uploadId"])
-        if answer["ResponseMetadata"].get("RetryAttempts"):
+        upload_id = answer.text("uploadId")
+        if answer.resent:
             self._abort_unknown(description, known=upload_id)
         return upload_id
 
@@ -212,14 +216,15 @@ class GlacierArchiveStore(ArchiveStore):
         service itself drops them after a day."""
         try:
             with self._asking("upload"):
-                pages = self._client.get_paginator("list_multipart_uploads").paginate(**self._here)
+                pages = ask_pages(self.location, self._client, "list_multipart_uploads", **self._here)
+                uploads = [upload for page in pages for upload in page.items("UploadsList")]
                 same = [
-                    str(upload["MultipartUploadId"])
-                    for page in pages
-                    for upload in page["UploadsList"]
-                    if upload.get("ArchiveDescription") == description and upload["MultipartUploadId"] != known
+                    upload.text("MultipartUploadId")
+                    for upload in uploads
+                    if upload.maybe_text("ArchiveDescription") == description
+                    and upload.text("MultipartUploadId") != known
                 ]
-                empty = [name for name in same if not self._client.list_parts(**self._here, uploadId=name).get("Parts")]
+                empty = [name for name in same if not self._ask(self._client.list_parts, uploadId=name).items("Parts")]
         except BakthatError:
             return
         for upload_id in empty:
@@ -266,8 +271,8 @@ class GlacierArchiveStore(ArchiveStore):
             hashed = tree_hash(content)
         gone = StoreUnavailable(f"{self.location}: the service has dropped the upload; run the backup again")
         with self._asking("upload", absent=gone):
-            self._client.upload_multipart_part(
-                **self._here,
+            self._ask(
+                self._client.upload_multipart_part,
                 uploadId=upload_id,
                 checksum=hashed.hex(),
                 range=f"bytes {start}-{start + size - 1}/*",
@@ -284,10 +289,13 @@ class GlacierArchiveStore(ArchiveStore):
     def _complete(self, upload_id: str, hashed: bytes, size: int) -> ArchiveId:
         def complete() -> ArchiveId:
             with self._asking("upload"):
-                answer = self._client.complete_multipart_upload(
-                    **self._here, uploadId=upload_id, archiveSize=str(size), checksum=hashed.hex()
+                answer = self._ask(
+                    self._client.complete_multipart_upload,
+                    uploadId=upload_id,
+                    archiveSize=str(size),
+                    checksum=hashed.hex(),
                 )
-            return ArchiveId(answer["archiveId"])
+            return ArchiveId(answer.text("archiveId"))
 
         try:
             return complete()
@@ -301,7 +309,7 @@ class GlacierArchiveStore(ArchiveStore):
         """Whether the upload is aborted. Where it fails, the service drops an upload after a day without a part."""
         try:
             with self._asking("upload"):
-                self._client.abort_multipart_upload(**self._here, uploadId=upload_id)
+                self._ask(self._client.abort_multipart_upload, uploadId=upload_id)
         except BakthatError:
             return False
         return True
@@ -315,34 +323,35 @@ class GlacierArchiveStore(ArchiveStore):
         absent = ObjectNotFound(f"{self.location}: the vault has no archive {_short(archive_id)}")
         asked = {"Type": "archive-retrieval", "ArchiveId": archive_id, "Tier": tier.capitalize()}
         with self._asking("retrieval", absent=absent, malformed=absent):
-            return JobId(self._client.initiate_job(**self._here, jobParameters=asked)["jobId"])
+            return JobId(self._ask(self._client.initiate_job, jobParameters=asked).text("jobId"))
 
     def _running(self, archive_id: ArchiveId, tier: Tier) -> JobId | None:
         """A retrieval of this archive that is ready, or will be. Who asks for the expedited tier gets no slower one."""
         try:
-            jobs = [job for job in self._jobs() if job.get("ArchiveId") == archive_id and _is_whole(job)]
+            jobs = [job for job in self._jobs() if job.maybe_text("ArchiveId") == archive_id and _is_whole(job)]
         except AccessDenied:
             return None  # the permission to list jobs is not needed for anything else
-        ready = [job for job in jobs if job["StatusCode"] == "Succeeded" and self._is_kept(job)]
+        ready = [job for job in jobs if job.maybe_text("StatusCode") == "Succeeded" and self._is_kept(job)]
         coming = [
             job
             for job in jobs
-            if job["StatusCode"] == "InProgress" and (tier is not Tier.EXPEDITED or _tier_of(job) is Tier.EXPEDITED)
+            if job.maybe_text("StatusCode") == "InProgress"
+            and (tier is not Tier.EXPEDITED or _tier_of(job) is Tier.EXPEDITED)
         ]
         if ready:
-            return JobId(max(ready, key=lambda job: str(job["CompletionDate"]))["JobId"])
+            return JobId(max(ready, key=lambda job: job.maybe_text("CompletionDate") or "").text("JobId"))
         if coming:
-            return JobId(max(coming, key=lambda job: retrieval.SPEED[_tier_of(job)])["JobId"])
+            return JobId(max(coming, key=lambda job: retrieval.SPEED[_tier_of(job)]).text("JobId"))
         return None
 
-    def _is_kept(self, job: Mapping[str, Any]) -> bool:
-        completed = _moment(job.get("CompletionDate"))
+    def _is_kept(self, job: Answer) -> bool:
+        completed = _moment(job.maybe_text("CompletionDate"))
         return completed is None or retrieval.state_at(self._clock(), ready=completed) is retrieval.JobState.READY
 
-    def _jobs(self) -> list[Mapping[str, Any]]:
+    def _jobs(self) -> list[Answer]:
         with self._asking("retrieval"):
-            pages = self._client.get_paginator("list_jobs").paginate(**self._here)
-            return [job for page in pages for job in page["JobList"]]
+            pages = ask_pages(self.location, self._client, "list_jobs", **self._here)
+            return [job for page in pages for job in page.listed("JobList")]
 
     def open(self, job_id: JobId) -> AbstractContextManager[BinaryIO]:
         return self._opened(job_id)
@@ -350,30 +359,31 @@ class GlacierArchiveStore(ArchiveStore):
     @contextmanager
     def _opened(self, job_id: JobId) -> Iterator[BinaryIO]:
         job = self._done(job_id)
-        size = int(job.get("ArchiveSizeInBytes") or 0) or self._size_of_output(job_id)
+        size = job.maybe_number("ArchiveSizeInBytes") or self._size_of_output(job_id)
         output = _Output(
             lambda start, size, stopped: self._range(job_id, start, size, stopped),
             size=size,
-            expected=job.get("SHA256TreeHash"),
+            expected=job.maybe_text("SHA256TreeHash"),
             ahead=self._concurrency,
             name=self.location,
         )
         with output, io.BufferedReader(output, _PIECE) as reader:
             yield cast(BinaryIO, reader)
 
-    def _done(self, job_id: JobId) -> Mapping[str, Any]:
+    def _done(self, job_id: JobId) -> Answer:
         """What the service tells of a job that has succeeded."""
         expired = self._expired(job_id)
         with self._asking("retrieval", absent=expired, malformed=expired):
-            job: Mapping[str, Any] = self._client.describe_job(**self._here, jobId=job_id)
-        if not job.get("Completed"):
-            tier = _tier_of(job) if job.get("Tier") else None
-            asked = _moment(job.get("CreationDate"))
+            job = self._ask(self._client.describe_job, jobId=job_id)
+        if not job.flag("Completed"):
+            job.text("JobId")  # an answer without any field is not that of a job that is running
+            tier = _tier_of(job) if job.has("Tier") else None
+            asked = _moment(job.maybe_text("CreationDate"))
             raise retrieval.pending(
                 self.location, requested=asked, tier=tier, waits=self.usual_waits, now=self._clock()
             )
-        if job.get("StatusCode") == "Failed":
-            why = job.get("StatusMessage") or "no reason given"
+        if job.maybe_text("StatusCode") == "Failed":
+            why = job.maybe_text("StatusMessage") or "no reason given"
             raise RetrievalExpired(f"{self.location}: the retrieval {_short(job_id)} failed ({why}); ask for it again")
         return job
 
@@ -385,13 +395,13 @@ class GlacierArchiveStore(ArchiveStore):
     def _size_of_output(self, job_id: JobId) -> int:
         """For a service that does not tell an archive's size: that of the output, which it may have to count."""
         answer = self._output(job_id)
-        told = answer["ResponseMetadata"]["HTTPHeaders"].get("content-length")
-        with closing(answer["body"]) as body, aws.translated(self.location):
-            return int(told) if told else sum(map(len, iter(lambda: body.read(_PIECE), b"")))
+        told = answer.header("content-length")
+        with closing(answer.body("body")) as body, aws.translated(self.location):
+            return int(told) if told.isdecimal() else sum(map(len, iter(lambda: body.read(_PIECE), b"")))
 
-    def _output(self, job_id: JobId, **more: str) -> Mapping[str, Any]:
+    def _output(self, job_id: JobId, **more: str) -> Answer:
         with self._asking("retrieval", absent=self._expired(job_id)):
-            return cast(Mapping[str, Any], self._client.get_job_output(**self._here, jobId=job_id, **more))
+            return self._ask(self._client.get_job_output, jobId=job_id, **more)
 
     def _range(self, job_id: JobId, start: int, size: int, stopped: threading.Event) -> tuple[bytearray, bytes]:
         """The bytes and their tree hash. It is asked for again when the connection breaks, and when they are wrong."""
@@ -405,14 +415,12 @@ class GlacierArchiveStore(ArchiveStore):
             self._sleep(_pause(attempt))
         raise AssertionError  # the loop has no end of its own
 
-    def _received(
-        self, answer: Mapping[str, Any], start: int, size: int, stopped: threading.Event
-    ) -> tuple[bytearray, bytes]:
+    def _received(self, answer: Answer, start: int, size: int, stopped: threading.Event) -> tuple[bytearray, bytes]:
         """The bytes of an answer and their tree hash, which is the one that the service told of them."""
-        partial = answer.get("status") == 206
+        partial = answer.maybe_number("status") == 206
         # a service that does not know ranges answers with all there is
-        content = self._read(answer["body"], size, skip=0 if partial else start, stopped=stopped)
-        hashed, told = tree_hash(content), answer.get("checksum") if partial else None
+        content = self._read(answer.body("body"), size, skip=0 if partial else start, stopped=stopped)
+        hashed, told = tree_hash(content), answer.maybe_text("checksum") if partial else None
         if told and told != hashed.hex():
             raise PayloadDamaged(
                 f"{self.location}: bytes {start} to {start + size - 1} arrive damaged; try again later"
@@ -442,15 +450,15 @@ class GlacierArchiveStore(ArchiveStore):
         try:
             absent = ObjectNotFound(f"{self.location}: the vault has no archive {_short(archive_id)}")
             with self._asking("cannot delete", absent=absent):
-                self._client.delete_archive(**self._here, archiveId=archive_id)
+                self._ask(self._client.delete_archive, archiveId=archive_id)
         except ObjectNotFound:
             pass
 
     def request_inventory(self) -> JobId:
         try:
             for job in self._jobs():
-                if job["Action"] == "InventoryRetrieval" and job["StatusCode"] == "InProgress":
-                    return JobId(job["JobId"])
+                if job.maybe_text("Action") == "InventoryRetrieval" and job.maybe_text("StatusCode") == "InProgress":
+                    return JobId(job.text("JobId"))
         except AccessDenied:
             pass
         none_yet = StoreUnavailable(
@@ -458,7 +466,7 @@ class GlacierArchiveStore(ArchiveStore):
         )
         with self._asking("inventory", absent=none_yet):
             asked = {"Type": "inventory-retrieval", "Format": "JSON"}
-            return JobId(self._client.initiate_job(**self._here, jobParameters=asked)["jobId"])
+            return JobId(self._ask(self._client.initiate_job, jobParameters=asked).text("jobId"))
 
     def inventory(self, job_id: JobId) -> Iterator[ArchiveInfo]:
         self._done(job_id)
@@ -474,14 +482,17 @@ class GlacierArchiveStore(ArchiveStore):
             answer = self._output(job_id)
             try:
                 with aws.translated(self.location):
-                    return cast(bytes, answer["body"].read())
+                    return cast(bytes, answer.body("body").read())
             except StoreUnavailable:
                 if attempt == READS:
                     raise
             finally:
-                answer["body"].close()
+                answer.body("body").close()
             self._sleep(_pause(attempt))
         raise AssertionError  # the loop has no end of its own
+
+    def _ask(self, call: Callable[..., Any], **request: Any) -> Answer:
+        return ask(self.location, call, **self._here, **request)
 
     @property
     def _here(self) -> dict[str, str]:
@@ -618,15 +629,15 @@ def _raise_failed(flying: Iterable[Future[bytes]]) -> None:
             future.result()
 
 
-def _is_whole(job: Mapping[str, Any]) -> bool:
+def _is_whole(job: Answer) -> bool:
     """Whether a job retrieves an archive from its first byte to its last."""
-    size, told = int(job.get("ArchiveSizeInBytes") or 0), job.get("RetrievalByteRange")
-    return job.get("Action") == "ArchiveRetrieval" and told in {None, f"0-{size - 1}"}
+    size, told = job.maybe_number("ArchiveSizeInBytes") or 0, job.maybe_text("RetrievalByteRange")
+    return job.maybe_text("Action") == "ArchiveRetrieval" and told in {None, f"0-{size - 1}"}
 
 
-def _tier_of(job: Mapping[str, Any]) -> Tier:
+def _tier_of(job: Answer) -> Tier:
     try:
-        return Tier(str(job.get("Tier") or "Standard").lower())
+        return Tier((job.maybe_text("Tier") or "Standard").lower())
     except ValueError:
         return Tier.STANDARD
 

@@ -10,16 +10,20 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from bakthat.adapters import aws
-from bakthat.adapters.aws import code_of, translated
+from bakthat.adapters.aws import code_of, status_of, translated
+from bakthat.adapters.aws_answer import ask
 from bakthat.adapters.s3_download import S3Reader
+from bakthat.adapters.s3_head import check_tells_apart, explained_head, head
+from bakthat.adapters.s3_listing import check_is_listing, entry_of, listed
 from bakthat.adapters.s3_parts import MAX_PART, MIN_PART
 from bakthat.adapters.s3_upload import Bucket, Uploader
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.domain.profile import DEFAULT_REGION, Profile, endpoint_host, normal_prefix, s3_location, s3_owner
-from bakthat.errors import ConfigInvalid, InvalidName, ObjectNotFound, StoreError, UsageError
+from bakthat.errors import BakthatError, ConfigInvalid, InvalidName, StoreError, UsageError
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.url_signer import UrlSigner
 
@@ -67,6 +71,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         self._max_concurrency = max_concurrency
         self._amazon = amazon
         self._page = page
+        self._tells_apart = amazon
         self._uploader = Uploader(
             Bucket(
                 client=client,
@@ -107,20 +112,20 @@ class S3ObjectStore(ObjectStore, UrlSigner):
 
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
-        reader = S3Reader(self._client, self._where(key), self._named(key), max_concurrency=self._max_concurrency)
-        with reader:
+        where, what = self._where(key), self._named(key)
+        with S3Reader(self._client, where, what, max_concurrency=self._max_concurrency) as reader:
+            self._check_tells_apart(reader.etag, where, what)
             yield cast(BinaryIO, reader)
 
     def stat(self, key: str) -> ObjectInfo:
-        where = self._where(key)
-        with translated(self._named(key)):
-            found = self._client.head_object(**where)
-        return ObjectInfo(
-            key=key,
-            size=found["ContentLength"],
-            modified=found["LastModified"].astimezone(UTC),
-            storage_class=found.get("StorageClass"),
-        )
+        where, what = self._where(key), self._named(key)
+        found = explained_head(self._client, where, what)
+        self._check_tells_apart(found.maybe_text("ETag"), where, what)
+        size, modified = found.maybe_number("ContentLength"), found.maybe_moment("LastModified")
+        if size is None or modified is None:
+            entry = entry_of(self._client, where, what)
+            size, modified = entry.number("Size"), entry.moment("LastModified")
+        return ObjectInfo(key=key, size=size, modified=modified, storage_class=found.maybe_text("StorageClass"))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         if self._amazon:
@@ -129,13 +134,17 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         return iter(sorted(self._listed(prefix), key=lambda info: info.key))
 
     def delete(self, key: str) -> None:
-        where = self._where(key)
-        with translated(self._named(key)):
+        where, what = self._where(key), self._named(key)
+        with translated(what):
             try:
-                self._client.delete_object(**where)
+                ask(what, self._client.delete_object, **where)
             except ClientError as error:
-                if code_of(error) != "NoSuchKey":
+                if code_of(error) == "NoSuchKey":
+                    return
+                how = self._protection(where, what) if status_of(error) in {400, 403, 409, 423} else None
+                if how is None:
                     raise
+                raise StoreError(f"{what}: protected {how}; it cannot be deleted before") from error
 
     def presign(self, key: str, expires_in: int, method: str = "GET") -> str:
         """A URL that gives whoever has it this one object for so many seconds, with the rights of the credentials.
@@ -150,12 +159,16 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             )
 
     def bucket_exists(self) -> bool:
-        """Whether there is such a bucket. Raises `AccessDenied` where it may not be looked at, or is another's."""
-        try:
-            with translated(self.location):
-                self._client.head_bucket(Bucket=self._bucket)
-        except ObjectNotFound:
-            return False
+        """Whether there is such a bucket. Raises `AccessDenied` where it may not be listed, or is another's."""
+        # Not HEAD: its answer has no body, so that a web site has every bucket, and a refusal no reason.
+        with translated(self.location):
+            try:
+                page = ask(self.location, self._client.list_objects_v2, Bucket=self._bucket, MaxKeys=1)
+            except ClientError as error:
+                if code_of(error) == "NoSuchBucket":
+                    return False
+                raise
+        check_is_listing(page, self.location)
         return True
 
     def create_bucket(self) -> None:
@@ -165,28 +178,38 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             request["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
         with translated(self.location, _BUCKET_TAKEN):
             try:
-                self._client.create_bucket(**request)
+                ask(self.location, self._client.create_bucket, **request)
             except ClientError as error:
                 if code_of(error) != "BucketAlreadyOwnedByYou":
                     raise
 
     def _listed(self, prefix: str) -> Iterator[ObjectInfo]:
-        request = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, "MaxKeys": self._page}
-        while True:
-            with translated(self.location):
-                page = self._client.list_objects_v2(**request)
-            for found in page.get("Contents", []):
-                key = found["Key"].removeprefix(self._prefix)
-                if _is_key(key):
-                    yield ObjectInfo(
-                        key=key,
-                        size=found["Size"],
-                        modified=found["LastModified"].astimezone(UTC),
-                        storage_class=found.get("StorageClass"),
-                    )
-            if not page.get("IsTruncated"):
-                return
-            request["ContinuationToken"] = page["NextContinuationToken"]
+        for entry in listed(self._client, self._bucket, self._prefix + prefix, self.location, page_size=self._page):
+            key = entry.text("Key").removeprefix(self._prefix)
+            if not _is_key(key):
+                continue
+            size, modified = entry.maybe_number("Size"), entry.maybe_moment("LastModified")
+            if size is None or modified is None:
+                found = head(self._client, self._where(key), self._named(key))
+                size, modified = found.number("ContentLength"), found.moment("LastModified")
+            yield ObjectInfo(key=key, size=size, modified=modified, storage_class=entry.maybe_text("StorageClass"))
+
+    def _check_tells_apart(self, etag: str | None, where: dict[str, str], what: str) -> None:
+        """Raise `StoreError` if an answer without an ETag comes from a web site that knows every name."""
+        if etag is None and not self._tells_apart:
+            check_tells_apart(self._client, where, what)
+            self._tells_apart = True
+
+    def _protection(self, where: dict[str, str], what: str) -> str | None:
+        """How long Object Lock protects an object, None if it does not or may not be known."""
+        try:
+            found = head(self._client, where, what)
+        except BakthatError:
+            return None
+        until = found.maybe_moment("ObjectLockRetainUntilDate")
+        if found.maybe_text("ObjectLockLegalHoldStatus") == "ON":
+            return "by a legal hold, until that is removed"
+        return f"by Object Lock until {until:%Y-%m-%d %H:%M} UTC" if until is not None else None
 
     def _where(self, key: str) -> dict[str, str]:
         whole = self._prefix + check_key(key)
@@ -217,6 +240,8 @@ def s3_client(profile: Profile, **config: Any) -> Any:
         s3["addressing_style"] = "virtual"
     made = aws.client("s3", profile, **{"signature_version": "s3v4", "s3": s3, **config})
     made.meta.events.register_first("request-created.s3", _without_expect)
+    # The asterisk puts it before botocore's own handlers, which begin to retry or to look for the bucket's region.
+    made.meta.events.register_first("needs-retry.s3.*", _refuse_web_page)
     return made
 
 
@@ -230,6 +255,25 @@ def is_amazon(endpoint_url: str | None) -> bool:
 
 def _without_expect(request: Any, **_: Any) -> None:
     del request.headers["Expect"]
+
+
+def _refuse_web_page(response: tuple[Any, dict[str, Any]] | None = None, **_: Any) -> None:
+    """A web site that is taken for S3 is told at once. botocore takes a page for a failure of S3's, which it asks again
+    for a minute, and asks where a redirection leads until Python's stack is full."""
+    if response is None or "Body" in response[1]:
+        return  # no answer, or an object's bytes
+    http, parsed = response
+    region, location = http.headers.get("x-amz-bucket-region"), http.headers.get("location") or ""
+    if 300 <= http.status_code < 400 and not region and not parsed.get("Error", {}).get("Region"):
+        words = parsed.get("Error", {}).get("Code") or ""
+        if not words or words.isdecimal():
+            raise Redirected(location)
+    start = http.content.lstrip()[:16].lower()
+    if http.status_code < 300 and start and not (start.startswith(b"<") and not start.startswith(_PAGES)):
+        raise ResponseParserError("this is a web page")
+
+
+_PAGES = (b"<html", b"<!doctype html")
 
 
 def _is_key(key: str) -> bool:

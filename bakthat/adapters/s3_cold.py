@@ -20,7 +20,9 @@ from attrs import frozen
 from botocore.exceptions import ClientError
 
 from bakthat.adapters.aws import Codes, code_of, translated
+from bakthat.adapters.aws_answer import Answer, ask
 from bakthat.adapters.s3 import S3ObjectStore, is_amazon, s3_client
+from bakthat.adapters.s3_head import explained_head
 from bakthat.domain import glacier_inventory, retrieval
 from bakthat.domain.archive_description import read_description
 from bakthat.domain.catalog import stored_filename_of
@@ -191,18 +193,17 @@ class S3ColdStore(ArchiveStore):
                     archive_id=ArchiveId(info.key), description=info.key, size=info.size, created=info.modified
                 )
 
-    def _head(self, key: str) -> Mapping[str, Any]:
-        with translated(f"{self.location}: {key}"):
-            found: Mapping[str, Any] = self._client.head_object(**self._where(key))
-        return found
+    def _head(self, key: str) -> Answer:
+        return explained_head(self._client, self._where(key), f"{self.location}: {key}")
 
     def _restore(self, key: str, found: _Frozen, tier: Tier) -> None:
         asked: dict[str, Any] = {"GlacierJobParameters": {"Tier": tier.capitalize()}}
         if found.leaves_again:
             asked["Days"] = self._days
-        with translated(f"{self.location}: {key}", _CODES):
+        what = f"{self.location}: {key}"
+        with translated(what, _CODES):
             try:
-                self._client.restore_object(**self._where(key), RestoreRequest=asked)
+                ask(what, self._client.restore_object, **self._where(key), RestoreRequest=asked)
             except ClientError as error:
                 # it runs already, maybe since a moment ago; or it can be read by now
                 if code_of(error) not in {"RestoreAlreadyInProgress", "InvalidObjectState"}:
@@ -226,15 +227,15 @@ class _Frozen:
         return retrieval.WAITS[_TIERS_OF.get(self.storage_class, self.storage_class)]
 
     @classmethod
-    def told_by(cls, head: Mapping[str, Any]) -> _Frozen | None:
+    def told_by(cls, head: Answer) -> _Frozen | None:
         """What the answer to HEAD tells; None for an object that needs no retrieval."""
-        storage_class, tier = head.get("StorageClass"), head.get("ArchiveStatus")
-        told = re.search(r'ongoing-request="(true|false)"', head.get("Restore") or "")
+        storage_class, tier = head.maybe_text("StorageClass"), head.maybe_text("ArchiveStatus")
+        told = re.search(r'ongoing-request="(true|false)"', head.maybe_text("Restore") or "")
         state = JobState.EXPIRED
         if told is not None:
             state = JobState.PENDING if told[1] == "true" else JobState.READY
-        if storage_class in COLD_CLASSES:
-            return cls(storage_class=str(storage_class), state=state)
-        if tier in _TIERS_OF:
-            return cls(storage_class=str(tier), state=state, leaves_again=False)
+        if storage_class is not None and storage_class in COLD_CLASSES:
+            return cls(storage_class=storage_class, state=state)
+        if tier is not None and tier in _TIERS_OF:
+            return cls(storage_class=tier, state=state, leaves_again=False)
         return None

@@ -15,6 +15,8 @@ from typing import Any
 from botocore.exceptions import ClientError, FlexibleChecksumError
 
 from bakthat.adapters.aws import code_of, translated
+from bakthat.adapters.aws_answer import Answer, ask
+from bakthat.adapters.s3_head import head
 from bakthat.adapters.workers import Workers
 from bakthat.errors import StoreError, StoreUnavailable
 
@@ -47,7 +49,7 @@ class S3Reader(io.RawIOBase):
         self._where = where
         self._what = what
         self._window = max_concurrency
-        self._etag: str | None = None
+        self.etag: str | None = None
         self._stopped = threading.Event()
         self._workers = Workers(max_concurrency, "bakthat-range")
         self._ahead: deque[Future[list[bytes]]] = deque()
@@ -129,15 +131,31 @@ class S3Reader(io.RawIOBase):
         """The first request: the object's size in bytes, and the body of its first range."""
         with translated(self._what):
             try:
-                answer = self._client.get_object(**self._where, Range=f"bytes=0-{RANGE - 1}")
+                answer = self._get_object(Range=f"bytes=0-{RANGE - 1}")
             except ClientError as error:
                 if code_of(error) not in {"InvalidRange", "416"}:
                     raise
                 # An empty object has no first byte.
-                answer = self._client.get_object(**self._where)
-        self._etag = answer.get("ETag")
-        whole = re.fullmatch(r"bytes \d+-\d+/(\d+)", answer.get("ContentRange") or "")
-        return int(whole[1]) if whole else int(answer["ContentLength"]), answer["Body"]
+                answer = self._get_object()
+        self.etag = answer.maybe_text("ETag")
+        body = answer.body("Body")
+        try:
+            return self._size_by(answer), body
+        except BaseException:
+            body.close()
+            raise
+
+    def _size_by(self, answer: Answer) -> int:
+        """The bytes of the whole object, as the answer to its first range tells them."""
+        whole = re.fullmatch(r"bytes \d+-\d+/(\d+)", answer.maybe_text("ContentRange") or "")
+        if whole:
+            return int(whole[1])
+        size = answer.maybe_number("ContentLength")
+        # An answer in chunks has no length.
+        return size if size is not None else head(self._client, self._where, self._what).number("ContentLength")
+
+    def _get_object(self, **more: str) -> Answer:
+        return ask(self._what, self._client.get_object, **self._where, **more)
 
     def _fetch(self, start: int, end: int, body: Any = None) -> list[bytes]:
         """The bytes of one range, in pieces. A body that is cut short is continued where it broke off."""
@@ -183,15 +201,16 @@ class S3Reader(io.RawIOBase):
 
     def _get(self, start: int, end: int) -> Any:
         """The body of one range of the very object that was opened."""
-        request = {**self._where, "Range": f"bytes={start}-{end - 1}"}
-        if self._etag:
-            request["IfMatch"] = self._etag
+        request = {"Range": f"bytes={start}-{end - 1}"}
+        if self.etag:
+            request["IfMatch"] = self.etag
         with translated(self._what, _REPLACED):
-            answer = self._client.get_object(**request)
+            answer = self._get_object(**request)
+        body, etag = answer.body("Body"), answer.maybe_text("ETag")
         # Not every service honours If-Match, or a range.
-        if answer.get("ETag") == self._etag and answer.get("ContentRange") == f"bytes {start}-{end - 1}/{self._size}":
-            return answer["Body"]
-        answer["Body"].close()
-        if answer.get("ETag") != self._etag:
+        if etag == self.etag and answer.maybe_text("ContentRange") == f"bytes {start}-{end - 1}/{self._size}":
+            return body
+        body.close()
+        if etag != self.etag:
             raise StoreError(f"{self._what}: was replaced while it was read; start again")
         raise StoreError(f"{self._what}: this service does not serve byte ranges as S3 does")

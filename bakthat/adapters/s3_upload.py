@@ -19,9 +19,19 @@ from botocore.exceptions import ClientError
 from isal.isal_zlib import crc32
 
 from bakthat.adapters.aws import READ_TIMEOUT, code_of, status_of, translated
+from bakthat.adapters.aws_answer import Answer, ask
+from bakthat.adapters.s3_head import check_tells_apart, head
 from bakthat.adapters.s3_parts import MAX_PARTS, PartPlan, plan_parts
 from bakthat.adapters.workers import Workers
-from bakthat.errors import AccessDenied, BakthatError, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
+from bakthat.errors import (
+    AccessDenied,
+    BakthatError,
+    ConfigError,
+    ObjectExists,
+    ObjectNotFound,
+    StoreError,
+    StoreUnavailable,
+)
 
 _log = logging.getLogger("bakthat")
 
@@ -73,6 +83,7 @@ class Uploader:
         self.knows = _Knows()
         self.must_look = not bucket.trusted
         """Whether a key is looked at before it is written, since the service may ignore the condition in silence."""
+        self._tells_apart = bucket.trusted
 
     def upload(self, key: str, what: str, body: BinaryIO, *, replace: bool, size_hint: int | None) -> Uploaded:
         """As `ObjectStore.put`. `key`: with the prefix. `what`: names the object in messages."""
@@ -95,7 +106,15 @@ class Uploader:
         finally:
             multipart.close()
 
-    def write(self, operation: Callable[..., Any], request: dict[str, Any], *, unconditional: bool) -> Any:
+    def check_tells_apart(self, where: dict[str, str], what: str) -> None:
+        """Raise `StoreError` if every name seems to be taken, since what answers is a web site."""
+        if not self._tells_apart:
+            check_tells_apart(self.bucket.client, where, what)
+            self._tells_apart = True
+
+    def write(
+        self, what: str, operation: Callable[..., Any], request: dict[str, Any], *, unconditional: bool
+    ) -> Answer:
         """Send a request that writes; again without a header that the service does not know, which is remembered.
 
         `unconditional`: whether it may be sent without its condition.
@@ -106,7 +125,7 @@ class Uploader:
             if "Body" in request:
                 request["Body"].seek(0)  # botocore begins where the body stands
             try:
-                answer = operation(**fitting)
+                answer = ask(what, operation, **fitting)
             except ClientError as error:
                 less = knows.less(error, fitting)
                 if less is None:
@@ -179,9 +198,10 @@ class _Target:
             properties["StorageClass"] = self.bucket.storage_class
         return properties
 
-    def write(self, operation: Callable[..., Any], request: dict[str, Any]) -> Any:
+    def write(self, operation: Callable[..., Any], request: dict[str, Any]) -> Answer:
         """One request about this object, sent with what the service knows."""
-        return self._uploader.write(operation, self.where | request, unconditional=self._replace or self._looked)
+        unconditional = self._replace or self._looked
+        return self._uploader.write(self.what, operation, self.where | request, unconditional=unconditional)
 
     def put(self, view: memoryview) -> datetime:
         """Store the whole object with one request; the time that it bears."""
@@ -191,7 +211,7 @@ class _Target:
             request["ContentMD5"] = _base64(_md5(view).digest())
         return self.make_visible(lambda condition: self.write(self.client.put_object, request | condition))
 
-    def make_visible(self, send: Callable[[dict[str, Any]], Any]) -> datetime:
+    def make_visible(self, send: Callable[[dict[str, Any]], Answer]) -> datetime:
         """Send the request that makes the object visible, with the condition given to it; the time that it bears.
 
         Raises `ObjectExists` only for a key that someone else has taken.
@@ -211,35 +231,38 @@ class _Target:
                 if not self._is_own_copy(error, resent=conflicts > 0 or _was_resent(error)):
                     raise
                 return self.bucket.clock()
+            if answer.maybe_text("ETag") is None and not self.is_ours():
+                raise StoreError(f"{self.what}: answered as if it were stored, and it is not there; check endpoint_url")
             return self._date_of(answer)
 
     def is_ours(self) -> bool:
         """Whether the object that is there is this upload's. Raises `StoreError` if that cannot be told."""
-        with translated(self.what):
-            try:
-                found = self.client.head_object(**self.where)
-            except ClientError as error:
-                if status_of(error) == 404:
-                    return False
-                raise
-        return self._bears_our_id(found)
+        try:
+            return self._bears_our_id(head(self.client, self.where, self.what))
+        except ObjectNotFound:
+            return False
 
     def _look(self) -> bool:
         """Whether the object is there already, stored by an earlier request of this upload. Raises `ObjectExists` if it
         is another's."""
         try:
-            with translated(self.what):
-                found = self.client.head_object(**self.where)
+            found = head(self.client, self.where, self.what)
         except ObjectNotFound:
             self._looked = True
             return False
-        except AccessDenied as error:
-            # A courtesy as long as the write itself has a condition: put-only credentials may not look.
+        except StoreUnavailable:
+            raise
+        except (ConfigError, StoreError) as error:
+            # A courtesy as long as the write itself has a condition: put-only credentials may not look. And the
+            # answer to HEAD has no body; what is wrong (region, token) is said by the answer to the write.
             if self._uploader.knows.condition:
                 return False
-            raise AccessDenied(_CANNOT_LOOK.format(self.bucket.name)) from error
+            if isinstance(error, AccessDenied):
+                raise AccessDenied(_CANNOT_LOOK.format(self.bucket.name)) from error
+            raise
         if self._bears_our_id(found):
             return True
+        self._uploader.check_tells_apart(self.where, self.what)
         raise ObjectExists(f"{self.what}: exists already")
 
     def _is_own_copy(self, error: StoreError, *, resent: bool) -> bool:
@@ -262,16 +285,15 @@ class _Target:
                 "allow s3:GetObject, or back up again"
             ) from unknown
 
-    def _bears_our_id(self, found: dict[str, Any]) -> bool:
-        metadata = found.get("Metadata", {})
+    def _bears_our_id(self, found: Answer) -> bool:
+        metadata = found.texts("Metadata")
         return any(name.lower() == "put-id" and value == self._put_id for name, value in metadata.items())
 
-    def _date_of(self, answer: dict[str, Any]) -> datetime:
+    def _date_of(self, answer: Answer) -> datetime:
         """The service's own clock, as its answer shows it: the answer to a write does not tell the object's time."""
-        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
         try:
-            return email.utils.parsedate_to_datetime(date).astimezone(UTC)
-        except ValueError:
+            return email.utils.parsedate_to_datetime(answer.header("date")).astimezone(UTC)
+        except (OverflowError, ValueError):
             return self.bucket.clock()
 
 
@@ -365,8 +387,8 @@ class _Multipart:
         with translated(self._target.what):
             answer = self._target.write(self._client.create_multipart_upload, request)
         # A request that was sent again may have begun an upload that nobody knows of.
-        self._may_have_strays = answer.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
-        return str(answer["UploadId"])
+        self._may_have_strays = answer.resent
+        return answer.text("UploadId")
 
     def _send(self, number: int, buffer: bytearray, filled: int) -> None:
         view = memoryview(buffer)[:filled]
@@ -385,10 +407,11 @@ class _Multipart:
                     self._client.upload_part,
                     {**request, "Body": PartBody(view, self._cancelled), "ChecksumCRC32": crc},
                 )
-                entry = {"PartNumber": number, "ETag": answer["ETag"]}
-                if answer.get("ChecksumCRC32") == crc:
+                etag = answer.text("ETag")
+                entry = {"PartNumber": number, "ETag": etag}
+                if answer.maybe_text("ChecksumCRC32") == crc:
                     return {**entry, "ChecksumCRC32": crc}
-                if not checks_crc or entry["ETag"].strip('"') == _md5(view).hexdigest():
+                if not checks_crc or etag.strip('"') == _md5(view).hexdigest():
                     return entry
                 # It was not checked on arrival, and the ETag does not show it either: with a Content-MD5 it is.
                 uploader.knows = evolve(uploader.knows, crc=False)
@@ -412,7 +435,7 @@ class _Multipart:
     def _abort(self, upload_id: str) -> None:
         try:
             with translated(self._target.what):
-                self._client.abort_multipart_upload(**self._target.where, UploadId=upload_id)
+                ask(self._target.what, self._client.abort_multipart_upload, **self._target.where, UploadId=upload_id)
         except BakthatError as error:
             if _cause(error) != "NoSuchUpload":
                 _log.warning("parts of an unfinished upload stay behind: %s", error)
@@ -423,15 +446,16 @@ class _Multipart:
         if not self._may_have_strays:
             return
         try:
-            with translated(self._target.what):
+            what, client = self._target.what, self._client
+            with translated(what):
                 key = self._target.where["Key"]
-                listed = self._client.list_multipart_uploads(Bucket=self._target.bucket.name, Prefix=key)
-                for upload in listed.get("Uploads", []):
-                    if upload["Key"] != key or upload["UploadId"] == upload_id:
+                found = ask(what, client.list_multipart_uploads, Bucket=self._target.bucket.name, Prefix=key)
+                for upload in found.items("Uploads"):
+                    if upload.text("Key") != key or upload.text("UploadId") == upload_id:
                         continue
-                    named = {**self._target.where, "UploadId": upload["UploadId"]}
-                    if not self._client.list_parts(**named, MaxParts=1).get("Parts"):
-                        self._client.abort_multipart_upload(**named)
+                    named = {**self._target.where, "UploadId": upload.text("UploadId")}
+                    if not ask(what, client.list_parts, **named, MaxParts=1).items("Parts"):
+                        ask(what, client.abort_multipart_upload, **named)
         except BakthatError as error:
             # An empty upload costs nothing, and to look for it needs permissions that a backup need not have.
             _log.debug("an upload without parts may stay behind: %s", error)

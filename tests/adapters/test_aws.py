@@ -94,8 +94,23 @@ def refused(
         (refused("ThrottlingException", 400), StoreUnavailable, "ThrottlingException"),
         (refused("RequestTimeout", 400), StoreUnavailable, "RequestTimeout"),
         (refused("BadDigest", 400), StoreUnavailable, "arrived damaged"),
-        (refused("QuotaExceeded", 507, "disk\nfull"), StoreError, r"refused \(QuotaExceeded: disk full\)"),
+        (refused("Teapot", 418, "short\nand stout"), StoreError, r"refused \(Teapot: short and stout\)"),
         (refused("", 418, ""), StoreError, "HTTP 418"),
+        (refused("400", 400, "Bad Request"), StoreError, "check region_name, and whether the credentials have expired"),
+        (refused("400", 400, operation="HeadObject"), StoreError, "check region_name, and whether the credentials"),
+        (refused("405", 405, operation="PutObject"), StoreError, "check endpoint_url"),
+        (refused("302", 302, operation="ListObjectsV2"), StoreError, "check endpoint_url"),
+        (refused("405", 405, operation="HeadObject"), StoreError, "refused"),
+        (refused("413", 413, operation="UploadPart"), StoreError, "too large for a proxy.*part_size"),
+        (refused("InvalidStorageClass", 400), ConfigInvalid, "correct storage_class"),
+        (refused("InvalidArgument", 400, "unknown storage class COLD"), ConfigInvalid, "correct storage_class"),
+        (refused("QuotaExceeded", 403), StoreError, r"no space or quota is left \(QuotaExceeded: No.\)"),
+        (refused("XMinioStorageFull", 507), StoreError, "no space or quota is left"),
+        (refused("XMinioAdminBucketQuotaExceeded", 400), StoreError, "no space or quota is left"),
+        (refused("AccessDenied", 403, "Cannot upload files, storage cap exceeded."), StoreError, "no space or quota"),
+        (refused("AccessDenied", 403, "Access Denied because object protected by object lock."), StoreError, "Lock"),
+        (refused("InvalidRequest", 400, "Object is WORM protected and cannot be overwritten"), StoreError, "Lock"),
+        (refused("AccountProblem", 403, "Pay your bill."), AccessDenied, r"Pay your bill.\)$"),
     ],
 )
 def test_an_answer_that_is_an_error_becomes_one_of_ours(error: ClientError, kind: type[BakthatError], says: str):
@@ -148,6 +163,13 @@ def test_a_service_may_give_its_own_codes_a_meaning_first():
     codes = {"NoSuchKey": (StoreError, "is elsewhere")}
     with pytest.raises(StoreError, match=r"^it: is elsewhere$"), aws.translated("it", codes):
         raise refused("NoSuchKey", 404)
+
+
+def test_an_error_whose_xml_has_a_namespace_is_read_as_well():
+    response: Any = {"Error": {"Code": "", "Message": ""}, "Code": "NoSuchKey", "Message": "No."}
+    response["ResponseMetadata"] = {"HTTPStatusCode": 404}
+    with pytest.raises(ObjectNotFound), aws.translated("it"):
+        raise ClientError(response, "GetObject")
 
 
 def test_errors_that_are_no_services_pass_as_they_are():

@@ -716,7 +716,7 @@ def test_a_bucket_of_somebody_else_is_told(rig: Rig):
 
 
 def test_a_bucket_that_may_not_be_looked_at_is_access_denied(rig: Rig):
-    rig.proxy.inject(Fault("HeadBucket", answering(403)))
+    rig.proxy.inject(Fault("ListObjectsV2", answering(403, "AccessDenied")))
     with pytest.raises(AccessDenied):
         rig.store().bucket_exists()
 
@@ -782,7 +782,7 @@ def test_a_gibibyte_needs_no_more_memory_than_its_parts_in_flight():
                     pass
                 time.sleep(0.02)  # slower than the body
                 return {"ETag": "etag", "ChecksumCRC32": ChecksumCRC32}
-            def complete_multipart_upload(self, **_): return {}
+            def complete_multipart_upload(self, **_): return {"ETag": "etag"}
 
         class Endless(io.RawIOBase):
             left = 1 << 30
