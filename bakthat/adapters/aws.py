@@ -189,6 +189,14 @@ class Patience:
         return None
 
 
+class Redirected(ResponseParserError):
+    """What answers is not the service and sends its readers elsewhere. `location`: the URL, empty if unknown."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        super().__init__("redirected")
+
+
 @contextmanager
 def translated(what: str, codes: Codes | None = None) -> Iterator[None]:
     """Around a call, a read or an iteration's step: errors of botocore, urllib3 and sockets come out as bakthat's.
@@ -207,6 +215,11 @@ def translation(error: Exception, what: str, codes: Codes | None = None) -> Bakt
         return _answered(error, what, codes or {})
     if isinstance(error, BotoCoreError):
         return _not_answered(error, what)
+    if isinstance(error, Redirected):
+        # not the path and the query, which may hold a secret
+        scheme, _, rest = error.location.partition("://")
+        place = f" to {scheme}://{endpoint_host(rest)}" if rest else ""
+        return StoreError(f"{what}: what answers is not S3 and redirects{place}; check endpoint_url")
     if isinstance(error, ResponseParserError):
         return _no_such_service(what)
     if isinstance(error, ssl.SSLError):

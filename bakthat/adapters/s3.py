@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from bakthat.adapters import aws
-from bakthat.adapters.aws import code_of, status_of, translated
+from bakthat.adapters.aws import Redirected, code_of, status_of, translated
 from bakthat.adapters.aws_answer import ask
 from bakthat.adapters.s3_download import S3Reader
 from bakthat.adapters.s3_head import check_tells_apart, explained_head, head
@@ -240,8 +240,8 @@ def s3_client(profile: Profile, **config: Any) -> Any:
         s3["addressing_style"] = "virtual"
     made = aws.client("s3", profile, **{"signature_version": "s3v4", "s3": s3, **config})
     made.meta.events.register_first("request-created.s3", _without_expect)
-    # The asterisk puts it before botocore's own handlers, which begin to retry or to look for the bucket's region.
-    made.meta.events.register_first("needs-retry.s3.*", _refuse_web_page)
+    # The asterisk puts it before botocore's handlers that would begin to retry.
+    made.meta.events.register_first("needs-retry.s3.*", _refuse_web_site)
     return made
 
 
@@ -257,23 +257,26 @@ def _without_expect(request: Any, **_: Any) -> None:
     del request.headers["Expect"]
 
 
-def _refuse_web_page(response: tuple[Any, dict[str, Any]] | None = None, **_: Any) -> None:
-    """A web site that is taken for S3 is told at once. botocore takes a page for a failure of S3's, which it asks again
-    for a minute, and asks where a redirection leads until Python's stack is full."""
-    if response is None or "Body" in response[1]:
-        return  # no answer, or an object's bytes
+def _refuse_web_site(response: tuple[Any, dict[str, Any]] | None = None, operation: Any = None, **_: Any) -> None:
+    """Raise `ResponseParserError` for what a web site answers in the place of S3.
+
+    botocore takes a page for a failure of S3's, since it is not XML, and asks again for a minute; and it asks where a
+    redirection leads, and is redirected again, until Python's stack is full. S3 redirects to another region only, and
+    says so.
+    """
+    if response is None:
+        return
     http, parsed = response
-    region, location = http.headers.get("x-amz-bucket-region"), http.headers.get("location") or ""
-    if 300 <= http.status_code < 400 and not region and not parsed.get("Error", {}).get("Region"):
-        words = parsed.get("Error", {}).get("Code") or ""
-        if not words or words.isdecimal():
-            raise Redirected(location)
-    start = http.content.lstrip()[:16].lower()
-    if http.status_code < 300 and start and not (start.startswith(b"<") and not start.startswith(_PAGES)):
-        raise ResponseParserError("this is a web page")
-
-
-_PAGES = (b"<html", b"<!doctype html")
+    status = getattr(http.raw, "status", http.status_code)  # botocore has changed that of the answer itself
+    if 300 <= status < 400:
+        code = str(parsed.get("Error", {}).get("Code") or "")
+        if code in {"", str(status)} and "x-amz-bucket-region" not in http.headers:
+            raise Redirected(http.headers.get("location") or "")
+    # Whether a completion was carried out is found out by those who asked for it.
+    if status < 300 <= http.status_code and operation.name != "CompleteMultipartUpload":
+        start = http.content.lstrip()[:16].lower()
+        if not start.startswith(b"<") or start.startswith((b"<html", b"<!doctype html")):
+            raise ResponseParserError("this is a web page")
 
 
 def _is_key(key: str) -> bool:

@@ -106,6 +106,7 @@ def test_a_service_that_knows_only_the_first_version_of_listings_is_asked_by_it(
     service.holds(*KEYS)
     first_version = asking_otherwise("list-type", "start-after", "continuation-token")
     service.always("ListObjectsV2", first_version)
+    service.always("ListObjects", rewriting("<NextMarker>.*?</NextMarker>", ""))
     assert listed(service.store(page=2)) == KEYS
     assert service.proxy.operations.count("ListObjects") == 3
 
@@ -113,9 +114,9 @@ def test_a_service_that_knows_only_the_first_version_of_listings_is_asked_by_it(
 def test_the_first_versions_own_marker_is_taken_where_there_is_one(service: Service):
     service.holds(*KEYS)
     service.always("ListObjectsV2", asking_otherwise("list-type", "start-after"))
-    marker = f"<IsTruncated>true</IsTruncated><NextMarker>{service.prefix}k5</NextMarker>"
-    service.proxy.inject(Fault("ListObjects", rewriting("<IsTruncated>true</IsTruncated>", marker)))
-    assert listed(service.store(page=2)) == ["k0", "k1", "k2", "k3", "k6"], "k4 and k5 are what that marker skips"
+    marker = f"<NextMarker>{service.prefix}k5</NextMarker>"
+    service.proxy.inject(Fault("ListObjects", rewriting("<NextMarker>.*?</NextMarker>", marker)))
+    assert listed(service.store(page=2)) == ["k0", "k1", "k2", "k3", "k6"], "k4 and k5 are what this marker skips"
 
 
 @pytest.mark.parametrize("amazon", [False, True])
