@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from bakthat.adapters import aws
+from bakthat.adapters import aws, s3_write_claim
 from bakthat.adapters.aws import Redirected, code_of, status_of, translated
 from bakthat.adapters.aws_answer import ask
 from bakthat.adapters.s3_download import S3Reader
@@ -49,6 +49,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         part_size: int | None = None,
         max_concurrency: int = 4,
         amazon: bool = False,
+        claims: bool | None = None,
         page: int = 1000,
         put_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -56,8 +57,9 @@ class S3ObjectStore(ObjectStore, UrlSigner):
     ) -> None:
         """`client`: as `s3_client` builds it. `part_size`: bytes, None lets parts grow with the stream.
         `max_concurrency`: requests of one upload or download in flight at once. `amazon`: the service is Amazon's own,
-        which lists in key order and honours conditions; others are not trusted with that. `page`: keys of one listing
-        request. `put_id`: a new random id of a write. Raises `ConfigInvalid`."""
+        which lists in key order and honours conditions; others are not trusted with that. `claims`: two writers of
+        one key are kept apart by claims (`WriteClaims`), by default where the service is not Amazon's. `page`: keys of
+        one listing request. `put_id`: a new random id of a write. Raises `ConfigInvalid`."""
         if part_size is not None and not MIN_PART <= part_size <= MAX_PART:
             raise ConfigInvalid(f"part_size is {part_size} bytes; it must be between {MIN_PART} and {MAX_PART}")
         if max_concurrency < 1:
@@ -76,10 +78,12 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             Bucket(
                 client=client,
                 name=bucket,
+                prefix=self._prefix,
                 storage_class=storage_class,
                 part_size=part_size,
                 max_concurrency=max_concurrency,
                 trusted=amazon,
+                claims=not amazon if claims is None else claims,
                 put_id=put_id,
                 clock=clock,
                 pause=pause,
@@ -186,7 +190,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
     def _listed(self, prefix: str) -> Iterator[ObjectInfo]:
         for entry in listed(self._client, self._bucket, self._prefix + prefix, self.location, page_size=self._page):
             key = entry.text("Key").removeprefix(self._prefix)
-            if not _is_key(key):
+            if not _is_key(key) or key.startswith(s3_write_claim.FOLDER):
                 continue
             size, modified = entry.maybe_number("Size"), entry.maybe_moment("LastModified")
             if size is None or modified is None:

@@ -22,6 +22,7 @@ from bakthat.adapters.aws import READ_TIMEOUT, code_of, status_of, translated
 from bakthat.adapters.aws_answer import Answer, ask
 from bakthat.adapters.s3_head import check_tells_apart, head
 from bakthat.adapters.s3_parts import MAX_PARTS, PartPlan, plan_parts
+from bakthat.adapters.s3_write_claim import WriteClaims
 from bakthat.adapters.workers import Workers
 from bakthat.errors import (
     AccessDenied,
@@ -49,15 +50,19 @@ _GONE = {"NoSuchUpload": (StoreError, "the service has ended this upload (a life
 
 @frozen(kw_only=True)
 class Bucket:
-    """Where objects go. `trusted`: the service is known to honour a write's condition and to check its CRC."""
+    """Where objects go. `prefix`: of the store's keys, with its slash. `trusted`: the service is known to honour a
+    write's condition, and to check its CRC. `claims`: two writers of one key are kept apart by claims, since a service
+    may honour a condition and yet let two writes at once pass."""
 
     client: Any = field(repr=False)
     name: str
+    prefix: str = ""
     storage_class: str | None = None
     part_size: int | None = None
     max_concurrency: int = 4
     most_parts: int = MAX_PARTS
     trusted: bool = False
+    claims: bool = True
     put_id: Callable[[], str] = field(repr=False)
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
     pause: Callable[[float], None] = field(default=time.sleep, repr=False)
@@ -84,6 +89,16 @@ class Uploader:
         self.must_look = not bucket.trusted
         """Whether a key is looked at before it is written, since the service may ignore the condition in silence."""
         self._tells_apart = bucket.trusted
+        self.claims: WriteClaims | None = None
+        """What keeps two writers of one key apart where the service may not; None where it does."""
+        if bucket.claims:
+            self.claims = WriteClaims(
+                client=bucket.client,
+                bucket=bucket.name,
+                prefix=bucket.prefix,
+                pause=bucket.pause,
+                write=self._put_small,
+            )
 
     def upload(self, key: str, what: str, body: BinaryIO, *, replace: bool, size_hint: int | None) -> Uploaded:
         """As `ObjectStore.put`. `key`: with the prefix. `what`: names the object in messages."""
@@ -111,6 +126,11 @@ class Uploader:
         if not self._tells_apart:
             check_tells_apart(self.bucket.client, where, what)
             self._tells_apart = True
+
+    def _put_small(self, key: str, content: bytes) -> None:
+        view = memoryview(content)
+        request = {"Bucket": self.bucket.name, "Key": key, "Body": PartBody(view), "ChecksumCRC32": _crc(view)}
+        self.write(key, self.bucket.client.put_object, request, unconditional=True)
 
     def write(
         self, what: str, operation: Callable[..., Any], request: dict[str, Any], *, unconditional: bool
@@ -216,6 +236,15 @@ class _Target:
 
         Raises `ObjectExists` only for a key that someone else has taken.
         """
+        claims = self._uploader.claims
+        if self._replace or claims is None:
+            return self._make_visible(send)
+        with claims.held(self.where["Key"], self.what, self._put_id):
+            modified = self._make_visible(send)
+            self._check_still_ours()
+        return modified
+
+    def _make_visible(self, send: Callable[[dict[str, Any]], Any]) -> datetime:
         conflicts = 0
         while True:
             if not self._replace and self._uploader.must_look and self._look():
@@ -241,6 +270,15 @@ class _Target:
             return self._bears_our_id(head(self.client, self.where, self.what))
         except ObjectNotFound:
             return False
+
+    def _check_still_ours(self) -> None:
+        """Raise `ObjectExists` if the object that is there bears the id of another write, which has replaced ours."""
+        try:
+            found = head(self.client, self.where, self.what)
+        except BakthatError:
+            return  # put-only credentials may not look
+        if "put-id" in map(str.lower, found.texts("Metadata")) and not self._bears_our_id(found):
+            raise ObjectExists(f"{self.what}: another backup was stored under this name at the same moment")
 
     def _look(self) -> bool:
         """Whether the object is there already, stored by an earlier request of this upload. Raises `ObjectExists` if it

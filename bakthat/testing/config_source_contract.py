@@ -40,8 +40,7 @@ FULL = Profile(
     part_size=16 * 2**20,
     max_concurrency=2,
     checksums="when_required",
-    hooks={"success": "true", "verify": {"failure": "false"}},
-    pass_environment=True,
+    hooks={"on_success": "true"},
     stores={"mine": {"path": "/x", "list": [1, "2"]}},
     extra={"future": {"nested": [1, None, "ü"]}, "yes": "no"},
 )

@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -41,7 +41,7 @@ def test_the_first_command_installs_and_backs_up(bakthat_command: CommandLine) -
     subprocess.run(["python3", "-m", "venv", ".venv"], cwd=copy, check=True)
     (packages,) = copy.glob(".venv/lib/python3*/site-packages")
     # The dependencies of this very environment, instead of the package index's.
-    (packages / "at_hand.pth").write_text("".join(f"{path}\n" for path in sys.path if path.endswith("site-packages")))
+    (packages / "at_hand.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     done = subprocess.run(
         blocks("sh")[0],
         shell=True,
@@ -59,8 +59,7 @@ def test_the_first_command_installs_and_backs_up(bakthat_command: CommandLine) -
 
 def test_the_second_command_is_what_ci_runs() -> None:
     (second,) = blocks("sh")[1].splitlines()
-    lines = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if not line.startswith("#")]
-    assert lines == ["set -euo pipefail", 'cd "$(dirname "$0")/.."', f"exec {second}"]
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(f"\n{second}")
     assert re.search(rf"^{second.removeprefix('make ')}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
