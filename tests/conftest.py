@@ -11,5 +11,6 @@ pytest_plugins = [
     "tests.fixtures.command_line",
     "tests.fixtures.machine",
     "tests.fixtures.s3_servers",
+    "tests.fixtures.packages",
     "tests.fixtures.postgresql",
 ]

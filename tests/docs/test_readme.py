@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from bakthat.adapters.s3 import S3ObjectStore
 from tests.fixtures.age_program import run_with_terminal
 from tests.fixtures.command_line import CommandLine
+from tests.fixtures.packages import unpacked
 from tests.fixtures.s3_servers import s3_profile
 
 ROOT = Path(__file__).parents[2]
@@ -30,14 +30,9 @@ def commands(block: str) -> list[str]:
     return [re.sub(r"\s+# .*", "", line[2:]) for line in block.splitlines() if line.startswith("$ ")]
 
 
-def test_the_first_command_installs_and_backs_up(bakthat_command: CommandLine) -> None:
-    """In a copy of what is tracked, an empty home, and without the network: what is to be installed is at hand."""
-    copy = bakthat_command.here / "bakthat"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in tracked.decode().split("\0")[:-1]:
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy / name)
+def test_the_first_command_installs_and_backs_up(bakthat_command: CommandLine, sdist: Path) -> None:
+    """In a fresh copy, an empty home, and without the network: what is to be installed is at hand."""
+    copy = unpacked(sdist, bakthat_command.here / "bakthat")
     subprocess.run(["python3", "-m", "venv", ".venv"], cwd=copy, check=True)
     (packages,) = copy.glob(".venv/lib/python3*/site-packages")
     # The dependencies of this very environment, instead of the package index's.
