@@ -4,14 +4,19 @@ BIN := .venv/bin
 # Without compiled modules each run of the tests would take 1.5 s more to begin.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check format lint types imports test fast docs clean
+.PHONY: check programs format lint types imports test fast docs clean
 
-check: .venv/installed lint types imports test
+check: programs .venv/installed lint types imports test
+
+# What pip cannot bring. Installed from the system's packages, or one line says what to install.
+programs:
+	@tests/install-programs
 
 # The environment of this checkout, at the versions that constraints.txt names.
 .venv/installed: pyproject.toml constraints.txt
+	@tests/install-programs python3
 	python3 -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,postgres]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --use-pep517 -c constraints.txt -e '.[test,postgres]'
 	touch $@
 
 format: .venv/installed
@@ -28,7 +33,7 @@ types: .venv/installed
 imports: .venv/installed
 	$(BIN)/lint-imports
 
-test: .venv/installed
+test: programs .venv/installed
 	$(BIN)/python -m pytest -n 2
 
 # The domain and the use cases alone, but for their laws: about two seconds.

@@ -282,8 +282,11 @@ def _remove_leftovers(folder: int) -> None:
         names = [entry.name for entry in entries if entry.name.startswith(_TEMPORARY)]
     for name in names:
         with contextlib.suppress(OSError):
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
+            # Not blocking: it may be a fifo that somebody has put there, which nobody writes to
+            fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
             try:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    continue
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.unlink(name, dir_fd=folder)
             finally:

@@ -7,7 +7,7 @@ import selectors
 import shlex
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, cast
 
 from bakthat.errors import ConfigError
@@ -19,20 +19,22 @@ TIME_LIMIT = 300.0
 _OUTPUT_LIMIT = 64 * 1024
 
 
-def run_password_command(command: str | Sequence[str], *, time_limit: float = TIME_LIMIT) -> str:
+def run_password_command(
+    command: str | Sequence[str], *, environment: Mapping[str, str] | None = None, time_limit: float = TIME_LIMIT
+) -> str:
     """The first line that the command prints, without its end.
 
     Text is split into words as a shell would (`shlex`), but no shell runs: no variables, pipes or `~`. The command's
     stderr is ours, so that its questions and complaints reach the terminal; its stdin is empty, so that it does not
     eat the input of a loop that bakthat runs in (what asks a person opens the terminal itself). It may take
-    `time_limit` seconds.
+    `time_limit` seconds. `environment`: of the command; None is this process's.
 
     Raises `ConfigError` if there is no such program, it fails, takes too long, or prints no password. No message holds
     a word of the command or of its output: either may be the password.
     """
     words = _words(command)
     try:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment)
     except FileNotFoundError:
         raise ConfigError(
             "password_command: its first word is not a program on the PATH; it is run without a shell, so write the "

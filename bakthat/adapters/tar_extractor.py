@@ -280,6 +280,7 @@ class _Extraction:
         self._owners: dict[tuple[int, int, bytes, bytes], tuple[int, int]] = {}
         self._skipped: set[bytes] = set()
         self._reasons: dict[str, tuple[bytes, int]] = {}
+        self._more_notices = 0
         self._files = self._directories = self._others = 0
         self._size = self._reported = 0
         self.current = b""
@@ -357,6 +358,8 @@ class _Extraction:
             Problem(printable(path), reason if count == 1 else f"{reason} (and {count - 1} more)")
             for reason, (path, count) in self._reasons.items()
         ]
+        if self._more_notices:
+            notices.append(Problem(notices[-1].path, f"and {self._more_notices} more notices, of other kinds"))
         return UnpackReport(
             roots=tuple(roots),
             files=self._files,
@@ -763,6 +766,8 @@ class _Extraction:
         first, count = self._reasons.get(reason, (path, 0))
         if count or len(self._reasons) < _NOTICES_LIMIT:
             self._reasons[reason] = (first, count + 1)
+        else:
+            self._more_notices += 1
 
     def _report_bytes(self) -> None:
         if self._size > self._reported:

@@ -22,6 +22,7 @@ from attrs import define
 from bakthat.adapters.pattern_files import source_patterns
 from bakthat.adapters.printable import printable
 from bakthat.adapters.source import O_NOATIME, O_READ, open_directory, open_file, reason, status_of
+from bakthat.adapters.tally import Tally
 from bakthat.adapters.tar_header import (
     BLOCK,
     BLOCK_DEVICE,
@@ -38,7 +39,7 @@ from bakthat.adapters.tar_header import (
 )
 from bakthat.domain import ignore_patterns
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
-from bakthat.domain.payload import PackReport, Problem
+from bakthat.domain.payload import PackReport
 
 # Headers and small files are gathered up to this size before they are written.
 _BATCH = 256 * 1024
@@ -200,8 +201,8 @@ class _Walk:
         self._buffer: memoryview | None = None
         self._links: dict[tuple[int, int], tuple[bytes, int]] = {}  # of files with more names to come
         self._files = self._directories = self._others = 0
-        self._problems: list[Problem] = []
-        self._notices: list[Problem] = []
+        self._problems = Tally()
+        self._notices = Tally()
 
     def write_only_file(self) -> None:
         descriptor, _ = open_file(self._source)
@@ -236,8 +237,8 @@ class _Walk:
             directories=self._directories,
             others=self._others,
             size=self._output.content,
-            problems=tuple(self._problems),
-            notices=tuple(self._notices),
+            problems=self._problems.problems(printable(str(self._source))),
+            notices=self._notices.problems(printable(str(self._source))),
         )
 
     # -- directories ---------------------------------------------------------------------------------------------------
@@ -473,12 +474,12 @@ class _Walk:
             self._output.add(member(self._path, path, _MEMBER_KINDS[kind], status, self._owners, link=link))
             self._others += 1
         elif kind == stat.S_IFSOCK:
-            self._notices.append(Problem(self._shown(name), "is a socket, which no backup can hold; it is left out"))
+            self._notices.add(self._shown(name), "is a socket, which no backup can hold; it is left out")
         else:
             self._problem(name, _OTHER_KIND)
 
     def _problem(self, name: str, why: str) -> None:
-        self._problems.append(Problem(self._shown(name), why))
+        self._problems.add(self._shown(name), why)
 
     def _shown(self, name: str) -> str:
         """The path that a user knows, of something in the directory that the walk is in."""

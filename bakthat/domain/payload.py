@@ -38,10 +38,12 @@ class Keys:
 
 @frozen
 class Problem:
-    """A path of the source that could not be backed up as it was, and why. The rest of the backup stands."""
+    """A path of the source that could not be backed up as it was, and why. The rest of the backup stands. `count`: how
+    many paths it stands for, where there are too many of one kind to list them."""
 
     path: str
     reason: str
+    count: int = field(default=1, kw_only=True)
 
 
 @frozen(kw_only=True)

@@ -51,7 +51,9 @@ class Profile:
     max_concurrency: int = 4
     checksums: str | None = None
     hooks: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Commands to run after a success or a failure: see `bakthat.adapters.command_hooks`."""
+    """Commands to run when a verb has ended: see `bakthat.adapters.command_hooks`."""
+    pass_environment: bool = False
+    """Whether hooks and the password command get AWS's secrets from the environment."""
     stores: Mapping[str, Any] = field(factory=dict, repr=False)
     """The settings of third-party stores, by the store's name."""
     extra: Mapping[str, Any] = field(factory=dict, repr=False)

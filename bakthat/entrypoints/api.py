@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from attrs import evolve
 
@@ -21,9 +21,10 @@ from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
+from bakthat.entrypoints.hooks import Hooks, hooks_of
 from bakthat.entrypoints.keys import Ask, opening_keys, sealing_keys
 from bakthat.entrypoints.wiring import build_tools, ignore, locate, open_config, utc_now
-from bakthat.errors import UsageError
+from bakthat.errors import BakthatError, RetrievalPending, UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -108,7 +109,7 @@ def open_profile(
         progress=progress,
         second_process=second_process,
     )
-    hooks = _hooks(profile) if profile.hooks else None
+    hooks = hooks_of(profile, environment, notice)
     return Bakthat(profile, tools, environment=environment, events=events, hooks=hooks)
 
 
@@ -125,18 +126,18 @@ class Bakthat:
         *,
         environment: Mapping[str, str] = os.environ,
         events: Events | None = None,
-        hooks: Events | None = None,
+        hooks: Hooks | None = None,
         new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         """`open_profile` makes one.
 
         events: whose listeners are told.
-        hooks: likewise, and this profile's own even where `events` is shared.
+        hooks: the profile's commands, run when a verb has ended.
         new_session: makes the id that ties the events of one call together.
         """
         self.profile = profile
         self.events = events if events is not None else Events()
-        self._told = (self.events, hooks) if hooks is not None else (self.events,)
+        self._hooks = hooks
         self._tools = tools
         self._environment = environment
         self._new_session = new_session
@@ -257,17 +258,21 @@ class Bakthat:
         ask: Ask | None = None,
     ) -> Restored:
         """As `restore`, and tells what now stands in the target."""
-        request = RestoreRequest(
-            name=filename,
-            destination=self._destination(destination),
-            target=Path(target),
-            overwrite=overwrite,
-            only=tuple(only),
-            tier=_tier(tier),
-            wait=wait,
-            keys=self._opening(password, identities, ask),
-        )
-        return self._run("restore", lambda tools: restore_backup(request, tools), told=lambda done: done.backup)
+
+        def carry_out(tools: Tools) -> Restored:
+            request = RestoreRequest(
+                name=filename,
+                destination=self._destination(destination),
+                target=Path(target),
+                overwrite=overwrite,
+                only=tuple(only),
+                tier=_tier(tier),
+                wait=wait,
+                keys=self._opening(password, identities, ask),
+            )
+            return restore_backup(request, tools)
+
+        return self._run("restore", carry_out, told=lambda done: done.backup)
 
     def restore_from(
         self,
@@ -282,18 +287,20 @@ class Bakthat:
     ) -> Restored:
         """Restore `s3://bucket/key`, or a file's path, without database and catalog: only credentials are needed.
         Raises as `restore` does."""
-        objects, key = locate(place, self.profile)
-        request = RestoreRequest(
-            name=key,
-            destination="",
-            target=Path(target),
-            overwrite=overwrite,
-            only=tuple(only),
-            keys=self._opening(password, identities, ask),
-        )
-        return self._run(
-            "restore", lambda tools: restore_stored(objects, key, request, tools), told=lambda done: done.backup
-        )
+
+        def carry_out(tools: Tools) -> Restored:
+            objects, key = locate(place, self.profile)
+            request = RestoreRequest(
+                name=key,
+                destination="",
+                target=Path(target),
+                overwrite=overwrite,
+                only=tuple(only),
+                keys=self._opening(password, identities, ask),
+            )
+            return restore_stored(objects, key, request, tools)
+
+        return self._run("restore", carry_out, told=lambda done: done.backup)
 
     def show(
         self,
@@ -400,7 +407,10 @@ class Bakthat:
 
     def sync(self, destination: str | None = None, *, dry_run: bool = False) -> SyncReport:
         """Make the database agree with the store, in which nothing is ever changed. Raises `StoreError`."""
-        return sync_with_store(self._destination(destination), self.tools, dry_run=dry_run)
+        chosen = self._destination(destination)
+        if dry_run:
+            return sync_with_store(chosen, self.tools, dry_run=True)
+        return self._run("sync", lambda tools: sync_with_store(chosen, tools))
 
     def verify(
         self,
@@ -421,14 +431,18 @@ class Bakthat:
 
         Raises `BackupNotFound`; a backup that is not good is a result with an `error`.
         """
-        return verify_backups(
-            filename,
-            self._destination(destination),
-            self.tools,
-            quick=quick,
-            keys=self._opening(password, identities, ask),
-            on_verified=on_verified,
-        )
+
+        def carry_out(tools: Tools) -> list[Verified]:
+            return verify_backups(
+                filename,
+                self._destination(destination),
+                tools,
+                quick=quick,
+                keys=self._opening(password, identities, ask),
+                on_verified=on_verified,
+            )
+
+        return self._run("verify", carry_out, failure=_first_error)
 
     def value_keys(self, password: str | None) -> Keys:
         """What seals and opens values of `KeyValue`: the password, if there is one."""
@@ -458,20 +472,21 @@ class Bakthat:
         """Carry out a verb between its two events. `told` makes what the listeners of `on_…` get; `failure` finds what
         went wrong although the verb returned."""
         session = self._new_session()
-        for events in self._told:
-            events.tell_before(verb, session)
+        self.events.tell_before(verb, session)
         try:
             done = carry_out(self._watched(session))
         except BaseException as error:
-            for events in self._told:
-                events.on_failure(session, verb, error)
+            self.events.on_failure(session, verb, error)
+            if self._hooks is not None:
+                self._hooks.ended(verb, session, None, error)
             raise
         failed = failure(done)
-        for events in self._told:
-            if failed is not None:
-                events.on_failure(session, verb, failed)
-            else:
-                events.tell_on(verb, session, told(done))
+        if failed is not None:
+            self.events.on_failure(session, verb, failed)
+        else:
+            self.events.tell_on(verb, session, told(done))
+        if self._hooks is not None:
+            self._hooks.ended(verb, session, done, failed)
         return done
 
     def _retain(self, verb: str, dry_run: bool, carry_out: Callable[[Tools], Retention]) -> Retention:
@@ -514,30 +529,9 @@ def _removed(done: Retention, dry_run: bool) -> list[Backup]:
     return list(done.removed)
 
 
-def _hooks(profile: Profile) -> Events:
-    """The profile's commands for success and failure, as listeners."""
-    from bakthat.adapters.command_hooks import command_hooks
-
-    hooks = command_hooks(profile.hooks or {}, where=f"profile {profile.name!r}")
-
-    def facts(verb: str, session: str, outcome: object) -> dict[str, Any]:
-        told: dict[str, Any] = {"verb": verb, "session": session, "profile": profile.name}
-        if isinstance(outcome, Backup):
-            told["backup"] = outcome.as_record()
-        elif isinstance(outcome, list):
-            told["backups"] = [backup.as_record() for backup in outcome]
-        elif isinstance(outcome, BaseException):
-            told["error"] = str(outcome) or type(outcome).__name__
-        return told
-
-    def succeeded(verb: str) -> Callable[[str, object], None]:
-        return lambda session, outcome: hooks.succeeded(facts(verb, session, outcome))
-
-    events = Events()
-    events.on_backup += succeeded("backup")
-    events.on_restore += succeeded("restore")
-    events.on_delete += succeeded("delete")
-    events.on_delete_older_than += succeeded("delete_older_than")
-    events.on_rotate_backups += succeeded("rotate_backups")
-    events.on_failure += lambda session, verb, error: hooks.failed(facts(verb, session, error))
-    return events
+def _first_error(results: list[Verified]) -> BakthatError | None:
+    """The error of a backup that is not good; else of one that could not be checked, a pending retrieval last."""
+    errors = [result.error for result in results if result.is_bad]
+    unchecked = [result.error for result in results if not result.is_bad]
+    errors += sorted(unchecked, key=lambda error: isinstance(error, RetrievalPending))
+    return next((error for error in errors if error is not None), None)

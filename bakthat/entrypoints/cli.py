@@ -18,6 +18,7 @@ import click
 from bakthat import __version__, errors
 from bakthat.domain.selector import nearest
 from bakthat.entrypoints import terminal
+from bakthat.entrypoints.unheard_signals import end_when_unheard
 
 EXIT_CODES: list[tuple[type[BaseException], int]] = [
     (errors.ConfigError, 2),
@@ -125,6 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
             signal.signal(number, _stop)
+    end_when_unheard([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     code = 0
     try:
         result = cli.main(arguments, prog_name="bakthat", standalone_mode=False)

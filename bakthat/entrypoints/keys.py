@@ -93,7 +93,11 @@ def _password(profile: Profile, password: str | None, environment: Mapping[str, 
     if environment.get(PASSWORD_VARIABLE):
         return environment[PASSWORD_VARIABLE]
     if profile.password_command:
+        from bakthat.adapters.child_environment import child_environment
         from bakthat.adapters.password_command import run_password_command
 
-        return run_password_command(profile.password_command)
+        return run_password_command(
+            profile.password_command,
+            environment=child_environment(environment, with_aws=profile.pass_environment),
+        )
     return None

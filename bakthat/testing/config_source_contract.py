@@ -40,7 +40,8 @@ FULL = Profile(
     part_size=16 * 2**20,
     max_concurrency=2,
     checksums="when_required",
-    hooks={"on_success": "true"},
+    hooks={"success": "true", "verify": {"failure": "false"}},
+    pass_environment=True,
     stores={"mine": {"path": "/x", "list": [1, "2"]}},
     extra={"future": {"nested": [1, None, "ü"]}, "yes": "no"},
 )

@@ -237,7 +237,7 @@ def _facts(report: PackReport, sha256: str) -> dict[str, Any]:
     }
     if report.problems:
         metadata["incomplete"] = True
-        metadata["problem_count"] = len(report.problems)
+        metadata["problem_count"] = sum(problem.count for problem in report.problems)
         metadata["problems"] = [
             f"{_printable(problem.path)}: {problem.reason}" for problem in report.problems[:_PROBLEMS_RECORDED]
         ]

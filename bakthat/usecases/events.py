@@ -43,12 +43,14 @@ class Event:
 
 
 class Events:
-    """The events of 2013, and two more. Each listener gets the session's id first, the same for `before_…`, `on_…`,
-    `on_failure` and `on_progress` of one call:
+    """The events of 2013, and those of newer verbs. Each listener gets the session's id first, the same for
+    `before_…`, `on_…`, `on_failure` and `on_progress` of one call:
 
     - `before_…(session_id)`
     - `on_backup`, `on_restore`, `on_delete` `(session_id, backup)`
     - `on_delete_older_than`, `on_rotate_backups` `(session_id, deleted)`: the records of what is gone, a list
+    - `on_verify(session_id, results)`: a list of `Verified`; one that is not good is a failure of `verify`
+    - `on_sync(session_id, report)`: a `SyncReport`
     - `on_failure(session_id, verb, error)`: instead of `on_…`; `error` is what the caller gets
     - `on_progress(session_id, progress)`: a `bakthat.Progress`, often, from the thread that works
     """
@@ -64,6 +66,10 @@ class Events:
         self.on_delete_older_than = Event("on_delete_older_than")
         self.before_rotate_backups = Event("before_rotate_backups")
         self.on_rotate_backups = Event("on_rotate_backups")
+        self.before_verify = Event("before_verify")
+        self.on_verify = Event("on_verify")
+        self.before_sync = Event("before_sync")
+        self.on_sync = Event("on_sync")
         self.on_failure = Event("on_failure")
         self.on_progress = Event("on_progress")
 

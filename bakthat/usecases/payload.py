@@ -18,9 +18,6 @@ from bakthat.usecases.tools import Tools
 
 _PIECE = 1024 * 1024
 
-_PATIENCE = 2.0
-"""Seconds that the end of a restore waits for a read of the store that it interrupts."""
-
 
 @frozen(kw_only=True)
 class Shape:
@@ -105,7 +102,7 @@ def opened(stored: BinaryIO, backup: Backup, keys: Keys, tools: Tools) -> Iterat
                 into.write(piece)
 
     with ExitStack() as chain:
-        flow = chain.enter_context(flowing(unseal, patience=_PATIENCE))
+        flow = chain.enter_context(flowing(unseal))
         flow.begin()
         plain = flow.reader
         if shape_of(backup, tools).gzipped:

@@ -18,6 +18,8 @@ T = TypeVar("T")
 LIMIT = 4 * 1024 * 1024
 """Bytes that wait in a pipe, about: enough to keep both sides busy, little beside the parts in flight."""
 
+PATIENCE = 2.0
+"""Seconds for which a producer that hangs is waited for."""
 
 _NOTHING = memoryview(b"")
 
@@ -151,12 +153,10 @@ class Flow(Generic[T]):
 
 
 @contextmanager
-def flowing(
-    produce: Callable[[BinaryIO], T], *, limit: int = LIMIT, patience: float | None = None
-) -> Iterator[Flow[T]]:
+def flowing(produce: Callable[[BinaryIO], T], *, limit: int = LIMIT, patience: float = PATIENCE) -> Iterator[Flow[T]]:
     """Run `produce(writer)` in a thread while the body of the `with` reads. On leaving, however that happens, the
-    producer is stopped at its next write and waited for, up to `patience` seconds (None: whatever it takes): one that
-    reads from a line that has fallen silent need not be waited for."""
+    producer is stopped at its next write and waited for, up to `patience` seconds: one that reads from a line that has
+    fallen silent, or from a file system that does not answer, must not keep the process from ending."""
     pipe = _Pipe(limit)
     flow: Flow[T] = Flow(pipe)
     writer = cast(BinaryIO, _Writer(pipe))
@@ -169,7 +169,7 @@ def flowing(
         else:
             pipe.end(None)
 
-    # A daemon, so that a second Ctrl-C during the wait below can end the process.
+    # A daemon: the process can end while it hangs, and on a second Ctrl-C during the wait below.
     thread = threading.Thread(target=run, name="bakthat-producer", daemon=True)
     thread.start()
     try:

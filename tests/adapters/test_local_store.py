@@ -142,5 +142,15 @@ def test_a_leftover_of_a_killed_writer_is_cleared_and_a_live_one_is_not(folder: 
     assert files_below(folder) == [".bakthat-put-live", "k"]
 
 
+def test_a_fifo_named_like_a_temporary_file_keeps_nobody_waiting(folder: Path) -> None:
+    os.mkfifo(folder / ".bakthat-put-0123456789abcdef")
+    script = (
+        "import io, sys\nfrom pathlib import Path\nfrom bakthat.adapters.local_store import LocalObjectStore\n"
+        "LocalObjectStore(Path(sys.argv[1])).put('k', io.BytesIO(b'x'))\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(folder)], check=True, timeout=60)
+    assert [info.key for info in LocalObjectStore(folder).list()] == ["k"]
+
+
 def test_the_location_is_the_absolute_folder(folder: Path) -> None:
     assert LocalObjectStore(Path(os.path.relpath(folder))).location == folder.as_uri()

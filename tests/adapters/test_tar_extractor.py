@@ -22,7 +22,7 @@ from bakthat.domain.payload import UnpackReport
 from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged, TargetError, TargetExists, UsageError
 from tests.fixtures.children import run_python
 from tests.fixtures.open_directory import open_directory
-from tests.fixtures.tar_members import END, member, pax
+from tests.fixtures.tar_members import END, checked, member, pax
 from tests.fixtures.tree_snapshot import snapshot
 
 MIB = 1024 * 1024
@@ -233,7 +233,7 @@ def test_many_directories_need_few_descriptors(into: Path) -> None:
         import io, os, resource, sys
         from pathlib import Path
         from bakthat.adapters.tar_extractor import extract_tar
-        from tests.fixtures.tar_members import END, member, pax
+        from tests.fixtures.tar_members import END, checked, member, pax
         deep = b"/".join([b"d"] * 300)
         archive = b"".join(
             pax((b"path", b"wide/%d/%d/f" % (number % 150, number))) + member(b"x", b"1") for number in range(1500)
@@ -373,7 +373,7 @@ import io, os, sys
 from pathlib import Path
 from bakthat.adapters.tar_extractor import extract_tar
 from bakthat.errors import *
-from tests.fixtures.tar_members import END, member, pax
+from tests.fixtures.tar_members import END, checked, member, pax
 into = Path(sys.argv[1])
 """
 
@@ -1046,6 +1046,16 @@ def test_sockets_and_other_tools_do_not_matter(tmp_path: Path, into: Path) -> No
         os.chdir(before)
     extract(archive, into)
     assert os.listdir(into / "t") == []
+
+
+def test_notices_of_more_than_a_hundred_kinds_are_counted(into: Path) -> None:
+    def device(number: int) -> bytes:
+        header = member(b"dev%d" % number, kind=b"3")
+        return checked(header[:329] + b"%07o\0" % number + header[337:])
+
+    report = extract(member(b"f") + b"".join(map(device, range(150))) + END, into)
+    assert len(report.notices) == 101
+    assert report.notices[-1].reason == "and 50 more notices, of other kinds"
 
 
 # What may be replaced

@@ -380,6 +380,21 @@ def test_a_socket_is_skipped_with_a_notice(tmp_path: Path) -> None:
     assert list(reasons(report.notices, root)) == ["socket"]
 
 
+def test_notices_of_one_kind_are_counted_above_a_hundred(tmp_path: Path) -> None:
+    root = tmp_path / "site"
+    root.mkdir()
+    with socket.socket(socket.AF_UNIX) as server, tempfile.TemporaryDirectory(dir="/tmp") as short:
+        server.bind(f"{short}/s")
+        shutil.move(f"{short}/s", root / "0")
+        for number in range(1, 250):
+            os.link(root / "0", root / str(number))
+        _, report = packed(root)
+    assert len(report.notices) == 101
+    assert report.notices[-1].path == str(root)
+    assert (report.notices[-1].count, report.notices[-1].reason[:31]) == (150, "150 more like this: is a socket")
+    assert sum(notice.count for notice in report.notices) == 250
+
+
 def test_excluded_paths_stay_out_and_excluded_directories_are_not_entered(tmp_path: Path) -> None:
     root = tmp_path / "site"
     (root / "node_modules" / "x").mkdir(parents=True)

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import subprocess
-import sysconfig
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,7 +36,7 @@ def test_the_first_command_installs_and_backs_up(bakthat_command: CommandLine, s
     subprocess.run(["python3", "-m", "venv", ".venv"], cwd=copy, check=True)
     (packages,) = copy.glob(".venv/lib/python3*/site-packages")
     # The dependencies of this very environment, instead of the package index's.
-    (packages / "at_hand.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    (packages / "at_hand.pth").write_text("".join(f"{path}\n" for path in sys.path if path.endswith("site-packages")))
     done = subprocess.run(
         blocks("sh")[0],
         shell=True,
@@ -54,7 +54,8 @@ def test_the_first_command_installs_and_backs_up(bakthat_command: CommandLine, s
 
 def test_the_second_command_is_what_ci_runs() -> None:
     (second,) = blocks("sh")[1].splitlines()
-    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(f"\n{second}")
+    lines = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if not line.startswith("#")]
+    assert lines == ["set -euo pipefail", 'cd "$(dirname "$0")/.."', f"exec {second}"]
     assert re.search(rf"^{second.removeprefix('make ')}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 

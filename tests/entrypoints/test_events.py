@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import io
 import logging
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +12,7 @@ import pytest
 from bakthat import Bakthat, Events, Profile, open_profile
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.adapters.memory_store import MemoryObjectStore
-from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, BakthatError, ConfigInvalid
+from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import SteppedClock
 
@@ -41,6 +39,8 @@ def test_every_verb_tells(bakthat: Bakthat, told: list[tuple], tree: Path, tmp_p
     clock.forward(days=1)
     bakthat.rotate_backups("site")
     bakthat.remove_older_than("site", "1D")
+    bakthat.verify("site")
+    bakthat.sync()
     bakthat.delete("site")
     assert [name for name, *_ in told] == [
         "before_backup",
@@ -51,9 +51,25 @@ def test_every_verb_tells(bakthat: Bakthat, told: list[tuple], tree: Path, tmp_p
         "on_rotate_backups",
         "before_delete_older_than",
         "on_delete_older_than",
+        "before_verify",
+        "on_verify",
+        "before_sync",
+        "on_sync",
         "before_delete",
         "on_delete",
     ]
+
+
+def test_a_verify_that_finds_a_bad_backup_is_a_failure(
+    bakthat: Bakthat, told: list[tuple], tree: Path, store: MemoryObjectStore
+) -> None:
+    made = bakthat.backup(tree)
+    store.put(made.stored_filename, io.BytesIO(b"x" * made.size), replace=True)
+    told.clear()
+    (result,) = bakthat.verify("site")
+    (_, session), failure = told
+    assert isinstance(result.error, PayloadDamaged)
+    assert failure == ("on_failure", session, "verify", result.error)
 
 
 def test_sessions_differ(bakthat: Bakthat, told: list[tuple], tree: Path) -> None:
@@ -147,68 +163,3 @@ def test_events_can_be_handed_in(store: MemoryObjectStore, repo: MemoryRepo, tre
     events.before_backup += heard.append
     open_profile(Profile(), store=store, repo=repo, events=events).backup(tree)
     assert len(heard) == 1
-
-
-# commands of the profile
-
-
-def with_hooks(store: MemoryObjectStore, repo: MemoryRepo, **hooks) -> Bakthat:
-    return open_profile(Profile(hooks=hooks), store=store, repo=repo, environment={})
-
-
-def writes_its_input_to(path: Path) -> list[str]:
-    return [sys.executable, "-c", f"import sys; open({str(path)!r}, 'w').write(sys.stdin.read())"]
-
-
-def test_the_success_command_gets_the_facts_as_json(
-    store: MemoryObjectStore, repo: MemoryRepo, tree: Path, tmp_path: Path
-) -> None:
-    made = with_hooks(store, repo, success=writes_its_input_to(tmp_path / "facts")).backup(tree)
-    facts = json.loads((tmp_path / "facts").read_text())
-    assert (facts["verb"], facts["backup"]["stored_filename"]) == ("backup", made.stored_filename)
-
-
-def test_events_that_are_shared_do_not_run_a_command_twice(
-    store: MemoryObjectStore, repo: MemoryRepo, tree: Path, tmp_path: Path
-) -> None:
-    appends = [sys.executable, "-c", f"open({str(tmp_path / 'runs')!r}, 'a').write('x')"]
-    events = Events()
-    for _ in range(2):
-        bakthat = open_profile(Profile(hooks={"success": appends}), store=store, repo=repo, events=events)
-        bakthat.backup(tree, password="")
-    assert (tmp_path / "runs").read_text() == "xx"
-
-
-def test_the_failure_command_gets_the_error(store: MemoryObjectStore, repo: MemoryRepo, tmp_path: Path) -> None:
-    with pytest.raises(BackupNotFound):
-        with_hooks(store, repo, failure=writes_its_input_to(tmp_path / "facts")).delete("site")
-    assert "no such backup" in json.loads((tmp_path / "facts").read_text())["error"]
-
-
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        (["/no/such/program"], "is not there"),
-        ([sys.executable, "-c", "raise SystemExit(3)"], "exit code 3"),
-        ([sys.executable, "-c", "import time; time.sleep(60)"], "was stopped"),
-    ],
-)
-def test_a_hook_that_fails_does_not_undo_the_backup(
-    store: MemoryObjectStore,
-    repo: MemoryRepo,
-    tree: Path,
-    caplog: pytest.LogCaptureFixture,
-    command: list[str],
-    told: str,
-) -> None:
-    made = with_hooks(store, repo, success=command, timeout=1).backup(tree)
-    assert list(repo.find(Query())) == [made]
-    assert told in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("hooks", "key"), [({"succes": "x"}, "succes"), ({"success": 3}, "success"), ({"timeout": 0}, "timeout")]
-)
-def test_hooks_of_a_wrong_shape_name_the_key(store: MemoryObjectStore, repo: MemoryRepo, hooks: dict, key: str) -> None:
-    with pytest.raises(ConfigInvalid, match=key):
-        with_hooks(store, repo, **hooks)

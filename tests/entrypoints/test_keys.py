@@ -149,3 +149,14 @@ def test_secrets_do_not_show_in_repr() -> None:
     shown = repr(Keys(passphrase="secret", identities=("AGE-SECRET-KEY-1X",)))
     assert "secret" not in shown
     assert "AGE-SECRET" not in shown
+
+
+@pytest.mark.parametrize("pass_environment", [False, True])
+def test_the_password_command_gets_no_secret_from_the_environment(pass_environment: bool) -> None:
+    code = "import json, os; print(json.dumps(sorted(os.environ)))"
+    profile = Profile(password_command=(sys.executable, "-c", code), pass_environment=pass_environment)
+    environment = {"BAKTHAT_SECRET_KEY": "s", "BAKTHAT_PASSWORD_FILE": "f", "AWS_SECRET_ACCESS_KEY": "s", "LANG": "C"}
+    printed = opening_keys(sealed(None), profile, environment=environment).passphrase
+    assert printed is not None
+    given = {name for name in environment if f'"{name}"' in printed}
+    assert given == ({"LANG", "AWS_SECRET_ACCESS_KEY"} if pass_environment else {"LANG"})

@@ -241,6 +241,23 @@ def test_a_file_that_vanishes_is_named_and_the_rest_is_stored(box: Toolbox, tree
         assert "vanishing/a" in archive.getnames()
 
 
+def test_many_files_that_vanish_are_counted_and_not_all_told(box: Toolbox, tmp_path: Path) -> None:
+    source = tmp_path / "vanishing"
+    source.mkdir()
+    (source / "a").write_bytes(b"x" * 3_000_000)
+    for number in range(150):
+        (source / f"b{number}").write_bytes(b"y")
+
+    def unlink_all(_: object) -> None:
+        for path in source.glob("b*"):
+            path.unlink()
+
+    made = backup(request(source), evolve(box.tools, progress=unlink_all))
+    assert made.problem_count == 150
+    assert len(box.notices) == 101
+    assert box.notices[-1] == f"{source}: 50 more like this: vanished before it was read"
+
+
 # faults
 
 

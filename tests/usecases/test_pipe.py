@@ -95,6 +95,20 @@ def test_a_producer_that_hangs_is_not_waited_for_longer_than_one_has_patience() 
     assert ended.wait(60)
 
 
+def test_a_producer_that_hangs_does_not_keep_an_error_from_coming_out() -> None:
+    go_on = threading.Event()
+    ended = threading.Event()
+
+    def produce(into: BinaryIO) -> None:
+        go_on.wait(20)
+        ended.set()
+
+    with pytest.raises(Broken), flowing(produce):
+        raise Broken
+    assert not ended.is_set()
+    go_on.set()
+
+
 def test_an_error_of_the_reader_ends_the_producer_and_comes_out() -> None:
     ended = threading.Event()
 

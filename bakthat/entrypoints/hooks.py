@@ -1,0 +1,96 @@
+"""What a profile's commands (`hooks`) are given when a verb ends: the facts, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.profile import Profile
+from bakthat.errors import RetrievalPending
+from bakthat.usecases.restore import Restored
+from bakthat.usecases.retention import Retention
+from bakthat.usecases.sync import SyncReport
+from bakthat.usecases.verify import Verified
+
+_NAMES = {"delete_older_than": "remove_older_than"}
+"""The events' names are those of 2013, the hooks' those of the commands."""
+
+
+class Commands(Protocol):
+    """`bakthat.adapters.command_hooks.CommandHooks`."""
+
+    def ended(self, verb: str, outcome: str, facts: Mapping[str, Any]) -> None:
+        """Run the command for this end of a verb."""
+
+
+class Hooks:
+    """The commands of one profile."""
+
+    def __init__(self, commands: Commands, profile: str) -> None:
+        self._commands = commands
+        self._profile = profile
+
+    def ended(self, verb: str, session: str, done: object, error: BaseException | None) -> None:
+        """A verb has ended: with the result `done` (None: with none), and with `error` if it failed.
+
+        A retrieval that is pending is neither success nor failure, so nothing is run.
+        """
+        if isinstance(error, RetrievalPending):
+            return
+        outcome = "failure" if error is not None else "incomplete" if _is_incomplete(verb, done) else "success"
+        name = _NAMES.get(verb, verb)
+        facts: dict[str, Any] = {"verb": name, "outcome": outcome, "session": session, "profile": self._profile}
+        facts.update(_facts(done))
+        if error is not None:
+            facts["error"] = str(error) or type(error).__name__
+        self._commands.ended(name, outcome, facts)
+
+
+def _is_incomplete(verb: str, done: object) -> bool:
+    return verb in {"backup", "restore"} and isinstance(done, Backup | Restored) and done.is_incomplete
+
+
+def _facts(done: object) -> dict[str, Any]:
+    match done:
+        case Backup():
+            return {"backup": done.as_record()}
+        case Restored():
+            return {"backup": done.backup.as_record()}
+        case Retention():
+            return {"backups": _records(done.removed)}
+        case SyncReport():
+            return {name: _records(getattr(done, name)) for name in ("added", "updated", "vanished")}
+        case list():
+            return {"verified": [_verified(result) for result in done if isinstance(result, Verified)]}
+        case _:
+            return {}
+
+
+def _records(backups: Sequence[Backup]) -> list[dict[str, Any]]:
+    return [backup.as_record() for backup in backups]
+
+
+def _verified(result: Verified) -> dict[str, Any]:
+    return {
+        "stored_filename": result.backup.stored_filename,
+        "level": str(result.level),
+        "error": str(result.error) if result.error is not None else None,
+        "incomplete": result.is_incomplete,
+    }
+
+
+def hooks_of(profile: Profile, environment: Mapping[str, str], notice: Callable[[str], None]) -> Hooks | None:
+    """The profile's commands; None if it has none. Raises `ConfigInvalid`."""
+    if not profile.hooks:
+        return None
+    from bakthat.adapters.child_environment import child_environment
+    from bakthat.adapters.command_hooks import command_hooks
+
+    commands = command_hooks(
+        profile.hooks,
+        where=f"profile {profile.name!r}",
+        environment=child_environment(environment, with_aws=profile.pass_environment),
+        notice=notice,
+    )
+    return Hooks(commands, profile.name)

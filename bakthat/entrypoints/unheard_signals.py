@@ -1,0 +1,40 @@
+"""Ends a process that cannot hear a signal, since its main thread is held in a system call.
+
+Python runs a signal's handler in the main thread, when a system call has returned. One on a file system that does not
+answer (a dead NFS mount, a hanging FUSE process) may never return; and because there is a handler, the system does not
+end the process by itself as it would otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable
+
+_PATIENCE = 5.0
+"""Seconds. Some calls take long on a slow disk; but to be ended then is no worse than kill -9, which loses nothing."""
+
+
+def end_when_unheard(numbers: Iterable[int], *, patience: float = _PATIENCE) -> None:
+    """From now on, end the process with the shell's own code for one of these signals, if it has been waiting for so
+    many seconds to be delivered."""
+    thread = threading.Thread(target=_watch, args=(frozenset(numbers), patience), name="bakthat-signals", daemon=True)
+    thread.start()
+
+
+def _watch(numbers: frozenset[int], patience: float) -> None:
+    # A thread sees only those pending signals of the process that it blocks itself; all others still take them
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    since: dict[int, float] = {}
+    while True:
+        time.sleep(patience / 5)
+        now = time.monotonic()
+        since = {number: since.get(number, now) for number in signal.sigpending() & numbers}
+        for number, begun in since.items():
+            if now - begun >= patience:
+                told = f"bakthat: ended by {signal.Signals(number).name}, while a file system did not answer\n"
+                os.write(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2, told.encode())
+                os._exit(128 + number)
