@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bakthat.adapters import bech32
 from bakthat.adapters.age import IDENTITY_PREFIX, RECIPIENT_PREFIX, parse_identity, parse_recipient
+from bakthat.adapters.home import expand_home
 from bakthat.errors import TargetExists, UsageError
 
 # A file of 1 MiB holds 10,000 identities; what is larger was not meant to be one.
@@ -72,9 +73,10 @@ def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = Non
     """The identities in a file as `age-keygen` writes it: one a line; blank lines and those with `#` at their start
     say nothing. `~` is expanded. `notice` is told, in one line, if others may read the file.
 
-    Raises `UsageError` that names file and line, and never what stands there.
+    Raises `UsageError` that names file and line, and never what stands there; `ConfigInvalid` for a `~` where there is
+    no home directory.
     """
-    expanded = os.path.expanduser(path)
+    expanded = expand_home(path, "identity", instead="give the key file as a whole path")
     shown = _shown(expanded)
     data, mode = _read(expanded)
     if notice is not None and stat.S_ISREG(mode) and mode & 0o077:

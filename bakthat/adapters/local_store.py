@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bakthat.adapters.home import expand_home
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import AccessDenied, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
@@ -37,8 +38,10 @@ class LocalObjectStore(ObjectStore):
     at all, not even the hidden mark of an earlier `put`, is refused for reading: its disk may not be mounted."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` may not exist yet; the first `put` creates it, readable by its owner only."""
-        self._folder = Path(os.path.abspath(folder.expanduser()))
+        """`folder` may not exist yet; the first `put` creates it, readable by its owner only. `~` is
+        expanded, `ConfigInvalid` where there is no home directory."""
+        whole = expand_home(folder, "local_path", instead="give `local_path` as a whole path")
+        self._folder = Path(os.path.abspath(whole))
         self.location = self._folder.as_uri()
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import sqlite3
 import threading
@@ -18,6 +19,7 @@ from typing import Any, TypeAlias
 
 import peewee
 
+from bakthat.adapters.home import expand_home
 from bakthat.errors import DatabaseError
 
 Database: TypeAlias = Any
@@ -138,12 +140,19 @@ class SqliteFile(Engine):
     position = "instr"
 
     def __init__(self, path: str, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
-        """`busy_timeout`: seconds to wait for another writer."""
-        self._path = os.path.abspath(os.path.expanduser(path))
+        """`path`: `~` is expanded; the first use raises `ConfigInvalid` where there is no home directory.
+        `busy_timeout`: seconds to wait for another writer."""
+        # A relative path is meant from where this stands now, not from where it is first used.
+        self._given = path if path.startswith("~") else os.path.abspath(path)
         self._busy_timeout = busy_timeout
 
     def __repr__(self) -> str:
-        return f"SqliteFile({self._path!r})"
+        return f"SqliteFile({self._given!r})"
+
+    @functools.cached_property
+    def _path(self) -> str:
+        # Not before it is used: a restore of a single object needs no database, and there may be no home directory.
+        return os.path.abspath(expand_home(self._given, "database", instead="give `database` as a whole path"))
 
     @contextlib.contextmanager
     def reading(self, table: str) -> Iterator[Database | None]:

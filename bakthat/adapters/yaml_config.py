@@ -19,6 +19,7 @@ import yaml
 from attrs import fields
 from cattrs.gen import make_dict_structure_fn, override
 
+from bakthat.adapters.home import expand_home
 from bakthat.adapters.yaml_text import block, edited
 from bakthat.domain.profile import Profile
 from bakthat.domain.selector import nearest
@@ -53,9 +54,12 @@ class YamlConfig(ConfigSource):
     def __init__(
         self, path: str | os.PathLike[str], *, must_exist: bool = False, notice: Callable[[str], None] | None = None
     ) -> None:
-        """`path`: `~` is expanded. `must_exist`: an absent file is `ConfigInvalid`, not a configuration of defaults.
-        `notice` gets what a person should know and is no error, each thing once: one line without secrets."""
-        self._path = os.path.abspath(os.path.expanduser(path))
+        """`path`: `~` is expanded, `ConfigInvalid` where there is no home directory. `must_exist`: an absent file is
+        `ConfigInvalid`, not a configuration of defaults. `notice` gets what a person should know and is no
+        error, each thing once: one line without secrets."""
+        self._path = os.path.abspath(
+            expand_home(path, "configuration file", instead="name a file with -c or BAKTHAT_CONFIG")
+        )
         self._must_exist = must_exist
         self._notice = notice
         self._noticed: set[str] = set()

@@ -19,11 +19,11 @@ from attrs import evolve
 from bakthat import __version__
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.payload import Keys
-from bakthat.domain.profile import Profile, glacier_owner, s3_owner
+from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile, glacier_owner, s3_owner
 from bakthat.domain.progress import Progress
 from bakthat.domain.selector import nearest
 from bakthat.entrypoints.plugins import open_store, store_names
-from bakthat.errors import UnknownDestination, UsageError
+from bakthat.errors import ConfigInvalid, UnknownDestination, UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -51,7 +51,7 @@ def open_config(path: str | None = None, *, notice: Callable[[str], None] = igno
     """The configuration file: `path`, which then must exist, or `~/.bakthat.yml`, which need not."""
     from bakthat.adapters.yaml_config import YamlConfig
 
-    return YamlConfig(Path(path or DEFAULT_CONFIG).expanduser(), must_exist=path is not None, notice=notice)
+    return YamlConfig(path or DEFAULT_CONFIG, must_exist=path is not None, notice=notice)
 
 
 def profile_from(settings: Mapping[str, Any], *, name: str = "default") -> Profile:
@@ -65,7 +65,7 @@ def open_config_to_write(path: str | None = None, *, notice: Callable[[str], Non
     """The same file, which need not exist yet: for the dialogues that save settings."""
     from bakthat.adapters.yaml_config import YamlConfig
 
-    return YamlConfig(Path(path or DEFAULT_CONFIG).expanduser(), must_exist=False, notice=notice)
+    return YamlConfig(path or DEFAULT_CONFIG, must_exist=False, notice=notice)
 
 
 def open_repo(database: str) -> MetadataRepo:
@@ -217,12 +217,26 @@ def locate(place: str, profile: Profile) -> tuple[ObjectStore, str]:
         from bakthat.adapters.s3 import S3ObjectStore
 
         return S3ObjectStore.from_profile(evolve(profile, s3_bucket=bucket, s3_prefix="")), key
+    from bakthat.adapters.home import expand_home
     from bakthat.adapters.local_store import LocalObjectStore
 
-    path = Path(place.removeprefix("file://")).expanduser()
+    path = Path(expand_home(place.removeprefix("file://"), "--from", instead="give the file as a whole path"))
     if not path.name:
         raise UsageError(f"{place!r} is no file; write the path of a backup, or s3://bucket/key")
     return LocalObjectStore(path.parent), path.name
+
+
+def local_folder(profile: Profile) -> Path | None:
+    """The folder of `-d local`; None if the profile names none and there is no home directory for the usual one.
+    Raises `ConfigInvalid` if it names one in a home directory that is not there."""
+    from bakthat.adapters.home import expand_home
+
+    try:
+        return Path(expand_home(profile.local_path, "local_path", instead="give `local_path` as a whole path"))
+    except ConfigInvalid:
+        if profile.local_path != DEFAULT_LOCAL_PATH:
+            raise
+        return None
 
 
 def destination_names(profile: Profile) -> list[str]:
@@ -232,7 +246,8 @@ def destination_names(profile: Profile) -> list[str]:
         names.append("s3")
     if profile.glacier_vault or (profile.glacier_storage_class and profile.s3_bucket):
         names.append("glacier")
-    if Path(profile.local_path).expanduser().is_dir():
+    folder = local_folder(profile)
+    if folder is not None and folder.is_dir():
         names.append("local")
     names += [name for name in store_names() if name in profile.stores]
     if profile.default_destination == "s3" and not profile.s3_bucket and len(names) > 1:
@@ -244,7 +259,8 @@ def owners_of(profile: Profile) -> tuple[Owner, ...]:
     """Every store that the profile names, as the records of their backups are marked. Contacts none of them."""
     from bakthat.adapters.local_store import LocalObjectStore
 
-    owners = [_handed_in("local", LocalObjectStore(Path(profile.local_path)), profile).owner]
+    folder = local_folder(profile)
+    owners = [] if folder is None else [_handed_in("local", LocalObjectStore(folder), profile).owner]
     if profile.s3_bucket:
         owners.append(s3_owner(profile))
     if profile.glacier_vault or (profile.glacier_storage_class and profile.s3_bucket):
