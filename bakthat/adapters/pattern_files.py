@@ -22,7 +22,7 @@ GITIGNORE = ".gitignore"
 _MAX_BYTES = 16 * 1024 * 1024
 
 
-def source_patterns(source: Path, *, gitignore: bool = True) -> PatternList | None:
+def source_patterns(source: Path, gitignore: bool = True) -> PatternList | None:
     """The patterns in `.bakthatexclude` at the top of the directory `source`; if there is none, those in `.gitignore`,
     unless `gitignore` is False. None if neither is there; what is no regular file counts as absent.
 

@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from bakthat.adapters.landing import Landing, target_error
 from bakthat.adapters.printable import printable
-from bakthat.adapters.source import open_file, reason
+from bakthat.adapters.source import open_file, reason, status_of
+from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.payload import PackReport, Problem, UnpackReport
 from bakthat.errors import BackupNotFound, PayloadDamaged
@@ -27,7 +28,8 @@ class PlainFilePacker(Packer):
         source: Path,
         into: BinaryIO,
         *,
-        excludes: Sequence[str] = (),
+        exclusions: Exclusions | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> PackReport:
         descriptor, before = open_file(source)
@@ -53,6 +55,15 @@ class PlainFilePacker(Packer):
             os.close(descriptor)
         problems = (Problem(printable(str(source)), trouble),) if trouble else ()
         return PackReport(files=1, size=size, problems=problems)
+
+    def survey(
+        self,
+        source: Path,
+        *,
+        exclusions: Exclusions | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
+    ) -> PackReport:
+        return PackReport(files=1, size=status_of(source).st_size)
 
     def unpack(
         self,

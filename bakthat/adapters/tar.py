@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bakthat.adapters.printable import printable
+from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import PackReport, UnpackReport
 from bakthat.ports.payload import Packer
 
@@ -28,12 +29,24 @@ class TarPacker(Packer):
         source: Path,
         into: BinaryIO,
         *,
-        excludes: Sequence[str] = (),
+        exclusions: Exclusions | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> PackReport:
         from bakthat.adapters.tar_writer import write_tar
 
-        return write_tar(source, into, excludes=excludes, on_bytes=on_bytes)
+        return write_tar(source, into, exclusions=exclusions, on_excluded=on_excluded, on_bytes=on_bytes)
+
+    def survey(
+        self,
+        source: Path,
+        *,
+        exclusions: Exclusions | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
+    ) -> PackReport:
+        from bakthat.adapters.tar_writer import survey
+
+        return survey(source, exclusions=exclusions, on_excluded=on_excluded)
 
     def unpack(
         self,

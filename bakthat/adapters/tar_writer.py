@@ -10,16 +10,17 @@ gives the same bytes.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from attrs import define
 
-from bakthat.adapters.pattern_files import source_patterns
+from bakthat.adapters.exclusion_filter import ExclusionFilter, OnExcluded
 from bakthat.adapters.printable import printable
 from bakthat.adapters.source import O_NOATIME, O_READ, open_directory, open_file, reason, status_of
 from bakthat.adapters.tally import Tally
@@ -38,7 +39,7 @@ from bakthat.adapters.tar_header import (
     member,
 )
 from bakthat.domain import ignore_patterns
-from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
+from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import PackReport
 
 # Headers and small files are gathered up to this size before they are written.
@@ -88,7 +89,8 @@ def write_tar(
     source: Path,
     into: BinaryIO,
     *,
-    excludes: Sequence[str] = (),
+    exclusions: Exclusions | None = None,
+    on_excluded: OnExcluded | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> PackReport:
     """Write the file or directory `source` into the stream, as `Packer.pack` promises.
@@ -99,14 +101,34 @@ def write_tar(
     """
     status = status_of(source)
     output = _Output(into, on_bytes)
-    walk = _Walk(source, output)
+    walk = _Walk(source, output, ExclusionFilter(source, exclusions or Exclusions(), on_excluded))
     if stat.S_ISDIR(status.st_mode):
-        own = source_patterns(source)
-        walk.write_tree(IgnoreRules([*([own] if own else []), PatternList("--exclude", excludes)]))
+        walk.write_tree()
     else:
         walk.write_only_file()
     output.finish()
     return walk.report()
+
+
+def survey(source: Path, *, exclusions: Exclusions | None = None, on_excluded: OnExcluded | None = None) -> PackReport:
+    """What `write_tar` would report, without opening a file: as `Packer.survey` promises."""
+    status = status_of(source)
+    if not stat.S_ISDIR(status.st_mode):
+        return PackReport(files=1, size=status.st_size)
+    walk = _Survey(
+        source,
+        _Output(cast(BinaryIO, _Nowhere()), None),
+        ExclusionFilter(source, exclusions or Exclusions(), on_excluded),
+    )
+    walk.write_tree()
+    return walk.report()
+
+
+class _Nowhere(io.RawIOBase):
+    """A sink."""
+
+    def write(self, data: object) -> int:
+        return 0
 
 
 class _Output:
@@ -192,9 +214,11 @@ class _Level:
 
 
 class _Walk:
-    def __init__(self, source: Path, output: _Output) -> None:
+    def __init__(self, source: Path, output: _Output, exclusion: ExclusionFilter) -> None:
         self._source = source
         self._output = output
+        self._exclusion = exclusion
+        self._own_inodes = {inode for _, inode in exclusion.own_identities}
         self._owners = Owners()
         self._flags = O_NOATIME
         self._path = b""  # of the directory that the walk is in, with a slash at its end
@@ -211,12 +235,11 @@ class _Walk:
         finally:
             os.close(descriptor)
 
-    def write_tree(self, rules: IgnoreRules) -> None:
-        patterns = rules.start if rules else None
+    def write_tree(self) -> None:
         root = os.fsencode(root_name(self._source))
         levels: list[_Level] = []
         try:
-            levels.append(self._enter(open_directory(self._source), root, patterns))
+            levels.append(self._enter(open_directory(self._source), root, self._exclusion.start))
             while levels:
                 name = next(levels[-1].subdirectories, None)
                 if name is None:
@@ -239,6 +262,7 @@ class _Walk:
             size=self._output.content,
             problems=self._problems.problems(printable(str(self._source))),
             notices=self._notices.problems(printable(str(self._source))),
+            excluded=self._exclusion.report(),
         )
 
     # -- directories ---------------------------------------------------------------------------------------------------
@@ -289,7 +313,12 @@ class _Walk:
             self._problem(name, "lies too deep: no restore takes a path of more than 64 KiB; all in it is missing")
             return -1
         try:
-            return self._open(name, _O_DIRECTORY, parent)
+            descriptor = self._open(name, _O_DIRECTORY, parent)
+            if self._own_inodes and self._is_own(os.fstat(descriptor)):
+                os.close(descriptor)
+                self._exclusion.as_own(self._known_as(name))
+                return -1
+            return descriptor
         except OSError as refusal:
             try:
                 status = os.stat(name, dir_fd=parent, follow_symlinks=False)
@@ -314,6 +343,7 @@ class _Walk:
         files: list[str] = []
         subdirectories: list[str] = []
         others: list[str] = []
+        is_own = self._exclusion.own_names(self._path.partition(b"/")[2])
         try:
             with os.scandir(descriptor) as entries:
                 for entry in entries:
@@ -323,8 +353,13 @@ class _Walk:
                         kind = subdirectories
                     else:
                         kind = others
-                    if patterns is None or patterns.excluding(entry.name, kind is subdirectories) < 0:
-                        kind.append(entry.name)
+                    name = entry.name
+                    if patterns is not None and (number := patterns.excluding(name, kind is subdirectories)) >= 0:
+                        self._exclusion.by_pattern(self._known_as(name), number)
+                    elif is_own is not None and is_own(name):
+                        self._exclusion.as_own(self._known_as(name))
+                    else:
+                        kind.append(name)
         except OSError as error:
             self._problem("", f"cannot be listed: {reason(error)}")
         files.sort()
@@ -384,6 +419,9 @@ class _Walk:
             size = status.st_size
             if not stat.S_ISREG(status.st_mode):
                 self._problem(name, _OTHER_KIND)
+                return
+            if status.st_ino in self._own_inodes and name and self._is_own(status):
+                self._exclusion.as_own(self._known_as(name))
                 return
             if status.st_nlink > 1:
                 first = self._first_name(status)
@@ -481,7 +519,34 @@ class _Walk:
     def _problem(self, name: str, why: str) -> None:
         self._problems.add(self._shown(name), why)
 
+    def _is_own(self, status: os.stat_result) -> bool:
+        return (status.st_dev, status.st_ino) in self._exclusion.own_identities
+
     def _shown(self, name: str) -> str:
+        return printable(self._known_as(name))
+
+    def _known_as(self, name: str) -> str:
         """The path that a user knows, of something in the directory that the walk is in."""
         within = os.fsdecode(self._path.partition(b"/")[2]) + name
-        return printable(os.path.join(self._source, within.removesuffix("/")) if within else str(self._source))
+        return os.path.join(self._source, within.removesuffix("/")) if within else str(self._source)
+
+
+class _Survey(_Walk):
+    """Goes the same way, and opens directories only."""
+
+    def _write_files(self, parent: int, names: list[str]) -> None:
+        for name in names:
+            try:
+                status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            except OSError as error:
+                self._problem(name, _VANISHED if isinstance(error, FileNotFoundError) else reason(error))
+                continue
+            if status.st_ino in self._own_inodes and self._is_own(status):
+                self._exclusion.as_own(self._known_as(name))
+                continue
+            self._files += 1
+            if status.st_nlink > 1:
+                if self._first_name(status):
+                    continue
+                self._links[status.st_dev, status.st_ino] = (self._path + os.fsencode(name), status.st_nlink - 1)
+            self._output.content += status.st_size

@@ -83,6 +83,13 @@ class YamlConfig(ConfigSource):
                 self._tell(f"{self._path}: profile {profile!r}: unknown key {key!r}{_suggestion(key)}; it is not used")
         return self._structured(profile, raw)
 
+    def readable_profiles(self) -> list[Profile]:
+        found: list[Profile] = []
+        for name, raw in self._profiles(self._read()).items():
+            with contextlib.suppress(ConfigError):
+                found.append(self._structured(name, raw))
+        return found
+
     def save(self, profile: Profile) -> None:
         with self._locked() as folder:
             text = self._read_text() or ""

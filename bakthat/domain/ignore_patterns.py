@@ -88,6 +88,11 @@ class IgnoreRules:
         """Whether any pattern can match."""
         return bool(self.takes_back)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of the lists, in their order."""
+        return tuple(patterns.label for patterns in self._lists)
+
     def list_of(self, number: int) -> PatternList:
         """The list that holds the pattern of this number."""
         return self._lists[bisect_right(self._first_numbers, number) - 1]

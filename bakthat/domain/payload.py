@@ -6,6 +6,8 @@ import enum
 
 from attrs import field, frozen
 
+from bakthat.domain.exclusions import Excluded
+
 AGE_MAGIC = b"age-encryption.org/v1\n"
 """The first line of every age file (C2SP age specification, "Header")."""
 
@@ -49,7 +51,7 @@ class Problem:
 @frozen(kw_only=True)
 class PackReport:
     """What went into a package. `size`: bytes of file content read. `problems` make a backup incomplete;
-    `notices` (a skipped socket) do not."""
+    `notices` (a skipped socket) do not. `excluded`: what was left out on purpose."""
 
     files: int = 0
     directories: int = 0
@@ -57,6 +59,7 @@ class PackReport:
     size: int = 0
     problems: tuple[Problem, ...] = ()
     notices: tuple[Problem, ...] = ()
+    excluded: Excluded = field(factory=Excluded)
 
 
 @frozen(kw_only=True)

@@ -24,6 +24,7 @@ class Profile:
     part_size: bytes, None lets parts grow with the stream. max_concurrency: requests in flight at once.
     checksums: `when_supported` | `when_required`; None means `when_required` with `endpoint_url`, else
         `when_supported`.
+    gitignore: whether a source's `.gitignore` says what to leave out.
     rotation: as the file has it; `bakthat.domain.rotation` reads it.
     local_path, database, identity: as written; `~` is expanded by who opens them.
     """
@@ -36,6 +37,7 @@ class Profile:
     glacier_vault: str | None = None
     default_destination: str = "s3"
     compress: bool = True
+    gitignore: bool = True
     rotation: Mapping[str, Any] | None = None
     endpoint_url: str | None = field(default=None, repr=False)
     s3_prefix: str = ""

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -32,9 +32,11 @@ from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
 from bakthat.usecases.backup import BackupRequest
 from bakthat.usecases.backup import backup as make_backup
+from bakthat.usecases.backup_survey import survey_backup
 from bakthat.usecases.delete import DeleteRequest
 from bakthat.usecases.delete import delete as delete_backup
 from bakthat.usecases.events import Events
+from bakthat.usecases.exclusions import ExclusionRequest
 from bakthat.usecases.restore import Restored, RestoreRequest, restore_stored
 from bakthat.usecases.restore import restore as restore_backup
 from bakthat.usecases.retention import Retention
@@ -90,10 +92,12 @@ def open_profile(
 
     Raises `ProfileNotFound`, `ConfigInvalid`.
     """
+    every_profile: Callable[[], Iterable[Profile]] = tuple
     if not isinstance(profile, Profile):
         if not isinstance(config, ConfigSource):
             config = open_config(os.fspath(config) if config is not None else None, notice=notice)
         profile = config.load(profile)
+        every_profile = config.readable_profiles
     handed_in = dict(stores or {})
     if store is not None:
         handed_in[profile.default_destination] = store
@@ -108,6 +112,7 @@ def open_profile(
         notice=notice,
         progress=progress,
         second_process=second_process,
+        profiles=every_profile,
     )
     hooks = hooks_of(profile, environment, notice)
     return Bakthat(profile, tools, environment=environment, events=events, hooks=hooks)
@@ -160,8 +165,12 @@ class Bakthat:
         password: str | None = None,
         recipients: Sequence[str] = (),
         excludes: Sequence[str] = (),
+        exclude_from: Sequence[AnyPath] = (),
+        gitignore: bool | None = None,
         recorded_source: str | None = None,
         ask: Ask | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
+        dry_run: bool = False,
     ) -> Backup:
         """Back up a file or a directory into one archive, and give back its record.
 
@@ -171,14 +180,35 @@ class Bakthat:
         profile.
         recipients: age public keys, in the place of the profile's; they exclude a password.
         excludes: gitignore patterns, besides those of the source's own `.bakthatexclude`, else `.gitignore`.
+        exclude_from: files of such patterns, which come before `excludes`; the last pattern that matches decides.
+        gitignore: False ignores the source's `.gitignore`; None leaves it to the profile.
         recorded_source: what the record says that the files come from, instead of their path; "" for nothing.
         ask: called for a password if none is found elsewhere.
+        on_excluded: called with the path of each entry that is left out, and with what leaves it out.
+        dry_run: walk through the source and give back the record as it would be, with `counts` and `excluded` in its
+        metadata and a size of 0. No file is read, no store is contacted, nothing is stored or recorded.
 
         The record's `is_incomplete` tells whether files could not be read as they were. Raises `SourceError`,
         `InvalidName`, `UsageError`, `ConfigError`, `StoreError`, `DatabaseError`; nothing is stored then, unless the
         message says so.
         """
         source, chosen = Path(filename), self._destination(destination)
+        request = BackupRequest(
+            source=source,
+            destination=chosen,
+            name=name,
+            tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
+            exclusions=ExclusionRequest(
+                patterns=tuple(excludes),
+                files=tuple(Path(path) for path in exclude_from),
+                gitignore=gitignore if gitignore is not None else self.profile.gitignore,
+            ),
+            on_excluded=on_excluded,
+            compress=self.profile.compress,
+            recorded_source=recorded_source,
+        )
+        if dry_run:
+            return survey_backup(request, self.tools)
 
         def carry_out(tools: Tools) -> Backup:
             if ask is not None:
@@ -188,17 +218,7 @@ class Bakthat:
             keys = sealing_keys(
                 self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
             )
-            request = BackupRequest(
-                source=source,
-                destination=chosen,
-                name=name,
-                tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
-                keys=keys,
-                excludes=tuple(excludes),
-                compress=self.profile.compress,
-                recorded_source=recorded_source,
-            )
-            return make_backup(request, tools)
+            return make_backup(evolve(request, keys=keys), tools)
 
         return self._run("backup", carry_out)
 

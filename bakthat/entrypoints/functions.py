@@ -42,6 +42,9 @@ def backup(
     recipients: Sequence[str] = (),
     custom_filename: str | None = None,
     excludes: Sequence[str] = (),
+    exclude_from: Sequence[AnyPath] = (),
+    gitignore: bool | None = None,
+    dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> Backup:
@@ -63,6 +66,9 @@ def backup(
         password=password,
         recipients=recipients,
         excludes=excludes,
+        exclude_from=exclude_from,
+        gitignore=gitignore,
+        dry_run=dry_run,
         ask=_refuse if prompt == "yes" else None,
     )
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
 
 from attrs import evolve
 
 from bakthat import __version__
 from bakthat.domain.backup import Owner, backend_hash
+from bakthat.domain.exclusions import OwnThings
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile, glacier_owner, s3_owner
 from bakthat.domain.progress import Progress
@@ -88,10 +90,12 @@ def build_tools(
     notice: Callable[[str], None] = ignore,
     progress: Callable[[Progress], None] = ignore,
     second_process: bool = False,
+    profiles: Callable[[], Iterable[Profile]] = tuple,
 ) -> Tools:
     """The tools of the verbs for one profile. Whatever is not handed in is built from the profile. `second_process`: as
-    of `TarPacker`."""
+    of `TarPacker`. `profiles`: all of the configuration, whose folders and databases no backup contains."""
     from bakthat.adapters.gzip import GzipCompressor
+    from bakthat.adapters.pattern_files import named_patterns, source_patterns
     from bakthat.adapters.plain_file import PlainFilePacker
     from bakthat.adapters.source import examine
     from bakthat.adapters.tar import TarPacker
@@ -107,6 +111,9 @@ def build_tools(
         compressor=GzipCompressor(),
         cipher=cipher if cipher is not None else LateCipher(),
         examine=examine,
+        source_patterns=source_patterns,
+        named_patterns=named_patterns,
+        own_things=lambda source: own_things(source, profile, profiles(), stores or {}),
         clock=clock,
         host=host,
         pid=os.getpid,
@@ -115,6 +122,42 @@ def build_tools(
         notice=notice,
         progress=progress,
     )
+
+
+def own_things(
+    source: Path, profile: Profile, others: Iterable[Profile], stores: Mapping[str, ObjectStore]
+) -> OwnThings:
+    """What is bakthat's own below or around the source: local destinations, databases and the cache."""
+    from bakthat.adapters.own_things import find_own_things
+
+    folders = [(name, store.location) for name, store in stores.items() if store.location.startswith("file://")]
+    folders.append(("" if "local" in stores else "local", profile.local_path))
+    folders += [("", other.local_path) for other in others]
+    databases = [_database_file(one.database) for one in (profile, *others)]
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return find_own_things(
+        source,
+        stores=[(name, path) for name, folder in folders if (path := _path(folder))],
+        databases=[path for database in databases if database and (path := _path(database))],
+        caches=[path / "bakthat" for path in [_path(cache)] if path],
+    )
+
+
+def _path(setting: str) -> Path | None:
+    """None where `~` is written and nobody knows the home directory."""
+    if setting.startswith("file://"):
+        return Path(unquote(urlsplit(setting).path))
+    try:
+        return Path(setting).expanduser()
+    except RuntimeError:
+        return None
+
+
+def _database_file(database: str) -> str:
+    """The file of a SQLite database; empty for any other."""
+    if database.startswith("sqlite://"):
+        return database.removeprefix("sqlite://").removeprefix("/")
+    return "" if "://" in database else database
 
 
 class Destinations:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from bakthat.domain.profile import Profile
+from bakthat.errors import ConfigError
 
 
 class ConfigSource(ABC):
@@ -20,6 +21,16 @@ class ConfigSource(ABC):
 
         Raises `ProfileNotFound`, and `ConfigInvalid` naming source, profile and key.
         """
+
+    def readable_profiles(self) -> list[Profile]:
+        """Every profile that can be loaded. The others are left out; nobody is notified of them or their keys."""
+        found: list[Profile] = []
+        for name in self.names():
+            try:
+                found.append(self.load(name))
+            except ConfigError:
+                continue
+        return found
 
     @abstractmethod
     def save(self, profile: Profile) -> None:

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
+from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import Keys, PackReport, UnpackReport
 
 
@@ -27,18 +28,29 @@ class Packer(ABC):
         source: Path,
         into: BinaryIO,
         *,
-        excludes: Sequence[str] = (),
+        exclusions: Exclusions | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> PackReport:
         """Write the source into the stream; memory is bounded whatever the size. `into` stays open.
 
-        `excludes`: patterns of the gitignore grammar, relative to the source's root, which come after those of the
-        source's own `.bakthatexclude` (else `.gitignore`). What cannot be read, or changes while it is read, is a
-        `Problem` of the report and not an error; the stream stays well formed. An error of `into.write` comes out as
-        it is. `on_bytes` is called with bytes of file content read since the last call.
+        `exclusions`: what to leave out of what lies below the source; it is counted in the report, and each entry is
+        passed to `on_excluded` with what leaves it out, both as text for a person. What cannot be read, or changes
+        while it is read, is a `Problem` of the report and not an error; the stream stays well formed. An error of
+        `into.write` comes out as it is. `on_bytes` is called with bytes of file content read since the last call.
 
         Raises `SourceError` if the source itself is not there or cannot be read at all.
         """
+
+    @abstractmethod
+    def survey(
+        self,
+        source: Path,
+        *,
+        exclusions: Exclusions | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
+    ) -> PackReport:
+        """The report that `pack` would give, as far as it can be had without opening a file. Raises `SourceError`."""
 
     @abstractmethod
     def unpack(

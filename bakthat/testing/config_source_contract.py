@@ -26,6 +26,7 @@ FULL = Profile(
     glacier_vault="vault",
     default_destination="glacier",
     compress=False,
+    gitignore=False,
     rotation={"days": 7, "weeks": 6, "months": 6, "first_week_day": 5},
     endpoint_url="https://s3.example.org:9000",
     s3_prefix="hosts/one",
@@ -95,6 +96,12 @@ class ConfigSourceContract:
         source.save(Profile(name="a", s3_bucket="changed"))
         assert source.names() == ["b", "a", "c"]
         assert [source.load(name).s3_bucket for name in source.names()] == ["bucket-b", "changed", "bucket-c"]
+
+    def test_all_profiles_can_be_had_at_once(self, source: ConfigSource) -> None:
+        assert source.readable_profiles() == []
+        source.save(FULL)
+        source.save(Profile(name="other", s3_bucket="other"))
+        assert source.readable_profiles() == [FULL, Profile(name="other", s3_bucket="other")]
 
     def test_a_setting_can_be_taken_back(self, source: ConfigSource) -> None:
         source.save(FULL)

@@ -75,6 +75,11 @@ class PackerContract:
         packer.unpack(io.BytesIO(into.getvalue()), target, name="file name", on_bytes=written.append)
         assert sum(written) == self.large
 
+    def test_a_survey_counts_what_would_be_packed(self, packer: Packer, source: Path) -> None:
+        surveyed = packer.survey(source)
+        packed = packer.pack(source, io.BytesIO())
+        assert (surveyed.files, surveyed.size, surveyed.problems) == (packed.files, packed.size, ())
+
     def test_both_streams_stay_open(self, packer: Packer, source: Path, target: Path) -> None:
         into = io.BytesIO()
         packer.pack(source, into)
@@ -90,6 +95,8 @@ class PackerContract:
     def test_an_absent_source_is_told(self, packer: Packer, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="absent"):
             packer.pack(tmp_path / "absent", io.BytesIO())
+        with pytest.raises(SourceError, match="absent"):
+            packer.survey(tmp_path / "absent")
 
     def test_what_is_there_is_not_replaced_unless_told(self, packer: Packer, source: Path, target: Path) -> None:
         (target / "file name").write_text("mine")

@@ -10,10 +10,12 @@ from bakthat.adapters.gzip import GzipCompressor
 from bakthat.adapters.memory_archive import MemoryArchiveStore
 from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.pattern_files import named_patterns, source_patterns
 from bakthat.adapters.plain_file import PlainFilePacker
 from bakthat.adapters.source import examine
 from bakthat.adapters.tar import TarPacker
 from bakthat.domain.backup import Owner, backend_hash
+from bakthat.domain.exclusions import OwnThings
 from bakthat.domain.progress import Progress
 from bakthat.errors import UnknownDestination
 from bakthat.ports.archive_store import ArchiveStore
@@ -45,6 +47,7 @@ class Toolbox:
     """The verbs' tools over adapters in memory; files are real, below whatever the test backs up.
 
     stores: destinations by name, `s3` and `local` by default. archives: the vault of `glacier`.
+    own: what is bakthat's own below or around any source.
     notices, progress: what the verbs said, in order.
     """
 
@@ -55,6 +58,7 @@ class Toolbox:
     cipher: Cipher | None = None
     host: str = "host"
     pid: int = 1
+    own: OwnThings = field(factory=OwnThings)
     notices: list[str] = field(factory=list)
     progress: list[Progress] = field(factory=list)
 
@@ -97,6 +101,9 @@ class Toolbox:
             # The cheapest key derivation: what seals a test's backup guards nothing.
             cipher=self.cipher if self.cipher is not None else AgeCipher(work_factor=1),
             examine=examine,
+            source_patterns=source_patterns,
+            named_patterns=named_patterns,
+            own_things=lambda _: self.own,
             clock=self.clock,
             host=lambda: self.host,
             pid=lambda: self.pid,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -12,6 +13,7 @@ from attrs import evolve, field, frozen
 
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.catalog import CatalogEntry
+from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.name_claim import NameClaim
 from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport, SourceKind
 from bakthat.domain.progress import Progress
@@ -19,6 +21,7 @@ from bakthat.domain.query import Query
 from bakthat.domain.stored_name import StoredName, check_series, series_of
 from bakthat.errors import BakthatError, DatabaseError, DuplicateBackup, ObjectExists, SourceError, StoreError
 from bakthat.usecases.destination import Destination
+from bakthat.usecases.exclusions import ExclusionRequest, exclusions_for
 from bakthat.usecases.payload import Shape, shape_for, writing
 from bakthat.usecases.pipe import flowing
 from bakthat.usecases.recorded import RecordedReader
@@ -33,7 +36,8 @@ _PROBLEMS_RECORDED = 20
 @frozen(kw_only=True)
 class BackupRequest:
     """What to back up. `name`: of the series, by default the source's base name. `keys`: what seals it, none for a
-    plain backup. `excludes`: gitignore patterns. `compress`: False stores a file as it is, a directory as bare tar.
+    plain backup. `exclusions`: what to leave out. `on_excluded`: called with the path of each entry that is left out,
+    and with what leaves it out. `compress`: False stores a file as it is, a directory as bare tar.
     `recorded_source`: what the record says that the files come from, by default the source's path; "" for nothing: the
     path of a temporary directory tells nothing, and is another one each time."""
 
@@ -42,7 +46,8 @@ class BackupRequest:
     name: str | None = None
     tags: tuple[str, ...] = ()
     keys: Keys = field(factory=Keys)
-    excludes: tuple[str, ...] = ()
+    exclusions: ExclusionRequest = field(factory=ExclusionRequest)
+    on_excluded: Callable[[str, str], None] | None = None
     compress: bool = True
     recorded_source: str | None = None
 
@@ -55,9 +60,9 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     `ConfigError`; `DatabaseError` says whether the archive is stored already.
     """
     kind = tools.examine(request.source)
-    base_name = _absolute(request.source).name
     shape = shape_for(kind, request.compress, tools)
-    series = _series(request.name, base_name, shape)
+    series = series_for(request, shape)
+    exclusions = exclusions_for(request.exclusions, request.source, kind, request.destination, tools)
     destination = tools.destination(request.destination)
     name = StoredName(
         series=series, when=whole_seconds(tools.clock()), suffix=shape.suffix, encrypted=bool(request.keys)
@@ -67,7 +72,7 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     while name.when < last:
         if claims.claim(str(name)):
             try:
-                made = _store(request, name, kind, shape, base_name, destination, tools)
+                made = _store(request, name, kind, shape, exclusions, destination, tools)
             except (ObjectExists, DuplicateBackup):
                 # Another machine, which does not share this database, was faster in the same second.
                 pass
@@ -86,9 +91,11 @@ def _absolute(source: Path) -> Path:
         raise SourceError("the current directory is not there any more; change into another one") from None
 
 
-def _series(name: str | None, base_name: str, shape: Shape) -> str:
-    if name is not None:
-        return check_series(name)
+def series_for(request: BackupRequest, shape: Shape) -> str:
+    """The series of the backup. Raises `InvalidName`."""
+    if request.name is not None:
+        return check_series(request.name)
+    base_name = _absolute(request.source).name
     if shape.packed_by_source:
         # As 2013 did: dump.tar.gz becomes dump.20130305193615.tgz.
         base_name = re.sub(r"\.(tgz|tar\.gz)$", "", base_name) or base_name
@@ -135,7 +142,7 @@ def _store(
     name: StoredName,
     kind: SourceKind,
     shape: Shape,
-    base_name: str,
+    exclusions: Exclusions,
     destination: Destination,
     tools: Tools,
 ) -> Backup:
@@ -148,7 +155,11 @@ def _store(
         size=0,
         tags=request.tags,
         last_updated=name.when,
-        metadata=_metadata(request, shape, base_name, destination, tools),
+        metadata={
+            "is_enc": bool(request.keys),
+            "location": destination.owner.location,
+            **facts_of_source(request, shape, tools),
+        },
     )
     read = 0
 
@@ -159,7 +170,9 @@ def _store(
 
     def produce(into: BinaryIO) -> PackReport:
         with writing(into, shape, request.keys, tools) as sink:
-            return shape.packer.pack(request.source, sink, excludes=request.excludes, on_bytes=on_bytes)
+            return shape.packer.pack(
+                request.source, sink, exclusions=exclusions, on_excluded=request.on_excluded, on_bytes=on_bytes
+            )
 
     with flowing(produce) as flow:
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if request.keys else b"")
@@ -175,16 +188,24 @@ def _store(
             )
         report = flow.result()
 
-    for problem in report.problems + report.notices:
-        tools.notice(f"{problem.path}: {problem.reason}")
+    tell_report(str(name), report, tools)
     made = evolve(
         draft,
         size=body.size,
         last_updated=whole_seconds(tools.clock()),
-        metadata={**draft.metadata, **_facts(report, body.sha256), **extra},
+        metadata={**draft.metadata, "sha256": body.sha256, **facts_of(report), **extra},
     )
     _record(made, destination, tools)
     return made
+
+
+def tell_report(name: str, report: PackReport, tools: Tools) -> None:
+    """Notices about what went, or would go, into the backup of this name."""
+    for problem in report.problems + report.notices:
+        tools.notice(f"{problem.path}: {problem.reason}")
+    if not report.files:
+        by = ", ".join(f"{count} by {label}" for label, count in report.excluded.by.items())
+        tools.notice(f"{name} holds no file" + (f"; left out were {by}" if by else ""))
 
 
 def _discard(half: Backup, destination: Destination, tools: Tools) -> None:
@@ -194,20 +215,12 @@ def _discard(half: Backup, destination: Destination, tools: Tools) -> None:
         tools.notice(f"half a backup may be left in {destination.owner.location}, {half.stored_filename}: {error}")
 
 
-def _metadata(
-    request: BackupRequest,
-    shape: Shape,
-    base_name: str,
-    destination: Destination,
-    tools: Tools,
-) -> dict[str, Any]:
-    """What is known of a backup before its first byte."""
+def facts_of_source(request: BackupRequest, shape: Shape, tools: Tools) -> dict[str, Any]:
+    """What a record says of a backup before its first byte."""
     keys = request.keys
     metadata: dict[str, Any] = {
-        "is_enc": bool(keys),
         "client": tools.host(),
-        "location": destination.owner.location,
-        "root": _printable(base_name or "root"),
+        "root": _printable(_absolute(request.source).name or "root"),
         "tool": tools.tool,
         "compression": "gzip" if shape.gzipped else "none",
     }
@@ -224,10 +237,9 @@ def _metadata(
     return metadata
 
 
-def _facts(report: PackReport, sha256: str) -> dict[str, Any]:
-    """What is known after the last one."""
+def facts_of(report: PackReport) -> dict[str, Any]:
+    """What a record says of it after the last one."""
     metadata: dict[str, Any] = {
-        "sha256": sha256,
         "counts": {
             "files": report.files,
             "directories": report.directories,
@@ -235,6 +247,8 @@ def _facts(report: PackReport, sha256: str) -> dict[str, Any]:
             "bytes": report.size,
         },
     }
+    if report.excluded.by:
+        metadata["excluded"] = report.excluded.as_metadata()
     if report.problems:
         metadata["incomplete"] = True
         metadata["problem_count"] = sum(problem.count for problem in report.problems)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from bakthat.domain.exclusions import OwnThings
+from bakthat.domain.ignore_patterns import PatternList
 from bakthat.domain.payload import SourceKind
 from bakthat.domain.progress import Progress
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -25,6 +27,9 @@ class Tools:
 
     destination: the destination of a name; raises `UnknownDestination` or another `ConfigError`.
     tar, plain: packers of a tree and of a single file as it is. examine: what lies at a path (`SourceError`).
+    source_patterns: the patterns in a source's own `.bakthatexclude`, else (if the second argument is True) its
+    `.gitignore`; None without either; raises `SourceError`. named_patterns: those in a file that the user names; raises
+    `UsageError`. own_things: what is bakthat's own below or around a source.
     clock: aware UTC. host: this machine's name. pid: this process. tool: name and version, recorded with each backup.
     sleep: waits for so many seconds. notice: takes one line for a person. progress: takes how far a verb has come,
     often.
@@ -37,6 +42,9 @@ class Tools:
     compressor: Compressor
     cipher: Cipher
     examine: Callable[[Path], SourceKind]
+    source_patterns: Callable[[Path, bool], PatternList | None]
+    named_patterns: Callable[[Path], PatternList]
+    own_things: Callable[[Path], OwnThings]
     clock: Callable[[], datetime]
     host: Callable[[], str]
     pid: Callable[[], int]

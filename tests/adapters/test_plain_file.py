@@ -13,6 +13,7 @@ import pytest
 from bakthat.adapters.plain_file import PlainFilePacker
 from bakthat.domain.payload import PackReport, UnpackReport
 from bakthat.errors import BackupNotFound, PayloadDamaged, SourceError, TargetError, TargetExists
+from tests.fixtures.exclusions import leaving_out
 
 MiB = 1024 * 1024
 
@@ -36,7 +37,7 @@ def test_the_stream_is_the_content(tmp_path: Path, size: int) -> None:
     data = os.urandom(size)
     (tmp_path / "file").write_bytes(data)
     steps: list[int] = []
-    stream, report = packed(tmp_path / "file", excludes=["file"], on_bytes=steps.append)
+    stream, report = packed(tmp_path / "file", exclusions=leaving_out("file"), on_bytes=steps.append)
     assert stream == data
     assert report == PackReport(files=1, size=size)
     assert sum(steps) == size

@@ -21,9 +21,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakthat.adapters.tar_header import CHARACTER_DEVICE, FILE, SYMBOLIC_LINK, Headers, Owners, member
-from bakthat.adapters.tar_writer import root_name, write_tar
+from bakthat.adapters.tar_writer import root_name, survey, write_tar
+from bakthat.domain.exclusions import Excluded, Exclusions
 from bakthat.domain.payload import PackReport, Problem
 from bakthat.errors import SourceError
+from tests.fixtures.exclusions import leaving_out
 
 MiB = 1024 * 1024
 
@@ -310,7 +312,7 @@ def test_content_of_any_length_comes_whole(tmp_path: Path, size: int) -> None:
 
 def test_a_single_file_is_one_member_under_its_own_name(tmp_path: Path) -> None:
     (tmp_path / "dump.sql").write_bytes(b"select")
-    stream, report = packed(tmp_path / "dump.sql", excludes=["dump.sql"])
+    stream, report = packed(tmp_path / "dump.sql", exclusions=leaving_out("dump.sql"))
     assert content(stream, "dump.sql") == b"select"
     assert (report.files, report.directories, report.problems) == (1, 0, ())
 
@@ -399,11 +401,82 @@ def test_excluded_paths_stay_out_and_excluded_directories_are_not_entered(tmp_pa
     root = tmp_path / "site"
     (root / "node_modules" / "x").mkdir(parents=True)
     (root / "src" / "build").mkdir(parents=True)
-    (root / ".bakthatexclude").write_text("node_modules/\n*.log\n")
     for name in ("a.log", "src/b.log", "src/keep", "src/build/out"):
         (root / name).write_bytes(b"x")
-    stream, _ = packed(root, excludes=["build"])
-    assert list(members(stream)) == ["site", "site/.bakthatexclude", "site/src", "site/src/keep"]
+    told: list[tuple[str, str]] = []
+    leave_out = leaving_out("node_modules/", "*.log", "build")
+    stream, report = packed(root, exclusions=leave_out, on_excluded=lambda *what: told.append(what))
+    assert list(members(stream)) == ["site", "site/src", "site/src/keep"]
+    assert report.excluded == Excluded(by={"--exclude": 4})
+    gone = ["a.log", "node_modules", "src/b.log", "src/build"]
+    assert sorted(told) == [(str(root / path), "--exclude") for path in gone]
+
+
+def test_what_is_bakthats_own_is_left_out_by_its_path(tmp_path: Path) -> None:
+    root = tmp_path / "home"
+    for name in ("store/a", "sub/store/b", "sub/db", "sub/db-wal", "db"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    own = tuple(str(root / name) for name in ("store", "sub/db", "sub/db-wal", "not/there/yet"))
+    stream, report = packed(root, exclusions=Exclusions(own_paths=own))
+    assert list(members(stream)) == ["home", "home/db", "home/sub", "home/sub/store", "home/sub/store/b"]
+    assert report.excluded == Excluded(by={"bakthat": 3}, own=own[:3])
+
+
+def test_what_is_bakthats_own_comes_into_being_while_it_is_backed_up(tmp_path: Path) -> None:
+    root = tmp_path / "home"
+    root.mkdir()
+    (root / "a").write_bytes(bytes(MiB))
+    (root / "sub").mkdir()
+    stream = Sink(lambda: (root / "sub" / "store").mkdir())
+    report = write_tar(root, stream, exclusions=Exclusions(own_paths=(str(root / "sub" / "store"),)))
+    assert list(members(stream.getvalue())) == ["home", "home/a", "home/sub"]
+    assert report.excluded.entries == 1
+
+
+def test_what_is_bakthats_own_is_known_by_a_link_to_the_source_and_by_another_name(tmp_path: Path) -> None:
+    root = tmp_path / "home"
+    (root / "store").mkdir(parents=True)
+    (root / "db").write_bytes(b"x")
+    (root / "other").hardlink_to(root / "db")
+    (tmp_path / "link").symlink_to("home")
+    own = (str(root / "store"), str(root / "db"))
+    stream, report = packed(tmp_path / "link", exclusions=Exclusions(own_paths=own))
+    assert list(members(stream)) == ["link"]
+    assert report.excluded.own == tuple(str(tmp_path / "link" / name) for name in ("db", "other", "store"))
+
+
+def test_a_store_that_is_backed_up_itself_lacks_its_objects_only(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    mine = ["notes", "photos.2026.tgz", "sub/photos.20260102030405.tgz", "IMG20260102030405"]
+    own = [
+        "photos.20260102030405.tgz.enc",
+        "a.b.20260102030405",
+        "bakthat_catalog/x.json",
+        ".bakthat-put-1",
+        ".bakthat-store",
+    ]
+    for name in mine + own:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    stream, report = packed(root, exclusions=Exclusions(own_objects=True))
+    assert sorted(members(stream)) == sorted(["store", "store/sub", *(f"store/{name}" for name in mine)])
+    assert report.excluded == Excluded(by={"bakthat": 5}, own=(str(root),))
+
+
+def test_a_survey_reports_what_a_backup_would_and_opens_no_file(tree: Path) -> None:
+    (tree / "hidden").write_bytes(b"x" * 100)
+    (tree / "hidden").chmod(0)
+    (tree / "twin").hardlink_to(tree / "hidden")
+    (tree / "cache").mkdir()
+    leave_out = leaving_out("cache")
+    before = {path: path.lstat().st_atime_ns for path in tree.rglob("*") if path.is_file()}
+    surveyed = survey(tree, exclusions=leave_out)
+    assert {path: path.lstat().st_atime_ns for path in before} == before
+    (tree / "hidden").chmod(0o600)
+    _, report = packed(tree, exclusions=leave_out)
+    assert surveyed == report
+    assert surveyed.excluded.by == {"--exclude": 1}
 
 
 SCRIPT = """

@@ -35,6 +35,7 @@ from bakthat.ports.payload import Cipher
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.exclusions import ExclusionRequest
 from bakthat.usecases.sync import sync
 
 NAME = "site.20260102030405.tgz"
@@ -120,7 +121,7 @@ def test_with_a_passphrase_an_age_file_is_stored(box: Toolbox, tree: Path) -> No
 
 
 def test_excluded_files_stay_out(box: Toolbox, tree: Path) -> None:
-    backup(request(tree, excludes=("*.html", "!index.html")), box.tools)
+    backup(request(tree, exclusions=ExclusionRequest(patterns=("*.html", "!index.html"))), box.tools)
     with tarfile.open(fileobj=io.BytesIO(stored(box, NAME))) as archive:
         assert [m.name for m in archive.getmembers() if m.isfile()] == ["site/index.html"]
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import click
 
 from bakthat.domain.backup import Backup
 from bakthat.entrypoints import terminal
-from bakthat.entrypoints.options import INCOMPLETE, Settings, ask_new_password, common, destination_option, json_option
+from bakthat.entrypoints.excluded_line import excluded_line
+from bakthat.entrypoints.options import (
+    INCOMPLETE,
+    Settings,
+    ask_new_password,
+    common,
+    destination_option,
+    dry_run_option,
+    json_option,
+)
 from bakthat.errors import UsageError
 
 
@@ -22,8 +28,14 @@ from bakthat.errors import UsageError
 @click.option("--prompt", type=click.Choice(["yes", "no"]), default="yes", help="Whether to ask for a password.")
 @click.option("-r", "--recipient", "recipients", multiple=True, metavar="AGE1…", help="Encrypt to this public key.")
 @click.option("--name", metavar="NAME", help="Name of the series (default: the base name of FILENAME).")
-@click.option("--exclude", "excludes", multiple=True, metavar="PATTERN", help="Leave out (gitignore grammar).")
-@click.option("--exclude-from", "exclude_files", multiple=True, metavar="FILE", help="Patterns, one a line.")
+@click.option(
+    "--exclude", "excludes", multiple=True, metavar="PATTERN", help="Leave out (gitignore grammar); repeatable."
+)
+@click.option(
+    "--exclude-from", "exclude_files", multiple=True, metavar="FILE", help="Patterns, one a line; repeatable."
+)
+@click.option("--no-gitignore", is_flag=True, help="Do not leave out what FILENAME/.gitignore names.")
+@dry_run_option
 @json_option
 @common
 def backup(
@@ -36,16 +48,19 @@ def backup(
     name: str | None,
     excludes: tuple[str, ...],
     exclude_files: tuple[str, ...],
+    no_gitignore: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Back up FILENAME, a file or a directory (default: the current directory).
 
-    FILENAME/.bakthatexclude, else FILENAME/.gitignore, names what is left out.
+    FILENAME/.bakthatexclude, else FILENAME/.gitignore, names what is left out, and so do --exclude and --exclude-from,
+    which may be given several times. bakthat's own database and local folders are always left out. With --dry-run, what
+    would be stored is counted: no file is read, and nothing is stored.
     """
     if not filename:
         # As from an unset variable in a script, which must not become a backup of wherever it runs.
         raise UsageError("FILENAME is empty; leave it out to back up the current directory")
-    patterns = [*excludes, *(line for path in exclude_files for line in _lines_of(path))]
     with settings.opened() as bakthat:
         made = bakthat.backup(
             filename,
@@ -53,14 +68,22 @@ def backup(
             name=name,
             tags=tags,
             recipients=recipients,
-            excludes=patterns,
+            excludes=excludes,
+            exclude_from=exclude_files,
+            gitignore=False if no_gitignore else None,
             ask=ask_new_password if prompt == "yes" else None,
+            on_excluded=_tell_excluded if settings.verbose else None,
+            dry_run=dry_run,
         )
     if as_json:
         terminal.result_json(made.as_record())
+    elif dry_run:
+        terminal.result(_summary_of_dry_run(made))
     else:
         terminal.result(made.stored_filename)
         settings.say(_summary(made))
+    if left_out := excluded_line(made, filename):
+        settings.say(left_out)
     if made.is_incomplete:
         terminal.tell("bakthat: the backup is incomplete: see the files named above")
         click.get_current_context().exit(INCOMPLETE)
@@ -76,8 +99,11 @@ def _summary(made: Backup) -> str:
     )
 
 
-def _lines_of(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError as error:
-        raise UsageError(f"--exclude-from {path}: {os.strerror(error.errno or 0)}") from error
+def _summary_of_dry_run(made: Backup) -> str:
+    counts = made.metadata["counts"]
+    files, size = terminal.counted(counts["files"], "file"), terminal.human_size(counts["bytes"])
+    return f"Would back up {files} ({size}) as {made.filename}; nothing was stored."
+
+
+def _tell_excluded(path: str, why: str) -> None:
+    terminal.tell(f"left out: {path} ({why})")

@@ -1,0 +1,81 @@
+"""What a backup leaves out, and the account of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from bakthat.domain.catalog import PREFIX
+from bakthat.domain.ignore_patterns import IgnoreRules
+from bakthat.domain.stored_name import parse
+from bakthat.errors import InvalidName
+
+OWN = "bakthat"
+"""What a record counts bakthat's own things by."""
+
+
+@frozen(kw_only=True)
+class OwnThings:
+    """bakthat's own files and folders (local destinations, the database, the cache), as a source meets them.
+
+    paths: absolute and without symbolic links; only those below the source.
+    folder: the folder of bakthat that the source is or lies in; empty if there is none.
+    is_store: whether the source itself is the folder of a local destination.
+    destinations: the profile's destinations that store into that folder.
+    """
+
+    paths: tuple[str, ...] = ()
+    folder: str = ""
+    is_store: bool = False
+    destinations: frozenset[str] = frozenset()
+
+
+@frozen(kw_only=True)
+class Exclusions:
+    """What to leave out of what lies below a source; never the source itself.
+
+    rules: patterns, relative to the source.
+    own_paths: files and folders by their absolute paths without symbolic links.
+    own_objects: whether the source is the folder of a local destination, in which bakthat's objects are left out.
+    """
+
+    rules: IgnoreRules = field(factory=lambda: IgnoreRules(()))
+    own_paths: tuple[str, ...] = ()
+    own_objects: bool = False
+
+
+def is_own_object(name: str) -> bool:
+    """Whether a file or folder of this name, in the folder of a local destination, is bakthat's: a stored backup, the
+    catalog, or a temporary or hidden file of the store."""
+    if name.startswith(".bakthat-") or name == PREFIX.rstrip("/"):
+        return True
+    try:
+        return parse(name).dotted
+    except InvalidName:
+        return False
+
+
+@frozen(kw_only=True)
+class Excluded:
+    """What was left out. A directory that was not entered counts as one entry, whatever it holds.
+
+    by: entries by what left them out: `.gitignore`, `.bakthatexclude`, `--exclude`, `--exclude-from`, `bakthat`.
+    own: bakthat's own files and folders among them, for a person.
+    """
+
+    by: Mapping[str, int] = field(factory=dict)
+    own: tuple[str, ...] = ()
+
+    @property
+    def entries(self) -> int:
+        """All of them."""
+        return sum(self.by.values())
+
+    def as_metadata(self) -> dict[str, Any]:
+        """As a record has it under `excluded`."""
+        found: dict[str, Any] = {"entries": self.entries, "by": dict(self.by)}
+        if self.own:
+            found["own"] = list(self.own)
+        return found

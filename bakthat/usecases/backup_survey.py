@@ -1,0 +1,35 @@
+"""`backup --dry-run`: what a backup would hold and leave out."""
+
+from __future__ import annotations
+
+from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.stored_name import StoredName
+from bakthat.usecases.backup import BackupRequest, facts_of, facts_of_source, series_for, tell_report
+from bakthat.usecases.exclusions import exclusions_for
+from bakthat.usecases.payload import shape_for
+from bakthat.usecases.tools import Tools
+
+
+def survey_backup(request: BackupRequest, tools: Tools) -> Backup:
+    """The record that the backup would have, as far as it can be known: its name is that of a plain one, its size 0,
+    and its metadata says `dry_run`.
+
+    Opens no file of the source, contacts no store, asks for no key, and records nothing. Raises as `backup` does for
+    the source, the name and what to leave out.
+    """
+    kind = tools.examine(request.source)
+    shape = shape_for(kind, request.compress, tools)
+    name = StoredName(series=series_for(request, shape), when=whole_seconds(tools.clock()), suffix=shape.suffix)
+    exclusions = exclusions_for(request.exclusions, request.source, kind, request.destination, tools)
+    report = shape.packer.survey(request.source, exclusions=exclusions, on_excluded=request.on_excluded)
+    tell_report(str(name), report, tools)
+    return Backup(
+        backend=request.destination,
+        backup_date=name.when,
+        filename=name.series,
+        stored_filename=str(name),
+        size=0,
+        tags=request.tags,
+        last_updated=name.when,
+        metadata={"dry_run": True, **facts_of_source(request, shape, tools), **facts_of(report)},
+    )

@@ -1,0 +1,58 @@
+"""What one backup leaves out: the patterns of the source, of the user, and bakthat's own things."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from bakthat.domain.exclusions import Exclusions
+from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
+from bakthat.domain.payload import SourceKind
+from bakthat.errors import UsageError
+from bakthat.usecases.tools import Tools
+
+
+@frozen(kw_only=True)
+class ExclusionRequest:
+    """What the user wants to leave out. The last pattern that matches decides: the source's own come first, then those
+    of `files`, then `patterns`.
+
+    patterns: gitignore patterns, relative to the source.
+    files: of such patterns.
+    gitignore: whether the `.gitignore` of a source without `.bakthatexclude` counts.
+    """
+
+    patterns: Sequence[str] = ()
+    files: Sequence[Path] = ()
+    gitignore: bool = True
+
+
+def exclusions_for(
+    request: ExclusionRequest, source: Path, kind: SourceKind, destination: str, tools: Tools
+) -> Exclusions:
+    """What to leave out of the source. A single file was named itself, and has nothing to leave out.
+
+    Raises `UsageError` for a file of patterns that cannot be used, and for the folder of the very destination that is
+    to take the backup; `SourceError` for the source's own file of patterns.
+    """
+    lists = [tools.named_patterns(path) for path in request.files]
+    if kind is not SourceKind.DIRECTORY:
+        return Exclusions()
+    of_source = tools.source_patterns(source, request.gitignore)
+    if of_source is not None:
+        lists.insert(0, of_source)
+    if request.patterns:
+        lists.append(PatternList("--exclude", request.patterns))
+    own = tools.own_things(source)
+    if own.is_store and destination in own.destinations:
+        raise UsageError(
+            f"{own.folder} is the folder of the destination {destination!r} itself; back it up to another destination"
+        )
+    if own.folder:
+        tools.notice(
+            f"the source lies in {own.folder}, which is bakthat's own; only the objects that bakthat keeps there are "
+            "left out"
+        )
+    return Exclusions(rules=IgnoreRules(lists), own_paths=own.paths, own_objects=own.is_store)

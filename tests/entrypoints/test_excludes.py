@@ -1,0 +1,214 @@
+"""`bakthat backup`: what is left out, as a person reads it, and as a script does."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from bakthat import Bakthat, Profile, open_profile
+from bakthat.adapters.local_store import LocalObjectStore
+from bakthat.adapters.memory_config import MemoryConfig
+from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.errors import UsageError
+from tests.fixtures.command_line import CommandLine, Said
+
+
+@pytest.fixture
+def proj(bakthat_command: CommandLine) -> Path:
+    path = bakthat_command.here / "proj"
+    (path / "src").mkdir(parents=True)
+    for name in ("a.log", "prod.env", "src/main.c"):
+        (path / name).write_text("x")
+    return path
+
+
+def backup(bakthat_command: CommandLine, *arguments: str, source: str = "proj") -> Said:
+    return bakthat_command("backup", source, "-d", "local", "--prompt", "no", *arguments)
+
+
+def stored(bakthat_command: CommandLine, folder: str = ".bakthat/store") -> list[str]:
+    [path] = (bakthat_command.home / folder).glob("*.tgz")
+    with tarfile.open(path) as archive:
+        return [member.name for member in archive if member.isfile()]
+
+
+def test_what_was_left_out_is_told_with_what_left_it_out(bakthat_command: CommandLine, proj: Path) -> None:
+    (proj / ".gitignore").write_text("*.env\n")
+    done = backup(bakthat_command, "--exclude", "*.log", "--exclude", "*.c")
+    assert (done.code, done.err.splitlines()[-1]) == (
+        0,
+        "Left out 3 entries: 1 by proj/.gitignore, 2 by --exclude.",
+    )
+
+
+def test_with_verbose_each_is_named(bakthat_command: CommandLine, proj: Path) -> None:
+    (proj / ".bakthatexclude").write_text("# secrets\n*.env\n")
+    (bakthat_command.here / "more").write_text("*.log")
+    done = backup(bakthat_command, "-v", "--exclude-from", "more", "--exclude", "/src")
+    told = [line for line in done.err.splitlines() if line.startswith("left out")]
+    assert sorted(told) == [
+        "left out: proj/a.log (more, line 1)",
+        "left out: proj/prod.env (proj/.bakthatexclude, line 2)",
+        "left out: proj/src (--exclude)",
+    ]
+
+
+def test_where_nothing_is_left_out_nothing_is_told(bakthat_command: CommandLine, proj: Path) -> None:
+    assert "eft out" not in backup(bakthat_command).err
+
+
+def test_json_has_the_counts(bakthat_command: CommandLine, proj: Path) -> None:
+    (proj / ".gitignore").write_text("*.env\n")
+    record = json.loads(backup(bakthat_command, "--json").out)
+    assert record["metadata"]["excluded"] == {"entries": 1, "by": {".gitignore": 1}}
+    [shown] = json.loads(bakthat_command("show", "--json").out)
+    assert shown["metadata"]["excluded"] == record["metadata"]["excluded"]
+
+
+def test_gitignore_is_ignored_on_request_and_by_the_profile(bakthat_command: CommandLine, proj: Path) -> None:
+    (proj / ".gitignore").write_text("*\n")
+    assert json.loads(backup(bakthat_command, "--json", "--no-gitignore").out)["metadata"]["counts"]["files"] == 4
+    bakthat_command.configure({"default": {"gitignore": False}})
+    assert json.loads(backup(bakthat_command, "--json").out)["metadata"]["counts"]["files"] == 4
+
+
+def test_a_backup_of_nothing_warns_even_where_quiet_is_asked_for(bakthat_command: CommandLine, proj: Path) -> None:
+    (proj / ".gitignore").write_text("*\n")
+    done = backup(bakthat_command, "-q")
+    assert done.code == 0
+    assert "holds no file; left out were 4 by .gitignore" in done.err
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"*.log\nsecret\xff\n", "line 2"), (b"secret\0\n", "line 1"), (None, "no such file")]
+)
+def test_a_file_that_is_no_list_of_patterns_is_a_usage_error_which_does_not_show_it(
+    bakthat_command: CommandLine, proj: Path, content: bytes | None, reason: str
+) -> None:
+    if content is not None:
+        (bakthat_command.here / "list").write_bytes(content)
+    done = backup(bakthat_command, "--exclude-from", "list")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "--exclude-from list" in done.err
+    assert reason in done.err
+    assert "secret" not in done.err
+
+
+def test_a_gitignore_that_leads_elsewhere_is_refused(bakthat_command: CommandLine, proj: Path) -> None:
+    (proj / ".gitignore").symlink_to("/etc/passwd")
+    done = backup(bakthat_command)
+    assert (done.code, "symbolic link" in done.err, "root:" in done.err) == (1, True, False)
+    assert backup(bakthat_command, "--no-gitignore").code == 0
+
+
+def test_a_pattern_made_to_freeze_a_matcher_freezes_nothing(bakthat_command: CommandLine, proj: Path) -> None:
+    (proj / ("a" * 200)).touch()
+    (proj / ".gitignore").write_text("*a*a*a*a*a*a*a*a*a*a*a*b\n" + "*" * 8_000_000 + "\n!*a\n!/src\n")
+    done = backup(bakthat_command, "--json")
+    assert json.loads(done.out)["metadata"]["excluded"]["entries"] == 4
+
+
+# a dry run
+
+
+def test_a_dry_run_tells_what_would_be_stored_and_creates_nothing(bakthat_command: CommandLine, proj: Path) -> None:
+    (proj / ".gitignore").write_text("*.env\n")
+    before = bakthat_command.files()
+    done = backup(bakthat_command, "--dry-run")
+    assert (done.code, done.out) == (0, "Would back up 3 files (8 B) as proj; nothing was stored.\n")
+    assert done.err == "Left out 1 entry: 1 by proj/.gitignore.\n"
+    assert bakthat_command.files() == before
+
+
+def test_a_dry_run_contacts_no_store_and_asks_for_no_password(bakthat_command: CommandLine, proj: Path) -> None:
+    bakthat_command.configure({"default": {"s3_bucket": "b", "endpoint_url": "http://127.0.0.1:9"}})
+    done = bakthat_command("backup", "proj", "--dry-run", "--json")
+    record = json.loads(done.out)
+    assert (done.code, record["metadata"]["dry_run"], record["metadata"]["counts"]["files"]) == (0, True, 3)
+    assert done.err == ""
+
+
+def test_the_library_has_it_too(bakthat: Bakthat, store: MemoryObjectStore, tree: Path) -> None:
+    (tree / "a.tmp").touch()
+    would = bakthat.backup(tree, dry_run=True, excludes=["*.tmp"])
+    assert (would.metadata["counts"]["files"], would.metadata["excluded"]["entries"]) == (1, 1)
+    assert list(store.list()) == []
+    assert bakthat.show() == []
+
+
+def test_a_dry_run_tells_no_listener(bakthat: Bakthat, tree: Path) -> None:
+    told: list[str] = []
+    bakthat.events.before_backup += told.append
+    bakthat.backup(tree, dry_run=True)
+    assert told == []
+
+
+# bakthat's own
+
+
+def test_a_home_directory_is_backed_up_without_the_backups_of_it(bakthat_command: CommandLine) -> None:
+    (bakthat_command.home / "notes").write_text("x")
+    (bakthat_command.home / ".cache" / "bakthat").mkdir(parents=True)
+    home = str(bakthat_command.home)
+    first = backup(bakthat_command, "-q", source=home)
+    assert (first.code, stored(bakthat_command)) == (0, ["home/notes"])
+    second = backup(bakthat_command, "--json", source=home)
+    record = json.loads(second.out)
+    own = [f"{home}/{name}" for name in (".bakthat.sqlite", ".bakthat/store", ".cache/bakthat")]
+    assert record["metadata"]["counts"]["files"] == 1
+    assert set(own) <= set(record["metadata"]["excluded"]["own"])
+    assert f"of bakthat's own ({', '.join(record['metadata']['excluded']['own'])})" in second.err
+
+
+def test_local_folders_and_databases_of_every_profile_are_bakthats_own(bakthat_command: CommandLine) -> None:
+    home = bakthat_command.home
+    for name in ("nas/x", "other.sqlite", "mine"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).touch()
+    bakthat_command.configure(
+        {
+            "default": {},
+            "nas": {"local_path": str(home / "nas"), "database": f"sqlite:///{home}/other.sqlite", "unknown": 1},
+            "broken": {"compress": "perhaps"},
+        }
+    )
+    done = backup(bakthat_command, source=str(home))
+    assert stored(bakthat_command) == ["home/.bakthat.yml", "home/mine"]
+    assert "unknown" not in done.err
+
+
+def test_a_local_folder_is_not_backed_up_into_itself(bakthat_command: CommandLine, proj: Path) -> None:
+    backup(bakthat_command)
+    folder = str(bakthat_command.home / ".bakthat" / "store")
+    done = backup(bakthat_command, source=folder)
+    assert (done.code, folder in done.err) == (2, True)
+    assert backup(bakthat_command, "--dry-run", source=folder).code == 2
+
+
+def test_a_local_folder_is_backed_up_elsewhere_without_bakthats_objects(
+    bakthat_command: CommandLine, proj: Path
+) -> None:
+    backup(bakthat_command)
+    folder = bakthat_command.home / ".bakthat" / "store"
+    (folder / "notes").write_text("x")
+    bakthat_command.configure({"default": {}, "two": {"local_path": str(bakthat_command.home / "two")}})
+    done = backup(bakthat_command, "-p", "two", source=str(folder))
+    assert (done.code, stored(bakthat_command, "two")) == (0, ["store/notes"])
+    assert f"the source lies in {folder}" in done.err
+
+
+def test_a_folder_that_is_handed_in_as_a_store_is_bakthats_own(tmp_path: Path) -> None:
+    (tmp_path / "disk with space").mkdir()
+    (tmp_path / "disk with space" / "x").touch()
+    (tmp_path / "notes").touch()
+    folder = LocalObjectStore(tmp_path / "disk with space")
+    config = MemoryConfig([Profile(local_path=str(tmp_path / "elsewhere"), database=str(tmp_path / "db"))])
+    bk = open_profile(config=config, stores={"disk": folder}, repo=MemoryRepo(), environment={})
+    made = bk.backup(tmp_path, "disk", password="")
+    assert made.metadata["counts"]["files"] == 1
+    with pytest.raises(UsageError, match="disk with space is the folder of the destination 'disk' itself"):
+        bk.backup(tmp_path / "disk with space", "disk", password="")
