@@ -19,6 +19,12 @@ FIRST_PART = 8 * MIB
 MEMORY = 64 * MIB
 """Bytes of buffers, beyond which fewer parts are in flight rather than more memory used; two buffers at least."""
 
+EQUAL_MEMORY = 140 * MIB
+"""Bytes of buffers for equal parts. The rest of a backup takes about 105 MiB (measured), and all of it 256 MiB."""
+
+LARGEST_EQUAL = 64 * MIB
+"""The most bytes of an equal part that is chosen here: proxies refuse requests of 100 MB."""
+
 _STEP = 1_000
 """Without a hint, parts double after each thousand: 8 TiB in 10,000 parts, and a part is about 1/1000 to 1/500 of what
 was sent before it."""
@@ -26,6 +32,10 @@ was sent before it."""
 _HINTED_PARTS = 8_000
 _HINTED_STEP = 200
 """With a hint, equal parts for what was announced and 5 % more, and 2,000 parts in reserve that double quickly."""
+
+_EQUAL_PARTS = 9_000
+_EQUAL_STEP = 100
+"""Where parts have to be equal, as many as leave room to grow for services that take unequal ones, too."""
 
 
 @frozen(kw_only=True)
@@ -38,6 +48,7 @@ class PartPlan:
     step: int
     fixed: bool
     max_concurrency: int
+    memory: int = MEMORY
 
     def size(self, number: int) -> int:
         """Bytes of the part of this number (from 1); only the last part of an object may be smaller."""
@@ -51,20 +62,45 @@ class PartPlan:
         wanted = self.max_concurrency + 1
         if self.fixed or size <= FIRST_PART:
             return wanted
-        return max(2, min(wanted, max(MEMORY, wanted * FIRST_PART) // size))
+        return max(2, min(wanted, max(self.memory, wanted * FIRST_PART) // size))
 
     def capacity(self) -> int:
         """Bytes of the largest object that these parts can hold."""
         return sum(self.size(number) for number in range(1, MAX_PARTS + 1))
 
 
-def plan_parts(*, max_concurrency: int, part_size: int | None = None, size_hint: int | None = None) -> PartPlan:
+def plan_parts(
+    *, max_concurrency: int, part_size: int | None = None, size_hint: int | None = None, equal: bool = False
+) -> PartPlan:
     """The plan for one object. `part_size` fixes the size of all parts, as some stores want it and as large objects in
-    little memory do; `size_hint` (bytes, about) chooses one that lets the object fit."""
+    little memory do; `size_hint` (bytes, about) chooses one that lets the object fit. `equal`: the service may demand
+    parts of one size (Cloudflare R2), so they have one up to part 9,000, as large as the memory allows."""
     if part_size is not None:
         return PartPlan(first=part_size, equal=MAX_PARTS, step=MAX_PARTS, fixed=True, max_concurrency=max_concurrency)
+    if equal:
+        return _equal_parts(max_concurrency, size_hint)
     if size_hint is None:
         return PartPlan(first=FIRST_PART, equal=_STEP, step=_STEP, fixed=False, max_concurrency=max_concurrency)
-    needed = -(-size_hint * 105 // 100 // _HINTED_PARTS)
-    first = min(max(FIRST_PART, -(-needed // MIB) * MIB), MAX_PART)
+    first = _fitting(size_hint, _HINTED_PARTS)
     return PartPlan(first=first, equal=_HINTED_PARTS, step=_HINTED_STEP, fixed=False, max_concurrency=max_concurrency)
+
+
+def _equal_parts(max_concurrency: int, size_hint: int | None) -> PartPlan:
+    if size_hint is None:
+        first = min(EQUAL_MEMORY // (max_concurrency + 1) // MIB * MIB, LARGEST_EQUAL)
+    else:
+        first = _fitting(size_hint, _EQUAL_PARTS)
+    return PartPlan(
+        first=max(FIRST_PART, first),
+        equal=_EQUAL_PARTS,
+        step=_EQUAL_STEP,
+        fixed=False,
+        max_concurrency=max_concurrency,
+        memory=EQUAL_MEMORY,
+    )
+
+
+def _fitting(size_hint: int, parts: int) -> int:
+    """Bytes of a part, so that so many of them hold what was announced and 5 % more."""
+    needed = -(-size_hint * 105 // 100 // parts)
+    return min(max(FIRST_PART, -(-needed // MIB) * MIB), MAX_PART)

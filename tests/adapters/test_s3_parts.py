@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakthat.adapters.s3_parts import FIRST_PART, GIB, MAX_PART, MAX_PARTS, MEMORY, MIB, MIN_PART, plan_parts
+from bakthat.adapters.s3_parts import (
+    EQUAL_MEMORY,
+    FIRST_PART,
+    GIB,
+    MAX_PART,
+    MAX_PARTS,
+    MEMORY,
+    MIB,
+    MIN_PART,
+    plan_parts,
+)
 
 TIB = 1024 * GIB
 
@@ -42,18 +52,25 @@ def test_a_fixed_part_size_holds_for_every_part_and_every_buffer():
     assert plan.buffers(100 * MIB) == 5
 
 
-@given(hint=st.none() | st.integers(0, 60 * TIB), concurrency=st.integers(1, 32), number=st.integers(1, MAX_PARTS - 1))
+@given(
+    hint=st.none() | st.integers(0, 60 * TIB),
+    concurrency=st.integers(1, 32),
+    number=st.integers(1, MAX_PARTS - 1),
+    equal=st.booleans(),
+)
 def test_every_part_is_one_that_s3_takes_and_none_is_smaller_than_the_one_before(
-    hint: int | None, concurrency: int, number: int
+    hint: int | None, concurrency: int, number: int, equal: bool
 ):
-    plan = plan_parts(max_concurrency=concurrency, size_hint=hint)
+    plan = plan_parts(max_concurrency=concurrency, size_hint=hint, equal=equal)
     assert MIN_PART <= plan.size(number) <= plan.size(number + 1) <= MAX_PART
 
 
-@given(hint=st.none() | st.integers(0, 60 * TIB), concurrency=st.integers(1, 32))
-def test_buffers_stay_within_the_memory_granted_as_long_as_two_of_them_do(hint: int | None, concurrency: int):
-    plan = plan_parts(max_concurrency=concurrency, size_hint=hint)
-    granted = max(MEMORY, (concurrency + 1) * FIRST_PART)
+@given(hint=st.none() | st.integers(0, 60 * TIB), concurrency=st.integers(1, 32), equal=st.booleans())
+def test_buffers_stay_within_the_memory_granted_as_long_as_two_of_them_do(
+    hint: int | None, concurrency: int, equal: bool
+):
+    plan = plan_parts(max_concurrency=concurrency, size_hint=hint, equal=equal)
+    granted = max(EQUAL_MEMORY if equal else MEMORY, (concurrency + 1) * FIRST_PART)
     for size in {plan.size(number) for number in range(1, MAX_PARTS + 1, 50)}:
         assert 2 <= plan.buffers(size) <= concurrency + 1
         assert plan.buffers(size) * size <= max(granted, 2 * size)
@@ -64,3 +81,24 @@ def test_a_backup_of_50_gibibytes_needs_64_mebibytes_of_buffers():
     sent = list(itertools.accumulate(plan.size(number) for number in range(1, MAX_PARTS + 1)))
     number = next(index for index, total in enumerate(sent, 1) if total > 50 * GIB)
     assert plan.buffers(plan.size(number)) * plan.size(number) <= 64 * MIB
+
+
+@pytest.mark.parametrize(("concurrency", "size"), [(1, 64), (2, 46), (4, 28), (8, 15), (16, 8), (32, 8)])
+def test_equal_parts_are_as_large_as_the_memory_allows_with_all_of_them_in_flight(concurrency: int, size: int):
+    plan = plan_parts(max_concurrency=concurrency, equal=True)
+    assert {plan.size(number) for number in range(1, 9_001)} == {size * MIB}
+    assert plan.buffers(size * MIB) == concurrency + 1
+
+
+def test_a_stream_of_240_gibibytes_goes_up_in_equal_parts_and_one_of_two_tebibytes_goes_up():
+    plan = plan_parts(max_concurrency=4, equal=True)
+    assert 9_000 * plan.first > 240 * GIB
+    assert plan.size(9_001) == 2 * plan.first
+    assert plan.capacity() > 2 * TIB
+
+
+@pytest.mark.parametrize("size", [0, 1, GIB, 62 * GIB, 500 * GIB, 5 * TIB, 40 * TIB])
+def test_with_a_hint_equal_parts_hold_what_was_announced_and_more(size: int):
+    plan = plan_parts(max_concurrency=4, size_hint=size, equal=True)
+    assert 9_000 * plan.first > size * 1.04
+    assert {plan.size(number) for number in range(1, 9_001)} == {plan.first}
