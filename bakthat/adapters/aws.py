@@ -81,7 +81,7 @@ _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound", "ResourceNotFoundExcepti
 _WRONG_REGION = frozenset(
     {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "Redirect"}
 )
-_DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch"})
+_DAMAGED = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"})
 _BUSY = frozenset(
     {
         "InternalError",
@@ -263,7 +263,7 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
         return ObjectNotFound(f"{what}: not found")
     if code == "InvalidObjectState":
         return ObjectArchived(f"{what}: lies in an archive class and must be retrieved before it can be read")
-    if code in {"PreconditionFailed", "412"}:
+    if code == "PreconditionFailed" or (status == 412 and is_bare(error)):
         return ObjectExists(f"{what}: exists already")
     if code == "ConditionalRequestConflict":
         return StoreUnavailable(f"{what}: is being written by someone else at this moment; try again")

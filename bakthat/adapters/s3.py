@@ -244,6 +244,8 @@ def s3_client(profile: Profile, **config: Any) -> Any:
         s3["addressing_style"] = "virtual"
     made = aws.client("s3", profile, **{"signature_version": "s3v4", "s3": s3, **config})
     made.meta.events.register_first("request-created.s3", _without_expect)
+    # By this name it is called before botocore's own check of answers, which is registered for "before-parse.s3.*".
+    made.meta.events.register_first("before-parse.*.CompleteMultipartUpload", _without_leading_space)
     # The asterisk puts it before botocore's handlers that would begin to retry.
     made.meta.events.register_first("needs-retry.s3.*", _refuse_web_site)
     return made
@@ -255,6 +257,12 @@ def is_amazon(endpoint_url: str | None) -> bool:
         return True
     host = endpoint_host(endpoint_url).rsplit(":", 1)[0]
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
+def _without_leading_space(response_dict: dict[str, Any], **_: Any) -> None:
+    """Services send white space while they put the parts together, some of them before the XML declaration, where XML
+    does not allow any."""
+    response_dict["body"] = response_dict["body"].lstrip()
 
 
 def _without_expect(request: Any, **_: Any) -> None:

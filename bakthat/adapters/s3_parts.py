@@ -33,7 +33,7 @@ _HINTED_PARTS = 8_000
 _HINTED_STEP = 200
 """With a hint, equal parts for what was announced and 5 % more, and 2,000 parts in reserve that double quickly."""
 
-_EQUAL_PARTS = 9_000
+EQUAL_PARTS = 9_000
 _EQUAL_STEP = 100
 """Where parts have to be equal, as many as leave room to grow for services that take unequal ones, too."""
 
@@ -70,29 +70,29 @@ class PartPlan:
 
 
 def plan_parts(
-    *, max_concurrency: int, part_size: int | None = None, size_hint: int | None = None, equal: bool = False
+    *, max_concurrency: int, part_size: int | None = None, size_hint: int | None = None, equal: int | None = None
 ) -> PartPlan:
     """The plan for one object. `part_size` fixes the size of all parts, as some stores want it and as large objects in
     little memory do; `size_hint` (bytes, about) chooses one that lets the object fit. `equal`: the service may demand
-    parts of one size (Cloudflare R2), so they have one up to part 9,000, as large as the memory allows."""
+    parts of one size (Cloudflare R2), so this many have one, as large as the memory allows."""
     if part_size is not None:
         return PartPlan(first=part_size, equal=MAX_PARTS, step=MAX_PARTS, fixed=True, max_concurrency=max_concurrency)
-    if equal:
-        return _equal_parts(max_concurrency, size_hint)
+    if equal is not None:
+        return _equal_parts(max_concurrency, size_hint, equal)
     if size_hint is None:
         return PartPlan(first=FIRST_PART, equal=_STEP, step=_STEP, fixed=False, max_concurrency=max_concurrency)
     first = _fitting(size_hint, _HINTED_PARTS)
     return PartPlan(first=first, equal=_HINTED_PARTS, step=_HINTED_STEP, fixed=False, max_concurrency=max_concurrency)
 
 
-def _equal_parts(max_concurrency: int, size_hint: int | None) -> PartPlan:
+def _equal_parts(max_concurrency: int, size_hint: int | None, equal: int) -> PartPlan:
     if size_hint is None:
         first = min(EQUAL_MEMORY // (max_concurrency + 1) // MIB * MIB, LARGEST_EQUAL)
     else:
-        first = _fitting(size_hint, _EQUAL_PARTS)
+        first = _fitting(size_hint, equal)
     return PartPlan(
         first=max(FIRST_PART, first),
-        equal=_EQUAL_PARTS,
+        equal=equal,
         step=_EQUAL_STEP,
         fixed=False,
         max_concurrency=max_concurrency,

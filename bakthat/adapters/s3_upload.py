@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import email.utils
-import hashlib
 import logging
 import threading
 import time
@@ -18,10 +16,11 @@ from attrs import evolve, field, frozen
 from botocore.exceptions import ClientError
 from isal.isal_zlib import crc32
 
-from bakthat.adapters.aws import READ_TIMEOUT, code_of, status_of, translated
+from bakthat.adapters.aws import READ_TIMEOUT, Codes, code_of, status_of, translated
 from bakthat.adapters.aws_answer import Answer, ask
+from bakthat.adapters.s3_features import Learnt, base64_text, md5
 from bakthat.adapters.s3_head import check_tells_apart, head
-from bakthat.adapters.s3_parts import MAX_PARTS, PartPlan, plan_parts
+from bakthat.adapters.s3_parts import EQUAL_PARTS, MAX_PARTS, MIB, PartPlan, plan_parts
 from bakthat.adapters.s3_write_claim import WriteClaims
 from bakthat.adapters.workers import Workers
 from bakthat.errors import (
@@ -45,14 +44,29 @@ _EARLY = 4
 _CONFLICTS = 3
 """How often a write is sent again that met another one of the same key under way (409)."""
 
-_GONE = {"NoSuchUpload": (StoreError, "the service has ended this upload (a lifecycle rule?); nothing is stored")}
+_TOO_LARGE: Codes = {
+    "EntityTooLarge": (StoreError, "the service takes no request so large (EntityTooLarge); set a smaller part_size")
+}
+_REFUSED_PARTS: Codes = {
+    **_TOO_LARGE,
+    "NoSuchUpload": (StoreError, "the service has ended this upload (a lifecycle rule?); nothing is stored"),
+    "InvalidPart": (
+        StoreError,
+        "the service refused the parts (InvalidPart); if it demands equal ones (Cloudflare R2 does), set part_size "
+        "(bytes) to a 9,000th of the archive's size or more",
+    ),
+    "EntityTooSmall": (StoreError, "the service refused a part as too small (EntityTooSmall); set a larger part_size"),
+}
+_FEWEST_PARTS = 1_000
+"""Some services take no more parts than this (Scaleway), others 10,000 as Amazon does."""
 
 
 @frozen(kw_only=True)
 class Bucket:
     """Where objects go. `prefix`: of the store's keys, with its slash. `trusted`: the service is known to honour a
-    write's condition, and to check its CRC. `claims`: two writers of one key are kept apart by claims, since a service
-    may honour a condition and yet let two writes at once pass."""
+    write's condition, to check its CRC, and to take parts of several sizes; of others, the first `equal_parts` of an
+    object have one size. `claims`: two writers of one key are kept apart by claims, since a service may honour a
+    condition and yet let two writes at once pass."""
 
     client: Any = field(repr=False)
     name: str
@@ -61,6 +75,7 @@ class Bucket:
     part_size: int | None = None
     max_concurrency: int = 4
     most_parts: int = MAX_PARTS
+    equal_parts: int = EQUAL_PARTS
     trusted: bool = False
     claims: bool = True
     put_id: Callable[[], str] = field(repr=False)
@@ -85,9 +100,8 @@ class Uploader:
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
-        self.knows = _Knows()
-        self.must_look = not bucket.trusted
-        """Whether a key is looked at before it is written, since the service may ignore the condition in silence."""
+        self.single = Learnt(must_look=not bucket.trusted)
+        self.in_parts = Learnt(must_look=not bucket.trusted)
         self._tells_apart = bucket.trusted
         self.claims: WriteClaims | None = None
         """What keeps two writers of one key apart where the service may not; None where it does."""
@@ -103,7 +117,12 @@ class Uploader:
     def upload(self, key: str, what: str, body: BinaryIO, *, replace: bool, size_hint: int | None) -> Uploaded:
         """As `ObjectStore.put`. `key`: with the prefix. `what`: names the object in messages."""
         bucket = self.bucket
-        plan = plan_parts(max_concurrency=bucket.max_concurrency, part_size=bucket.part_size, size_hint=size_hint)
+        plan = plan_parts(
+            max_concurrency=bucket.max_concurrency,
+            part_size=bucket.part_size,
+            size_hint=size_hint,
+            equal=None if bucket.trusted else bucket.equal_parts,
+        )
         target = _Target(self, key, what, replace)
         multipart = _Multipart(target, plan)
         try:
@@ -130,71 +149,39 @@ class Uploader:
     def _put_small(self, key: str, content: bytes) -> None:
         view = memoryview(content)
         request = {"Bucket": self.bucket.name, "Key": key, "Body": PartBody(view), "ChecksumCRC32": _crc(view)}
-        self.write(key, self.bucket.client.put_object, request, unconditional=True)
+        self.write(self.single, key, self.bucket.client.put_object, request, unconditional=True)
 
     def write(
-        self, what: str, operation: Callable[..., Any], request: dict[str, Any], *, unconditional: bool
-    ) -> Answer:
-        """Send a request that writes; again without a header that the service does not know, which is remembered.
+        self, learnt: Learnt, what: str, operation: Callable[..., Any], request: dict[str, Any], *, unconditional: bool
+    ) -> tuple[Answer, dict[str, Any]]:
+        """Send a request that writes; again without a header that the service does not support, or with one that it
+        demands, which is remembered in `learnt`. Returns the answer, and the request as it was answered.
 
         `unconditional`: whether it may be sent without its condition.
         """
-        knows = self.knows
+        features = learnt.features
         while True:
-            fitting = knows.fitting(request)
+            sent = features.fitted(request)
             if "Body" in request:
                 request["Body"].seek(0)  # botocore begins where the body stands
             try:
-                answer = ask(what, operation, **fitting)
+                answer = ask(what, operation, **sent)
             except ClientError as error:
-                less = knows.less(error, fitting)
-                if less is None:
+                left = features.after(error, sent)
+                if left is None:
                     raise
-                if knows.condition and not less.condition and not unconditional:
+                if features.condition and not left.condition and not unconditional:
                     raise AccessDenied(_CANNOT_LOOK.format(self.bucket.name)) from error
-                knows = less
+                features = left
                 continue
-            known = self.knows
-            self.knows = _Knows(crc=known.crc and knows.crc, condition=known.condition and knows.condition)
-            return answer
+            learnt.features = learnt.features.both(features)
+            return answer, sent
 
 
 _CANNOT_LOOK = (
     "s3://{}: this service cannot refuse to overwrite, and the credentials may not look what is there; "
     "allow s3:GetObject"
 )
-
-
-@frozen(kw_only=True)
-class _Knows:
-    """What a service has not turned out to lack: the header x-amz-checksum-crc32, and If-None-Match."""
-
-    crc: bool = True
-    condition: bool = True
-
-    def fitting(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The request with what the service knows."""
-        fitted = dict(request)
-        if not self.condition:
-            fitted.pop("IfNoneMatch", None)
-        if not self.crc:
-            fitted.pop("ChecksumAlgorithm", None)
-            if fitted.pop("ChecksumCRC32", None) is not None:
-                fitted["ContentMD5"] = _base64(_md5(request["Body"].view).digest())
-        return fitted
-
-    def less(self, error: ClientError, request: dict[str, Any]) -> _Knows | None:
-        """What remains if this refusal is about a header that the service does not know; None if it is not."""
-        code, message = code_of(error), str(error.response.get("Error", {}).get("Message", "")).lower()
-        about_crc = "checksum" in message or "crc32" in message
-        about_condition = "none-match" in message or "conditional" in message
-        unknown = code in {"NotImplemented", "501"} or status_of(error) == 501
-        if not unknown and not (code in {"InvalidArgument", "InvalidRequest"} and (about_crc or about_condition)):
-            return None
-        has_crc = "ChecksumCRC32" in request or "ChecksumAlgorithm" in request
-        if has_crc and not about_condition:
-            return evolve(self, crc=False)
-        return evolve(self, condition=False) if "IfNoneMatch" in request else None
 
 
 class _Target:
@@ -218,46 +205,55 @@ class _Target:
             properties["StorageClass"] = self.bucket.storage_class
         return properties
 
-    def write(self, operation: Callable[..., Any], request: dict[str, Any]) -> Answer:
-        """One request about this object, sent with what the service knows."""
+    def write(
+        self, learnt: Learnt, operation: Callable[..., Any], request: dict[str, Any]
+    ) -> tuple[Answer, dict[str, Any]]:
+        """One request about this object: `Uploader.write`."""
         unconditional = self._replace or self._looked
-        return self._uploader.write(self.what, operation, self.where | request, unconditional=unconditional)
+        return self._uploader.write(learnt, self.what, operation, self.where | request, unconditional=unconditional)
 
     def put(self, view: memoryview) -> datetime:
         """Store the whole object with one request; the time that it bears."""
         request = {**self.properties, "Body": PartBody(view), "ChecksumCRC32": _crc(view)}
         if not self.bucket.trusted:
             # A service may ignore the CRC in silence; this one they all check.
-            request["ContentMD5"] = _base64(_md5(view).digest())
-        return self.make_visible(lambda condition: self.write(self.client.put_object, request | condition))
+            request["ContentMD5"] = base64_text(md5(view).digest())
+        learnt = self._uploader.single
+        return self.make_visible(
+            learnt, lambda condition: self.write(learnt, self.client.put_object, request | condition)[0], _TOO_LARGE
+        )
 
-    def make_visible(self, send: Callable[[dict[str, Any]], Answer]) -> datetime:
+    def make_visible(
+        self, learnt: Learnt, send: Callable[[dict[str, Any]], Answer], codes: Codes | None = None
+    ) -> datetime:
         """Send the request that makes the object visible, with the condition given to it; the time that it bears.
 
         Raises `ObjectExists` only for a key that someone else has taken.
         """
         claims = self._uploader.claims
         if self._replace or claims is None:
-            return self._make_visible(send)
+            return self._make_visible(learnt, send, codes)
         with claims.held(self.where["Key"], self.what, self._put_id):
-            modified = self._make_visible(send)
+            modified = self._make_visible(learnt, send, codes)
             self._check_still_ours()
         return modified
 
-    def _make_visible(self, send: Callable[[dict[str, Any]], Any]) -> datetime:
+    def _make_visible(
+        self, learnt: Learnt, send: Callable[[dict[str, Any]], Answer], codes: Codes | None
+    ) -> datetime:
         conflicts = 0
         while True:
-            if not self._replace and self._uploader.must_look and self._look():
+            if not self._replace and learnt.must_look and self._look(learnt):
                 return self.bucket.clock()
             try:
-                with translated(self.what, _GONE):
+                with translated(self.what, codes):
                     answer = send({} if self._replace else {"IfNoneMatch": "*"})
             except StoreError as error:
                 if _cause(error) == "ConditionalRequestConflict" and conflicts < _CONFLICTS:
                     conflicts += 1
                     self.bucket.pause(0.1 * 2**conflicts)
                     continue
-                if not self._is_own_copy(error, resent=conflicts > 0 or _was_resent(error)):
+                if not self._is_own_copy(learnt, error, resent=conflicts > 0 or _was_resent(error)):
                     raise
                 return self.bucket.clock()
             if answer.maybe_text("ETag") is None and not self.is_ours():
@@ -280,7 +276,7 @@ class _Target:
         if "put-id" in map(str.lower, found.texts("Metadata")) and not self._bears_our_id(found):
             raise ObjectExists(f"{self.what}: another backup was stored under this name at the same moment")
 
-    def _look(self) -> bool:
+    def _look(self, learnt: Learnt) -> bool:
         """Whether the object is there already, stored by an earlier request of this upload. Raises `ObjectExists` if it
         is another's."""
         try:
@@ -293,7 +289,7 @@ class _Target:
         except (ConfigError, StoreError) as error:
             # A courtesy as long as the write itself has a condition: put-only credentials may not look. And the
             # answer to HEAD has no body; what is wrong (region, token) is said by the answer to the write.
-            if self._uploader.knows.condition:
+            if learnt.features.condition:
                 return False
             if isinstance(error, AccessDenied):
                 raise AccessDenied(_CANNOT_LOOK.format(self.bucket.name)) from error
@@ -303,21 +299,20 @@ class _Target:
         self._uploader.check_tells_apart(self.where, self.what)
         raise ObjectExists(f"{self.what}: exists already")
 
-    def _is_own_copy(self, error: StoreError, *, resent: bool) -> bool:
-        """Whether the write that failed was carried out after all, by an attempt whose answer was lost."""
-        if isinstance(error, StoreUnavailable):
-            try:
-                return self.is_ours()
-            except StoreError:
-                return False
+    def _is_own_copy(self, learnt: Learnt, error: StoreError, *, resent: bool) -> bool:
+        """Whether the write that failed was carried out after all, by an attempt whose answer was lost or could not be
+        read."""
         if isinstance(error, ObjectExists) and not resent:
-            self._uploader.must_look = False  # the service has shown that it honours conditions
+            learnt.must_look = False  # the service has shown that it honours conditions
             return False
-        if not isinstance(error, ObjectExists) and _cause(error) != "NoSuchUpload":
+        is_taken = isinstance(error, ObjectExists) or _cause(error) == "NoSuchUpload"
+        if _is_refusal(error) and not is_taken and not resent:
             return False
         try:
             return self.is_ours()
         except StoreError as unknown:
+            if not is_taken:
+                return False
             raise StoreError(
                 f"{self.what}: an answer was lost, and whether this object was stored cannot be told; "
                 "allow s3:GetObject, or back up again"
@@ -341,6 +336,7 @@ class _Multipart:
     def __init__(self, target: _Target, plan: PartPlan) -> None:
         self._target = target
         self._client = target.client
+        self._learnt = target._uploader.in_parts
         self._plan = plan
         self._workers = Workers(plan.max_concurrency, "bakthat-part")
         self._cancelled = threading.Event()
@@ -368,8 +364,10 @@ class _Multipart:
             number += 1
             if number > self._target.bucket.most_parts:
                 if body.read(1):
-                    raise StoreError(_TOO_LONG.format(self._target.what, size))
+                    raise StoreError(_TOO_LONG.format(self._target.what, size, number - 1))
                 break
+            if number == self._plan.equal + 1 and not self._target.bucket.trusted:
+                _log.warning(_GROWS.format(self._target.what, self._plan.equal, self._plan.first // MIB))
             buffer = self._buffer(self._plan.size(number))
             filled = _fill(body, memoryview(buffer))
         return size
@@ -384,9 +382,13 @@ class _Multipart:
         request = {"UploadId": upload_id, "MultipartUpload": {"Parts": parts}}
         try:
             modified = self._target.make_visible(
-                lambda condition: self._target.write(self._client.complete_multipart_upload, request | condition)
+                self._learnt,
+                lambda condition: self._write(self._client.complete_multipart_upload, request | condition)[0],
+                _REFUSED_PARTS,
             )
-        except StoreUnavailable:
+        except StoreError as error:
+            if _is_refusal(error):
+                raise
             # It may be completed at this very moment. Once the upload is ended, it was or it was not.
             self.abort()
             with suppress(StoreError):
@@ -423,10 +425,13 @@ class _Multipart:
     def _create(self) -> str:
         request = {**self._target.properties, "ChecksumAlgorithm": "CRC32"}
         with translated(self._target.what):
-            answer = self._target.write(self._client.create_multipart_upload, request)
+            answer, _ = self._write(self._client.create_multipart_upload, request)
         # A request that was sent again may have begun an upload that nobody knows of.
         self._may_have_strays = answer.resent
         return answer.text("UploadId")
+
+    def _write(self, operation: Callable[..., Any], request: dict[str, Any]) -> tuple[Answer, dict[str, Any]]:
+        return self._target.write(self._learnt, operation, request)
 
     def _send(self, number: int, buffer: bytearray, filled: int) -> None:
         view = memoryview(buffer)[:filled]
@@ -436,12 +441,10 @@ class _Multipart:
         """Send one part, sure that it arrived as it is; its entry in the request that completes the upload."""
         assert self._created is not None  # noqa: S101 - begun by send_all
         request: dict[str, Any] = {"UploadId": self._created.result(), "PartNumber": number}
-        uploader = self._target._uploader
         crc = _crc(view)
-        with translated(self._target.what):
+        with translated(self._target.what, _codes_of_part(number)):
             while True:
-                checks_crc = uploader.knows.crc
-                answer = self._target.write(
+                answer, sent = self._write(
                     self._client.upload_part,
                     {**request, "Body": PartBody(view, self._cancelled), "ChecksumCRC32": crc},
                 )
@@ -449,10 +452,11 @@ class _Multipart:
                 entry = {"PartNumber": number, "ETag": etag}
                 if answer.maybe_text("ChecksumCRC32") == crc:
                     return {**entry, "ChecksumCRC32": crc}
-                if not checks_crc or etag.strip('"') == _md5(view).hexdigest():
+                if "ContentMD5" in sent or etag.strip('"') == md5(view).hexdigest():
                     return entry
-                # It was not checked on arrival, and the ETag does not show it either: with a Content-MD5 it is.
-                uploader.knows = evolve(uploader.knows, crc=False)
+                # It was not checked on arrival, and the ETag does not show it either: with a Content-MD5 it is. The
+                # CRC goes with it, since the upload was created with one.
+                self._learnt.features = evolve(self._learnt.features, md5=True)
 
     def _buffer(self, size: int) -> bytearray:
         """A buffer for the next part, as soon as there may be one more. Raises what the upload of a part raised."""
@@ -499,7 +503,11 @@ class _Multipart:
             _log.debug("an upload without parts may stay behind: %s", error)
 
 
-_TOO_LONG = "{}: longer than the {} bytes that 10,000 parts hold; set part_size to a 9,000th of its size"
+_TOO_LONG = "{}: longer than the {} bytes that {:,} parts hold; set part_size (bytes) to a 9,000th of its size or more"
+_GROWS = (
+    "{}: {:,} parts of {} MiB are sent and it goes on, so the parts grow from here; a service that demands equal parts "
+    "will refuse them at the end: set part_size (bytes) to a 9,000th of the archive's size or more"
+)
 
 
 class PartBody:
@@ -553,6 +561,14 @@ class PartBody:
             raise CancelledError
 
 
+def _codes_of_part(number: int) -> Codes:
+    """What the service's codes mean for the part of this number."""
+    if number <= _FEWEST_PARTS:
+        return _REFUSED_PARTS
+    text = f"the service refused part {number:,} (InvalidArgument); if it takes fewer parts, set a larger part_size"
+    return {**_REFUSED_PARTS, "InvalidArgument": (StoreError, text)}
+
+
 def _first_part(body: BinaryIO, size: int) -> tuple[bytearray, int]:
     """A buffer with the beginning of the body, and how much of it is filled: all of `size` unless the body ends."""
     buffer = bytearray(min(size, _SMALL_BUFFER))
@@ -589,6 +605,14 @@ def _cause(error: BakthatError) -> str:
     return code_of(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
 
 
+def _is_refusal(error: BakthatError) -> bool:
+    """Whether the service has said clearly that it did not carry out the request: not by silence, nor by an answer that
+    cannot be read, nor by an error under the status of a success."""
+    cause = error.__cause__
+    is_clear = isinstance(cause, ClientError) and 400 <= status_of(cause) < 500
+    return is_clear and not isinstance(error, StoreUnavailable)
+
+
 def _was_resent(error: BakthatError) -> bool:
     """Whether the request that failed was not the first of its kind."""
     cause = error.__cause__
@@ -598,12 +622,4 @@ def _was_resent(error: BakthatError) -> bool:
 
 
 def _crc(view: memoryview) -> str:
-    return _base64(crc32(view).to_bytes(4, "big"))
-
-
-def _md5(view: memoryview) -> Any:
-    return hashlib.md5(view, usedforsecurity=False)
-
-
-def _base64(digest: bytes) -> str:
-    return base64.b64encode(digest).decode("ascii")
+    return base64_text(crc32(view).to_bytes(4, "big"))

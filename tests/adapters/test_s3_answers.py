@@ -272,7 +272,7 @@ def test_the_answer_to_a_write_explains_what_head_does_not(service: Service):
 def test_a_part_without_an_etag_is_an_error_and_leaves_nothing(service: Service):
     service.always("UploadPart", leaving_out("etag"))
     with pytest.raises(StoreError, match="answer to UploadPart lacks ETag"):
-        service.store().put("k", io.BytesIO(bytes(20 * MIB)))
+        service.store().put("k", io.BytesIO(bytes(30 * MIB)))
     assert listed(service.direct) == []
     assert service.proxy.operations[-1] == "AbortMultipartUpload"
 
@@ -280,7 +280,7 @@ def test_a_part_without_an_etag_is_an_error_and_leaves_nothing(service: Service)
 def test_an_upload_without_an_id_is_an_error_and_leaves_nothing(service: Service):
     service.always("CreateMultipartUpload", rewriting("<UploadId>.*?</UploadId>", ""))
     with pytest.raises(StoreError, match="answer to CreateMultipartUpload lacks UploadId"):
-        service.store().put("k", io.BytesIO(bytes(20 * MIB)))
+        service.store().put("k", io.BytesIO(bytes(30 * MIB)))
     assert listed(service.direct) == []
 
 
@@ -402,7 +402,7 @@ SITES = {
 
 VERBS: dict[str, Callable[[S3ObjectStore], object]] = {
     "backup": lambda store: store.put("k", io.BytesIO(b"x")),
-    "a large backup": lambda store: store.put("k", io.BytesIO(bytes(9 * MIB))),
+    "a large backup": lambda store: store.put("k", io.BytesIO(bytes(30 * MIB))),
     "restore": lambda store: store.open("k").__enter__(),
     "verify": lambda store: store.stat("k"),
     "sync": lambda store: list(store.list()),

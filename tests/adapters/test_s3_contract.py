@@ -13,6 +13,9 @@ from bakthat.ports.object_store import ObjectStore
 from bakthat.testing.object_store_contract import ObjectStoreContract
 from tests.fixtures.s3_servers import fresh_amazon_store, fresh_store
 
+PART = 8 * 1024 * 1024
+"""Bytes of a part, so that the suite's large objects have several."""
+
 
 class TestS3ObjectStoreOnMoto(ObjectStoreContract):
     many = 25
@@ -23,7 +26,7 @@ class TestS3ObjectStoreOnMoto(ObjectStoreContract):
             request.applymarker(
                 pytest.mark.xfail(reason="moto's HTTP routes match no key with a line feed in it", strict=True)
             )
-        return fresh_store(moto_url, page=10)
+        return fresh_store(moto_url, page=10, part_size=PART)
 
 
 class TestS3ObjectStoreOnMotoInProcess(ObjectStoreContract):
@@ -37,13 +40,13 @@ class TestS3ObjectStoreOnMotoInProcess(ObjectStoreContract):
 class TestS3ObjectStoreOnSeaweedFS(ObjectStoreContract):
     @pytest.fixture
     def store(self, seaweedfs_url: str) -> ObjectStore:
-        return fresh_store(seaweedfs_url)
+        return fresh_store(seaweedfs_url, part_size=PART)
 
 
 class TestS3ObjectStoreOnRclone(ObjectStoreContract):
     @pytest.fixture
     def store(self, rclone_url: str) -> ObjectStore:
-        return fresh_store(rclone_url)
+        return fresh_store(rclone_url, part_size=PART)
 
     def test_of_many_writers_of_one_key_exactly_one_wins(self, store: ObjectStore) -> None:
         """rclone's check of the condition is not atomic, so that more than one writer may be told that it won. What is

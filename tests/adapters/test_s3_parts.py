@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bakthat.adapters.s3_parts import (
     EQUAL_MEMORY,
+    EQUAL_PARTS,
     FIRST_PART,
     GIB,
     MAX_PART,
@@ -56,18 +57,20 @@ def test_a_fixed_part_size_holds_for_every_part_and_every_buffer():
     hint=st.none() | st.integers(0, 60 * TIB),
     concurrency=st.integers(1, 32),
     number=st.integers(1, MAX_PARTS - 1),
-    equal=st.booleans(),
+    equal=st.none() | st.just(EQUAL_PARTS),
 )
 def test_every_part_is_one_that_s3_takes_and_none_is_smaller_than_the_one_before(
-    hint: int | None, concurrency: int, number: int, equal: bool
+    hint: int | None, concurrency: int, number: int, equal: int | None
 ):
     plan = plan_parts(max_concurrency=concurrency, size_hint=hint, equal=equal)
     assert MIN_PART <= plan.size(number) <= plan.size(number + 1) <= MAX_PART
 
 
-@given(hint=st.none() | st.integers(0, 60 * TIB), concurrency=st.integers(1, 32), equal=st.booleans())
+@given(
+    hint=st.none() | st.integers(0, 60 * TIB), concurrency=st.integers(1, 32), equal=st.none() | st.just(EQUAL_PARTS)
+)
 def test_buffers_stay_within_the_memory_granted_as_long_as_two_of_them_do(
-    hint: int | None, concurrency: int, equal: bool
+    hint: int | None, concurrency: int, equal: int | None
 ):
     plan = plan_parts(max_concurrency=concurrency, size_hint=hint, equal=equal)
     granted = max(EQUAL_MEMORY if equal else MEMORY, (concurrency + 1) * FIRST_PART)
@@ -85,13 +88,13 @@ def test_a_backup_of_50_gibibytes_needs_64_mebibytes_of_buffers():
 
 @pytest.mark.parametrize(("concurrency", "size"), [(1, 64), (2, 46), (4, 28), (8, 15), (16, 8), (32, 8)])
 def test_equal_parts_are_as_large_as_the_memory_allows_with_all_of_them_in_flight(concurrency: int, size: int):
-    plan = plan_parts(max_concurrency=concurrency, equal=True)
+    plan = plan_parts(max_concurrency=concurrency, equal=EQUAL_PARTS)
     assert {plan.size(number) for number in range(1, 9_001)} == {size * MIB}
     assert plan.buffers(size * MIB) == concurrency + 1
 
 
 def test_a_stream_of_240_gibibytes_goes_up_in_equal_parts_and_one_of_two_tebibytes_goes_up():
-    plan = plan_parts(max_concurrency=4, equal=True)
+    plan = plan_parts(max_concurrency=4, equal=EQUAL_PARTS)
     assert 9_000 * plan.first > 240 * GIB
     assert plan.size(9_001) == 2 * plan.first
     assert plan.capacity() > 2 * TIB
@@ -99,6 +102,6 @@ def test_a_stream_of_240_gibibytes_goes_up_in_equal_parts_and_one_of_two_tebibyt
 
 @pytest.mark.parametrize("size", [0, 1, GIB, 62 * GIB, 500 * GIB, 5 * TIB, 40 * TIB])
 def test_with_a_hint_equal_parts_hold_what_was_announced_and_more(size: int):
-    plan = plan_parts(max_concurrency=4, size_hint=size, equal=True)
+    plan = plan_parts(max_concurrency=4, size_hint=size, equal=EQUAL_PARTS)
     assert 9_000 * plan.first > size * 1.04
     assert {plan.size(number) for number in range(1, 9_001)} == {plan.first}
