@@ -238,9 +238,7 @@ class _Target:
             self._check_still_ours()
         return modified
 
-    def _make_visible(
-        self, learnt: Learnt, send: Callable[[dict[str, Any]], Answer], codes: Codes | None
-    ) -> datetime:
+    def _make_visible(self, learnt: Learnt, send: Callable[[dict[str, Any]], Answer], codes: Codes | None) -> datetime:
         conflicts = 0
         while True:
             if not self._replace and learnt.must_look and self._look(learnt):
