@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import io
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -17,31 +15,29 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bakthat.adapters.home import expand_home
+from bakthat.adapters.whole_file import NEW_FILE, TEMPORARY, FileCalls, WholeFile, remove_leftovers, sync_folder
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import AccessDenied, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
 from bakthat.ports.object_store import ObjectStore
 
-_TEMPORARY = ".bakthat-put-"
 _MARK = ".bakthat-store"
 """An empty file in every folder that was ever stored into: without it, a folder that holds nothing may be the place
 where a disk is not mounted, and a `sync` would take every backup on it for gone."""
 _COPY = 1024 * 1024
-# The open file itself is locked while it is written, so that a leftover of a killed process is told from a live one.
-_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 
 
 class LocalObjectStore(ObjectStore):
-    """A key is a path below `folder`. An object gets its name only when it is whole and on disk (fsync), by a hard
-    link, which never replaces. A file that is still being written has no name at all where the system can do that
-    (O_TMPFILE), else a hidden one that the next `put` clears away if its writer was killed. A folder that holds nothing
+    """A key is a path below `folder`. An object gets its name only when it is whole and on disk, and never in the place
+    of another, with hard links or without (`WholeFile`). A folder that holds nothing
     at all, not even the hidden mark of an earlier `put`, is refused for reading: its disk may not be mounted."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, calls: FileCalls | None = None) -> None:
         """`folder` may not exist yet; the first `put` creates it, readable by its owner only. `~` is
-        expanded, `ConfigInvalid` where there is no home directory."""
+        expanded, `ConfigInvalid` where there is no home directory. `calls`: those that a file system may lack."""
         whole = expand_home(folder, "local_path", instead="give `local_path` as a whole path")
         self._folder = Path(os.path.abspath(whole))
+        self._calls = calls if calls is not None else FileCalls()
         self.location = self._folder.as_uri()
 
     def __repr__(self) -> str:
@@ -56,19 +52,18 @@ class LocalObjectStore(ObjectStore):
         self._mark()
         folder = self._open_folder(path.parent)
         try:
-            with self._temporary_file(folder, key) as (fd, link):
+            with contextlib.ExitStack() as stack:
                 with self._translated(key):
-                    _remove_leftovers(folder)
+                    file = stack.enter_context(WholeFile(folder, self._calls))
+                    remove_leftovers(folder, self._calls, os.fstat(file.fd).st_mtime)
                 size = 0
                 for piece in iter(lambda: body.read(_COPY), b""):
                     with self._translated(key):
-                        _write_all(fd, piece)
+                        _write_all(file.fd, piece)
                     size += len(piece)
                 with self._translated(key):
-                    os.fsync(fd)
-                    link(path.name, replace)
-                    os.fsync(folder)
-                    modified = os.fstat(fd).st_mtime
+                    file.publish(path.name, replace=replace)
+                    modified = os.fstat(file.fd).st_mtime
         finally:
             os.close(folder)
         return ObjectInfo(key=key, size=size, modified=datetime.fromtimestamp(modified, UTC))
@@ -117,7 +112,7 @@ class LocalObjectStore(ObjectStore):
                 return
             folder = self._open_folder(path.parent)
             try:
-                os.fsync(folder)
+                sync_folder(folder)
             finally:
                 os.close(folder)
 
@@ -133,25 +128,11 @@ class LocalObjectStore(ObjectStore):
 
     def _mark(self) -> None:
         with self._translated(_MARK), contextlib.suppress(FileExistsError):
-            os.close(os.open(self._folder / _MARK, _NEW_FILE, 0o600))
+            os.close(os.open(self._folder / _MARK, NEW_FILE, 0o600))
 
     def _open_folder(self, path: Path) -> int:
         with self._translated(str(path)):
             return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-    @contextlib.contextmanager
-    def _temporary_file(self, folder: int, key: str) -> Iterator[tuple[int, _Link]]:
-        """A new file to write, and what links it to its name. It has no name of its own where the system can do that,
-        so that nothing is left when the process is killed."""
-        with self._translated(key):
-            fd, name = _create(folder)
-        try:
-            yield fd, _Link(folder, name or f"/proc/self/fd/{fd}")
-        finally:
-            if name is not None:
-                with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=folder)
-            os.close(fd)
 
     @contextlib.contextmanager
     def _translated(self, key: str) -> Iterator[None]:
@@ -193,6 +174,8 @@ def _translation(error: OSError, path: Path) -> StoreError:
             there = next(parent for parent in path.parents if parent.is_dir())
             free = f", {shutil.disk_usage(there).free // 1_000_000} MB free"
         return StoreError(f"{path} could not be written: {reason}{free}; make room or choose another local_path")
+    if error.errno == errno.EFBIG:
+        return StoreError(f"{path}: its file system holds no file of this size (FAT: 4 GB); choose another local_path")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return AccessDenied(f"{path}: {reason}; check who owns the folder and that it is not mounted read-only")
     return StoreError(f"{path}: {reason}")
@@ -210,7 +193,7 @@ def _collect(folder: str, base: str, prefix: str, keys: list[str]) -> None:
                 inner = key + "/"
                 if inner.startswith(prefix) or prefix.startswith(inner):
                     _collect(entry.path, inner, prefix, keys)
-            elif key.startswith(prefix) and not entry.name.startswith((_TEMPORARY, _MARK)) and _is_text(key):
+            elif key.startswith(prefix) and not entry.name.startswith((TEMPORARY, _MARK)) and _is_text(key):
                 keys.append(key)
 
 
@@ -233,7 +216,7 @@ def _make_folders(path: Path) -> None:
             folder.mkdir(mode=0o700)
         parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(parent)
+            sync_folder(parent)
         finally:
             os.close(parent)
 
@@ -242,55 +225,3 @@ def _write_all(fd: int, piece: bytes) -> None:
     view = memoryview(piece)
     while view:
         view = view[os.write(fd, view) :]
-
-
-class _Link:
-    """Gives a written file its name."""
-
-    def __init__(self, folder: int, source: str) -> None:
-        self._folder = folder
-        self._source = source
-
-    def __call__(self, name: str, replace: bool) -> None:
-        if not replace:
-            self._link(name)
-            return
-        # A link never replaces, a rename does: through a temporary name.
-        temporary = f"{_TEMPORARY}{secrets.token_hex(8)}"
-        self._link(temporary)
-        try:
-            os.replace(temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-        except BaseException:
-            os.unlink(temporary, dir_fd=self._folder)
-            raise
-
-    def _link(self, name: str) -> None:
-        source_folder = None if self._source.startswith("/") else self._folder
-        os.link(self._source, name, src_dir_fd=source_folder, dst_dir_fd=self._folder, follow_symlinks=True)
-
-
-def _create(folder: int) -> tuple[int, str | None]:
-    if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            return os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=folder), None
-    name = f"{_TEMPORARY}{secrets.token_hex(8)}"
-    fd = os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
-    with contextlib.suppress(OSError):  # a network mount may have no locks; then leftovers stay, hidden
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return fd, name
-
-
-def _remove_leftovers(folder: int) -> None:
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(_TEMPORARY)]
-    for name in names:
-        with contextlib.suppress(OSError):
-            # Not blocking: it may be a fifo that somebody has put there, which nobody writes to
-            fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
-            try:
-                if not stat.S_ISREG(os.fstat(fd).st_mode):
-                    continue
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.unlink(name, dir_fd=folder)
-            finally:
-                os.close(fd)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from bakthat.adapters.local_store import LocalObjectStore
+from bakthat.adapters.whole_file import FileCalls
 from bakthat.errors import ObjectNotFound, StoreError, StoreUnavailable
 from bakthat.testing.object_store_contract import ObjectStoreContract
 
@@ -30,6 +35,55 @@ class TestLocalObjectStore(ObjectStoreContract):
         store.put("first", io.BytesIO(b""))
         store.delete("first")
         return store
+
+
+def refusing(number: int) -> Callable[..., NoReturn]:
+    """A system call that answers with this error."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+class OddFolder(ObjectStoreContract):
+    large = 3 * 1024 * 1024 + 17
+    many = 50
+    calls: FileCalls
+
+    @pytest.fixture
+    def store(self, folder: Path) -> LocalObjectStore:
+        store = LocalObjectStore(folder, calls=self.calls)
+        store.put("first", io.BytesIO(b""))
+        store.delete("first")
+        return store
+
+
+class TestWithoutHardLinks(OddFolder):
+    """exFAT and FAT as Linux has them: no link(2), no O_TMPFILE."""
+
+    calls = FileCalls(link=refusing(errno.EPERM), unnamed=refusing(errno.EOPNOTSUPP))
+
+
+class TestWithoutHardLinksAndExclusiveRenames(OddFolder):
+    """FUSE with an old library, and other systems: no renameat2(2) either."""
+
+    calls = FileCalls(link=refusing(errno.ENOSYS), unnamed=refusing(errno.EOPNOTSUPP), rename=refusing(errno.EINVAL))
+
+
+class TestWithoutHardLinksExclusiveRenamesAndLocks(OddFolder):
+    """A network mount that has next to nothing."""
+
+    calls = FileCalls(
+        link=refusing(errno.EOPNOTSUPP),
+        unnamed=refusing(errno.EINVAL),
+        rename=refusing(errno.ENOSYS),
+        lock=refusing(errno.ENOLCK),
+    )
+
+
+class TestUnnamedFilesThatCannotBeLinked(OddFolder):
+    calls = FileCalls(link=refusing(errno.EPERM))
 
 
 def files_below(folder: Path) -> list[str]:
@@ -129,17 +183,31 @@ def test_a_killed_writer_leaves_no_object_and_no_file_that_shows(folder: Path) -
     assert files_below(folder) == ["k"]
 
 
-def test_a_leftover_of_a_killed_writer_is_cleared_and_a_live_one_is_not(folder: Path) -> None:
-    import fcntl
-
-    (folder / ".bakthat-put-dead").write_bytes(b"half")
-    (folder / ".bakthat-put-live").write_bytes(b"half")
+def test_a_leftover_of_a_killed_writer_is_cleared_and_others_are_not(folder: Path) -> None:
+    for name in ("dead", "live", "elsewhere"):
+        (folder / f".bakthat-put-{name}").write_bytes(b"half")
+    for name in ("dead", "live"):
+        os.utime(folder / f".bakthat-put-{name}", (0, 0))
     with (folder / ".bakthat-put-live").open("rb") as live:
         fcntl.flock(live, fcntl.LOCK_EX)
         store = LocalObjectStore(folder)
         assert [info.key for info in store.list()] == []
         store.put("k", io.BytesIO(b"x"))
-    assert files_below(folder) == [".bakthat-put-live", "k"]
+    # One that has just changed may be written by another machine, whose locks are not seen here.
+    assert files_below(folder) == [".bakthat-put-elsewhere", ".bakthat-put-live", "k"]
+
+
+def test_a_file_that_is_too_large_for_its_file_system_says_so(folder: Path) -> None:
+    script = (
+        "import io, resource, sys\nfrom pathlib import Path\n"
+        "from bakthat.adapters.local_store import LocalObjectStore\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "LocalObjectStore(Path(sys.argv[1])).put('k', io.BytesIO(bytes(2000)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(folder)], check=False, capture_output=True, text=True)
+    assert "StoreError" in done.stderr
+    assert "holds no file of this size" in done.stderr
+    assert files_below(folder) == []
 
 
 def test_a_fifo_named_like_a_temporary_file_keeps_nobody_waiting(folder: Path) -> None:
