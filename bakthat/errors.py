@@ -16,6 +16,7 @@ line's business (`bakthat.entrypoints.cli`); programming errors stay Python's ow
     ├── BackupNotFound
     ├── AmbiguousName
     ├── DuplicateBackup
+    ├── DeletionRefused             it would be the last complete backup, and nobody has confirmed it
     ├── TargetExists                a restore would replace something
     ├── TargetError                 where a restore goes to cannot be written: full, read-only, no permission
     ├── DatabaseError               the database of backups cannot be used
@@ -84,11 +85,15 @@ class BackupNotFound(BakthatError):
 
 
 class AmbiguousName(BakthatError):
-    """Several different series fit the name; the message lists them."""
+    """Several different series, or backups of several origins, fit the name; the message lists them."""
 
 
 class DuplicateBackup(BakthatError):
     """The database already holds a backup of this name in this store."""
+
+
+class DeletionRefused(BakthatError):
+    """What was to be deleted is the last complete backup of its origin, and nobody has confirmed it."""
 
 
 class TargetExists(BakthatError):

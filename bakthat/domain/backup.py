@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,10 @@ from attrs import evolve, field, frozen
 
 from bakthat.domain import stored_name
 from bakthat.errors import InvalidName
+
+LATE = timedelta(days=7)
+"""How long after its date a store may get an archive, before nothing vouches for that date: a week is longer than any
+upload takes."""
 
 
 def _words(value: Iterable[str]) -> tuple[str, ...]:
@@ -128,6 +132,31 @@ class Backup:
     def is_from_listing(self) -> bool:
         """Whether all that is known of the backup is its name, size and date in the store's listing."""
         return bool(self.metadata.get("from_listing"))
+
+    @property
+    def host(self) -> str | None:
+        """The host that made it, where the record knows it."""
+        value = self.metadata.get("client")
+        return value if isinstance(value, str) and value else None
+
+    @property
+    def source(self) -> str | None:
+        """The path that it is a backup of, where the record knows it; 2013 kept none."""
+        value = self.metadata.get("source")
+        return value if isinstance(value, str) and value else None
+
+    @property
+    def distrust(self) -> str:
+        """Why nothing vouches for the date and the content of this backup, in words; "" for a trusted one.
+
+        Whoever may write into a store can put an archive there under the date of any past day, but the store itself
+        dates it. What this database's own `backup` recorded is trusted, whenever the store got it.
+        """
+        if self.is_from_listing:
+            return "known from a listing alone"
+        if self.stored_at is None or self.stored_at - self.when <= LATE:
+            return ""
+        return f"stored {(self.stored_at - self.when).days} days after its date"
 
     @property
     def known_size(self) -> int | None:

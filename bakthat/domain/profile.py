@@ -38,6 +38,8 @@ class Profile:
     default_destination: str = "s3"
     compress: bool = True
     gitignore: bool = True
+    host: str | None = None
+    """What backups are recorded as being of, in the place of the machine's host name."""
     rotation: Mapping[str, Any] | None = None
     endpoint_url: str | None = field(default=None, repr=False)
     s3_prefix: str = ""

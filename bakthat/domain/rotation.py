@@ -1,20 +1,20 @@
-"""Grandfather-father-son rotation: which backups of a series a policy keeps, which it drops, and why.
+"""Grandfather-father-son rotation: which backups of an origin a policy keeps, which it drops, and why.
 
-The rule, for a series without incomplete backups: of every hour, day, week, month and year (calendar periods of UTC)
+The rule, where every backup is complete and trusted: of every hour, day, week, month and year (calendar periods of UTC)
 within the policy's windows the earliest backup is kept, as the package GrandFatherSon 1.3 does it, and beside them the
-newest backup and the `last` newest. A window of n periods ends with the period that holds min(now, newest backup), so
-that a pause in backups never empties a series. What is dated after now is kept.
+newest backup and the `last` newest. A window of n periods ends with the period of the newest backup, so that a pause in
+backups never empties a series. What is dated after now is kept, and counts for nothing else.
 
-Backups of one second share their fate. An incomplete backup never counts against a complete one: the complete backups
-that are kept are exactly those that would be kept if the incomplete ones did not exist; an incomplete one is kept for a
-period of which there is no complete one, as one of the `last` newest, or as the newest.
+Backups of one second share their fate. A backup has one of three ranks: trusted and complete; trusted and incomplete;
+untrusted (`Backup.distrust`). It never counts against one of a better rank: the backups of a rank and the better ones
+that are kept are exactly those that would be kept if the worse ones did not exist.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from itertools import groupby
 from attrs import asdict, define, fields_dict, frozen
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.origin import UNTOLD, Origin, shown
 from bakthat.domain.query import newest_first
 from bakthat.errors import ConfigInvalid, InvalidPolicy
 
@@ -34,9 +35,13 @@ SATURDAY = 5
 
 _PERIODS = {"hours": "hourly", "days": "daily", "weeks": "weekly", "months": "monthly", "years": "yearly"}
 _LENGTHS = {"hours": timedelta(hours=1), "days": timedelta(days=1), "weeks": timedelta(weeks=1)}
-_MOST_NAMED = 4  # hosts or paths in one line
-_MOST_SHOWN = 80  # characters of a value in a message
-_NEXT_FREE_SECOND = timedelta(minutes=1)
+_MOST_NAMED = 4  # hosts in one line
+_MOST_QUOTED = 80  # characters of a setting in a message
+_RANKS = range(3)
+
+NEXT_FREE_SECOND = timedelta(minutes=1)
+"""How far after now a backup may be dated without a wrong clock: if its second is taken, it gets one of the next."""
+
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -143,10 +148,11 @@ def _nearest(name: object, known: Iterable[str]) -> str:
 
 @frozen
 class Decision:
-    """What becomes of a backup, and why, in words: at least one reason."""
+    """What becomes of a backup, and why, in words: at least one reason. `origin`: the one that it was planned with."""
 
     backup: Backup
     reasons: tuple[str, ...]
+    origin: Origin = UNTOLD
 
 
 @frozen
@@ -156,43 +162,99 @@ class Plan:
     keep: tuple[Decision, ...] = ()
     drop: tuple[Decision, ...] = ()
 
+    def by_origin(self) -> dict[Origin, Plan]:
+        """The same decisions, as a plan for each origin; in the order of their names, the unknown origin last."""
+        found = {decision.origin for decision in self.keep + self.drop}
+        return {
+            origin: Plan(
+                keep=tuple(decision for decision in self.keep if decision.origin == origin),
+                drop=tuple(decision for decision in self.drop if decision.origin == origin),
+            )
+            for origin in sorted(found, key=lambda one: (one.is_unknown, one.host or "", one.source or ""))
+        }
+
 
 def plan(policy: RotationPolicy, backups: Iterable[Backup], now: datetime) -> Plan:
-    """Keep or drop, with the reasons, for every backup of one series in one store; those that are marked as deleted
+    """Keep or drop, with the reasons, for every backup of one origin in one store; those that are marked as deleted
     take no part. `now`: aware. The order of the backups does not matter.
 
     Raises `ValueError` for backups of several series or destinations, which have to be planned one by one.
     """
+    present, later = _present_and_later(backups, now)
+    moments = _moments(present)
+    if moments:
+        _keep_newest(moments, policy.last)
+        for unit in _PERIODS:
+            if getattr(policy, unit):
+                _keep_periods(moments, unit, policy)
+    older_than = cache(partial(_older_than, policy))
+    keep = _kept_as_later(later, now)
+    drop: list[Decision] = []
+    for moment in reversed(moments):
+        reasons = moment.kept or older_than(moment.too_old_for) + moment.dropped or ("older than the newest",)
+        (keep if moment.kept else drop).extend(_decision(backup, reasons) for backup in moment.backups)
+    return Plan(keep=tuple(keep), drop=tuple(drop))
+
+
+def plan_by_age(limit: datetime, backups: Iterable[Backup], now: datetime) -> Plan:
+    """Drop what is older than `limit`, but never the newest backup, the newest trusted one, or the newest of those that
+    are trusted and complete. Otherwise as `plan`."""
+    present, later = _present_and_later(backups, now)
+    moments = _moments(present)
+    _keep_newest(moments, last=1)
+    keep = _kept_as_later(later, now)
+    drop: list[Decision] = []
+    for moment in reversed(moments):
+        is_older = moment.when < limit
+        age = f"{'' if is_older else 'not '}older than {limit:%Y-%m-%d %H:%M:%S} UTC"
+        dropped = is_older and not moment.kept
+        (drop if dropped else keep).extend(_decision(backup, moment.kept or (age,)) for backup in moment.backups)
+    return Plan(keep=tuple(keep), drop=tuple(drop))
+
+
+def _present_and_later(backups: Iterable[Backup], now: datetime) -> tuple[list[Backup], list[Backup]]:
+    """The backups that are not deleted: those that are not dated after now, and those that are."""
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
     live = [backup for backup in backups if not backup.is_deleted]
     if len({(backup.filename, backup.backend) for backup in live}) > 1:
         raise ValueError("the backups are of several series or destinations; plan one at a time")
-    moments = _moments(live)
-    if not moments:
-        return Plan()
-    _keep_newest(moments, policy.last, now)
-    for unit in _PERIODS:
-        if getattr(policy, unit):
-            _keep_periods(moments, unit, policy, now.astimezone(UTC))
-    older_than = cache(partial(_older_than, policy))
-    keep: list[Decision] = []
-    drop: list[Decision] = []
-    for moment in reversed(moments):
-        reasons = moment.kept or older_than(moment.too_old_for) + moment.dropped or ("older than the newest",)
-        (keep if moment.kept else drop).extend(Decision(backup, reasons) for backup in moment.backups)
-    return Plan(keep=tuple(keep), drop=tuple(drop))
+    later = [backup for backup in live if is_later(backup, now)]
+    return [backup for backup in live if not is_later(backup, now)], later
+
+
+def is_later(backup: Backup, now: datetime) -> bool:
+    """Whether a backup is dated after now, as a wrong clock leaves it."""
+    return backup.when - now > NEXT_FREE_SECOND
+
+
+def _kept_as_later(later: Iterable[Backup], now: datetime) -> list[Decision]:
+    reasons = (f"dated after now ({now.astimezone(UTC):%Y-%m-%d %H:%M:%S})",)
+    return [_decision(backup, reasons) for backup in sorted(later, key=newest_first, reverse=True)]
+
+
+def _decision(backup: Backup, reasons: tuple[str, ...]) -> Decision:
+    distrust = backup.distrust
+    return Decision(backup, (*reasons, f"untrusted: {distrust}") if distrust else reasons)
+
+
+def rank(backup: Backup) -> int:
+    """0: trusted and complete; 1: trusted, but incomplete; 2: untrusted."""
+    if backup.distrust:
+        return 2
+    return 1 if backup.is_incomplete else 0
 
 
 @define
 class _Moment:
-    """The backups of one second, which share their fate. `complete`: how many of them are; the moment is complete if
-    one is. `kept`: why it is kept; `dropped`: why the rules that reach it do not keep it; `too_old_for`: the kinds of
-    periods whose window it lies before."""
+    """The backups of one second, which share their fate. `rank`: the best of theirs. `counts`: how many of them are of
+    each rank or a better one. `kept`: why it is kept; `dropped`: why the rules that reach it do not keep it;
+    `too_old_for`: the kinds of periods whose window it lies before."""
 
     when: datetime
     backups: list[Backup]
-    complete: int
+    rank: int
+    counts: tuple[int, ...]
     kept: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     too_old_for: tuple[str, ...] = ()
@@ -207,56 +269,63 @@ def _moments(backups: Iterable[Backup]) -> list[_Moment]:
     for when, together in sorted(by_second.items()):
         if len(together) > 1:
             together.sort(key=newest_first, reverse=True)
-        moments.append(
-            _Moment(when, together, complete=len([backup for backup in together if not backup.is_incomplete]))
-        )
+        ranks = [rank(backup) for backup in together]
+        counts = tuple(sum(1 for one in ranks if one <= limit) for limit in _RANKS)
+        moments.append(_Moment(when, together, rank=min(ranks), counts=counts))
     return moments
 
 
-def _keep_newest(moments: Sequence[_Moment], last: int, now: datetime) -> None:
-    """The guards: the newest, the newest complete one, the `last` newest of each, and what is dated after now."""
-    newest = moments[-1]
-    newest.kept += ("newest",)
-    counted = counted_complete = 0
+def _keep_newest(moments: Sequence[_Moment], last: int) -> None:
+    """The guards: of every rank and the better ones together the newest, and the `last` newest."""
+    counted = [0 for _ in _RANKS]
+    passed: set[int] = set()  # the ranks of all that is newer
     for moment in reversed(moments):
-        if moment.complete and not counted_complete and moment is not newest:
-            moment.kept += ("newest complete",)
-        if last > 1 and counted < last:
-            moment.kept += (f"one of the {last} newest",)
-        elif last > 1 and moment.complete and counted_complete < last:
-            moment.kept += (f"one of the {last} newest complete",)
-        counted += len(moment.backups)
-        counted_complete += moment.complete
-        if moment.when > now:
-            moment.kept += (f"dated after now ({now.astimezone(UTC):%Y-%m-%d %H:%M:%S})",)
+        better = _better(passed)
+        widest_first = [limit for limit in reversed(_RANKS) if moment.counts[limit]]
+        if any(not counted[limit] for limit in widest_first):
+            moment.kept += (f"newest{better}",)
+        if last > 1 and any(counted[limit] < last for limit in widest_first):
+            is_of_all = counted[_RANKS[-1]] < last
+            moment.kept += (f"one of the {last} newest{'' if is_of_all else better}",)
+        for limit in widest_first:
+            counted[limit] += moment.counts[limit]
+        passed.add(moment.rank)
 
 
-def _keep_periods(moments: Sequence[_Moment], unit: str, policy: RotationPolicy, now: datetime) -> None:
-    """The earliest complete backup of each period in the window; the earliest of all where none is complete.
+def _better(passed: Iterable[int]) -> str:
+    """In what a backup is better than those of these ranks, to which it is preferred: trusted, complete, or both."""
+    words = {1: "complete", 2: "trusted"}
+    return "".join(f" {words[one]}" for one in sorted(passed, reverse=True) if one in words)
 
-    The window for the complete ones is counted back from the newest of them, so that a run of incomplete backups
-    pushes none of them out.
+
+def _keep_periods(moments: Sequence[_Moment], unit: str, policy: RotationPolicy) -> None:
+    """Of each period in the window the earliest backup of the best rank that the period has.
+
+    The window of a rank is counted back from the newest backup of that rank or a better one, so that a run of worse
+    ones pushes none of them out.
     """
     number, first_day = getattr(policy, unit), policy.first_week_day
-    newest_complete = next((moment.when for moment in reversed(moments) if moment.complete), moments[-1].when)
-    start = _window_start(unit, first_day, min(now, moments[-1].when), number)
-    start_of_complete = _window_start(unit, first_day, min(now, newest_complete), number)
+    starts: dict[int, datetime] = {}
+    for limit in _RANKS:
+        newest = next((moment.when for moment in reversed(moments) if moment.counts[limit]), None)
+        if newest is not None:
+            starts[limit] = _window_start(unit, first_day, newest, number)
 
-    before = bisect_left(moments, start_of_complete, key=lambda moment: moment.when)
-    past = bisect_right(moments, now, key=lambda moment: moment.when)
+    before = bisect_left(moments, min(starts.values()), key=lambda moment: moment.when)
     for moment in moments[:before]:
         moment.too_old_for += (unit,)
-    for period, together in groupby(moments[before:past], lambda moment: _period_start(unit, first_day, moment.when)):
+    for period, together in groupby(moments[before:], lambda moment: _period_start(unit, first_day, moment.when)):
         members = list(together)
-        first_complete = next((moment for moment in members if moment.complete), None)
-        if first_complete is None and period < start:
+        best = min(moment.rank for moment in members)
+        if period < starts[best]:
             for moment in members:
                 moment.too_old_for += (unit,)
             continue
-        keeper = first_complete or members[0]
+        at = next(at for at, moment in enumerate(members) if moment.rank == best)
+        keeper = members[at]
         name = _period_name(unit, period)
-        first = "first" if keeper is members[0] else "first complete"
-        keeper.kept += (f"{_PERIODS[unit]}: {first} of {name}",)
+        better = _better({moment.rank for moment in members[:at]})
+        keeper.kept += (f"{_PERIODS[unit]}: first{better} of {name}",)
         reason = f"{name} is kept by {keeper.backups[0].stored_filename}"
         for moment in members:
             if moment is not keeper:
@@ -322,49 +391,38 @@ def _listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
 
 
-def mixed_sources(backups: Iterable[Backup]) -> tuple[str, ...]:
-    """One line for each thing that a series should have one of and has several of: hosts (`client` in the metadata),
-    and source paths. What a record does not know (2013 kept no path) does not count. Those marked as deleted take no
-    part. Empty for a series of one origin."""
-    live = [backup for backup in backups if not backup.is_deleted]
-    lines = (_mixture(live, "client", "hosts"), _mixture(live, "source", "source paths"))
-    return tuple(line for line in lines if line)
+def mixed_hosts(origin: Origin, backups: Iterable[Backup]) -> str:
+    """A line if an origin also takes in backups of other hosts, since their records name no source; else ""."""
+    others = Counter(backup.host for backup in backups if backup.host not in (None, origin.host))
+    if origin.host is None or not others:
+        return ""
+    ranked = sorted(others.items(), key=lambda pair: (-pair[1], str(pair[0])))
+    named = [f"{shown(str(host))} ({number})" for host, number in ranked[:_MOST_NAMED]]
+    if len(ranked) > _MOST_NAMED:
+        named.append(f"{len(ranked) - _MOST_NAMED} more")
+    number = sum(others.values())
+    counted = "1 backup" if number == 1 else f"{number} backups"
+    return f"{origin} also takes in {counted} of {_listed(named)}, whose records name no source"
 
 
 def future_dates(backups: Iterable[Backup], now: datetime) -> tuple[str, ...]:
-    """One line if backups of a series are dated after now, as a wrong clock leaves them: they are kept, and since they
-    are the newest, a pause in the backups is not seen, and the windows are counted back from now. A minute is no wrong
-    clock: a backup whose second is taken gets one of the next."""
-    live = [backup for backup in backups if not backup.is_deleted and backup.when > now + _NEXT_FREE_SECOND]
+    """One line if backups of a series are dated after now, as a wrong clock leaves them: they are kept, and do not
+    count as the newest."""
+    live = [backup for backup in backups if not backup.is_deleted and is_later(backup, now)]
     if not live:
         return ()
     latest = max(live, key=newest_first)
-    number = "1 backup is" if len(live) == 1 else f"{len(live)} backups are"
+    number, kept = (
+        ("1 backup is", "it is kept, and does not count")
+        if len(live) == 1
+        else (f"{len(live)} backups are", "they are kept, and do not count")
+    )
     return (
-        f"{_shown(latest.filename)}: {number} dated after now (the last one {latest.when:%Y-%m-%d %H:%M:%S}), so the "
-        "windows are counted back from now; check the clock of the machine that made it",
+        f"{shown(latest.filename)}: {number} dated after now (the last one {latest.when:%Y-%m-%d %H:%M:%S}); "
+        f"{kept} as the newest; check the clock of the machine that made it",
     )
 
 
-def _mixture(backups: Sequence[Backup], key: str, things: str) -> str:
-    known = Counter(value for backup in backups if isinstance(value := backup.metadata.get(key), str) and value)
-    if len(known) < 2:
-        return ""
-    ranked = sorted(known.items(), key=lambda pair: (-pair[1], pair[0]))
-    named = [f"{_shown(value)} ({number})" for value, number in ranked[:_MOST_NAMED]]
-    if len(ranked) > _MOST_NAMED:
-        named.append(f"{len(ranked) - _MOST_NAMED} more")
-    return f"{_shown(backups[0].filename)} mixes backups of {len(known)} {things}: {_listed(named)}"
-
-
-def _shown(value: str) -> str:
-    """A name or a path in a line of text: as it is where it is printable, else escaped; cut where it is long."""
-    return _cut(value) if value.isprintable() else _quoted(value)
-
-
 def _quoted(value: object) -> str:
-    return _cut(ascii(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+    text = ascii(value)
+    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…"

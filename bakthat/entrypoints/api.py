@@ -16,6 +16,7 @@ from attrs import evolve
 from bakthat.domain.backup import Backup, split_tags
 from bakthat.domain.interval import parse_interval
 from bakthat.domain.objects import Tier
+from bakthat.domain.origin import GroupBy, Scope
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
@@ -33,7 +34,7 @@ from bakthat.ports.payload import Cipher
 from bakthat.usecases.backup import BackupRequest
 from bakthat.usecases.backup import backup as make_backup
 from bakthat.usecases.backup_survey import survey_backup
-from bakthat.usecases.delete import DeleteRequest
+from bakthat.usecases.delete import DeleteRequest, Doomed, doomed
 from bakthat.usecases.delete import delete as delete_backup
 from bakthat.usecases.events import Events
 from bakthat.usecases.exclusions import ExclusionRequest
@@ -84,7 +85,8 @@ def open_profile(
     store: takes the place of the profile's default destination.
     stores: take the place of destinations, or add some, by name.
     archives: takes the place of the vault of `glacier`.
-    repo, cipher, clock, host, environment: take the place of what the profile and the machine would give.
+    repo, cipher, clock, environment: take the place of what the profile and the machine would give.
+    host: names this machine where neither BAKTHAT_HOST nor the profile's `host` does.
     notice: takes lines for a person; by default they are warnings of the logger `bakthat`.
     progress: told how far a verb has come, often.
     events: whose listeners are told; new ones by default.
@@ -108,7 +110,7 @@ def open_profile(
         repo=repo,
         cipher=cipher,
         clock=clock,
-        host=host,
+        host=lambda: environment.get("BAKTHAT_HOST") or profile.host or host(),
         notice=notice,
         progress=progress,
         second_process=second_process,
@@ -227,6 +229,7 @@ class Bakthat:
         filename: str,
         destination: str | None = None,
         *,
+        host: str | None = None,
         target: AnyPath = ".",
         overwrite: bool = False,
         password: str | None = None,
@@ -239,6 +242,7 @@ class Bakthat:
         """Restore a backup into the directory `target`, all or nothing, and give back its record.
 
         filename: a stored filename, a series (its newest backup), or a series and the start of a date.
+        host: only a backup of this host; needed where several machines or directories share the name of a series.
         overwrite: replace what is there under the backup's own name, instead of raising `TargetExists`.
         password: of the backup; None leaves it to BAKTHAT_PASSWORD and the profile.
         identities: age key files, in the place of the profile's.
@@ -253,6 +257,7 @@ class Bakthat:
         return self.restore_with_report(
             filename,
             destination,
+            host=host,
             target=target,
             overwrite=overwrite,
             password=password,
@@ -268,6 +273,7 @@ class Bakthat:
         filename: str,
         destination: str | None = None,
         *,
+        host: str | None = None,
         target: AnyPath = ".",
         overwrite: bool = False,
         password: str | None = None,
@@ -283,6 +289,7 @@ class Bakthat:
             request = RestoreRequest(
                 name=filename,
                 destination=self._destination(destination),
+                host=host,
                 target=Path(target),
                 overwrite=overwrite,
                 only=tuple(only),
@@ -346,26 +353,61 @@ class Bakthat:
             self.tools.repo,
         )
 
-    def delete(self, filename: str, destination: str | None = None, *, dry_run: bool = False) -> Backup:
-        """Delete one backup, chosen as `restore` does, and give back its record. dry_run: only tell which it is.
+    def delete(
+        self,
+        filename: str,
+        destination: str | None = None,
+        *,
+        host: str | None = None,
+        dry_run: bool = False,
+        spare_last_complete: bool = False,
+    ) -> Backup:
+        """Delete one backup, chosen as `restore` does, and give back its record.
+
+        host: only a backup of this host.
+        dry_run: only tell which it is.
+        spare_last_complete: raise `DeletionRefused` instead of deleting the only complete backup of an origin.
 
         Raises `BackupNotFound`, `AmbiguousName`, `StoreError`; the record then still stands, and deleting again
         finishes.
         """
-        request = DeleteRequest(name=filename, destination=self._destination(destination), dry_run=dry_run)
+        request = DeleteRequest(
+            name=filename,
+            destination=self._destination(destination),
+            host=host,
+            dry_run=dry_run,
+            spare_last_complete=spare_last_complete,
+        )
         if dry_run:
             return delete_backup(request, self.tools)
         return self._run("delete", lambda tools: delete_backup(request, tools))
 
+    def about_to_delete(self, filename: str, destination: str | None = None, *, host: str | None = None) -> Doomed:
+        """What `delete` would delete, and what there is beside it; for a question to a person. Raises as `delete`."""
+        return doomed(DeleteRequest(name=filename, destination=self._destination(destination), host=host), self.tools)
+
     def remove_older_than(
-        self, filename: str, interval: str, destination: str | None = None, *, dry_run: bool = False
+        self,
+        filename: str,
+        interval: str,
+        destination: str | None = None,
+        *,
+        group_by: GroupBy | str = GroupBy.HOST_AND_SOURCE,
+        host: str | None = None,
+        source: str | None = None,
+        dry_run: bool = False,
     ) -> list[Backup]:
-        """Delete the backups of exactly this series that are older than an interval such as `3M2D8h20m5s`, never the
-        newest; give back the records of what is gone, oldest first. dry_run: of what would go; nothing is deleted.
+        """Delete the backups of exactly this series that are older than an interval such as `3M2D8h20m5s`, of no origin
+        the newest; give back the records of what is gone, oldest first. dry_run: of what would go; nothing is deleted.
+
+        group_by, host, source: as of `rotate_backups`.
 
         Raises `InvalidInterval`, `BackupNotFound`, and at the end the first error of a deletion that failed.
         """
-        return _removed(self.remove_older_than_with_report(filename, interval, destination, dry_run=dry_run), dry_run)
+        done = self.remove_older_than_with_report(
+            filename, interval, destination, group_by=group_by, host=host, source=source, dry_run=dry_run
+        )
+        return _removed(done, dry_run)
 
     def remove_older_than_with_report(
         self,
@@ -373,6 +415,9 @@ class Bakthat:
         interval: str,
         destination: str | None = None,
         *,
+        group_by: GroupBy | str = GroupBy.HOST_AND_SOURCE,
+        host: str | None = None,
+        source: str | None = None,
         dry_run: bool = False,
         on_plan: Callable[[Plan], None] = ignore,
     ) -> Retention:
@@ -383,7 +428,8 @@ class Bakthat:
 
         def carry_out(tools: Tools) -> Retention:
             age, place = parse_interval(interval), self._destination(destination)
-            return remove_older(filename, place, age, tools, dry_run=dry_run, on_plan=on_plan)
+            scope = _scope(group_by, host, source)
+            return remove_older(filename, place, age, tools, scope=scope, dry_run=dry_run, on_plan=on_plan)
 
         return self._retain("delete_older_than", dry_run, carry_out)
 
@@ -393,14 +439,22 @@ class Bakthat:
         destination: str | None = None,
         *,
         policy: RotationPolicy | None = None,
+        group_by: GroupBy | str = GroupBy.HOST_AND_SOURCE,
+        host: str | None = None,
+        source: str | None = None,
         dry_run: bool = False,
     ) -> list[Backup]:
         """Delete what the policy (None: the profile's `rotation`) does not keep of exactly this series; give back the
         records of what is gone, oldest first. dry_run: of what would go; nothing is deleted.
 
+        group_by: what makes an origin, each of which is thinned by itself: `host,source`, `host`, `source`, or `none`.
+        host, source: only origins of this host, of this path.
+
         Raises `InvalidPolicy`, `BackupNotFound`, and at the end the first error of a deletion that failed.
         """
-        done = self.rotate_backups_with_report(filename, destination, policy=policy, dry_run=dry_run)
+        done = self.rotate_backups_with_report(
+            filename, destination, policy=policy, group_by=group_by, host=host, source=source, dry_run=dry_run
+        )
         return _removed(done, dry_run)
 
     def rotate_backups_with_report(
@@ -409,6 +463,9 @@ class Bakthat:
         destination: str | None = None,
         *,
         policy: RotationPolicy | None = None,
+        group_by: GroupBy | str = GroupBy.HOST_AND_SOURCE,
+        host: str | None = None,
+        source: str | None = None,
         dry_run: bool = False,
         on_plan: Callable[[Plan], None] = ignore,
     ) -> Retention:
@@ -421,7 +478,8 @@ class Bakthat:
             chosen = policy
             if chosen is None:
                 chosen = policy_from(self.profile.rotation, where=f"profile {self.profile.name!r}")
-            return rotate(filename, self._destination(destination), chosen, tools, dry_run=dry_run, on_plan=on_plan)
+            scope, place = _scope(group_by, host, source), self._destination(destination)
+            return rotate(filename, place, chosen, tools, scope=scope, dry_run=dry_run, on_plan=on_plan)
 
         return self._retain("rotate_backups", dry_run, carry_out)
 
@@ -437,6 +495,7 @@ class Bakthat:
         filename: str | None = None,
         destination: str | None = None,
         *,
+        host: str | None = None,
         quick: bool = False,
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
@@ -446,6 +505,7 @@ class Bakthat:
         """Check a backup, chosen as `restore` does, or with None every one of the destination, without writing a file.
         The results are also in the records (`metadata["verified"]`).
 
+        host: only backups of this host.
         quick: only whether it is there, and of the right size.
         on_verified: told each result as it comes.
 
@@ -457,6 +517,7 @@ class Bakthat:
                 filename,
                 self._destination(destination),
                 tools,
+                host=host,
                 quick=quick,
                 keys=self._opening(password, identities, ask),
                 on_verified=on_verified,
@@ -539,6 +600,17 @@ def _tier(tier: Tier | str | None) -> Tier | None:
         return Tier(tier) if tier is not None else None
     except ValueError:
         raise UsageError(f"there is no tier {tier!r}; choose one of {', '.join(Tier)}") from None
+
+
+def _scope(group_by: GroupBy | str, host: str | None, source: str | None) -> Scope:
+    try:
+        grouping = GroupBy(group_by)
+    except ValueError:
+        known = ", ".join(f"`{known}`" for known in GroupBy)
+        raise UsageError(f"there is no grouping {group_by!r}; choose one of {known}") from None
+    # Records hold absolute paths; `-` is a stream.
+    path = source if source in (None, "-") else os.path.abspath(source)
+    return Scope(group_by=grouping, host=host, source=path)
 
 
 def _removed(done: Retention, dry_run: bool) -> list[Backup]:

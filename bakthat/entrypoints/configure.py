@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.origin import origins
+from bakthat.domain.origin_plan import plan_origins
 from bakthat.domain.profile import Profile
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import SATURDAY, WEEKDAYS, RotationPolicy, first_week_day, plan, policy_from
@@ -168,7 +171,7 @@ def _preview(profile: Profile, policy: RotationPolicy) -> None:
         series.setdefault((backup.backend, backup.filename), []).append(backup)
     rows = []
     for (backend, filename), backups in sorted(series.items()):
-        planned = plan(policy, backups, utc_now())
+        planned = plan_origins(origins(backups), functools.partial(plan, policy, now=utc_now()))
         rows.append((f"  {filename}", backend, f"keeps {len(planned.keep)}", f"deletes {len(planned.drop)}"))
     for line in terminal.table(rows) or ["There are no backups yet."]:
         terminal.tell(line)

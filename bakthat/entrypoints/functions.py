@@ -12,6 +12,7 @@ from typing import Any
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
+from bakthat.domain.origin import GroupBy
 from bakthat.domain.rotation import RotationPolicy
 from bakthat.entrypoints.api import AnyPath, Bakthat, open_profile
 from bakthat.entrypoints.wiring import profile_from
@@ -79,6 +80,7 @@ def restore(
     profile: str = "default",
     config: AnyPath | None = None,
     *,
+    host: str | None = None,
     target: AnyPath = ".",
     overwrite: bool = False,
     password: str | None = None,
@@ -93,6 +95,7 @@ def restore(
     return opened(profile, config, conf, events).restore(
         filename,
         destination,
+        host=host,
         target=target,
         overwrite=overwrite,
         password=password,
@@ -122,12 +125,13 @@ def delete(
     profile: str = "default",
     config: AnyPath | None = None,
     *,
+    host: str | None = None,
     dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> Backup:
     """Delete one backup: `Bakthat.delete`."""
-    return opened(profile, config, conf, events).delete(filename, destination, dry_run=dry_run)
+    return opened(profile, config, conf, events).delete(filename, destination, host=host, dry_run=dry_run)
 
 
 def remove_older_than(
@@ -137,12 +141,17 @@ def remove_older_than(
     config: AnyPath | None = None,
     destination: str | None = None,
     *,
+    group_by: GroupBy | str = GroupBy.HOST_AND_SOURCE,
+    host: str | None = None,
+    source: str | None = None,
     dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> list[Backup]:
     """Delete what is older than an interval such as `1M`: `Bakthat.remove_older_than`."""
-    return opened(profile, config, conf, events).remove_older_than(filename, interval, destination, dry_run=dry_run)
+    return opened(profile, config, conf, events).remove_older_than(
+        filename, interval, destination, group_by=group_by, host=host, source=source, dry_run=dry_run
+    )
 
 
 delete_older_than = remove_older_than
@@ -156,12 +165,23 @@ def rotate_backups(
     config: AnyPath | None = None,
     *,
     policy: RotationPolicy | None = None,
+    group_by: GroupBy | str = GroupBy.HOST_AND_SOURCE,
+    host: str | None = None,
+    source: str | None = None,
     dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> list[Backup]:
     """Thin out a series by the policy, or the profile's rotation: `Bakthat.rotate_backups`."""
-    return opened(profile, config, conf, events).rotate_backups(filename, destination, policy=policy, dry_run=dry_run)
+    return opened(profile, config, conf, events).rotate_backups(
+        filename,
+        destination,
+        policy=policy,
+        group_by=group_by,
+        host=host,
+        source=source,
+        dry_run=dry_run,
+    )
 
 
 def sync(
@@ -182,6 +202,7 @@ def verify(
     profile: str = "default",
     config: AnyPath | None = None,
     *,
+    host: str | None = None,
     quick: bool = False,
     password: str | None = None,
     identities: Sequence[AnyPath] = (),
@@ -189,7 +210,7 @@ def verify(
 ) -> list[Verified]:
     """Check a backup, or with None every one: `Bakthat.verify`."""
     return opened(profile, config, conf).verify(
-        filename, destination, quick=quick, password=password, identities=identities
+        filename, destination, host=host, quick=quick, password=password, identities=identities
     )
 
 

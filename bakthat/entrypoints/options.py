@@ -11,6 +11,7 @@ from typing import Any
 import click
 from attrs import frozen
 
+from bakthat.domain.origin import GroupBy
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.api import Bakthat, open_profile
@@ -87,6 +88,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 identity_option = click.option(
     "-i", "--identity", "identities", multiple=True, metavar="FILE", help="Key file that opens the backup."
 )
+host_option = click.option("--host", metavar="NAME", help="Only backups of this host.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 
 
@@ -108,3 +110,19 @@ def ask_password() -> str:
             "or name a key file with -i"
         )
     return terminal.ask_password()
+
+
+def origins_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that say which origins of a series are thinned, and what tells them apart."""
+    for option in (
+        click.option("--source", metavar="PATH", help="Only backups of this path."),
+        host_option,
+        click.option(
+            "--group-by",
+            type=click.Choice([str(one) for one in GroupBy]),
+            default=str(GroupBy.HOST_AND_SOURCE),
+            help="What is thinned by itself (default: each host's each path).",
+        ),
+    ):
+        command = option(command)
+    return command

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from bakthat.domain.calendar_view import calendar_of
 from bakthat.domain.rotation import Decision, Plan
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.options import Settings
@@ -16,10 +17,26 @@ def tell_plan(as_json: bool) -> Callable[[Plan], None]:
 
     def show(plan: Plan) -> None:
         if not as_json:
-            for line in plan_lines(plan):
-                terminal.result(line)
+            _tell_each(plan, plan_lines)
 
     return show
+
+
+def tell_calendar(plan: Plan) -> None:
+    """The plan as a calendar; where there are several origins, one for each."""
+    _tell_each(plan, lambda one: calendar_of(one).splitlines())
+
+
+def _tell_each(plan: Plan, lines_of: Callable[[Plan], list[str]]) -> None:
+    """The lines of the plan; where there are several origins, those of each under its name."""
+    plans = plan.by_origin()
+    for number, (origin, one) in enumerate(plans.items()):
+        if len(plans) > 1:
+            if number:
+                terminal.result("")
+            terminal.result(f"{origin}:")
+        for line in lines_of(one):
+            terminal.result(line)
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -63,4 +80,9 @@ def _as_json(done: Retention, dry_run: bool) -> dict[str, Any]:
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
-    return {"stored_filename": decision.backup.stored_filename, "reasons": list(decision.reasons)}
+    origin = decision.origin
+    return {
+        "stored_filename": decision.backup.stored_filename,
+        "reasons": list(decision.reasons),
+        "origin": {"host": origin.host, "source": origin.source, "unknown": origin.is_unknown},
+    }

@@ -27,6 +27,7 @@ FULL = Profile(
     default_destination="glacier",
     compress=False,
     gitignore=False,
+    host="web1",
     rotation={"days": 7, "weeks": 6, "months": 6, "first_week_day": 5},
     endpoint_url="https://s3.example.org:9000",
     s3_prefix="hosts/one",

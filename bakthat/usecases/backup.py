@@ -22,6 +22,7 @@ from bakthat.domain.stored_name import StoredName, check_series, series_of
 from bakthat.errors import BakthatError, DatabaseError, DuplicateBackup, ObjectExists, SourceError, StoreError
 from bakthat.usecases.destination import Destination
 from bakthat.usecases.exclusions import ExclusionRequest, exclusions_for
+from bakthat.usecases.neighbours import tell_of_neighbours
 from bakthat.usecases.payload import Shape, shape_for, writing
 from bakthat.usecases.pipe import flowing
 from bakthat.usecases.recorded import RecordedReader
@@ -67,6 +68,7 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     name = StoredName(
         series=series, when=whole_seconds(tools.clock()), suffix=shape.suffix, encrypted=bool(request.keys)
     )
+    tell_of_neighbours(_draft(request, name, shape, destination, tools), destination, tools)
     last = name.when + timedelta(seconds=_SECONDS_TRIED)
     claims = _Claims(tools)
     while name.when < last:
@@ -137,16 +139,9 @@ class _Claims:
             return True
 
 
-def _store(
-    request: BackupRequest,
-    name: StoredName,
-    kind: SourceKind,
-    shape: Shape,
-    exclusions: Exclusions,
-    destination: Destination,
-    tools: Tools,
-) -> Backup:
-    draft = Backup(
+def _draft(request: BackupRequest, name: StoredName, shape: Shape, destination: Destination, tools: Tools) -> Backup:
+    """The record as far as it is known before the first byte."""
+    return Backup(
         backend=destination.name,
         backend_hash=destination.owner.backend_hash,
         backup_date=name.when,
@@ -161,6 +156,18 @@ def _store(
             **facts_of_source(request, shape, tools),
         },
     )
+
+
+def _store(
+    request: BackupRequest,
+    name: StoredName,
+    kind: SourceKind,
+    shape: Shape,
+    exclusions: Exclusions,
+    destination: Destination,
+    tools: Tools,
+) -> Backup:
+    draft = _draft(request, name, shape, destination, tools)
     read = 0
 
     def on_bytes(count: int) -> None:

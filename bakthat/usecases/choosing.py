@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from attrs import evolve
+
 from bakthat.domain.backup import Backup
 from bakthat.domain.query import Query
-from bakthat.domain.selector import Lookup, nearest, select
+from bakthat.domain.selector import Lookup, OfAnotherHost, Viewpoint, nearest, select
 from bakthat.errors import BackupNotFound
 from bakthat.usecases.destination import Destination
 from bakthat.usecases.tools import Tools
 
 
-def choose(name: str, destination: Destination, tools: Tools) -> Backup:
-    """The backup that NAME means in this destination. Raises `AmbiguousName`, and `BackupNotFound` with the nearest
-    names, or with the other destination that holds such a backup."""
-    owners = (destination.owner,)
+def choose(name: str, destination: Destination, tools: Tools, *, host: str | None = None) -> Backup:
+    """The backup that NAME means in this destination; with `host`, only one of that host. What a person should know of
+    the choice is told. Raises `AmbiguousName`, and `BackupNotFound` with the nearest names, or with the other
+    destination that holds such a backup."""
+
+    def held(query: Query) -> Iterable[Backup]:
+        return tools.repo.find(evolve(query, backend=destination.name, owners=(destination.owner,)))
+
     lookup = Lookup(
-        by_stored_filename=lambda text: tools.repo.find(
-            Query(stored_filename=text, backend=destination.name, owners=owners)
-        ),
-        by_filename=lambda text: tools.repo.find(Query(filename=text, backend=destination.name, owners=owners)),
+        by_stored_filename=lambda text: held(Query(stored_filename=text)),
+        by_filename=lambda text: held(Query(filename=text)),
     )
     try:
-        return select(name, lookup)
+        choice = select(name, lookup, Viewpoint(here=tools.host(), now=tools.clock(), host=host))
+    except OfAnotherHost:
+        raise
     except BackupNotFound:
         raise BackupNotFound(not_found(name, destination, tools)) from None
+    for notice in choice.notices:
+        tools.notice(notice)
+    return choice.backup
 
 
 def not_found(name: str, destination: Destination, tools: Tools) -> str:

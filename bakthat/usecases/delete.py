@@ -5,6 +5,11 @@ from __future__ import annotations
 from attrs import frozen
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.origin import UNTOLD, Origin, origins, shown
+from bakthat.domain.query import Query
+from bakthat.domain.rotation import rank
+from bakthat.domain.selector import newest_of
+from bakthat.errors import DeletionRefused
 from bakthat.usecases.choosing import choose
 from bakthat.usecases.destination import Destination
 from bakthat.usecases.tools import Tools
@@ -12,23 +17,61 @@ from bakthat.usecases.tools import Tools
 
 @frozen(kw_only=True)
 class DeleteRequest:
-    """Which backup to delete. `dry_run`: only tell which it would be."""
+    """Which backup to delete. `host`: only one of this host is meant. `dry_run`: only tell which it would be.
+    `spare_last_complete`: refuse the only complete backup of an origin."""
 
     name: str
     destination: str
+    host: str | None = None
     dry_run: bool = False
+    spare_last_complete: bool = False
+
+
+@frozen(kw_only=True)
+class Doomed:
+    """The backup that a deletion means. `of_origin`: how many backups its origin has, itself included. `is_newest`: it
+    is the newest of them. `is_last_complete`: it is the only complete one."""
+
+    backup: Backup
+    origin: Origin
+    of_origin: int
+    is_newest: bool
+    is_last_complete: bool
+
+
+def doomed(request: DeleteRequest, tools: Tools) -> Doomed:
+    """What `delete` would delete, and what there is beside it. Raises `BackupNotFound`, `AmbiguousName`."""
+    destination = tools.destination(request.destination)
+    backup = choose(request.name, destination, tools, host=request.host)
+    query = Query(filename=backup.filename, backend=destination.name, owners=(destination.owner,))
+    series = [row for row in tools.repo.find(query) if row.metadata.get("KeyValue") == backup.metadata.get("KeyValue")]
+    origin, kin = next((group for group in origins(series) if backup in group[1]), (UNTOLD, [backup]))
+    # Where nothing vouches for any of them, what is known to be incomplete still counts least.
+    complete = [row for row in kin if rank(row) == 0] or [row for row in kin if not row.is_incomplete]
+    return Doomed(
+        backup=backup,
+        origin=origin,
+        of_origin=len(kin),
+        is_newest=backup == newest_of(kin, tools.clock())[0],
+        is_last_complete=complete == [backup],
+    )
 
 
 def delete(request: DeleteRequest, tools: Tools) -> Backup:
     """Delete the one backup that the name means, and give back its record.
 
-    Raises `BackupNotFound`, `AmbiguousName`, `StoreError`; the record then still stands, and deleting again finishes.
+    Raises `BackupNotFound`, `AmbiguousName`, `DeletionRefused`; `StoreError`: the record then still stands, and
+    deleting again finishes.
     """
-    destination = tools.destination(request.destination)
-    backup = choose(request.name, destination, tools)
+    chosen = doomed(request, tools)
     if request.dry_run:
-        return backup
-    return remove(backup, destination, tools)
+        return chosen.backup
+    if request.spare_last_complete and chosen.is_last_complete:
+        raise DeletionRefused(
+            f"{chosen.backup.stored_filename} is the last complete backup of {shown(chosen.backup.filename)} "
+            f"({chosen.origin}); nothing was deleted: add --yes to delete it all the same"
+        )
+    return remove(chosen.backup, tools.destination(request.destination), tools)
 
 
 def remove(backup: Backup, destination: Destination, tools: Tools) -> Backup:

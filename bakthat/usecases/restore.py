@@ -41,13 +41,14 @@ _LINE = 400
 
 @frozen(kw_only=True)
 class RestoreRequest:
-    """What to restore, and where to. `keys`: asked once, before any download, and only for an encrypted backup.
-    `only`: gitignore patterns, relative to the backup's root; none means everything. `tier`: how fast, where the
-    backup must be retrieved first; `wait`: until it is."""
+    """What to restore, and where to. `host`: only a backup of this host is meant. `keys`: asked once, before any
+    download, and only for an encrypted backup. `only`: gitignore patterns, relative to the backup's root; none means
+    everything. `tier`: how fast, where the backup must be retrieved first; `wait`: until it is."""
 
     name: str
     destination: str
     target: Path
+    host: str | None = None
     overwrite: bool = False
     only: tuple[str, ...] = ()
     tier: Tier | None = None
@@ -81,7 +82,7 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     `StoreError`, `RetrievalPending`; nothing has changed on disk then.
     """
     destination = tools.destination(request.destination)
-    backup = choose(request.name, destination, tools)
+    backup = choose(request.name, destination, tools, host=request.host)
     keys = keys_of(backup, request.keys)
     with _opened(backup, destination, request, tools) as stored:
         report = unpack(stored, backup, keys, request, tools)

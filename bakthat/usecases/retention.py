@@ -1,20 +1,35 @@
-"""`rotate_backups` and `remove_older_than`: a plan first, every decision with its reason; then the deletions."""
+"""`rotate_backups` and `remove_older_than`: a plan for each origin first, every decision with its reason; then the
+deletions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.origin import GroupBy, Scope, listed, origins, shown
+from bakthat.domain.origin_plan import plan_origins
 from bakthat.domain.query import Query, newest_first
-from bakthat.domain.rotation import Decision, Plan, RotationPolicy, future_dates, mixed_sources, plan
+from bakthat.domain.rotation import (
+    Plan,
+    RotationPolicy,
+    future_dates,
+    is_later,
+    mixed_hosts,
+    plan,
+    plan_by_age,
+    rank,
+)
 from bakthat.errors import AccessDenied, BackupNotFound, BakthatError, ObjectNotFound
 from bakthat.usecases.choosing import not_found
 from bakthat.usecases.delete import remove
 from bakthat.usecases.destination import Destination
+from bakthat.usecases.sync import SyncedSeries, sync_series
 from bakthat.usecases.tools import Tools
+
+EVERY_ORIGIN = Scope()
 
 
 @frozen(kw_only=True)
@@ -37,16 +52,22 @@ def rotate_backups(
     policy: RotationPolicy,
     tools: Tools,
     *,
+    scope: Scope = EVERY_ORIGIN,
     dry_run: bool = False,
     on_plan: Callable[[Plan], None] = _silent,
 ) -> Retention:
-    """Delete what the policy does not keep of exactly this series. `on_plan` sees the plan before anything is deleted.
+    """Delete what the policy does not keep of exactly this series, each origin of the scope by itself. `on_plan` sees
+    the plan before anything is deleted.
 
-    Raises `BackupNotFound` for a series that is not there, `DatabaseError`, `ConfigError`. A store that refuses does
-    not stop the rest: see `Retention.failed`.
+    What the store holds is what is planned, if it can be listed at once. Raises `BackupNotFound` for a series or an
+    origin that is not there, `DatabaseError`, `ConfigError`, `StoreError` for a listing that fails. A store that
+    refuses a deletion does not stop the rest: see `Retention.failed`.
     """
-    destination, series = _series(filename, destination_name, tools)
-    return _carry_out(plan(policy, series, tools.clock()), destination, tools, dry_run, on_plan)
+
+    def thinned(backups: Sequence[Backup], now: datetime) -> Plan:
+        return plan(policy, backups, now)
+
+    return _retain(filename, destination_name, thinned, tools, scope, dry_run, on_plan)
 
 
 def remove_older_than(
@@ -55,49 +76,98 @@ def remove_older_than(
     age: timedelta,
     tools: Tools,
     *,
+    scope: Scope = EVERY_ORIGIN,
     dry_run: bool = False,
     on_plan: Callable[[Plan], None] = _silent,
 ) -> Retention:
-    """Delete the backups of exactly this series that are older than `age`; but never the newest, nor the newest
+    """Delete the backups of exactly this series that are older than `age`; but of no origin the newest, nor the newest
     complete one. Otherwise as `rotate_backups`."""
-    destination, series = _series(filename, destination_name, tools)
-    limit = tools.clock() - age
-    keep: list[Decision] = []
-    drop: list[Decision] = []
-    newest_complete = next((backup for backup in series if not backup.is_incomplete), None)
-    for backup in series:
-        if backup is series[0]:
-            keep.append(Decision(backup, ("newest",)))
-        elif backup is newest_complete:
-            keep.append(Decision(backup, ("newest complete",)))
-        elif backup.when < limit:
-            drop.append(Decision(backup, (f"older than {limit:%Y-%m-%d %H:%M:%S} UTC",)))
-        else:
-            keep.append(Decision(backup, (f"not older than {limit:%Y-%m-%d %H:%M:%S} UTC",)))
-    return _carry_out(Plan(keep=tuple(keep), drop=tuple(drop)), destination, tools, dry_run, on_plan)
+
+    def cut_off(backups: Sequence[Backup], now: datetime) -> Plan:
+        return plan_by_age(now - age, backups, now)
+
+    return _retain(filename, destination_name, cut_off, tools, scope, dry_run, on_plan)
 
 
-def _series(filename: str, destination_name: str, tools: Tools) -> tuple[Destination, Sequence[Backup]]:
-    destination = tools.destination(destination_name)
-    query = Query(filename=filename, backend=destination.name, owners=(destination.owner,))
-    # A value may bear the name of a series; it is no backup of it, neither one to delete nor the newest to keep.
-    series = [backup for backup in tools.repo.find(query) if not backup.metadata.get("KeyValue")]
-    if not series:
-        raise BackupNotFound(not_found(filename, destination, tools))
-    return destination, series
-
-
-def _carry_out(
-    planned: Plan, destination: Destination, tools: Tools, dry_run: bool, on_plan: Callable[[Plan], None]
+def _retain(
+    filename: str,
+    destination_name: str,
+    plan_one: Callable[[Sequence[Backup], datetime], Plan],
+    tools: Tools,
+    scope: Scope,
+    dry_run: bool,
+    on_plan: Callable[[Plan], None],
 ) -> Retention:
-    series = [decision.backup for decision in planned.keep + planned.drop]
-    for line in mixed_sources(series) + future_dates(series, tools.clock()):
+    destination, now = tools.destination(destination_name), tools.clock()
+    series = _series(filename, destination, tools, dry_run)
+    planned = _planned(filename, series, plan_one, scope, now)
+    for line in _notices(filename, series, planned, scope, now):
         tools.notice(line)
     on_plan(planned)
     if dry_run:
         return Retention(plan=planned)
-    if planned.drop:
-        _check_kept(planned, destination)
+    for of_origin in planned.by_origin().values():
+        if of_origin.drop:
+            _check_kept(of_origin, destination, now)
+    return _carry_out(planned, destination, tools)
+
+
+def _series(filename: str, destination: Destination, tools: Tools, dry_run: bool) -> SyncedSeries:
+    """The series as the store has it, else as the database does."""
+    held = _synced(filename, destination, tools, dry_run)
+    if held is None:
+        query = Query(filename=filename, backend=destination.name, owners=(destination.owner,))
+        held = SyncedSeries(backups=tuple(tools.repo.find(query)))
+    # A value may bear the name of a series; it is no backup of it, neither one to delete nor the newest to keep.
+    held = evolve(held, backups=tuple(backup for backup in held.backups if not backup.metadata.get("KeyValue")))
+    if not held.backups and not held.nameless:
+        raise BackupNotFound(not_found(filename, destination, tools))
+    return held
+
+
+def _synced(filename: str, destination: Destination, tools: Tools, dry_run: bool) -> SyncedSeries | None:
+    """None if the store cannot be listed at once, or not with these credentials."""
+    if not destination.lists_at_once:
+        return None
+    try:
+        return sync_series(filename, destination, tools, dry_run=dry_run)
+    except AccessDenied as error:
+        tools.notice(
+            f"{shown(filename)} is planned from the database alone, since {destination.owner.location} cannot be "
+            f"listed: {error}"
+        )
+        return None
+
+
+def _planned(
+    filename: str,
+    series: SyncedSeries,
+    plan_one: Callable[[Sequence[Backup], datetime], Plan],
+    scope: Scope,
+    now: datetime,
+) -> Plan:
+    groups = scope.groups(series.backups + series.nameless)
+    if not groups:
+        there = listed(origin for origin, _ in origins(series.backups + series.nameless))
+        raise BackupNotFound(f"{shown(filename)}: no backups of {scope}; there are those of {there}")
+    return plan_origins(groups, lambda backups: plan_one(backups, now), nameless=series.nameless)
+
+
+def _notices(filename: str, series: SyncedSeries, planned: Plan, scope: Scope, now: datetime) -> list[str]:
+    """What a person should know before anything is deleted."""
+    lines = list(future_dates(series.backups, now))
+    if scope.group_by is GroupBy.HOST_AND_SOURCE:
+        mixed = (mixed_hosts(*group) for group in scope.groups(series.backups))
+        lines += [f"{shown(filename)}: {line}" for line in mixed if line]
+    for origin, of_origin in planned.by_origin().items():
+        untrusted = [decision for decision in of_origin.keep + of_origin.drop if rank(decision.backup) == 2]
+        if len(untrusted) not in (0, len(of_origin.keep + of_origin.drop)):
+            number = f"{len(untrusted)} archive{'' if len(untrusted) == 1 else 's'}"
+            lines.append(f"{shown(filename)}: {number} of {origin} cannot be trusted, and push no other out")
+    return lines
+
+
+def _carry_out(planned: Plan, destination: Destination, tools: Tools) -> Retention:
     removed: list[Backup] = []
     failed: list[tuple[Backup, BakthatError]] = []
     # Oldest first: whatever is cut short, what remains is the newer part.
@@ -110,11 +180,12 @@ def _carry_out(
     return Retention(plan=planned, removed=tuple(removed), failed=tuple(failed))
 
 
-def _check_kept(planned: Plan, destination: Destination) -> None:
-    """Ask the store for the newest complete backup that is kept: another machine may have deleted it, and then what is
-    to be dropped may be the last that there is. Raises `BackupNotFound`."""
-    kept = sorted((decision.backup for decision in planned.keep), key=newest_first, reverse=True)
-    newest = next((backup for backup in kept if not backup.is_incomplete), kept[0])
+def _check_kept(planned: Plan, destination: Destination, now: datetime) -> None:
+    """Ask the store for the best of what is kept: another machine may have deleted it, and then what is to be dropped
+    may be the last that there is. Raises `BackupNotFound`."""
+    kept = [decision.backup for decision in planned.keep if not is_later(decision.backup, now)]
+    best = min(map(rank, kept))
+    newest = max((backup for backup in kept if rank(backup) == best), key=newest_first)
     try:
         destination.size_of(newest)
     except ObjectNotFound:

@@ -73,23 +73,26 @@ def verify(
     destination_name: str,
     tools: Tools,
     *,
+    host: str | None = None,
     quick: bool = False,
     keys: Callable[[Backup], Keys] = lambda _: Keys(),
     on_verified: Callable[[Verified], None] = lambda _: None,
 ) -> list[Verified]:
     """Verify the backup that NAME means, or with None every backup of the destination, newest first; the result and
-    its date go into each record. quick: only whether it is there and of the right size. on_verified: told of each at
-    once.
+    its date go into each record. host: only backups of this host. quick: only whether it is there and of the right
+    size. on_verified: told of each at once.
 
     One bad backup does not stop the rest. Raises `BackupNotFound`, `AmbiguousName`, `DatabaseError`.
     """
     destination = tools.destination(destination_name)
     if name is not None:
-        chosen = [choose(name, destination, tools)]
+        chosen = [choose(name, destination, tools, host=host)]
     else:
         chosen = list(tools.repo.find(Query(backend=destination.name, owners=(destination.owner,))))
+        chosen = [backup for backup in chosen if host in (None, backup.host)]
         if not chosen:
-            raise BackupNotFound(f"no backups in {destination.name} ({destination.owner.location})")
+            of_host = "" if host is None else f" of host {host}"
+            raise BackupNotFound(f"no backups{of_host} in {destination.name} ({destination.owner.location})")
     results: list[Verified] = []
     for backup in chosen:
         result = _verify_one(backup, destination, tools, quick, keys)

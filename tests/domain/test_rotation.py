@@ -8,13 +8,15 @@ from datetime import UTC, timedelta, timezone
 
 import pytest
 
+from bakthat.domain.origin import Origin
 from bakthat.domain.rotation import (
     Plan,
     RotationPolicy,
     first_week_day,
     future_dates,
-    mixed_sources,
+    mixed_hosts,
     plan,
+    plan_by_age,
     policy_from,
 )
 from bakthat.errors import ConfigInvalid, InvalidPolicy
@@ -79,12 +81,32 @@ def test_windows_are_counted_back_from_the_newest_backup_after_a_pause():
     assert plan(policy, stopped, utc(2031, 6, 15)) == plan(policy, stopped, utc(2025, 1, 10))
 
 
-def test_a_backup_dated_in_the_future_is_kept_and_the_windows_are_counted_from_now():
+def test_backups_dated_after_now_are_kept_and_change_nothing_else():
     daily = every(DAY, utc(2026), 10)
     now = utc(2026, 1, 5, 12)
-    planned = plan(RotationPolicy(days=2), daily, now)
+    policy = RotationPolicy(days=2, last=2)
+    planned = plan(policy, daily, now)
     assert dates(planned.keep) == [f"2026-01-{day:02}" for day in (10, 9, 8, 7, 6, 5, 4)]
-    assert planned.keep[1].reasons == ("dated after now (2026-01-05 12:00:00)",)
+    assert {decision.reasons for decision in planned.keep[:5]} == {("dated after now (2026-01-05 12:00:00)",)}
+    alone = plan(policy, daily[:5], now)
+    assert (planned.keep[5:], planned.drop) == (alone.keep, alone.drop)
+
+
+def test_after_a_night_in_2036_the_newest_real_backup_survives_every_rotation():
+    from_2036, hourly = backup_at(utc(2036, 5, 5)), every(HOUR, utc(2026, 11, 26), 10)
+    planned = plan(RotationPolicy(days=7, weeks=4, months=12), [from_2036, *hourly], utc(2026, 11, 26, 9, 30))
+    assert dates(planned.keep) == ["2036-05-05", "2026-11-26 09:00", "2026-11-26"]
+
+
+def test_a_pause_beside_a_backup_from_2036_empties_nothing():
+    series = [backup_at(utc(2036, 5, 5)), *every(DAY, utc(2026), 5)]
+    planned = plan(RotationPolicy(days=2), series, utc(2027))
+    assert dates(planned.keep) == ["2036-05-05", "2026-01-05", "2026-01-04"]
+
+
+def test_a_minute_after_now_is_not_the_future():
+    series = [backup_at(utc(2026, 1, 5, 12, 1)), *every(DAY, utc(2026), 5)]
+    assert plan(RotationPolicy(days=1), series, utc(2026, 1, 5, 12)).keep[0].reasons == ("newest",)
 
 
 def test_a_series_that_lies_in_the_future_is_kept_whole():
@@ -186,6 +208,52 @@ def test_the_last_newest_are_counted_by_backups_and_a_second_is_never_split():
     assert len(plan(RotationPolicy(last=4), series, utc(2026, 2)).keep) == 4
 
 
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"from_listing": True}, "untrusted: known from a listing alone"),
+        ({"stored_at": utc(2026, 6).timestamp().__int__()}, "untrusted: stored 148 days after its date"),
+    ],
+)
+def test_an_untrusted_archive_says_so(fields, why):
+    series = [backup_at(utc(2026, 1, 3, 2), **fields), backup_at(utc(2026, 1, 3, 14))]
+    assert plan(RotationPolicy(days=2), series, utc(2026, 1, 4)).drop[0].reasons[-1] == why
+
+
+def test_junk_that_is_dated_back_and_junk_dated_after_now_push_no_backup_out():
+    real = every(DAY, utc(2026, 1, 1, 3), 40)
+    written = int(utc(2026, 2, 9, 12).timestamp())
+    junk = [*every(DAY, utc(2025), 397, stored_at=written), backup_at(utc(9999), stored_at=written)]
+    policy, now = RotationPolicy(days=7, weeks=4, months=12, last=3), utc(2026, 2, 9, 13)
+    alone, together = plan(policy, real, now), plan(policy, real + junk, now)
+    assert [name for name in names(together.keep) if name in names(alone.keep + alone.drop)] == names(alone.keep)
+
+
+def test_an_untrusted_archive_is_kept_for_a_day_that_has_no_other():
+    series = [backup_at(utc(2026, 1, day), from_listing=day == 3) for day in (1, 2, 3, 4)]
+    assert dates(plan(RotationPolicy(days=4), series, utc(2026, 1, 4)).keep) == [
+        "2026-01-04",
+        "2026-01-03",
+        "2026-01-02",
+        "2026-01-01",
+    ]
+
+
+def test_the_newest_trusted_backup_is_kept_below_untrusted_ones():
+    series = [backup_at(utc(2026)), *every(DAY, utc(2026, 2), 5, from_listing=True)]
+    planned = plan(RotationPolicy(last=1), series, utc(2026, 3))
+    assert [decision.reasons for decision in planned.keep] == [
+        ("newest", "untrusted: known from a listing alone"),
+        ("newest trusted",),
+    ]
+
+
+def test_a_series_of_untrusted_archives_alone_is_thinned_as_usual():
+    policy, now = RotationPolicy(days=3, weeks=2, last=2), utc(2026, 2)
+    alone = plan(policy, every(DAY, utc(2026), 30, from_listing=True), now)
+    assert names(alone.keep) == names(plan(policy, every(DAY, utc(2026), 30), now).keep)
+
+
 def test_a_deleted_record_takes_no_part():
     deleted = backup_at(utc(2026, 1, 3, 1), is_deleted=True)
     live = [backup_at(utc(2026, 1, 3, 2)), backup_at(utc(2026, 1, 4))]
@@ -235,6 +303,35 @@ def test_the_plan_does_not_depend_on_the_time_zone_of_the_host(time_zone_of_the_
         hourly = every(7 * HOUR, utc(2026, 2, 1, 5), 200)
         plans.add(plan(policy, hourly, utc(2026, 3, 20)))
     assert len(plans) == 1
+
+
+# By age
+
+
+def test_what_is_older_than_the_limit_goes_but_never_the_newest():
+    planned = plan_by_age(utc(2026, 1, 8), every(DAY, utc(2026), 9), utc(2026, 1, 9))
+    assert (dates(planned.keep), len(planned.drop)) == (["2026-01-09", "2026-01-08"], 7)
+    assert planned.drop[0].reasons == ("older than 2026-01-08 00:00:00 UTC",)
+    assert planned.keep[1].reasons == ("not older than 2026-01-08 00:00:00 UTC",)
+
+
+def test_the_newest_the_newest_trusted_and_the_newest_complete_stay_whatever_their_age():
+    series = [
+        *every(DAY, utc(2026), 3),
+        *every(DAY, utc(2026, 2), 3, incomplete=True),
+        *every(DAY, utc(2026, 3), 3, from_listing=True),
+    ]
+    planned = plan_by_age(utc(2030), series, utc(2031))
+    assert [(str(decision.backup.when)[:10], decision.reasons[0]) for decision in planned.keep] == [
+        ("2026-03-03", "newest"),
+        ("2026-02-03", "newest trusted"),
+        ("2026-01-03", "newest trusted complete"),
+    ]
+
+
+def test_a_backup_dated_after_now_is_not_the_newest():
+    planned = plan_by_age(utc(2026, 8), [backup_at(utc(2036)), *every(30 * DAY, utc(2026), 3)], utc(2026, 11))
+    assert dates(planned.keep) == ["2036-01-01", "2026-03-02"]
 
 
 # Reasons
@@ -407,48 +504,42 @@ def test_a_policy_reads_as_words():
     assert str(RotationPolicy(hours=1, last=2)) == "1 hour, the 2 newest"
 
 
-# Mixed series
+# Hosts and dates that are pointed out
 
 
-def test_a_series_of_one_origin_is_not_pointed_out():
-    series = every(DAY, utc(2026), 3, client="web1", source="/srv/site")
-    assert mixed_sources(series) == ()
-    assert mixed_sources([]) == ()
+WEB1 = Origin(host="web1", source="/srv/site")
 
 
-def test_hosts_and_source_paths_are_pointed_out_with_their_numbers():
-    series = [
-        *every(DAY, utc(2026), 3, client="web1", source="/srv/site"),
-        backup_at(utc(2026, 2), client="web2", source="/home/me/site"),
-    ]
-    assert mixed_sources(series) == (
-        "site mixes backups of 2 hosts: web1 (3) and web2 (1)",
-        "site mixes backups of 2 source paths: /srv/site (3) and /home/me/site (1)",
+def test_an_origin_of_one_host_is_not_pointed_out():
+    series = [*every(DAY, utc(2026), 3, client="web1", source="/srv/site"), backup_at(utc(2013))]
+    assert mixed_hosts(WEB1, series) == ""
+
+
+def test_an_origin_that_takes_in_another_host_is():
+    series = [*every(DAY, utc(2026), 3, client="web1"), backup_at(utc(2013), client="old")]
+    assert mixed_hosts(WEB1, series) == (
+        "web1:/srv/site also takes in 1 backup of old (1), whose records name no source"
     )
 
 
-def test_what_2013_did_not_record_is_no_difference():
-    series = [backup_at(utc(2013), client="web1"), backup_at(utc(2026), client="web1", source="/srv/site")]
-    assert mixed_sources([*series, backup_at(utc(2012)), backup_at(utc(2011), client=None, source=7)]) == ()
-
-
-def test_a_deleted_record_mixes_nothing():
-    assert mixed_sources([backup_at(utc(2026), client="a"), backup_at(utc(2025), client="b", is_deleted=True)]) == ()
+def test_a_grouping_that_does_not_tell_hosts_apart_points_none_out():
+    series = [backup_at(utc(2026), client="web1"), backup_at(utc(2013), client="old")]
+    assert mixed_hosts(Origin(source="/srv/site"), series) == ""
 
 
 def test_many_hosts_are_counted_and_the_line_stays_one_line():
     series = [backup_at(utc(2026, 1, day), client=f"host{day:02}\x1b[31m\n") for day in range(1, 21)]
-    (line,) = mixed_sources(series)
-    assert line.startswith("site mixes backups of 20 hosts: 'host01\\x1b[31m\\n' (1), ")
-    assert line.endswith(" and 16 more")
+    line = mixed_hosts(WEB1, series)
+    assert line.startswith("web1:/srv/site also takes in 20 backups of 'host01\\x1b[31m\\n' (1), ")
+    assert line.endswith(" and 16 more, whose records name no source")
     assert line.isprintable()
 
 
 def test_dates_after_now_are_pointed_out():
     series = [*every(DAY, utc(2026), 3), backup_at(utc(2030)), backup_at(utc(2031), is_deleted=True)]
     assert future_dates(series, utc(2027)) == (
-        "site: 1 backup is dated after now (the last one 2030-01-01 00:00:00), so the windows are counted back from "
-        "now; check the clock of the machine that made it",
+        "site: 1 backup is dated after now (the last one 2030-01-01 00:00:00); it is kept, and does not count as the "
+        "newest; check the clock of the machine that made it",
     )
     assert future_dates(series, utc(2026))[0].startswith("site: 3 backups are dated after now (the last one 2030-")
     assert future_dates(series, utc(2030)) == ()

@@ -3,12 +3,24 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from bakthat.domain.selector import Lookup, nearest, select
+from bakthat.domain.selector import Choice, Lookup, Viewpoint, nearest
+from bakthat.domain.selector import select as select_from
 from bakthat.domain.stored_name import StoredName
 from bakthat.errors import AmbiguousName, BackupNotFound
 from tests.domain.series import backup_at, utc
 
 WHENS = [utc(2012, 9, 27, 11), utc(2012, 9, 28), utc(2026, 1, 2, 3, 4, 5)]
+
+
+HERE = Viewpoint(here="web1", now=utc(2030))
+
+
+def chosen(name, lookup, **viewpoint) -> Choice:
+    return select_from(name, lookup, evolve(HERE, **viewpoint))
+
+
+def select(name, lookup, **viewpoint):
+    return chosen(name, lookup, **viewpoint).backup
 
 
 def lookup(*backups):
@@ -115,3 +127,118 @@ def test_an_object_whose_key_is_the_name_of_a_series_does_not_stand_for_the_seri
 def test_an_object_whose_key_is_no_stored_filename_is_found_by_its_key():
     value = evolve(backup_at(utc(2027), filename="key"), stored_filename="key", metadata={"KeyValue": True})
     assert select("key", lookup(value, stored("bak", utc(2026, 1, 2)))) == value
+
+
+# several origins
+
+
+def of(host, source, when, **fields):
+    return backup_at(when, client=host, source=source, **fields)
+
+
+WEB1 = of("web1", "/etc", utc(2026, 1, 1))
+WEB1_LATER = of("web1", "/etc", utc(2026, 1, 3))
+WEB1_SRV = of("web1", "/srv", utc(2026, 1, 4))
+WEB2 = of("web2", "/etc", utc(2026, 1, 5))
+WEB2_SRV = of("web2", "/srv", utc(2026, 1, 6))
+
+
+def test_of_several_origins_the_one_of_this_host_is_taken_and_told():
+    choice = chosen("site", lookup(WEB1, WEB1_LATER, WEB2))
+    assert choice.backup == WEB1_LATER
+    assert choice.notices == (
+        "site: site.20260103000000.tgz is the newest of web1:/etc, this host; there are also backups of web2:/etc "
+        "(--host chooses)",
+    )
+
+
+def test_the_only_origin_there_is_needs_no_word_whose_ever_it_is():
+    assert chosen("site", lookup(WEB2)) == Choice(WEB2)
+
+
+@pytest.mark.parametrize("here", ["web3", "web"])
+def test_of_several_origins_none_of_which_is_of_this_host_none_is_taken(here):
+    with pytest.raises(AmbiguousName) as caught:
+        chosen("site", lookup(WEB1, WEB1_LATER, WEB2), here=here)
+    assert str(caught.value) == (
+        "site: backups of 2 origins fit: web1:/etc (newest site.20260103000000.tgz), web2:/etc (newest "
+        "site.20260105000000.tgz); choose with --host, or give a stored filename"
+    )
+
+
+def test_of_two_origins_of_this_host_none_is_taken():
+    with pytest.raises(AmbiguousName, match=r"^site: backups of 2 origins fit: .*; give a stored filename$"):
+        chosen("site", lookup(WEB1, WEB1_SRV))
+
+
+@pytest.mark.parametrize("name", ["site.2026", "site20260105", "site.20260105000000"])
+def test_a_date_may_leave_one_origin_alone(name):
+    assert select(name, lookup(WEB2, of("web2", "/srv", utc(2025))), here="web3") == WEB2
+
+
+def test_a_date_that_leaves_several_origins_is_no_choice_either():
+    with pytest.raises(AmbiguousName):
+        select("site.202601", lookup(WEB2, WEB2_SRV), here="web3")
+
+
+def test_an_exact_stored_filename_is_never_ambiguous():
+    for backup in (WEB1, WEB2, WEB2_SRV):
+        assert chosen(backup.stored_filename, lookup(WEB1, WEB2, WEB2_SRV), here="web3") == Choice(backup)
+
+
+def test_a_host_may_be_chosen():
+    assert chosen("site", lookup(WEB1, WEB2), host="web2") == Choice(WEB2)
+
+
+def test_a_host_with_two_paths_is_still_ambiguous():
+    with pytest.raises(AmbiguousName, match="2 origins"):
+        select("site", lookup(WEB1, WEB2, WEB2_SRV), host="web2")
+
+
+def test_a_host_that_has_none_is_not_found_and_the_others_are_named():
+    with pytest.raises(
+        BackupNotFound, match=r"^site: no backup of host web9; there are those of web1:/etc, web2:/etc$"
+    ):
+        select("site", lookup(WEB1, WEB2), host="web9")
+
+
+def test_an_exact_stored_filename_of_another_host_than_the_one_that_is_meant_is_refused():
+    with pytest.raises(BackupNotFound, match="is a backup of host web2, not of web1"):
+        select(WEB2.stored_filename, lookup(WEB1, WEB2), host="web1")
+
+
+def test_records_of_2013_belong_to_the_only_origin_of_their_host():
+    old = of("web1", None, utc(2026, 1, 9))
+    assert chosen("site", lookup(WEB1, old)) == Choice(old)
+
+
+def test_hosts_of_2013_are_told_apart_as_well():
+    rows = [of("web1", None, utc(2013)), of("web2", None, utc(2014))]
+    assert select("site", lookup(*rows)) == rows[0]
+    with pytest.raises(AmbiguousName, match=r"web1 \(newest site.2013.*web2 \(newest site.2014"):
+        select("site", lookup(*rows), here="web3")
+
+
+# dates after now
+
+
+def test_the_newest_that_is_not_dated_after_now_is_taken_and_the_later_ones_are_told():
+    choice = chosen("site", lookup(WEB1, WEB1_LATER, of("web1", "/etc", utc(2036, 5, 5))))
+    assert choice.backup == WEB1_LATER
+    assert choice.notices == (
+        "site: 1 backup is dated after now, the last one site.20360505000000.tgz, and site.20260103000000.tgz is "
+        "taken; check the clocks of the machines",
+    )
+
+
+def test_if_all_are_dated_after_now_the_newest_is_taken():
+    choice = chosen("site", lookup(WEB1, WEB1_LATER), now=utc(2020))
+    assert choice.backup == WEB1_LATER
+    assert choice.notices[0].startswith(
+        "site: 2 backups are dated after now, the last one site.20260103000000.tgz, and it"
+    )
+
+
+def test_a_backup_of_the_next_minute_is_not_later():
+    assert chosen("site", lookup(WEB1), now=utc(2025, 12, 31, 23, 59)) == Choice(WEB1)
+    assert chosen("site", lookup(WEB1), now=utc(2025, 12, 31, 23, 58, 59)).notices

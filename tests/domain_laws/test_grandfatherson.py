@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import grandfatherson
 from hypothesis import given, settings
 
@@ -11,19 +13,24 @@ from tests.domain_laws.random_series import dates_and_now, policies
 
 
 def kept_by_the_law(policy, dates, now):
-    """The package's own answer, with windows counted back from the newest backup if that lies before now; the newest;
-    the `last` newest."""
+    """What is dated more than a minute after now; and of the rest the package's own answer, with windows counted back
+    from the newest; the newest; the `last` newest."""
+    later = {date for date in dates if date - now > timedelta(minutes=1)}
+    present = dates - later
+    if not present:
+        return later
     kept = grandfatherson.to_keep(
-        dates,
+        present,
         years=policy.years,
         months=policy.months,
         weeks=policy.weeks,
         days=policy.days,
         hours=policy.hours,
         firstweekday=policy.first_week_day,
-        now=min(now, max(dates)),
+        now=max(present),
     )
-    return kept | {max(dates)} | set(sorted(dates)[len(dates) - policy.last :] if policy.last < len(dates) else dates)
+    ranked = sorted(present, reverse=True)
+    return later | kept | set(ranked[: max(policy.last, 1)])
 
 
 @given(dates_and_now(), policies())

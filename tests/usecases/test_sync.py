@@ -13,11 +13,11 @@ from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import ONLY_IN_A_DATABASE, CatalogEntry
 from bakthat.domain.query import Query
-from bakthat.domain.selector import Lookup, select
 from bakthat.errors import StoreUnavailable
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import SteppedClock, Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.choosing import choose
 from bakthat.usecases.delete import DeleteRequest, delete
 from bakthat.usecases.sync import sync
 
@@ -210,14 +210,7 @@ def test_a_copy_of_the_bucket_in_a_folder_is_a_store_of_its_own(box: Toolbox, tr
             box.stores["local"].put(info.key, io.BytesIO(reader.read()))
     sync("local", box.tools)
     assert sorted(row.backend for row in rows(box)) == ["local", "s3"]
-    owner = (box.destination("local").owner,)
-    found = select(
-        made.stored_filename,
-        Lookup(
-            by_stored_filename=lambda name: box.repo.find(Query(stored_filename=name, owners=owner)),
-            by_filename=lambda name: [],
-        ),
-    )
+    found = choose(made.stored_filename, box.destination("local"), box.tools)
     assert found.location == "memory://local"
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 
 from bakthat.domain.interval import parse_interval
-from bakthat.entrypoints.options import Settings, common, destination_option, dry_run_option, json_option
+from bakthat.entrypoints.options import (
+    Settings,
+    common,
+    destination_option,
+    dry_run_option,
+    json_option,
+    origins_options,
+)
 from bakthat.entrypoints.retention_report import report, tell_plan
 
 
@@ -13,20 +20,36 @@ from bakthat.entrypoints.retention_report import report, tell_plan
 @click.argument("name")
 @click.argument("interval")
 @destination_option
+@origins_options
 @dry_run_option
 @json_option
 @common
 def remove_older_than(
-    settings: Settings, name: str, interval: str, destination: str | None, dry_run: bool, as_json: bool
+    settings: Settings,
+    name: str,
+    interval: str,
+    destination: str | None,
+    group_by: str,
+    host: str | None,
+    source: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Delete the backups of the series NAME that are older than INTERVAL.
 
     INTERVAL is numbers with units, such as 3M2D8h20m5s: s, m, h, D, W, M (30 days), Y (365 days). The newest backup
-    is never deleted.
+    of each host and path is never deleted.
     """
     parse_interval(interval)  # before anything is opened
     with settings.opened() as bakthat:
         done = bakthat.remove_older_than_with_report(
-            name, interval, destination, dry_run=dry_run, on_plan=tell_plan(as_json)
+            name,
+            interval,
+            destination,
+            group_by=group_by,
+            host=host,
+            source=source,
+            dry_run=dry_run,
+            on_plan=tell_plan(as_json),
         )
     report(done, settings, dry_run=dry_run, as_json=as_json)

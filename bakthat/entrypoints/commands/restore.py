@@ -14,6 +14,7 @@ from bakthat.entrypoints.options import (
     ask_password,
     common,
     destination_option,
+    host_option,
     identity_option,
     json_option,
 )
@@ -24,6 +25,7 @@ from bakthat.errors import UsageError
 @click.argument("name", required=False)
 @click.option("--from", "place", metavar="PLACE", help="s3://bucket/key or a file, without any database.")
 @destination_option
+@host_option
 @click.option("--target", default=".", metavar="DIR", type=click.Path(), help="Where to (default: here).")
 @click.option("--overwrite", is_flag=True, help="Replace what is there: a directory whole, with all that is in it.")
 @identity_option
@@ -37,6 +39,7 @@ def restore(
     name: str | None,
     place: str | None,
     destination: str | None,
+    host: str | None,
     target: str,
     overwrite: bool,
     identities: tuple[str, ...],
@@ -55,6 +58,7 @@ def restore(
             restored = bakthat.restore_with_report(
                 name,
                 destination,
+                host=host,
                 target=target,
                 overwrite=overwrite,
                 identities=identities,
@@ -63,12 +67,12 @@ def restore(
                 wait=wait,
                 ask=ask_password,
             )
-        elif place is not None and name is None:
+        elif place is not None and name is None and host is None:
             restored = bakthat.restore_from(
                 place, target=target, overwrite=overwrite, identities=identities, only=only, ask=ask_password
             )
         else:
-            raise UsageError("restore wants either the NAME of a backup or --from PLACE")
+            raise UsageError("restore wants either the NAME of a backup (with --host) or --from PLACE")
     if as_json:
         terminal.result_json(
             {

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from bakthat.entrypoints import terminal
-from bakthat.entrypoints.options import Settings, common, destination_option, identity_option, json_option
+from bakthat.entrypoints.options import Settings, common, destination_option, host_option, identity_option, json_option
 from bakthat.errors import UsageError
 from bakthat.usecases.verify import Level, Verified
 
@@ -18,6 +18,7 @@ from bakthat.usecases.verify import Level, Verified
 @click.option("--quick", is_flag=True, help="Only whether it is there, and of the right size.")
 @identity_option
 @destination_option
+@host_option
 @json_option
 @common
 def verify(
@@ -27,6 +28,7 @@ def verify(
     quick: bool,
     identities: tuple[str, ...],
     destination: str | None,
+    host: str | None,
     as_json: bool,
 ) -> None:
     """Check the backup NAME, or with --all every one, without restoring it.
@@ -42,7 +44,9 @@ def verify(
             terminal.result(_line(result))
 
     with settings.opened() as bakthat:
-        results = bakthat.verify(name, destination, quick=quick, identities=identities, on_verified=show, ask=None)
+        results = bakthat.verify(
+            name, destination, host=host, quick=quick, identities=identities, on_verified=show, ask=None
+        )
     if as_json:
         terminal.result_json([_as_json(result) for result in results])
     bad = [result.error for result in results if result.is_bad and result.error is not None]

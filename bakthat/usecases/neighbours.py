@@ -1,0 +1,47 @@
+"""What a backup should say of the series that it goes into, before it is made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.origin import listed, origins, shown
+from bakthat.domain.query import Query, newest_first
+from bakthat.domain.rotation import is_later
+from bakthat.errors import DatabaseError
+from bakthat.usecases.destination import Destination
+from bakthat.usecases.tools import Tools
+
+
+def tell_of_neighbours(draft: Backup, destination: Destination, tools: Tools) -> None:
+    """Tell, as far as the database knows, whether the series already holds backups of another origin, and whether it
+    has one that is dated later than this. A database that cannot be used is not told of here."""
+    query = Query(filename=draft.filename, backend=destination.name, owners=(destination.owner,))
+    try:
+        series = [row for row in tools.repo.find(query) if not row.metadata.get("KeyValue")]
+    except DatabaseError:
+        return
+    for line in (_of_others(draft, series), _of_later_ones(draft.filename, series, draft.when)):
+        if line:
+            tools.notice(line)
+
+
+def _of_others(draft: Backup, series: list[Backup]) -> str:
+    others = [origin for origin, members in origins([draft, *series]) if draft not in members]
+    if not others:
+        return ""
+    return (
+        f"{shown(draft.filename)}: this name also has backups of {listed(others)}; each origin is rotated by itself. "
+        "--name or s3_prefix separates them; a machine whose name changes sets `host`"
+    )
+
+
+def _of_later_ones(filename: str, series: list[Backup], now: datetime) -> str:
+    later = [row for row in series if is_later(row, now)]
+    if not later:
+        return ""
+    last = max(later, key=newest_first)
+    return (
+        f"{shown(filename)}: {last.stored_filename} is dated after this backup, so one of the clocks is wrong; "
+        "`restore` takes the newest that is not dated after now"
+    )
