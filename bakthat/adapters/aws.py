@@ -20,6 +20,7 @@ import urllib3.exceptions
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
+from bakthat.adapters.aws_settings import resolved
 from bakthat.domain.profile import Profile, endpoint_host
 from bakthat.errors import (
     AccessDenied,
@@ -116,9 +117,11 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
     Each client comes from a session of its own: a shared one keeps the credentials that it found first, and patches
     that begin after it was made (moto's, for example) do not reach it.
 
-    Credentials: the profile's keys, else boto3's own chain (`aws_profile`, environment, shared files, SSO, roles).
-    `config`: further settings of `botocore.config.Config`, which win over those made here. Raises `ConfigError`.
+    Endpoint and region: as `resolved` finds them. Credentials: the profile's keys, else boto3's own chain
+    (`aws_profile`, environment, shared files, SSO, roles). `config`: further settings of `botocore.config.Config`,
+    which win over those made here. Raises `ConfigError`.
     """
+    profile = resolved(profile, service)
     if bool(profile.access_key) != bool(profile.secret_key):
         missing = "secret_key" if profile.access_key else "access_key"
         raise ConfigInvalid(f"profile {profile.name!r} lacks {missing}; give both keys, or none for boto3's own chain")
@@ -139,6 +142,7 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
         try:
             core = botocore.session.Session(profile=profile.aws_profile)
             core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+            _check_authorities(core.get_config_variable("ca_bundle"), profile.endpoint_url)
             session: Any = boto3.Session(botocore_session=core)
             made = session.client(
                 service,
@@ -153,12 +157,20 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
         except ValueError:
             # botocore's message would repeat the whole URL, which may hold a password
             raise ConfigInvalid(
-                f"profile {profile.name!r}: endpoint_url must look like https://host or http://host:port"
+                f"profile {profile.name!r}: endpoint_url (of the profile, AWS_ENDPOINT_URL or ~/.aws/config) must look "
+                "like https://host or http://host:port"
             ) from None
     events: Any = made.meta.events
     event = f"needs-retry.{made.meta.service_model.service_id.hyphenize()}"
     events.register_first(event, Patience())
     return made
+
+
+def _check_authorities(path: object, endpoint_url: str | None) -> None:
+    """Raise `ConfigInvalid` if the certificates to trust are to come from a file that is not there: the error of the
+    first request would not tell that from a certificate that is not trusted."""
+    if path and not (endpoint_url or "").startswith("http://") and not os.path.isfile(str(path)):
+        raise ConfigInvalid(f"AWS_CA_BUNDLE, or ca_bundle in ~/.aws/config, names {path}: there is no such file")
 
 
 @functools.cache

@@ -30,6 +30,7 @@ from botocore.exceptions import ClientError
 
 from bakthat.adapters import aws
 from bakthat.adapters.aws_answer import Answer, ask, ask_pages
+from bakthat.adapters.aws_settings import resolved
 from bakthat.adapters.tree_hash import joined, tree_hash
 from bakthat.adapters.workers import Workers
 from bakthat.domain import retrieval
@@ -150,9 +151,10 @@ class GlacierArchiveStore(ArchiveStore):
         """The vault that the profile names. Raises `ConfigError`; sends nothing."""
         if not profile.glacier_vault:
             raise ConfigInvalid(f"profile {profile.name!r} names no glacier_vault")
+        vault, profile = profile.glacier_vault, resolved(profile, "glacier")
         return cls(
             aws.client("glacier", profile),
-            profile.glacier_vault,
+            vault,
             endpoint_url=profile.endpoint_url,
             part_size=profile.part_size,
             max_concurrency=profile.max_concurrency,

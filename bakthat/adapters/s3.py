@@ -15,6 +15,7 @@ from botocore.parsers import ResponseParserError
 from bakthat.adapters import aws, s3_write_claim
 from bakthat.adapters.aws import Redirected, code_of, status_of, translated
 from bakthat.adapters.aws_answer import ask
+from bakthat.adapters.aws_settings import resolved
 from bakthat.adapters.s3_download import S3Reader
 from bakthat.adapters.s3_head import check_tells_apart, explained_head, head
 from bakthat.adapters.s3_listing import check_is_listing, entry_of, listed
@@ -29,6 +30,9 @@ from bakthat.ports.url_signer import UrlSigner
 
 _WEEK = 7 * 24 * 3600
 """Seconds that a presigned URL may live at most (signature version 4)."""
+
+ADDRESSING_STYLES = ("path", "virtual", "auto")
+"""`https://host/bucket/key`; `https://bucket.host/key`; and the second one at Amazon, the first one elsewhere."""
 
 _PRESIGNED = {"GET": "get_object", "HEAD": "head_object", "PUT": "put_object"}
 
@@ -93,13 +97,14 @@ class S3ObjectStore(ObjectStore, UrlSigner):
     @classmethod
     def from_profile(cls, profile: Profile) -> S3ObjectStore:
         """The store of a profile's `s3` destination; sends nothing. Raises `ConfigError`."""
+        profile = resolved(profile, "s3")
         owner = s3_owner(profile)
         return cls(
             s3_client(profile),
             profile.s3_bucket or "",
             prefix=profile.s3_prefix,
             location=owner.location,
-            region=profile.region_name,
+            region=profile.region_name or DEFAULT_REGION,
             storage_class=profile.storage_class,
             part_size=profile.part_size,
             max_concurrency=profile.max_concurrency,
@@ -237,8 +242,14 @@ def s3_client(profile: Profile, **config: Any) -> Any:
     costs more than all else that a sent part costs (docs/decisions/0021). No request waits for `100 Continue`, which
     botocore would ask for before each part at the price of a round trip.
     """
+    profile = resolved(profile, "s3")
+    style = profile.addressing_style or "auto"
+    if style not in ADDRESSING_STYLES:
+        raise ConfigInvalid(f"profile {profile.name!r}: addressing_style must be one of {', '.join(ADDRESSING_STYLES)}")
     s3: dict[str, Any] = {"payload_signing_enabled": False}
-    if not profile.endpoint_url and "." not in (profile.s3_bucket or ""):
+    if style != "auto":
+        s3["addressing_style"] = style
+    elif not profile.endpoint_url and "." not in (profile.s3_bucket or ""):
         # botocore's own choice, but said aloud it also makes presigned URLs for the bucket's region. A bucket with a
         # dot is in no certificate, and another service need not answer to host names with a bucket before them.
         s3["addressing_style"] = "virtual"

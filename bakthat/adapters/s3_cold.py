@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from bakthat.adapters.aws import Codes, code_of, translated
 from bakthat.adapters.aws_answer import Answer, ask
+from bakthat.adapters.aws_settings import resolved
 from bakthat.adapters.s3 import S3ObjectStore, is_amazon, s3_client
 from bakthat.adapters.s3_head import explained_head
 from bakthat.domain import glacier_inventory, retrieval
@@ -114,12 +115,14 @@ class S3ColdStore(ArchiveStore):
                 f"profile {profile.name!r}: glacier_storage_class must be one of {', '.join(COLD_CLASSES)}; "
                 "other classes need no retrieval, use storage_class and -d s3"
             )
+        profile = resolved(profile, "s3")
         return cls._made(profile, glacier_owner(profile).location, profile.glacier_storage_class)
 
     @classmethod
     def of_bucket(cls, profile: Profile) -> Self:
         """The bucket of a profile's `s3` destination, to retrieve what a lifecycle rule has frozen. Raises
         `ConfigError`."""
+        profile = resolved(profile, "s3")
         return cls._made(profile, s3_owner(profile).location, profile.storage_class)
 
     @classmethod

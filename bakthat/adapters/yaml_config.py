@@ -350,6 +350,7 @@ def _converter() -> cattrs.Converter:
         "part_size": _part_size,
         "max_concurrency": _count,
         "checksums": _checksums,
+        "addressing_style": _addressing_style,
     }
     hooks: dict[str, Any] = {key: override(struct_hook=_hook(check)) for key, check in checks.items()}
     converter.register_structure_hook(Profile, make_dict_structure_fn(Profile, converter, **hooks))
@@ -427,6 +428,12 @@ def _checksums(value: object) -> str:
     if value in ("when_supported", "when_required"):
         return str(value)
     raise ValueError("expected when_supported or when_required")
+
+
+def _addressing_style(value: object) -> str:
+    if value in ("path", "virtual", "auto"):
+        return str(value)
+    raise ValueError("expected path, virtual or auto")
 
 
 def _kind(value: object) -> str:

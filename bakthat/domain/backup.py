@@ -35,12 +35,14 @@ def backend_hash(access_key: str | None, container: str) -> str:
 class Owner:
     """The store that a backup lies in. `backend`: the destination's name. `location`: the store's own, stable, without
     a secret. `backend_hash`: 2013's way to say the same, which changes with the access key. `is_part`: it is what a
-    container holds under a prefix, which 2013 did not know: its rows are of the whole container."""
+    container holds under a prefix, which 2013 did not know: its rows are of the whole container. `formerly`: locations
+    that 1.0 recorded for this store."""
 
     backend: str
     location: str
     backend_hash: str = ""
     is_part: bool = False
+    formerly: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.errors import ConfigInvalid
@@ -22,6 +22,10 @@ class Profile:
 
     access_key, secret_key: None leaves credentials to boto3's chain; they never show in `repr`.
     part_size: bytes, None lets parts grow with the stream. max_concurrency: requests in flight at once.
+    region_name, endpoint_url: None leaves them to AWS's environment and files, see `bakthat.adapters.aws_settings`; and
+        without a word there to `DEFAULT_REGION` and Amazon.
+    addressing_style: where a request has the bucket's name, `path` | `virtual` (before the host's) | `auto`, which is
+        also None.
     checksums: `when_supported` | `when_required`; None means `when_required` with `endpoint_url`, else
         `when_supported`.
     gitignore: whether a source's `.gitignore` says what to leave out.
@@ -32,7 +36,7 @@ class Profile:
     name: str = "default"
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
-    region_name: str = DEFAULT_REGION
+    region_name: str | None = None
     s3_bucket: str | None = None
     glacier_vault: str | None = None
     default_destination: str = "s3"
@@ -42,6 +46,7 @@ class Profile:
     """What backups are recorded as being of, in the place of the machine's host name."""
     rotation: Mapping[str, Any] | None = None
     endpoint_url: str | None = field(default=None, repr=False)
+    addressing_style: str | None = None
     s3_prefix: str = ""
     storage_class: str | None = None
     glacier_storage_class: str | None = None
@@ -76,12 +81,25 @@ def endpoint_host(endpoint_url: str) -> str:
     return re.split("[/?#]", rest, maxsplit=1)[0].rsplit("@", 1)[-1].lower()
 
 
+def endpoint_place(endpoint_url: str) -> str:
+    """Host, port and path of an endpoint's URL: two services behind one host differ by the path."""
+    rest = re.split("[?#]", endpoint_url.split("://", 1)[-1], maxsplit=1)[0]
+    _, slash, path = rest.partition("/")
+    return (endpoint_host(endpoint_url) + slash + path).rstrip("/")
+
+
 def s3_location(bucket: str, prefix: str = "", endpoint_url: str | None = None) -> str:
-    """`s3://bucket/prefix`, and `s3://bucket/prefix?endpoint=host:port` for a store that is not Amazon's, since two
-    services may hold buckets of one name."""
+    """`s3://bucket/prefix`, and `s3://bucket/prefix?endpoint=host:port/path` for a store that is not Amazon's, since
+    two services may hold buckets of one name."""
     path = normal_prefix(prefix).rstrip("/")
     place = f"s3://{bucket}/{path}" if path else f"s3://{bucket}"
-    return f"{place}?endpoint={endpoint_host(endpoint_url)}" if endpoint_url else place
+    return f"{place}?endpoint={endpoint_place(endpoint_url)}" if endpoint_url else place
+
+
+def former_s3_location(profile: Profile) -> str:
+    """The location that 1.0 recorded: by the profile's own text, and without the path of the endpoint."""
+    host = endpoint_host(profile.endpoint_url) if profile.endpoint_url else None
+    return s3_location(profile.s3_bucket or "", profile.s3_prefix, host)
 
 
 def s3_owner(profile: Profile) -> Owner:
@@ -90,6 +108,13 @@ def s3_owner(profile: Profile) -> Owner:
     if not bucket:
         raise ConfigInvalid(
             f"profile {profile.name!r} names no s3_bucket; run `bakthat configure`, or use the local folder: -d local"
+        )
+    if (
+        profile.endpoint_url
+        and endpoint_place(profile.endpoint_url) == f"{endpoint_host(profile.endpoint_url)}/{bucket}"
+    ):
+        raise ConfigInvalid(
+            f"profile {profile.name!r}: endpoint_url ends with the bucket's name; remove /{bucket} from it"
         )
     return Owner(
         backend="s3",
@@ -102,7 +127,15 @@ def s3_owner(profile: Profile) -> Owner:
 def glacier_location(region_name: str, vault: str, endpoint_url: str | None = None) -> str:
     """`glacier://region/vault`, and `glacier://region/vault?endpoint=host:port` for a service that is not Amazon's."""
     place = f"glacier://{region_name}/{vault}"
-    return f"{place}?endpoint={endpoint_host(endpoint_url)}" if endpoint_url else place
+    return f"{place}?endpoint={endpoint_place(endpoint_url)}" if endpoint_url else place
+
+
+def former_glacier_location(profile: Profile) -> str:
+    """As `former_s3_location`."""
+    if not profile.glacier_vault:
+        return former_s3_location(profile)
+    host = endpoint_host(profile.endpoint_url) if profile.endpoint_url else None
+    return glacier_location(profile.region_name or DEFAULT_REGION, profile.glacier_vault, host)
 
 
 def glacier_owner(profile: Profile) -> Owner:
@@ -111,7 +144,9 @@ def glacier_owner(profile: Profile) -> Owner:
     if profile.glacier_vault:
         return Owner(
             backend="glacier",
-            location=glacier_location(profile.region_name, profile.glacier_vault, profile.endpoint_url),
+            location=glacier_location(
+                profile.region_name or DEFAULT_REGION, profile.glacier_vault, profile.endpoint_url
+            ),
             backend_hash=backend_hash(profile.access_key, profile.glacier_vault),
         )
     if not profile.glacier_storage_class or not profile.s3_bucket:
@@ -119,8 +154,4 @@ def glacier_owner(profile: Profile) -> Owner:
             f"profile {profile.name!r} has nothing for -d glacier; set s3_bucket and glacier_storage_class "
             "(DEEP_ARCHIVE or GLACIER), or glacier_vault where you have a vault"
         )
-    return Owner(
-        backend="glacier",
-        location=s3_location(profile.s3_bucket, profile.s3_prefix, profile.endpoint_url),
-        backend_hash=backend_hash(profile.access_key, profile.s3_bucket),
-    )
+    return evolve(s3_owner(profile), backend="glacier", is_part=False)

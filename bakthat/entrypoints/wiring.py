@@ -18,10 +18,11 @@ from urllib.parse import unquote, urlsplit
 from attrs import evolve
 
 from bakthat import __version__
+from bakthat.adapters.aws_settings import owner_of_glacier, owner_of_s3
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.exclusions import OwnThings
 from bakthat.domain.payload import Keys
-from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile, glacier_owner, s3_owner
+from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile
 from bakthat.domain.progress import Progress
 from bakthat.domain.selector import nearest
 from bakthat.entrypoints.plugins import open_store, store_names
@@ -207,7 +208,7 @@ class Destinations:
         raise UnknownDestination(f"{name!r} is no destination; there are {', '.join(known)}{hint}")
 
     def _s3(self) -> Destination:
-        owner = s3_owner(self._profile)
+        owner = owner_of_s3(self._profile)
         from bakthat.adapters.s3 import S3ObjectStore
 
         objects = S3ObjectStore.from_profile(self._profile)
@@ -224,7 +225,7 @@ class Destinations:
 
     def _glacier(self) -> Destination:
         """The vault that the profile names, else the archive class of its bucket."""
-        owner = glacier_owner(self._profile)
+        owner = owner_of_glacier(self._profile)
         archives = self._archives
         if archives is not None:
             owner = evolve(owner, location=archives.location)
@@ -305,9 +306,9 @@ def owners_of(profile: Profile) -> tuple[Owner, ...]:
     folder = local_folder(profile)
     owners = [] if folder is None else [_handed_in("local", LocalObjectStore(folder), profile).owner]
     if profile.s3_bucket:
-        owners.append(s3_owner(profile))
+        owners.append(owner_of_s3(profile))
     if profile.glacier_vault or (profile.glacier_storage_class and profile.s3_bucket):
-        owners.append(glacier_owner(profile))
+        owners.append(owner_of_glacier(profile))
     for name in store_names():
         if name in profile.stores or name == profile.default_destination:
             store = open_store(name, profile)

@@ -30,6 +30,7 @@ FULL = Profile(
     host="web1",
     rotation={"days": 7, "weeks": 6, "months": 6, "first_week_day": 5},
     endpoint_url="https://s3.example.org:9000",
+    addressing_style="virtual",
     s3_prefix="hosts/one",
     storage_class="STANDARD_IA",
     glacier_storage_class="DEEP_ARCHIVE",

@@ -20,6 +20,7 @@ from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query, newest_first
 from bakthat.errors import BackupNotFound, InvalidName, PayloadDamaged
 from bakthat.usecases.destination import Destination, Found
+from bakthat.usecases.former_location import rewrite_former
 from bakthat.usecases.tools import Tools
 
 _READERS = 16
@@ -34,7 +35,8 @@ _SKEW = timedelta(minutes=15)
 
 @frozen(kw_only=True)
 class SyncReport:
-    """What a sync changed, or would change. `updated`: their catalog entry was newer than the row."""
+    """What a sync changed, or would change. `updated`: their catalog entry was newer than the row, or the
+    row had a former location of the store."""
 
     added: tuple[Backup, ...] = ()
     vanished: tuple[Backup, ...] = ()
@@ -55,13 +57,15 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
     query = Query(backend=destination.name, owners=(destination.owner,), deleted=True)
     rows = {row.stored_filename: row for row in tools.repo.find(query)}
     archives = {found.stored_filename: found for found in destination.found() if _is_backup(found, rows)}
+    rewritten = rewrite_former(rows, archives, destination, tools, dry_run=dry_run)
+    rows |= {row.stored_filename: row for row in rewritten}
 
     wanted = [found for found in archives.values() if _wants_reading(found, rows.get(found.stored_filename))]
     taken = _take_in(wanted, rows, destination, tools, dry_run=dry_run)
     return SyncReport(
         added=taken.added,
         vanished=_mark_vanished(rows, archives, destination, tools, dry_run=dry_run),
-        updated=taken.updated,
+        updated=(*rewritten, *taken.updated),
         unreadable=taken.unreadable,
     )
 

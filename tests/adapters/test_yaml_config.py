@@ -215,6 +215,7 @@ def test_a_file_nested_too_deep_is_refused(path: Path) -> None:
         ("part_size: 16M", "part_size: expected a size from 5MiB to 5GiB"),
         ("part_size: true", "part_size: expected a size from 5MiB to 5GiB"),
         ("part_size: 16.5", "part_size: expected a size from 5MiB to 5GiB"),
+        ("addressing_style: host", "addressing_style: expected path, virtual or auto"),
         ("checksums: always", "checksums: expected when_supported or when_required"),
         ("checksums: []", "checksums: expected when_supported or when_required"),
         ("recipients: [1]", "recipients: expected a list of texts"),

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from bakthat.domain.backup import backend_hash
-from bakthat.domain.profile import Profile, endpoint_host, glacier_owner, normal_prefix, s3_location, s3_owner
+from bakthat.domain.profile import (
+    Profile,
+    endpoint_host,
+    former_s3_location,
+    glacier_owner,
+    normal_prefix,
+    s3_location,
+    s3_owner,
+)
 from bakthat.errors import ConfigInvalid
 from tests.domain.series import backup_at, utc
 
@@ -12,7 +20,7 @@ def test_a_profile_without_settings_has_those_of_2013():
     profile = Profile()
     assert (profile.name, profile.region_name, profile.default_destination, profile.compress, profile.rotation) == (
         "default",
-        "us-east-1",
+        None,
         "s3",
         True,
         None,
@@ -65,10 +73,30 @@ def test_an_endpoint_is_told_by_host_and_port(url, host):
         (("bucket", "/a/b/"), "s3://bucket/a/b"),
         (("bucket", "", "https://me:SECRET@host:9000"), "s3://bucket?endpoint=host:9000"),
         (("bucket", "a", "http://host"), "s3://bucket/a?endpoint=host"),
+        (("bucket", "", "https://Host/"), "s3://bucket?endpoint=host"),
+        (("bucket", "", "https://Host/storage/V1/s3/?token=SECRET#x"), "s3://bucket?endpoint=host/storage/V1/s3"),
     ],
 )
 def test_a_location_is_stable_and_without_a_secret(arguments, location):
     assert s3_location(*arguments) == location
+
+
+@pytest.mark.parametrize("endpoint_url", ["https://host/bucket", "https://me@HOST:1/bucket/", "http://host/bucket?x"])
+def test_an_endpoint_that_ends_with_the_bucket_is_refused(endpoint_url):
+    with pytest.raises(ConfigInvalid, match="'work': endpoint_url ends with the bucket's name; remove /bucket from it"):
+        s3_owner(Profile(name="work", s3_bucket="bucket", endpoint_url=endpoint_url))
+
+
+@pytest.mark.parametrize(
+    ("settings", "location"),
+    [
+        ({}, "s3://bucket"),
+        ({"endpoint_url": "https://host/a/b"}, "s3://bucket?endpoint=host"),
+        ({"s3_prefix": "p", "endpoint_url": "https://host:1"}, "s3://bucket/p?endpoint=host:1"),
+    ],
+)
+def test_1_0_recorded_a_location_without_the_endpoints_path(settings, location):
+    assert former_s3_location(Profile(s3_bucket="bucket", **settings)) == location
 
 
 def test_the_owner_of_a_bucket_is_told_by_location_and_by_2013s_hash():
@@ -87,7 +115,7 @@ def test_a_profile_without_a_bucket_names_the_way_out(bucket):
     ("settings", "location", "container"),
     [
         ({"glacier_vault": "vault"}, "glacier://eu-west-1/vault", "vault"),
-        ({"glacier_vault": "vault", "endpoint_url": "http://h:1/x"}, "glacier://eu-west-1/vault?endpoint=h:1", "vault"),
+        ({"glacier_vault": "vault", "endpoint_url": "http://h:1/"}, "glacier://eu-west-1/vault?endpoint=h:1", "vault"),
         ({"glacier_vault": "vault", "glacier_storage_class": "GLACIER"}, "glacier://eu-west-1/vault", "vault"),
         ({"glacier_storage_class": "DEEP_ARCHIVE", "s3_prefix": "cold"}, "s3://bucket/cold", "bucket"),
     ],
