@@ -31,7 +31,7 @@ def configure_profile(config: str | None, name: str, *, notice: Callable[[str], 
     secret_key = _ask("AWS secret key", before.secret_key, secret=True) if access_key else None
     s3_bucket = _ask("S3 bucket name", before.s3_bucket)
     glacier_vault = _ask("Glacier vault name", before.glacier_vault)
-    region_name = _ask("Region", before.region_name or DEFAULT_REGION) or before.region_name
+    region_name = _ask(f"Region (blank for that of AWS's own settings, else {DEFAULT_REGION})", before.region_name)
     endpoint_url = _ask(
         "Endpoint URL of an S3-compatible store (blank for Amazon)",
         before.endpoint_url,

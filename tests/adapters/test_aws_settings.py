@@ -209,7 +209,7 @@ def test_a_service_of_the_environment_is_not_trusted_like_amazon(bare: pytest.Mo
     with FaultyProxy(moto_url) as proxy:
         bare.setenv("AWS_ENDPOINT_URL", proxy.url)
         S3ObjectStore.from_profile(Profile(**KEYS, s3_bucket=bucket)).put("k", io.BytesIO(b"x"))
-        assert proxy.operations == ["HeadObject", "PutObject"]
+        assert "HeadObject" in proxy.operations, "as no write to Amazon asks"
 
 
 def test_requests_are_signed_for_the_region_of_the_aws_profile(
