@@ -106,6 +106,11 @@ class Answer:
         return str(self._metadata("HTTPHeaders", {}).get(name, ""))
 
     @property
+    def status(self) -> int:
+        """The HTTP status, 0 if the answer does not tell it."""
+        return int(self._metadata("HTTPStatusCode", 0))
+
+    @property
     def resent(self) -> bool:
         """Whether the request was sent more than once before this answer came."""
         return bool(self._metadata("RetryAttempts", 0))

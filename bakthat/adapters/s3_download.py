@@ -14,11 +14,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError, FlexibleChecksumError
 
-from bakthat.adapters.aws import code_of, translated
+from bakthat.adapters.aws import code_of, status_of, translated
 from bakthat.adapters.aws_answer import Answer, ask
 from bakthat.adapters.s3_head import head
 from bakthat.adapters.workers import Workers
-from bakthat.errors import StoreError, StoreUnavailable
+from bakthat.errors import ObjectExists, StoreError, StoreUnavailable
 
 RANGE = 8 * 1024 * 1024
 """Bytes of one request. Over a local network 8 and 16 MiB were as fast; smaller ones cost more requests."""
@@ -33,7 +33,9 @@ _FAST = 1.0
 _CUTS = 8
 """How often the rest of one range is asked for after its body was cut short."""
 
-_REPLACED = {"PreconditionFailed": (StoreError, "was replaced while it was read; start again")}
+_CONTENT_RANGE = re.compile(r"bytes 0-(\d+)/(\d+)")
+
+_WEAK = "W/"
 
 
 class S3Reader(io.RawIOBase):
@@ -50,6 +52,7 @@ class S3Reader(io.RawIOBase):
         self._what = what
         self._window = max_concurrency
         self.etag: str | None = None
+        self._demands_etag = False
         self._stopped = threading.Event()
         self._workers = Workers(max_concurrency, "bakthat-range")
         self._ahead: deque[Future[list[bytes]]] = deque()
@@ -128,16 +131,12 @@ class S3Reader(io.RawIOBase):
             self._ahead.append(self._workers.submit(partial(self._fetch, start, self._asked)))
 
     def _begin(self) -> tuple[int, Any]:
-        """The first request: the object's size in bytes, and the body of its first range."""
+        """The first request: the object's size in bytes, and the body of its first range, or the whole body."""
         with translated(self._what):
-            try:
-                answer = self._get_object(Range=f"bytes=0-{RANGE - 1}")
-            except ClientError as error:
-                if code_of(error) not in {"InvalidRange", "416"}:
-                    raise
-                # An empty object has no first byte.
-                answer = self._get_object()
+            answer = self._first_range() or self._get_object()
         self.etag = answer.maybe_text("ETag")
+        # A weak ETag (a proxy that compresses makes one) never fulfils If-Match: RFC 9110, 13.1.1.
+        self._demands_etag = self.etag is not None and not self.etag.startswith(_WEAK)
         body = answer.body("Body")
         try:
             return self._size_by(answer), body
@@ -145,11 +144,26 @@ class S3Reader(io.RawIOBase):
             body.close()
             raise
 
+    def _first_range(self) -> Answer | None:
+        """The answer to the first range; None where the service refuses it, as all do for an empty object and some do
+        for a small one, or calls it a range and says nothing sensible about it."""
+        try:
+            answer = self._get_object(Range=f"bytes=0-{RANGE - 1}")
+        except ClientError as error:
+            if code_of(error) not in {"InvalidRange", "InvalidArgument"} and status_of(error) not in {416, 501}:
+                raise
+            return None
+        told = _CONTENT_RANGE.fullmatch(answer.maybe_text("ContentRange") or "")
+        if answer.status != 206 or (told and int(told[1]) == min(RANGE, int(told[2])) - 1 and int(told[2])):
+            return answer
+        answer.body("Body").close()
+        return None
+
     def _size_by(self, answer: Answer) -> int:
         """The bytes of the whole object, as the answer to its first range tells them."""
-        whole = re.fullmatch(r"bytes \d+-\d+/(\d+)", answer.maybe_text("ContentRange") or "")
-        if whole:
-            return int(whole[1])
+        told = _CONTENT_RANGE.fullmatch(answer.maybe_text("ContentRange") or "")
+        if told:
+            return int(told[2])
         size = answer.maybe_number("ContentLength")
         # An answer in chunks has no length.
         return size if size is not None else head(self._client, self._where, self._what).number("ContentLength")
@@ -164,6 +178,8 @@ class S3Reader(io.RawIOBase):
         while True:
             at = start + sum(map(len, pieces))
             self._stop_if_closed()
+            if body is None and at == end:
+                return pieces  # the connection broke after the last byte
             if body is None:
                 body = self._get(at, end)
             failure = StoreUnavailable(f"{self._what}: cut short, its body ended before byte {end} of {self._size}")
@@ -202,15 +218,33 @@ class S3Reader(io.RawIOBase):
     def _get(self, start: int, end: int) -> Any:
         """The body of one range of the very object that was opened."""
         request = {"Range": f"bytes={start}-{end - 1}"}
-        if self.etag:
-            request["IfMatch"] = self.etag
-        with translated(self._what, _REPLACED):
-            answer = self._get_object(**request)
-        body, etag = answer.body("Body"), answer.maybe_text("ETag")
+        answer = self._get_matching(request) if self._demands_etag else None
+        if answer is None:
+            with translated(self._what):
+                answer = self._get_object(**request)
+        body, is_same = answer.body("Body"), _opaque(answer.maybe_text("ETag")) == _opaque(self.etag)
         # Not every service honours If-Match, or a range.
-        if etag == self.etag and answer.maybe_text("ContentRange") == f"bytes {start}-{end - 1}/{self._size}":
+        if is_same and answer.maybe_text("ContentRange") == f"bytes {start}-{end - 1}/{self._size}":
             return body
         body.close()
-        if etag != self.etag:
-            raise StoreError(f"{self._what}: was replaced while it was read; start again")
+        if not is_same:
+            raise self._replaced()
         raise StoreError(f"{self._what}: this service does not serve byte ranges as S3 does")
+
+    def _get_matching(self, request: dict[str, str]) -> Answer | None:
+        """The answer to a range that has to be of the object with this ETag; None where the condition is not fulfilled,
+        and the ETag of the next answer tells whether the object was replaced or the condition does not work."""
+        try:
+            with translated(self._what):
+                return self._get_object(**request, IfMatch=self.etag or "")
+        except ObjectExists:  # what 412 means elsewhere
+            self._demands_etag = False
+            return None
+
+    def _replaced(self) -> StoreError:
+        return StoreError(f"{self._what}: was replaced while it was read; start again")
+
+
+def _opaque(etag: str | None) -> str | None:
+    """An ETag as it is compared weakly (RFC 9110, 8.8.3.2): a proxy may make one answer's weak, and not another's."""
+    return etag.removeprefix(_WEAK) if etag is not None else None

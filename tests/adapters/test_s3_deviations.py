@@ -22,6 +22,7 @@ from bakthat.testing.faulty_proxy import (
     damage_the_request,
     meanwhile,
 )
+from bakthat.testing.object_store_contract import some_bytes
 from tests.fixtures.s3_rig import THREE_PARTS, Rig
 
 MIB = 1024 * 1024
@@ -274,3 +275,85 @@ def test_another_ones_object_is_not_taken_for_ones_own_where_the_answer_is_nonse
     with pytest.raises(StoreError):
         rig.put()
     assert rig.holds(b"was faster")
+
+
+# reading
+
+
+LARGE = some_bytes(25 * MIB + 17)
+
+
+def weak(old: str) -> str:
+    return f"W/{old}"
+
+
+def failing_if_match() -> Doing:
+    return where(has("if-match"), answering(412, "PreconditionFailed", "At least one of the pre-conditions failed"))
+
+
+def test_an_object_with_a_weak_etag_is_read_without_a_condition(rig: Rig):
+    rig.direct.put("k", io.BytesIO(LARGE))
+    always(rig, "GetObject", both(setting({"ETag": weak}), failing_if_match()))
+    assert rig.get() == LARGE
+    assert sent(rig, "GetObject", "if-match") == [False] * 4
+
+
+def test_an_object_with_a_weak_etag_that_is_replaced_while_it_is_read_is_an_error(rig: Rig):
+    rig.direct.put("k", io.BytesIO(LARGE))
+    always(rig, "GetObject", setting({"ETag": weak}))
+    with rig.store(max_concurrency=1).open("k") as reader:
+        reader.read(1000)
+        rig.direct.put("k", io.BytesIO(LARGE[::-1]), replace=True)
+        with pytest.raises(StoreError, match="was replaced while it was read"):
+            reader.read()
+
+
+def test_an_etag_that_is_weak_in_some_answers_is_the_same_one(rig: Rig):
+    rig.direct.put("k", io.BytesIO(LARGE))
+    rig.proxy.inject(*(Fault("GetObject", setting({"ETag": weak}), skip=skip) for skip in (1, 1)))
+    assert rig.get(max_concurrency=1) == LARGE
+
+
+def test_a_condition_that_fails_although_the_object_is_the_same_is_left_out(rig: Rig):
+    rig.direct.put("k", io.BytesIO(LARGE))
+    always(rig, "GetObject", failing_if_match())
+    assert rig.get(max_concurrency=1) == LARGE
+    assert sent(rig, "GetObject", "if-match") == [False, True, False, False, False]
+
+
+@pytest.mark.parametrize("told", ["bytes 0--1/0", "bytes */0", "bytes 0-0/0", "bytes 0-8388607/0", "nonsense", None])
+def test_an_empty_object_that_is_answered_as_a_range_is_read_without_one(rig: Rig, told: str | None):
+    rig.direct.put("k", io.BytesIO(b""))
+    headers = [("ETag", '"d41d8"')] if told is None else [("ETag", '"d41d8"'), ("Content-Range", told)]
+    always(rig, "GetObject", where(has("range"), lambda *_: Answer(status=206, headers=headers, body=b"")))
+    assert rig.get() == b""
+    assert sent(rig, "GetObject", "range") == [True, False]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [answering(416, "InvalidRange"), answering(416), answering(400, "InvalidArgument", "Range"), answering(501)],
+)
+def test_a_small_object_of_which_no_range_is_given_is_read_at_once(rig: Rig, refusal: Doing):
+    rig.direct.put("k", io.BytesIO(b"small"))
+    always(rig, "GetObject", where(has("range"), refusal))
+    assert rig.get() == b"small"
+
+
+@pytest.mark.parametrize("told", ["bytes 0-8388607/5", "bytes 0-4/*", "bytes 1-4/5", "nonsense"])
+def test_a_range_that_is_described_by_nonsense_is_not_believed(rig: Rig, told: str):
+    rig.direct.put("k", io.BytesIO(b"small"))
+    always(rig, "GetObject", where(has("range"), setting({"Content-Range": told})))
+    assert rig.get() == b"small"
+
+
+def test_a_connection_that_breaks_after_the_last_byte_has_cost_nothing(rig: Rig):
+    def broken(request: Request, forward: Forward) -> Answer:
+        answer = setting({"Content-Length": lambda old: str(int(old) + 1)})(request, forward)
+        answer.cut = len(answer.body)
+        return answer
+
+    rig.direct.put("k", io.BytesIO(LARGE))
+    always(rig, "GetObject", broken)
+    assert rig.get(max_concurrency=1) == LARGE
+    assert rig.proxy.operations == ["GetObject"] * 4
