@@ -219,6 +219,8 @@ class _Walk:
         self._output = output
         self._exclusion = exclusion
         self._own_inodes = {inode for _, inode in exclusion.own_identities}
+        self._device: int | None = None  # of the source, where its file system is not to be left
+        self._is_limited = exclusion.larger_than is not None or exclusion.one_file_system
         self._owners = Owners()
         self._flags = O_NOATIME
         self._path = b""  # of the directory that the walk is in, with a slash at its end
@@ -271,6 +273,8 @@ class _Walk:
         """Write a directory and what it holds, but its subdirectories. Takes charge of the descriptor."""
         try:
             status = os.fstat(descriptor)
+            if not self._path and self._exclusion.one_file_system:
+                self._device = status.st_dev
             self._write_directory(name, status)
             self._path += name + b"/"
             files, subdirectories, others = self._list(descriptor, patterns)
@@ -313,6 +317,12 @@ class _Walk:
             self._problem(name, "lies too deep: no restore takes a path of more than 64 KiB; all in it is missing")
             return -1
         try:
+            if self._device is not None:
+                status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+                if status.st_dev != self._device and stat.S_ISDIR(status.st_mode):
+                    self._write_directory(name.encode(_ENCODING, _ENCODING_ERRORS), status)
+                    self._exclusion.as_mounted(self._known_as(name))
+                    return -1
             descriptor = self._open(name, _O_DIRECTORY, parent)
             if self._own_inodes and self._is_own(os.fstat(descriptor)):
                 os.close(descriptor)
@@ -344,6 +354,8 @@ class _Walk:
         subdirectories: list[str] = []
         others: list[str] = []
         is_own = self._exclusion.own_names(self._path.partition(b"/")[2])
+        marked = self._exclusion.kept_alone(descriptor)
+        some_left_out = False
         try:
             with os.scandir(descriptor) as entries:
                 for entry in entries:
@@ -354,6 +366,9 @@ class _Walk:
                     else:
                         kind = others
                     name = entry.name
+                    if marked is not None and name not in marked[1]:
+                        some_left_out = True
+                        continue
                     if patterns is not None and (number := patterns.excluding(name, kind is subdirectories)) >= 0:
                         self._exclusion.by_pattern(self._known_as(name), number)
                     elif is_own is not None and is_own(name):
@@ -362,6 +377,8 @@ class _Walk:
                         kind.append(name)
         except OSError as error:
             self._problem("", f"cannot be listed: {reason(error)}")
+        if marked is not None and some_left_out:
+            self._exclusion.as_content(self._known_as(""), marked[0])
         files.sort()
         subdirectories.sort()
         others.sort()
@@ -422,6 +439,8 @@ class _Walk:
                 return
             if status.st_ino in self._own_inodes and name and self._is_own(status):
                 self._exclusion.as_own(self._known_as(name))
+                return
+            if self._is_limited and name and self._is_beyond(name, status):
                 return
             if status.st_nlink > 1:
                 first = self._first_name(status)
@@ -519,6 +538,17 @@ class _Walk:
     def _problem(self, name: str, why: str) -> None:
         self._problems.add(self._shown(name), why)
 
+    def _is_beyond(self, name: str, status: os.stat_result) -> bool:
+        """Whether a file is too large, or on another file system; it is counted then."""
+        limit = self._exclusion.larger_than
+        if limit is not None and status.st_size > limit:
+            self._exclusion.as_large(self._known_as(name))
+        elif self._device is not None and status.st_dev != self._device:
+            self._exclusion.as_mounted(self._known_as(name))
+        else:
+            return False
+        return True
+
     def _is_own(self, status: os.stat_result) -> bool:
         return (status.st_dev, status.st_ino) in self._exclusion.own_identities
 
@@ -543,6 +573,8 @@ class _Survey(_Walk):
                 continue
             if status.st_ino in self._own_inodes and self._is_own(status):
                 self._exclusion.as_own(self._known_as(name))
+                continue
+            if self._is_limited and self._is_beyond(name, status):
                 continue
             self._files += 1
             if status.st_nlink > 1:

@@ -23,7 +23,8 @@ from bakthat.adapters.home import expand_home
 from bakthat.adapters.yaml_text import block, edited
 from bakthat.domain.profile import Profile
 from bakthat.domain.selector import nearest
-from bakthat.errors import ConfigError, ConfigInvalid, ProfileNotFound
+from bakthat.domain.size import parse_size
+from bakthat.errors import ConfigError, ConfigInvalid, ProfileNotFound, UsageError
 from bakthat.ports.config_source import ConfigSource
 
 KEYS = tuple(field.name for field in fields(Profile) if field.name not in {"name", "extra"})
@@ -348,6 +349,7 @@ def _converter() -> cattrs.Converter:
         "endpoint_url": _url,
         "password_command": _command,
         "part_size": _part_size,
+        "exclude_larger_than": _size,
         "max_concurrency": _count,
         "checksums": _checksums,
         "addressing_style": _addressing_style,
@@ -416,6 +418,15 @@ def _part_size(value: object) -> int:
     if isinstance(size, int) and not isinstance(size, bool) and PART_SIZES[0] <= size <= PART_SIZES[1]:
         return size
     raise ValueError("expected a size from 5MiB to 5GiB: a number of bytes, or a text such as 16MiB")
+
+
+def _size(value: object) -> int:
+    if isinstance(value, str):
+        with contextlib.suppress(UsageError):
+            return parse_size(value)
+    elif isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError("expected a size: a number of bytes, or a text such as 500M or 16MiB")
 
 
 def _count(value: object) -> int:

@@ -15,6 +15,15 @@ from bakthat.errors import InvalidName
 OWN = "bakthat"
 """What a record counts bakthat's own things by."""
 
+CACHES = "--exclude-caches"
+IF_PRESENT = "--exclude-if-present"
+LARGER_THAN = "--exclude-larger-than"
+ONE_FILE_SYSTEM = "--one-file-system"
+
+CACHE_TAG = "CACHEDIR.TAG"
+CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
+"""What a valid tag begins with (Cache Directory Tagging Specification)."""
+
 
 @frozen(kw_only=True)
 class OwnThings:
@@ -39,11 +48,19 @@ class Exclusions:
     rules: patterns, relative to the source.
     own_paths: files and folders by their absolute paths without symbolic links.
     own_objects: whether the source is the folder of a local destination, in which bakthat's objects are left out.
+    caches: whether of a directory with a valid `CACHEDIR.TAG` only the tag is kept.
+    if_present: names; of a directory that holds an entry of such a name only that entry is kept.
+    larger_than: files of more bytes than this are left out.
+    one_file_system: whether what is mounted below the source is left out; the mount points are kept, empty.
     """
 
     rules: IgnoreRules = field(factory=lambda: IgnoreRules(()))
     own_paths: tuple[str, ...] = ()
     own_objects: bool = False
+    caches: bool = False
+    if_present: tuple[str, ...] = ()
+    larger_than: int | None = None
+    one_file_system: bool = False
 
 
 def is_own_object(name: str) -> bool:
@@ -61,7 +78,8 @@ def is_own_object(name: str) -> bool:
 class Excluded:
     """What was left out. A directory that was not entered counts as one entry, whatever it holds.
 
-    by: entries by what left them out: `.gitignore`, `.bakthatexclude`, `--exclude`, `--exclude-from`, `bakthat`.
+    by: entries by what left them out: `.gitignore`, `.bakthatexclude`, the option (`--exclude` …), or `bakthat`. Of a
+        directory that is kept without what is in it, all of that counts as one.
     own: bakthat's own files and folders among them, for a person.
     """
 

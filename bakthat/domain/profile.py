@@ -29,6 +29,8 @@ class Profile:
     checksums: `when_supported` | `when_required`; None means `when_required` with `endpoint_url`, else
         `when_supported`.
     gitignore: whether a source's `.gitignore` says what to leave out.
+    exclude_caches, exclude_if_present, exclude_larger_than (bytes), one_file_system: see
+        `bakthat.domain.exclusions.Exclusions`.
     rotation: as the file has it; `bakthat.domain.rotation` reads it.
     local_path, database, identity: as written; `~` is expanded by who opens them.
     """
@@ -42,6 +44,10 @@ class Profile:
     default_destination: str = "s3"
     compress: bool = True
     gitignore: bool = True
+    exclude_caches: bool = False
+    exclude_if_present: tuple[str, ...] = ()
+    exclude_larger_than: int | None = None
+    one_file_system: bool = False
     host: str | None = None
     """What backups are recorded as being of, in the place of the machine's host name."""
     rotation: Mapping[str, Any] | None = None

@@ -22,6 +22,7 @@ from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
+from bakthat.domain.size import parse_size
 from bakthat.entrypoints.hooks import Hooks, hooks_of
 from bakthat.entrypoints.keys import Ask, opening_keys, sealing_keys
 from bakthat.entrypoints.wiring import build_tools, ignore, locate, open_config, utc_now
@@ -169,6 +170,10 @@ class Bakthat:
         excludes: Sequence[str] = (),
         exclude_from: Sequence[AnyPath] = (),
         gitignore: bool | None = None,
+        exclude_caches: bool | None = None,
+        exclude_if_present: Sequence[str] | None = None,
+        exclude_larger_than: int | str | None = None,
+        one_file_system: bool | None = None,
         recorded_source: str | None = None,
         ask: Ask | None = None,
         on_excluded: Callable[[str, str], None] | None = None,
@@ -183,7 +188,11 @@ class Bakthat:
         recipients: age public keys, in the place of the profile's; they exclude a password.
         excludes: gitignore patterns, besides those of the source's own `.bakthatexclude`, else `.gitignore`.
         exclude_from: files of such patterns, which come before `excludes`; the last pattern that matches decides.
-        gitignore: False ignores the source's `.gitignore`; None leaves it to the profile.
+        gitignore: False ignores the source's `.gitignore`.
+        exclude_caches: leave out what is in directories with a valid `CACHEDIR.TAG`, but for the tag.
+        exclude_if_present: names; leave out what is in directories that hold one of them, but for it.
+        exclude_larger_than: leave out larger files; bytes, or text such as `500M`.
+        one_file_system: leave out what is mounted below the source. These five are the profile's where they are None.
         recorded_source: what the record says that the files come from, instead of their path; "" for nothing.
         ask: called for a password if none is found elsewhere.
         on_excluded: called with the path of each entry that is left out, and with what leaves it out.
@@ -195,6 +204,9 @@ class Bakthat:
         message says so.
         """
         source, chosen = Path(filename), self._destination(destination)
+        profile = self.profile
+        if isinstance(exclude_larger_than, str):
+            exclude_larger_than = parse_size(exclude_larger_than)
         request = BackupRequest(
             source=source,
             destination=chosen,
@@ -203,7 +215,11 @@ class Bakthat:
             exclusions=ExclusionRequest(
                 patterns=tuple(excludes),
                 files=tuple(Path(path) for path in exclude_from),
-                gitignore=gitignore if gitignore is not None else self.profile.gitignore,
+                gitignore=_given(gitignore, profile.gitignore),
+                caches=_given(exclude_caches, profile.exclude_caches),
+                if_present=tuple(_given(exclude_if_present, profile.exclude_if_present)),
+                larger_than=_given(exclude_larger_than, profile.exclude_larger_than),
+                one_file_system=_given(one_file_system, profile.one_file_system),
             ),
             on_excluded=on_excluded,
             compress=self.profile.compress,
@@ -593,6 +609,10 @@ class Bakthat:
 
     def _destination(self, destination: str | None) -> str:
         return destination if destination is not None else self.profile.default_destination
+
+
+def _given(value: T | None, default: T) -> T:
+    return value if value is not None else default
 
 
 def _tier(tier: Tier | str | None) -> Tier | None:

@@ -22,11 +22,16 @@ class ExclusionRequest:
     patterns: gitignore patterns, relative to the source.
     files: of such patterns.
     gitignore: whether the `.gitignore` of a source without `.bakthatexclude` counts.
+    caches, if_present, larger_than, one_file_system: as `Exclusions` has them.
     """
 
     patterns: Sequence[str] = ()
     files: Sequence[Path] = ()
     gitignore: bool = True
+    caches: bool = False
+    if_present: Sequence[str] = ()
+    larger_than: int | None = None
+    one_file_system: bool = False
 
 
 def exclusions_for(
@@ -34,9 +39,14 @@ def exclusions_for(
 ) -> Exclusions:
     """What to leave out of the source. A single file was named itself, and has nothing to leave out.
 
-    Raises `UsageError` for a file of patterns that cannot be used, and for the folder of the very destination that is
-    to take the backup; `SourceError` for the source's own file of patterns.
+    Raises `UsageError` for a file of patterns that cannot be used, for an invalid name or size, and for the folder of
+    the very destination that is to take the backup; `SourceError` for the source's own file of patterns.
     """
+    for name in request.if_present:
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise UsageError(f"--exclude-if-present {name!r}: give the name of a file or directory, without a slash")
+    if request.larger_than is not None and request.larger_than < 0:
+        raise UsageError(f"--exclude-larger-than {request.larger_than}: a size is not negative")
     lists = [tools.named_patterns(path) for path in request.files]
     if kind is not SourceKind.DIRECTORY:
         return Exclusions()
@@ -55,4 +65,12 @@ def exclusions_for(
             f"the source lies in {own.folder}, which is bakthat's own; only the objects that bakthat keeps there are "
             "left out"
         )
-    return Exclusions(rules=IgnoreRules(lists), own_paths=own.paths, own_objects=own.is_store)
+    return Exclusions(
+        rules=IgnoreRules(lists),
+        own_paths=own.paths,
+        own_objects=own.is_store,
+        caches=request.caches,
+        if_present=tuple(request.if_present),
+        larger_than=request.larger_than,
+        one_file_system=request.one_file_system,
+    )

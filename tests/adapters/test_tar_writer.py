@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -477,6 +478,104 @@ def test_a_survey_reports_what_a_backup_would_and_opens_no_file(tree: Path) -> N
     _, report = packed(tree, exclusions=leave_out)
     assert surveyed == report
     assert surveyed.excluded.by == {"--exclude": 1}
+
+
+CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55"
+
+
+def made_tree(root: Path, content: dict[str, str]) -> None:
+    for name, text in content.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def test_of_a_cache_the_directory_and_its_tag_are_kept(tmp_path: Path) -> None:
+    """As GNU tar's --exclude-caches has it."""
+    root = tmp_path / "home"
+    made_tree(
+        root,
+        {
+            "cache/CACHEDIR.TAG": f"{CACHE_TAG}\n# made by a test\n",
+            "cache/a": "",
+            "cache/deep/b": "",
+            "forged/CACHEDIR.TAG": "Signature: 0",
+            "forged/c": "",
+            "short/CACHEDIR.TAG": CACHE_TAG[:-1],
+            "empty/CACHEDIR.TAG": CACHE_TAG,
+            "tag/d": "",
+        },
+    )
+    (root / "linked").mkdir()
+    (root / "linked" / "CACHEDIR.TAG").symlink_to("../cache/CACHEDIR.TAG")
+    (root / "linked" / "e").touch()
+    os.mkfifo(root / "tag" / "CACHEDIR.TAG")
+    told: list[tuple[str, str]] = []
+    stream, report = packed(root, exclusions=Exclusions(caches=True), on_excluded=lambda *what: told.append(what))
+    gone = {"home/cache/a", "home/cache/deep", "home/cache/deep/b"}
+    assert set(members(packed(root)[0])) - set(members(stream)) == gone
+    assert report.excluded == Excluded(by={"--exclude-caches": 1})
+    assert told == [(str(root / "cache"), "--exclude-caches")]
+
+
+def test_of_a_directory_with_a_marker_the_marker_is_kept(tmp_path: Path) -> None:
+    """As restic's --exclude-if-present has it."""
+    root = tmp_path / "home"
+    made_tree(
+        root, {"a/.nobackup": "", "a/x": "", "a/b/y": "", "c/.git/config": "", "c/.nobackup": "", "c/z": "", "d/w": ""}
+    )
+    stream, report = packed(root, exclusions=Exclusions(if_present=(".nobackup", ".git")))
+    kept = ["a", "a/.nobackup", "c", "c/.nobackup", "c/.git", "c/.git/config", "d", "d/w"]
+    assert list(members(stream)) == ["home", *(f"home/{name}" for name in kept)]
+    assert report.excluded == Excluded(by={"--exclude-if-present": 2})
+
+
+def test_the_source_may_be_marked_itself(tmp_path: Path) -> None:
+    made_tree(tmp_path / "home", {"CACHEDIR.TAG": CACHE_TAG, "a": "", "b/c": ""})
+    stream, report = packed(tmp_path / "home", exclusions=Exclusions(caches=True))
+    assert list(members(stream)) == ["home", "home/CACHEDIR.TAG"]
+    assert report.excluded.entries == 1
+
+
+def test_larger_files_are_left_out_under_each_of_their_names(tmp_path: Path) -> None:
+    root = tmp_path / "home"
+    made_tree(root, {"a/large": "x" * 101, "a/right": "x" * 100, "small": ""})
+    (root / "twin").hardlink_to(root / "a" / "large")
+    (root / "link").symlink_to("a/large")
+    stream, report = packed(root, exclusions=Exclusions(larger_than=100))
+    assert list(members(stream)) == ["home", "home/small", "home/link", "home/a", "home/a/right"]
+    assert report.excluded == Excluded(by={"--exclude-larger-than": 2})
+    assert report.files == 2
+
+
+def test_no_file_is_too_large_by_default_and_only_empty_ones_may_be_kept(tmp_path: Path) -> None:
+    made_tree(tmp_path / "home", {"a": "x", "b": ""})
+    assert packed(tmp_path / "home")[1].excluded.entries == 0
+    assert list(members(packed(tmp_path / "home", exclusions=Exclusions(larger_than=0))[0])) == ["home", "home/b"]
+
+
+def test_what_is_mounted_below_the_source_is_left_out_and_its_mount_point_kept() -> None:
+    """/proc is a file system of its own on every Linux. GNU tar, restic and borg keep the mount point as well."""
+    exclusions = evolve(leaving_out("/*", "!/proc/"), one_file_system=True)
+    told: list[tuple[str, str]] = []
+    stream, report = packed(Path("/"), exclusions=exclusions, on_excluded=lambda *what: told.append(what))
+    assert list(members(stream)) == ["root", "root/proc"]
+    assert ("/proc", "--one-file-system") in told
+    assert report.excluded.by["--one-file-system"] == 1
+    assert survey(Path("/"), exclusions=exclusions).excluded == report.excluded
+
+
+def test_a_file_system_is_left_by_no_directory_of_its_own(tree: Path) -> None:
+    assert packed(tree, exclusions=Exclusions(one_file_system=True)) == packed(tree)
+
+
+def test_a_survey_leaves_out_the_same(tmp_path: Path) -> None:
+    root = tmp_path / "home"
+    made_tree(
+        root,
+        {"cache/CACHEDIR.TAG": CACHE_TAG, "cache/a": "", "a/.nobackup": "", "a/x": "", "large": "x" * 101, "s": "x"},
+    )
+    exclusions = Exclusions(caches=True, if_present=(".nobackup",), larger_than=100)
+    assert survey(root, exclusions=exclusions) == packed(root, exclusions=exclusions)[1]
 
 
 SCRIPT = """

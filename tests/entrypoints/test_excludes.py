@@ -112,6 +112,73 @@ def test_a_pattern_made_to_freeze_a_matcher_freezes_nothing(bakthat_command: Com
     assert json.loads(done.out)["metadata"]["excluded"]["entries"] == 4
 
 
+OPTIONS = ["--exclude-caches", "--exclude-if-present", ".nobackup", "--exclude-larger-than", "1kB", "--one-file-system"]
+KEYS = {
+    "exclude_caches": True,
+    "exclude_if_present": ".nobackup",
+    "exclude_larger_than": "1 kB",
+    "one_file_system": True,
+}
+
+
+@pytest.fixture
+def mixed(proj: Path) -> Path:
+    (proj / "cache").mkdir()
+    (proj / "cache" / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55")
+    (proj / "cache" / "c").touch()
+    (proj / "src" / ".nobackup").touch()
+    (proj / "large").write_bytes(bytes(1001))
+    return proj
+
+
+MIXED = {"--exclude-caches": 1, "--exclude-if-present": 1, "--exclude-larger-than": 1}
+
+
+def test_caches_marked_directories_and_large_files_are_left_out_by_options(
+    bakthat_command: CommandLine, mixed: Path
+) -> None:
+    done = backup(bakthat_command, "--json", *OPTIONS)
+    assert json.loads(done.out)["metadata"]["excluded"]["by"] == MIXED
+    kept = ["a.log", "cache/CACHEDIR.TAG", "prod.env", "src/.nobackup"]
+    assert sorted(stored(bakthat_command)) == [f"proj/{name}" for name in kept]
+    assert done.err == (
+        "Left out 3 entries: 1 by --exclude-caches, 1 by --exclude-if-present, 1 by --exclude-larger-than.\n"
+    )
+
+
+def test_the_profile_may_have_them(bakthat_command: CommandLine, mixed: Path) -> None:
+    bakthat_command.configure({"default": KEYS})
+    assert json.loads(backup(bakthat_command, "--json").out)["metadata"]["excluded"]["by"] == MIXED
+
+
+def test_an_option_takes_the_place_of_the_profiles_value(bakthat_command: CommandLine, mixed: Path) -> None:
+    bakthat_command.configure({"default": KEYS})
+    done = backup(bakthat_command, "--json", "--exclude-if-present", "x", "--exclude-larger-than", "2000")
+    assert json.loads(done.out)["metadata"]["excluded"]["by"] == {"--exclude-caches": 1}
+
+
+def test_the_library_has_the_options(bakthat: Bakthat, mixed: Path) -> None:
+    made = bakthat.backup(
+        mixed, exclude_caches=True, exclude_if_present=[".nobackup"], exclude_larger_than="1k", one_file_system=True
+    )
+    assert made.metadata["excluded"]["by"] == MIXED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--exclude-larger-than", "big"], "500M"),
+        (["--exclude-larger-than", "-5"], "500M"),
+        (["--exclude-if-present", "a/b"], "without a slash"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(
+    bakthat_command: CommandLine, proj: Path, arguments: list[str], word: str
+) -> None:
+    done = backup(bakthat_command, *arguments)
+    assert (done.code, word in done.err, len(done.err.splitlines())) == (2, True, 1)
+
+
 # a dry run
 
 

@@ -138,6 +138,25 @@ def test_a_folder_is_not_backed_up_into_itself(box: Toolbox, tree: Path, verb) -
     assert box.keys_in("s3") == []
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc", "a\0b"])
+def test_a_marker_is_the_name_of_an_entry(box: Toolbox, tree: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="--exclude-if-present"):
+        backup(request(tree, if_present=[name]), box.tools)
+
+
+def test_a_size_is_not_negative(box: Toolbox, tree: Path) -> None:
+    with pytest.raises(UsageError, match="--exclude-larger-than"):
+        backup(request(tree, larger_than=-1), box.tools)
+
+
+def test_the_options_are_counted_by_their_names(box: Toolbox, tree: Path) -> None:
+    (tree / "pages" / ".nobackup").touch()
+    made = backup(request(tree, if_present=[".nobackup"], larger_than=5), box.tools)
+    assert stored_names(box) == ["pages/.nobackup"]
+    by = {"--exclude-if-present": 1, "--exclude-larger-than": 1}
+    assert made.metadata["excluded"] == {"entries": 2, "by": by}
+
+
 # a dry run
 
 

@@ -35,6 +35,16 @@ from bakthat.errors import UsageError
     "--exclude-from", "exclude_files", multiple=True, metavar="FILE", help="Patterns, one a line; repeatable."
 )
 @click.option("--no-gitignore", is_flag=True, help="Do not leave out what FILENAME/.gitignore names.")
+@click.option("--exclude-caches", is_flag=True, help="Of directories with a CACHEDIR.TAG, keep only that.")
+@click.option(
+    "--exclude-if-present",
+    "markers",
+    multiple=True,
+    metavar="NAME",
+    help="Of directories that hold NAME, keep only that; repeatable.",
+)
+@click.option("--exclude-larger-than", metavar="SIZE", help="Leave out larger files: 500M, 16MiB, or bytes.")
+@click.option("--one-file-system", is_flag=True, help="Leave out what is mounted below FILENAME.")
 @dry_run_option
 @json_option
 @common
@@ -49,6 +59,10 @@ def backup(
     excludes: tuple[str, ...],
     exclude_files: tuple[str, ...],
     no_gitignore: bool,
+    exclude_caches: bool,
+    markers: tuple[str, ...],
+    exclude_larger_than: str | None,
+    one_file_system: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -71,6 +85,10 @@ def backup(
             excludes=excludes,
             exclude_from=exclude_files,
             gitignore=False if no_gitignore else None,
+            exclude_caches=exclude_caches or None,
+            exclude_if_present=markers or None,
+            exclude_larger_than=exclude_larger_than,
+            one_file_system=one_file_system or None,
             ask=ask_new_password if prompt == "yes" else None,
             on_excluded=_tell_excluded if settings.verbose else None,
             dry_run=dry_run,
