@@ -42,7 +42,7 @@ from bakthat.errors import TargetError, TargetExists
 
 _PREFIX = ".bakthat-restore-"
 _OURS = re.compile(re.escape(_PREFIX) + "[0-9a-f]{16}")
-_INSIDE = re.compile("new|scratch|old|replaced|[0-9a-f]{16}-[0-9]+")
+_INSIDE = re.compile("new|scratch|names|old|replaced|[0-9a-f]{16}-[0-9]+")
 """All that a directory of that name may hold; the last form is what `empty` leaves when it is killed."""
 _RESCUED = "bakthat-rescued-"
 
@@ -151,6 +151,13 @@ class Landing:
         """A second directory, for what is never committed: a descriptor of it, which the caller closes."""
         os.mkdir("scratch", 0o700, dir_fd=self._private)
         return os.open("scratch", LIST, dir_fd=self._private)
+
+    def scratch_file(self) -> int:
+        """A file without a name, which is gone when it is closed: a descriptor of it, which the caller closes."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open("names", flags, 0o600, dir_fd=self._private)
+        os.unlink("names", dir_fd=self._private)
+        return fd
 
     def commit(self, paths: Sequence[str | bytes]) -> None:
         """Give these files and directories, relative to `path`, the same names in the target: all of them or none.

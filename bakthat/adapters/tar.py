@@ -12,6 +12,10 @@ from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import PackReport, UnpackReport
 from bakthat.ports.payload import Packer
 
+_ROOTS_TOLD = 100
+_LONGEST_ROOT = 255
+"""Bytes: NAME_MAX of limits.h."""
+
 
 class TarPacker(Packer):
     """A backup imports the writer only, a restore the extractor only. The members say their names: `name` is only the
@@ -83,7 +87,8 @@ class TarPacker(Packer):
         roots: dict[bytes, None] = {}
         for member in reader:
             counts[member.kind] += 1
-            roots.setdefault(member.name.split(b"/", 1)[0])
+            if len(roots) < _ROOTS_TOLD:
+                roots.setdefault(member.name[:_LONGEST_ROOT].split(b"/", 1)[0])
             while piece := reader.read():
                 size += len(piece)
         files, directories = counts[Kind.FILE], counts[Kind.DIRECTORY]

@@ -12,7 +12,6 @@ import errno
 import grp
 import os
 import pwd
-import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -39,6 +38,7 @@ from bakthat.adapters.file_maker import (
     write,
 )
 from bakthat.adapters.landing import Landing, target_error
+from bakthat.adapters.long_names import LongNames
 from bakthat.adapters.pieces import piecewise
 from bakthat.adapters.printable import printable
 from bakthat.adapters.tar_reader import Kind, Member, TarReader
@@ -50,14 +50,14 @@ from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged, UsageEr
 _OPEN_DIRECTORIES = 64
 # Paths of up to 64 KiB: sixteen times what Linux takes in one call, and a bound for what hostile names can cost
 _LONGEST_NAME = 64 * 1024
+# PATH_MAX of limits.h, less the NUL at the end
+_LONGEST_LINK = 4095
 # How often a caller hears of progress
 _REPORT_EVERY = 256 * 1024
 _NOTICES_LIMIT = 100
 # From here on, zeros come back as a hole
 _SMALLEST_HOLE = 64 * 1024
 _ZEROS = memoryview(bytes(1024 * 1024))
-# An empty part of a path, or one of one or two dots
-_ODD_PART = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")
 _DOTS = frozenset({b"", b".", b".."})
 _FILE, _DIRECTORY = Kind.FILE, Kind.DIRECTORY
 # What is kept for the case that a hard link needs it takes at most this part of the free space
@@ -94,8 +94,8 @@ def extract_tar(
     `root_is_guess`: only if the archive holds nothing beside it.
 
     Devices are never made: they come as notices, as do owners and permissions that the system refuses. A member of the
-    same name as an earlier one replaces it. Memory grows by 300 to 400 bytes for each directory and symbolic link, not
-    with files.
+    same name as an earlier one replaces it. Memory grows by 300 to 400 bytes for each directory and symbolic link,
+    however long their names, and not with files.
 
     `start_maker`: after the first `few` small files, a second process makes part of them.
     """
@@ -158,16 +158,26 @@ class _Attributes:
     gid: int
     mtime_ns: int
     link: bytes = b""
+    """Where a symbolic link points, as `LongNames` keeps it."""
     made_at: bytes | None = None
-    """For a symbolic link of several names: where it was made first."""
+    """For a symbolic link of several names: the path where it was made first, as `LongNames` keeps it."""
 
 
 class _Tree:
     """A directory tree, made as it is needed. Its directories are opened relative to each other; a few stay open.
-    `settle`: is called before a directory is removed, so that what belongs into it is there."""
+    `settle`: is called before a directory is removed, so that what belongs into it is there. `directories`, `symlinks`:
+    what to do when all else is there, by the paths as `names` keeps them."""
 
-    def __init__(self, root: int, directory_mode: int, umask_bars_owner: bool, settle: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        root: int,
+        names: LongNames,
+        directory_mode: int,
+        umask_bars_owner: bool,
+        settle: Callable[[], None],
+    ) -> None:
         self._root = root
+        self._names = names
         self._directory_mode = directory_mode
         self._umask_bars_owner = umask_bars_owner
         self._settle = settle
@@ -198,7 +208,7 @@ class _Tree:
         except OSError as error:
             if error.errno not in NO_DIRECTORY:
                 raise
-            if path in self.symlinks or not isinstance(error, FileNotFoundError):
+            if self.is_symlink(path) or not isinstance(error, FileNotFoundError):
                 raise PayloadDamaged(
                     f"the tar archive tries to go through {printable(path)}, which is no directory in it"
                 ) from None
@@ -214,6 +224,9 @@ class _Tree:
             with opened(name, SEARCH, parent) as fd:
                 allow(fd, 0o700)
 
+    def is_symlink(self, path: bytes) -> bool:
+        return bool(self.symlinks) and self._names.key(path) in self.symlinks
+
     def _remember(self, path: bytes, fd: int) -> int:
         if len(self._open) >= _OPEN_DIRECTORIES:
             oldest = next(iter(self._open))
@@ -224,7 +237,8 @@ class _Tree:
     def vacate(self, parent: int, name: bytes, path: bytes) -> None:
         """Make room where an earlier member of this name is. What it was is lost, as tar does it; but a directory with
         something in it stays, and the archive is refused."""
-        self.symlinks.pop(path, None)
+        key = self._names.key(path)
+        self.symlinks.pop(key, None)
         try:
             os.unlink(name, dir_fd=parent)
         except FileNotFoundError:
@@ -234,7 +248,7 @@ class _Tree:
             fd = self._open.pop(path, None)
             if fd is not None:
                 os.close(fd)
-            self.directories.pop(path, None)
+            self.directories.pop(key, None)
             try:
                 os.rmdir(name, dir_fd=parent)
             except OSError:
@@ -269,7 +283,8 @@ class _Extraction:
         self._start_maker = start_maker
         self._few = few
         self._maker: FileMaker | None = None
-        self._new = _Tree(landing.fd, landing.default_mode, landing.umask_bars_owner, self._settle)
+        self._names = LongNames(landing.scratch_file)
+        self._new = _Tree(landing.fd, self._names, landing.default_mode, landing.umask_bars_owner, self._settle)
         self._kept: _Tree | None = None
         self._kept_root = -1
         self._room = 0
@@ -351,6 +366,7 @@ class _Extraction:
             self._kept.close()
         if self._kept_root >= 0:
             os.close(self._kept_root)
+        self._names.close()
 
     def report(self, more: Sequence[Problem]) -> UnpackReport:
         roots = dict.fromkeys(os.fsdecode(unit.partition(b"/")[0]) for unit in self.units)
@@ -375,7 +391,8 @@ class _Extraction:
         """The name without empty parts and dots; empty for the target itself. Refuses what would leave the target."""
         if len(name) > _LONGEST_NAME:
             raise PayloadDamaged(f"the tar archive has a name of {len(name)} bytes; more than 64 KiB are not believed")
-        if not _ODD_PART.search(name):
+        between = b"/%b/" % name
+        if not (b"//" in between or b"/./" in between or b"/../" in between):
             return name
         parts = [part for part in name.split(b"/") if part not in (b"", b".")]
         if name.startswith(b"/") or b".." in parts:
@@ -421,7 +438,7 @@ class _Extraction:
         does not come a second time. None if that cannot be, or it is too much to keep."""
         if member.kind is _DIRECTORY:
             # Perhaps on the way to something that is wanted
-            self._new.directories[path] = self._attributes(member)
+            self._new.directories[self._names.keep(path)] = self._attributes(member)
             return None
         if member.kind in (Kind.DEVICE, Kind.OTHER):
             return None
@@ -430,7 +447,7 @@ class _Extraction:
             return None
         if self._kept is None:
             self._kept_root = self._landing.scratch()
-            self._kept = _Tree(self._kept_root, 0o700, self._landing.umask_bars_owner, self._settle)
+            self._kept = _Tree(self._kept_root, self._names, 0o700, self._landing.umask_bars_owner, self._settle)
             space = os.fstatvfs(self._kept_root)
             self._room = space.f_bavail * space.f_frsize // _KEPT_PART
         if member.kind is _FILE:
@@ -516,7 +533,7 @@ class _Extraction:
             finally:
                 os.close(fd)
         if tree.symlinks:
-            tree.symlinks.pop(path, None)
+            tree.symlinks.pop(self._names.key(path), None)
         if tree is self._new:
             self._files += 1
 
@@ -573,7 +590,7 @@ class _Extraction:
                 self._report_bytes()
 
     def _directory(self, tree: _Tree, parent: int, name: bytes, path: bytes, member: Member) -> None:
-        if path in tree.symlinks:
+        if tree.is_symlink(path):
             tree.vacate(parent, name, path)
         try:
             tree.make(name, parent)
@@ -581,14 +598,19 @@ class _Extraction:
             if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 tree.vacate(parent, name, path)
                 tree.make(name, parent)
-        tree.directories[path] = self._attributes(member)
+        tree.directories[self._names.keep(path)] = self._attributes(member)
         self._directories += 1
 
     def _symlink(self, tree: _Tree, parent: int, name: bytes, path: bytes, member: Member) -> None:
         if not member.link:
             raise PayloadDamaged(f"the tar archive has a symbolic link to nowhere: {printable(path)}")
+        if len(member.link) > _LONGEST_LINK:
+            raise PayloadDamaged(
+                f"the tar archive has a symbolic link of {len(member.link)} bytes, which no system takes: "
+                f"{printable(path[:1000])}"
+            )
         tree.vacate(parent, name, path)
-        tree.symlinks[path] = self._attributes(member)
+        tree.symlinks[self._names.keep(path)] = self._attributes(member)
         if tree is self._new:
             self._others += 1
 
@@ -607,11 +629,12 @@ class _Extraction:
                 self._refuse_link(target, path)
             return
         if target != path:
-            if target in holder.symlinks:
+            if holder.is_symlink(target):
                 tree.vacate(tree.directory(parent), name, path)
-                tree.symlinks[path] = holder.symlinks[target]
+                tree.symlinks[self._names.keep(path)] = holder.symlinks[self._names.key(target)]
             else:
-                self._link(holder, target, tree, parent, name, path)
+                tree.vacate(tree.directory(parent), name, path)
+                self._link(holder, target, tree, parent, name)
         if tree is self._new:
             self._files += 1
 
@@ -621,7 +644,7 @@ class _Extraction:
         for tree in (self._new, self._kept):
             if tree is None:
                 continue
-            if path in tree.symlinks:
+            if tree.is_symlink(path):
                 return tree
             try:
                 kind = os.stat(name, dir_fd=tree.directory(parent, make=False), follow_symlinks=False).st_mode
@@ -632,15 +655,14 @@ class _Extraction:
             return tree
         return None
 
-    def _link(self, holder: _Tree, target: bytes, tree: _Tree, parent: bytes, name: bytes, path: bytes) -> None:
+    def _link(self, holder: _Tree, target: bytes, tree: _Tree, parent: bytes, name: bytes) -> None:
         above, _, target_name = target.rpartition(b"/")
         with opened(".", SEARCH, holder.directory(above, make=False)) as source:
             directory = tree.directory(parent)
-            tree.vacate(directory, name, path)
             os.link(target_name, name, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
 
     def _refuse_link(self, target: bytes, path: bytes) -> None:
-        if target in self._skipped:
+        if self._names.key(target) in self._skipped:
             self._leave_out(path)
             self._notice("it is a hard link to something that was left out, so it was left out, too", path)
         elif (
@@ -667,24 +689,24 @@ class _Extraction:
             self._notice(f"a member of a type that is not known ({printable(member.typeflag)}) was left out", path)
 
     def _leave_out(self, path: bytes) -> None:
-        self._skipped.add(path)
+        self._skipped.add(self._names.key(path))
         self.units.pop(path, None)
 
     # When all else is there
 
     def _make_symlinks(self) -> None:
         tree = self._new
-        for path, attributes in list(tree.symlinks.items()):
-            self.current = path
+        for key, attributes in tree.symlinks.items():
+            self.current = path = self._names.name(key)
             above, _, name = path.rpartition(b"/")
             parent = tree.directory(above)
             try:
                 if attributes.made_at is None:
-                    os.symlink(attributes.link, name, dir_fd=parent)
-                    attributes.made_at = path
+                    os.symlink(self._names.name(attributes.link), name, dir_fd=parent)
+                    attributes.made_at = key
                     self._finish_by_name(parent, name, path, attributes)
                 else:
-                    self._link(tree, attributes.made_at, tree, above, name, path)
+                    self._link(tree, self._names.name(attributes.made_at), tree, above, name)
             except FileExistsError:
                 raise PayloadDamaged(
                     f"the tar archive has {printable(path)} twice, in names that this file system takes for one"
@@ -693,9 +715,11 @@ class _Extraction:
     def _finish_directories(self) -> None:
         """The innermost first, for the attributes of an outer one may bar the way to it."""
         tree = self._new
-        for path in sorted(tree.directories, reverse=True):
-            self.current = path
-            attributes = tree.directories[path]
+        # Keys of long paths, whose order says nothing, begin with NUL; what lies above a short path is short
+        long = sorted((key for key in tree.directories if key[:1] == b"\0"), key=self._names.length, reverse=True)
+        for key in (*long, *sorted((key for key in tree.directories if key[:1] != b"\0"), reverse=True)):
+            self.current = path = self._names.name(key)
+            attributes = tree.directories[key]
             try:
                 fd = tree.directory(path, make=False)
             except FileNotFoundError:
@@ -706,7 +730,7 @@ class _Extraction:
     # Attributes
 
     def _attributes(self, member: Member) -> _Attributes:
-        return _Attributes(member.mode, *self._owner(member), member.mtime_ns, member.link)
+        return _Attributes(member.mode, *self._owner(member), member.mtime_ns, self._names.keep(member.link))
 
     def _permitted(self, path: bytes, mode: int, owner: tuple[int, int]) -> tuple[int, int, int]:
         """Permissions and owner to be set. Only root can give a file away, and set-id bits would be dangerous with the

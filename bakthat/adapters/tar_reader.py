@@ -28,8 +28,18 @@ _PIECE = 1024 * 1024
 _META_LIMIT = 1024 * 1024
 # 16 bytes each in memory; a file with more holes than that is hardly honest
 _EXTENTS_LIMIT = 4 * 1024 * 1024
+# GNU tar ends a map with an empty stretch, to say where the file ends; they cost no content, so that a few bytes of a
+# compressed archive could hold millions
+_EMPTY_EXTENTS_LIMIT = 1000
+# What a list of stretches is read by
+_MAP_PIECE = 64 * 1024
+# Of names of users and groups: LOGIN_NAME_MAX of limits.h
+_LONGEST_OWNER = 256
+# Headers that are remembered, since most of them come again
+_REMEMBERED = 4096
 _LARGEST = 2**63 - 1
 _NANOSECONDS = 10**9
+_LONGEST_NUMBER = 20
 _NOTHING = memoryview(b"")
 # Adler-32's lower half is 1 + the sum of all bytes, modulo this (RFC 1950): ten times faster than sum()
 _ADLER_MODULUS = 65521
@@ -134,6 +144,7 @@ class TarReader:
         self._alike: dict[bytes, Member] = {}
         self._directory = b""
         self._owners: dict[bytes, tuple[int, int, int, bytes, bytes, bool]] = {}
+        self._empty_extents = 0
         self.trailing_junk = False
         """After the end: something that is neither zeros nor a member followed the archive's end mark."""
 
@@ -227,6 +238,8 @@ class TarReader:
             self._rest = rest
             self._alike = {}
             self._directory = block[345:500].partition(b"\0")[0] if block[257:263] == b"ustar\0" else b""
+        elif len(self._alike) >= _REMEMBERED:
+            self._alike.clear()
         self._alike[block[100:124]] = member
 
     def _quick_file(self) -> Member | None:
@@ -415,7 +428,7 @@ class TarReader:
         common = ids + owner_names
         owner = self._owners.get(common)
         if owner is None:
-            if len(self._owners) >= 4096:
+            if len(self._owners) >= _REMEMBERED:
                 self._owners.clear()
             owner = self._owners[common] = self._owner(ids, owner_names)
         mode, uid, gid, uname, gname, has_prefix = owner
@@ -503,9 +516,9 @@ class TarReader:
             elif key == b"gid":
                 member.gid = self._id(value)
             elif key == b"uname":
-                member.uname = value
+                member.uname = value if len(value) <= _LONGEST_OWNER else b""
             elif key == b"gname":
-                member.gname = value
+                member.gname = value if len(value) <= _LONGEST_OWNER else b""
             elif key == b"comment":
                 member.linked = value == LINKED_COMMENT or None
         if (b"GNU.sparse.map" in own or b"GNU.sparse.major" in own) and member.kind is _FILE:
@@ -553,16 +566,19 @@ class TarReader:
     def _old_sparse(self, block: bytes) -> tuple[array[int], int]:
         """GNU's own format: four stretches in the header, 21 in each block that continues it."""
         size = self._field(block[483:495], "size")
+        self._empty_extents = 0
         extents = array("q")
         table, count, more = block[386:482], 4, block[482]
         while True:
             for start in range(0, count * 24, 24):
                 if table[start + 12] == 0:  # no length: the list ends here
                     break
-                self._add_extent(
+                self._add_values(
                     extents,
-                    self._field(table[start : start + 12], "map"),
-                    self._field(table[start + 12 : start + 24], "map"),
+                    [
+                        self._field(table[start : start + 12], "map"),
+                        self._field(table[start + 12 : start + 24], "map"),
+                    ],
                 )
             if not more:
                 break
@@ -575,6 +591,7 @@ class TarReader:
 
     def _pax_sparse(self, member: Member, records: _Records) -> None:
         """The formats 0.0 and 0.1 (the map is a record) and 1.0 (it is at the head of the content)."""
+        self._empty_extents = 0
         extents = array("q")
         if records.get(b"GNU.sparse.major") == b"1" and records.get(b"GNU.sparse.minor") == b"0":
             size = self._decimal(records.get(b"GNU.sparse.realsize", b""))
@@ -584,8 +601,8 @@ class TarReader:
             stretches = records[b"GNU.sparse.map"].split(b",") if records[b"GNU.sparse.map"] else []
             if len(stretches) % 2:
                 raise self._damage("the map of a sparse file is odd")
-            for offset, length in zip(stretches[::2], stretches[1::2], strict=True):
-                self._add_extent(extents, self._decimal(offset), self._decimal(length))
+            if stretches:
+                self._add_extents(extents, stretches)
         else:
             raise self._damage("a sparse file of an unknown format")
         if b"GNU.sparse.name" in records:
@@ -595,41 +612,60 @@ class TarReader:
 
     def _read_map(self, extents: array[int]) -> None:
         """Version 1.0: the count and then offset and length of each stretch, a line each, filled up to whole blocks."""
+        wanted = 1
+        """Lines: first the one with the count."""
+        is_counted = False
         text = b""
-        start = 0
+        taken = 0
+        while wanted:
+            piece = self.read(_MAP_PIECE)
+            taken += len(piece)
+            text += piece
+            while wanted:
+                *lines, text = text.split(b"\n", wanted)
+                if not lines:
+                    break
+                wanted -= len(lines)
+                if is_counted:
+                    self._add_extents(extents, lines)
+                else:
+                    wanted, is_counted = 2 * self._decimal(lines[0]), True
+            if wanted and (not piece or len(text) > _LONGEST_NUMBER or wanted > 2 * _EXTENTS_LIMIT):
+                raise self._damage("the map of a sparse file does not add up")
+        # What is left of the text follows the map, and is still in the buffer
+        self._at -= len(text)
+        self._left += len(text)
+        padding = -(taken - len(text)) % _BLOCK
+        while padding:
+            piece = self.read(padding)
+            if not piece:
+                raise self._damage("the map of a sparse file does not add up")
+            padding -= len(piece)
 
-        def line() -> int:
-            nonlocal text, start
-            end = text.find(b"\n", start)
-            while end < 0:
-                if self._left < _BLOCK or len(text) - start > 20:
-                    raise self._damage("the map of a sparse file does not add up")
-                self._left -= _BLOCK
-                block = self._block()
-                if block is None:
-                    raise self._cut_short()
-                text, start = text[start:] + block, 0
-                end = text.find(b"\n")
-            value = self._decimal(text[start:end])
-            start = end + 1
-            return value
+    def _add_extents(self, extents: array[int], lines: list[bytes]) -> None:
+        """Offsets and lengths in turn, in decimal."""
+        if not (all(lines) and b"".join(lines).isdigit() and max(map(len, lines)) <= _LONGEST_NUMBER):
+            raise self._damage("the map of a sparse file does not add up")
+        self._add_values(extents, list(map(int, lines)))
 
-        for _ in range(line()):
-            self._add_extent(extents, line(), line())
-
-    def _add_extent(self, extents: array[int], offset: int, length: int) -> None:
-        if len(extents) >= 2 * _EXTENTS_LIMIT:
-            raise self._damage(f"a sparse file in more than {_EXTENTS_LIMIT} stretches is not believed")
-        if not 0 <= offset <= _LARGEST or not 0 <= length <= _LARGEST - offset:
-            raise self._damage("the map of a sparse file is impossible")
-        extents.append(offset)
-        extents.append(length)
+    def _add_values(self, extents: array[int], values: list[int]) -> None:
+        lengths = values[1 - len(extents) % 2 :: 2]
+        self._empty_extents += lengths.count(0)
+        if len(extents) + len(values) > 2 * _EXTENTS_LIMIT or self._empty_extents > _EMPTY_EXTENTS_LIMIT:
+            raise self._damage(
+                f"a sparse file in more than {_EXTENTS_LIMIT} stretches, or with more than {_EMPTY_EXTENTS_LIMIT} "
+                "empty ones, is not believed"
+            )
+        try:
+            extents.extend(values)
+        except OverflowError:
+            raise self._damage("the map of a sparse file is impossible") from None
 
     def _check_extents(self, extents: array[int], size: int) -> None:
         at = stored = 0
         for offset, length in zip(extents[::2], extents[1::2], strict=True):
-            if offset < at:
-                raise self._damage("the stretches of a sparse file overlap")
+            if offset < at or length < 0:
+                raise self._damage("the stretches of a sparse file overlap, or are impossible")
             at = offset + length
             stored += length
         if at > size or stored != self._left:

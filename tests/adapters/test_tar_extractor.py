@@ -8,14 +8,17 @@ import stat
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakthat.adapters.descriptors import LIST, empty, opened
+from bakthat.adapters.tar import TarPacker
 from bakthat.adapters.tar_extractor import extract_tar
 from bakthat.adapters.tar_header import LINKED_COMMENT
 from bakthat.domain.payload import UnpackReport
@@ -1056,6 +1059,104 @@ def test_notices_of_more_than_a_hundred_kinds_are_counted(into: Path) -> None:
     report = extract(member(b"f") + b"".join(map(device, range(150))) + END, into)
     assert len(report.notices) == 101
     assert report.notices[-1].reason == "and 50 more notices, of other kinds"
+
+
+# What long names cost
+
+DEEP = b"r/" + b"/".join([b"d" * 240] * 250)
+
+
+class Made(io.RawIOBase):
+    """An archive that is made as it is read, so that it takes no memory itself."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, size: int = -1) -> bytes:
+        return next(self._pieces, b"")
+
+
+def many(count: int, one: Callable[[int], bytes]) -> Iterator[bytes]:
+    yield member(b"r/f", b"1")
+    for number in range(count):
+        yield one(number)
+    yield END
+
+
+def long_path(path: bytes, **options: Any) -> bytes:
+    return pax((b"path", path)) + member(b"short", **options)
+
+
+@pytest.mark.parametrize(
+    ("one", "only"),
+    [
+        (lambda n: pax((b"linkpath", b"x" * 4000)) + member(b"r/l%d" % n, kind=b"2"), ()),
+        (lambda n: long_path(DEEP + b"/%d" % n, kind=b"2", link=b"x"), ()),
+        (lambda n: long_path(DEEP + b"/%d" % n, kind=b"5"), ()),
+        (lambda n: long_path(b"r/%d/" % n + b"x" * 60_000, kind=b"3"), ()),
+        (lambda n: long_path(b"r/%d/" % n + b"x" * 60_000, kind=b"5"), ("f",)),
+        (lambda n: pax((b"uname", b"%d" % n + b"x" * 60_000)) + member(b"r/f%d" % n), ()),
+    ],
+    ids=["targets", "links", "directories", "devices", "unwanted-directories", "owners"],
+)
+def test_long_names_take_little_memory(into: Path, one: Callable[[int], bytes], only: tuple[str, ...]) -> None:
+    count = 400 if len(one(0)) > 50_000 else 4000
+    tracemalloc.start()
+    try:
+        extract_tar(cast(BinaryIO, Made(many(count, one))), into, only=only)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * MIB
+    assert (into / "r" / "f").read_bytes() == b"1"
+
+
+def test_checking_long_names_takes_little_memory() -> None:
+    archive = Made(many(400, lambda number: long_path(b"%d" % number + b"x" * 60_000)))
+    tracemalloc.start()
+    try:
+        report = TarPacker().check(cast(BinaryIO, archive))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (report.files, peak < 5 * MIB) == (401, True)
+
+
+def test_long_names_come_back(into: Path) -> None:
+    target = b"../" * 200 + b"somewhere"
+    deep = b"/".join([b"d" * 200] * 4)
+    archive = (
+        member(b"r/", kind=b"5")
+        + long_path(b"r/" + deep, kind=b"5", mode=0o555, mtime=1_600_000_000)
+        + long_path(b"r/" + deep + b"/inner", kind=b"5", mode=0o500, mtime=1_500_000_000)
+        + pax((b"path", b"r/" + deep + b"/link"), (b"linkpath", target)) + member(b"l", kind=b"2")
+        + pax((b"path", b"r/" + deep + b"/same"), (b"linkpath", b"r/" + deep + b"/link")) + member(b"h", kind=b"1")
+        + END
+    )  # fmt: skip
+    extract(archive, into)
+    here = into / "r" / os.fsdecode(deep)
+    assert os.fsencode(os.readlink(here / "link")) == target
+    assert os.lstat(here / "link").st_ino == os.lstat(here / "same").st_ino
+    assert [(stat.S_IMODE(path.stat().st_mode), int(path.stat().st_mtime)) for path in (here, here / "inner")] == [
+        (0o555, 1_600_000_000),
+        (0o500, 1_500_000_000),
+    ]
+    assert [path for path in into.parent.rglob("*") if path.name == "names"] == []
+    for path in (here, here / "inner"):
+        path.chmod(0o755)
+
+
+def test_a_long_name_that_comes_twice_is_what_came_last(into: Path) -> None:
+    path = b"r/" + b"/".join([b"d" * 200] * 4)
+    twice = long_path(path, kind=b"2", link=b"x") + pax((b"path", path)) + member(b"s", b"content")
+    extract(twice + END, into)
+    assert contents(into) == {os.fsdecode(path): b"content"}
+
+
+def test_a_link_that_no_system_takes_is_refused(into: Path) -> None:
+    with pytest.raises(PayloadDamaged, match="a symbolic link of 4096 bytes"):
+        extract(member(b"f") + pax((b"linkpath", b"x" * 4096)) + member(b"l", kind=b"2") + END, into)
+    assert os.listdir(into) == []
 
 
 # What may be replaced

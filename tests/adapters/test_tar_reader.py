@@ -4,7 +4,9 @@ import io
 import os
 import subprocess
 import tarfile
+import tracemalloc
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import attrs
 import pytest
@@ -400,6 +402,78 @@ def test_a_sparse_file_keeps_its_holes(tmp_path: Path) -> None:
     found = only_member(archive)
     assert found.size == 1024**4
     assert found.extents is not None
+
+
+def sparse_of_version_1(head: bytes, data: bytes, size: int) -> bytes:
+    """A sparse file with this map at the head of its content."""
+    records = ((b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), (b"GNU.sparse.realsize", b"%d" % size))
+    return pax(*records) + member(b"f", padded(head) + data) + END
+
+
+@pytest.mark.parametrize("count", [0, 1, 21, 100, 5_000, 20_000])
+@pytest.mark.parametrize("crumbs", [100, 512, 1024 * 1024])
+def test_a_map_of_any_length_is_read(count: int, crumbs: int) -> None:
+    numbers = [number for stretch in range(count) for number in (stretch * 1000, 3)]
+    head = b"%d\n" % count + b"".join(b"%d\n" % number for number in numbers)
+    data = b"".join(b"%03d" % (number % 1000) for number in range(count))
+    reader = TarReader(Crumbs(sparse_of_version_1(head, data, count * 1000), crumbs))
+    for found in reader:
+        assert (found.size, list(found.extents or ())) == (count * 1000, numbers)
+        assert content(reader) == data
+
+
+def test_empty_stretches_are_believed_as_far_as_gnu_tar_makes_them() -> None:
+    head = b"3\n0\n2\n50\n0\n100\n0\n"
+    assert list(only_member(sparse_of_version_1(head, b"ab", 100)).extents or ()) == [0, 2, 50, 0, 100, 0]
+
+
+@pytest.mark.parametrize("count", [2_000, 4 * 1024 * 1024])
+def test_a_map_of_many_empty_stretches_is_refused_before_it_is_read(count: int) -> None:
+    class Counted(io.BytesIO):
+        taken = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            piece = super().read(min(size or 0, 1024))
+            self.taken += len(piece)
+            return piece
+
+    packed = Counted(sparse_of_version_1(b"%d\n" % count + b"0\n0\n" * count, b"", 0))
+    with pytest.raises(PayloadDamaged, match="more than 1000 empty"):
+        list(TarReader(packed))
+    assert packed.taken < 10 * KIB
+    with pytest.raises(PayloadDamaged, match="more than 1000 empty"):
+        records = ((b"GNU.sparse.map", b",".join([b"0,0"] * 2000)), (b"GNU.sparse.size", b"0"))
+        members(pax(*records) + member(b"f") + END)
+
+
+def test_a_map_of_more_stretches_than_any_file_has_is_refused_at_its_first_line() -> None:
+    with pytest.raises(PayloadDamaged, match="does not add up"):
+        members(sparse_of_version_1(b"99999999\n" + b"1\n1\n" * 100, b"", 0))
+
+
+def test_an_owner_whose_name_no_system_takes_has_none() -> None:
+    archive = pax((b"uname", b"u" * 257), (b"gname", b"g" * 256)) + member(b"f") + END
+    found = only_member(archive)
+    assert (found.uname, found.gname) == (b"", b"g" * 256)
+
+
+def test_files_of_ever_new_owners_take_little_memory() -> None:
+    class Made(io.RawIOBase):
+        number = 0
+
+        def read(self, size: int = -1) -> bytes:
+            self.number += 1
+            if self.number > 300:
+                return END if self.number == 301 else b""
+            return b"".join(member(b"f", owner=self.number * 100 + more) for more in range(100))
+
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in TarReader(cast(BinaryIO, Made())))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (count, peak < 5 * KIB * KIB) == (30_000, True)
 
 
 @pytest.mark.parametrize(
