@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from bakthat.adapters.printable import printable
@@ -22,13 +23,19 @@ GITIGNORE = ".gitignore"
 _MAX_BYTES = 16 * 1024 * 1024
 
 
-def source_patterns(source: Path, gitignore: bool = True) -> PatternList | None:
+def _silent(_: str) -> None:
+    """Ignores a notice."""
+
+
+def source_patterns(
+    source: Path, gitignore: bool = True, *, notice: Callable[[str], None] = _silent
+) -> PatternList | None:
     """The patterns in `.bakthatexclude` at the top of the directory `source`; if there is none, those in `.gitignore`,
     unless `gitignore` is False. None if neither is there; what is no regular file counts as absent.
 
-    Whoever owns the source decides what these names lead to, so symbolic links are not followed. Raises `SourceError`
-    for a link, and for a file that cannot be read or is not text: to store what should be left out is worse than an
-    error.
+    Whoever owns the source decides what these names lead to, so symbolic links are not followed. A `.gitignore` that is
+    one does not count, as in git, which goes to `notice`. Raises `SourceError` for a `.bakthatexclude` that is one, and
+    for a file that cannot be read or is not text: to store what should be left out is worse than an error.
     """
     for name in (OWN_FILE, GITIGNORE) if gitignore else (OWN_FILE,):
         path = os.path.join(source, name)
@@ -39,10 +46,13 @@ def source_patterns(source: Path, gitignore: bool = True) -> PatternList | None:
             if error.errno in (errno.ENOENT, errno.ENXIO):
                 continue
             if os.path.islink(path):
-                ways = "put the file itself there, or name it with --exclude-from"
-                if name == GITIGNORE:
-                    ways += ", or ignore it with --no-gitignore"
-                raise SourceError(f"{shown} is a symbolic link, which is not followed; {ways}") from error
+                is_link = f"{shown} is a symbolic link, which is not followed"
+                if name == OWN_FILE:
+                    raise SourceError(
+                        f"{is_link}; put the file itself there, or name it with --exclude-from"
+                    ) from error
+                notice(f"{is_link}, as in git; name the file with --exclude-from, or use --no-gitignore")
+                return None
             raise SourceError(f"{shown}, which says what to leave out, cannot be read: {reason(error)}") from error
         if content is None:
             continue

@@ -5,6 +5,7 @@ Adapters are imported when they are first built, so that `show` pays neither for
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import time
@@ -112,7 +113,7 @@ def build_tools(
         compressor=GzipCompressor(),
         cipher=cipher if cipher is not None else LateCipher(),
         examine=examine,
-        source_patterns=source_patterns,
+        source_patterns=functools.partial(source_patterns, notice=notice),
         named_patterns=named_patterns,
         own_things=lambda source: own_things(source, profile, profiles(), stores or {}),
         clock=clock,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from attrs import define, field
 
@@ -101,7 +102,7 @@ class Toolbox:
             # The cheapest key derivation: what seals a test's backup guards nothing.
             cipher=self.cipher if self.cipher is not None else AgeCipher(work_factor=1),
             examine=examine,
-            source_patterns=source_patterns,
+            source_patterns=partial(source_patterns, notice=self.notices.append),
             named_patterns=named_patterns,
             own_things=lambda _: self.own,
             clock=self.clock,

@@ -90,13 +90,25 @@ def test_a_directory_or_a_fifo_of_that_name_holds_no_patterns(tmp_path: Path) ->
     assert source_patterns(tmp_path) is None
 
 
-@pytest.mark.parametrize("leads_to", ["secret", "absent", ".gitignore"])
-@pytest.mark.parametrize("name", [".gitignore", ".bakthatexclude"])
-def test_a_link_in_the_source_is_not_followed(tmp_path: Path, name: str, leads_to: str) -> None:
+@pytest.mark.parametrize("leads_to", ["secret", "absent", ".bakthatexclude"])
+def test_a_bakthatexclude_that_is_a_link_stops_the_backup(tmp_path: Path, leads_to: str) -> None:
     (tmp_path / "secret").write_text("root:x")
-    (tmp_path / name).symlink_to(leads_to)
-    with pytest.raises(SourceError, match=f"{name} is a symbolic link, which is not followed; .*--exclude-from"):
+    (tmp_path / ".bakthatexclude").symlink_to(leads_to)
+    with pytest.raises(
+        SourceError, match=r"\.bakthatexclude is a symbolic link, which is not followed; .*--exclude-from"
+    ):
         source_patterns(tmp_path)
+
+
+@pytest.mark.parametrize("leads_to", ["secret", "absent", ".gitignore"])
+def test_a_gitignore_that_is_a_link_does_not_count_as_in_git(tmp_path: Path, leads_to: str) -> None:
+    (tmp_path / "secret").write_text("root:x")
+    (tmp_path / ".gitignore").symlink_to(leads_to)
+    notices: list[str] = []
+    assert source_patterns(tmp_path, notice=notices.append) is None
+    assert [".gitignore is a symbolic link, which is not followed, as in git" in notice for notice in notices] == [True]
+    assert source_patterns(tmp_path, gitignore=False, notice=notices.append) is None
+    assert len(notices) == 1
 
 
 def test_a_link_that_the_user_names_is_followed(tmp_path: Path) -> None:

@@ -98,11 +98,11 @@ def test_a_file_that_is_no_list_of_patterns_is_a_usage_error_which_does_not_show
     assert "secret" not in done.err
 
 
-def test_a_gitignore_that_leads_elsewhere_is_refused(bakthat_command: CommandLine, proj: Path) -> None:
-    (proj / ".gitignore").symlink_to("/etc/passwd")
+@pytest.mark.parametrize(("name", "code"), [(".gitignore", 0), (".bakthatexclude", 1)])
+def test_patterns_are_not_read_through_a_link(bakthat_command: CommandLine, proj: Path, name: str, code: int) -> None:
+    (proj / name).symlink_to("/etc/passwd")
     done = backup(bakthat_command)
-    assert (done.code, "symbolic link" in done.err, "root:" in done.err) == (1, True, False)
-    assert backup(bakthat_command, "--no-gitignore").code == 0
+    assert (done.code, f"proj/{name} is a symbolic link" in done.err, "root:" in done.err) == (code, True, False)
 
 
 def test_a_pattern_made_to_freeze_a_matcher_freezes_nothing(bakthat_command: CommandLine, proj: Path) -> None:

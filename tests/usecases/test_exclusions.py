@@ -185,7 +185,7 @@ def test_a_dry_run_refuses_what_a_backup_would(box: Toolbox, tree: Path) -> None
         survey_backup(BackupRequest(source=tree, destination="s3", name="a/b"), box.tools)
     with pytest.raises(SourceError):
         survey_backup(request(tree / "absent"), box.tools)
-    (tree / ".gitignore").symlink_to("/etc/shadow")
+    (tree / ".bakthatexclude").symlink_to("/etc/shadow")
     with pytest.raises(SourceError, match="symbolic link"):
         survey_backup(request(tree), box.tools)
 
