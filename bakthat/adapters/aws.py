@@ -268,7 +268,7 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
     if code == "NoSuchBucket":
         bucket = error.response["Error"].get("BucketName")
         named = f"the bucket {bucket!r}" if bucket else "the bucket"
-        return StoreError(f"{what}: {named} does not exist; run `bakthat configure` to create it, or correct s3_bucket")
+        return StoreError(f"{what}: {named} does not exist; correct s3_bucket, or run `bakthat configure` to create it")
     if is_bare(error) and (bare := _bare(error, what)) is not None:
         return bare
     if code in _NOT_FOUND:

@@ -295,10 +295,10 @@ def _refuse_web_site(response: tuple[Any, dict[str, Any]] | None = None, operati
         code = str(parsed.get("Error", {}).get("Code") or "")
         if code in {"", str(status)} and "x-amz-bucket-region" not in http.headers:
             raise Redirected(http.headers.get("location") or "")
-    # Whether a completion was carried out is found out by those who asked for it.
-    if status < 300 <= http.status_code and operation.name != "CompleteMultipartUpload":
+    # Not what is read as a stream; and whether a completion was carried out is found out by those who asked for it.
+    if status < 300 and "Body" not in parsed and operation.name != "CompleteMultipartUpload":
         start = http.content.lstrip()[:16].lower()
-        if not start.startswith(b"<") or start.startswith((b"<html", b"<!doctype html")):
+        if start and (not start.startswith(b"<") or start.startswith((b"<html", b"<!doctype html"))):
             raise ResponseParserError("this is a web page")
 
 

@@ -17,6 +17,7 @@ from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.domain.progress import Progress
 from bakthat.domain.stored_name import parse
 from bakthat.errors import (
+    BackupNotFound,
     InvalidName,
     ObjectNotFound,
     PasswordNeeded,
@@ -91,8 +92,11 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
 
 def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tools: Tools) -> Restored:
     """Restore an object by its key alone: no database, no catalog; the name tells what it is. `request.name` and
-    `request.destination` do not matter. Raises as `restore` does."""
-    info = objects.stat(key)
+    `request.destination` do not matter. Raises `BackupNotFound` if there is no such object, else as `restore` does."""
+    try:
+        info = objects.stat(key)
+    except ObjectNotFound as error:
+        raise BackupNotFound(str(error)) from error
     name = key.rsplit("/", 1)[-1]
     backup = Backup(
         backend="",

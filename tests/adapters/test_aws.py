@@ -66,7 +66,7 @@ def refused(
         (
             refused("NoSuchBucket", 404, BucketName="attic"),
             StoreError,
-            "'attic' does not exist; run `bakthat configure`",
+            "'attic' does not exist; correct s3_bucket, or run `bakthat configure`",
         ),
         (refused("NoSuchBucket", 404), StoreError, "run `bakthat configure` to create it"),
         (refused("InvalidObjectState", 403), ObjectArchived, "must be retrieved"),

@@ -638,7 +638,8 @@ USES: dict[str, Callable[[S3ObjectStore], object]] = {
 @pytest.mark.parametrize("use", USES)
 def test_a_bucket_that_is_not_there_is_named_with_the_way_out(seaweedfs_url: str, use: str):
     profile = s3_profile(seaweedfs_url, bucket=False)
-    with pytest.raises(StoreError, match=f"'{profile.s3_bucket}' does not exist; run `bakthat configure`") as caught:
+    says = f"'{profile.s3_bucket}' does not exist; correct s3_bucket, or run `bakthat configure`"
+    with pytest.raises(StoreError, match=says) as caught:
         USES[use](S3ObjectStore.from_profile(profile))
     assert type(caught.value) is StoreError
 

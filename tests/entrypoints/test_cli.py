@@ -328,7 +328,7 @@ def test_verify_says_good_but_incomplete_with_exit_code_0(bakthat_command: Comma
         (["restore", "site", "-d", "local"], 1, "site"),
         (["restore"], 2, "--from"),
         (["restore", "site", "-d", "local", "--tier", "slow"], 2, "slow"),
-        (["restore", "--from", "absent.tgz"], 4, "absent.tgz"),
+        (["restore", "--from", "absent.tgz"], 1, "absent.tgz"),
         (["delete", "site", "-d", "local"], 1, "site"),
         (["remove_older_than", "site", "3X", "-d", "local"], 2, "3X"),
         (["remove_older_than", "site", "1M", "-d", "local"], 1, "site"),
