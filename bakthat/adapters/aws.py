@@ -48,7 +48,6 @@ it is throttling) and double up to 20 s: eight attempts ride out a restarted pro
 PATIENCE = 100.0
 """Seconds since the last answer of an endpoint, after which a timeout is not retried any more."""
 
-CHECKSUMS = ("when_supported", "when_required")
 
 Codes = Mapping[str, tuple[type[BakthatError], str]]
 """A service's own error codes: the error to raise, and what to say after the name of the thing."""
@@ -126,8 +125,6 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
         missing = "secret_key" if profile.access_key else "access_key"
         raise ConfigInvalid(f"profile {profile.name!r} lacks {missing}; give both keys, or none for boto3's own chain")
     checksums = profile.checksums or ("when_required" if profile.endpoint_url else "when_supported")
-    if checksums not in CHECKSUMS:
-        raise ConfigInvalid(f"profile {profile.name!r}: checksums must be one of {', '.join(CHECKSUMS)}")
     settings: dict[str, Any] = {
         "connect_timeout": CONNECT_TIMEOUT,
         "read_timeout": READ_TIMEOUT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import fcntl
 import functools
 import os
@@ -12,7 +11,6 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import cattrs
 import yaml
@@ -23,8 +21,8 @@ from bakthat.adapters.home import expand_home
 from bakthat.adapters.yaml_text import block, edited
 from bakthat.domain.profile import Profile
 from bakthat.domain.selector import nearest
-from bakthat.domain.size import parse_size
-from bakthat.errors import ConfigError, ConfigInvalid, ProfileNotFound, UsageError
+from bakthat.domain.settings import checked, kind_of
+from bakthat.errors import ConfigError, ConfigInvalid, ProfileNotFound
 from bakthat.ports.config_source import ConfigSource
 
 KEYS = tuple(field.name for field in fields(Profile) if field.name not in {"name", "extra"})
@@ -37,11 +35,6 @@ KEYS_OF_2013 = frozenset(
 
 _SYNC_OF_2013 = frozenset({"auto", "password", "url", "username"})
 """2013 kept the settings of its server beside the profiles, under `sync`."""
-
-PART_SIZES = (5 * 2**20, 5 * 2**30)
-"""S3's limits of a part, in bytes (AWS: multipart upload limits)."""
-
-_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 class YamlConfig(ConfigSource):
@@ -151,10 +144,12 @@ class YamlConfig(ConfigSource):
             return {}
         if not isinstance(content, dict):
             raise ConfigInvalid(f"{self._path}: expected profiles (`default:` and settings below it), found "
-                                f"{_kind(content)}")  # fmt: skip
+                                f"{kind_of(content)}")  # fmt: skip
         for name, value in content.items():
             if not isinstance(name, str):
-                raise ConfigInvalid(f"{self._path}: a profile's name must be text, not {_kind(name)}: put it in quotes")
+                raise ConfigInvalid(
+                    f"{self._path}: a profile's name must be text, not {kind_of(name)}: put it in quotes"
+                )
             if name in KEYS and not isinstance(value, Mapping):
                 raise ConfigInvalid(f"{self._path}: {name!r} stands outside of any profile; put the settings, indented,"
                                     " below a line `default:`")  # fmt: skip
@@ -166,11 +161,11 @@ class YamlConfig(ConfigSource):
             if name == "sync" and isinstance(value, dict) and value.keys() <= _SYNC_OF_2013:
                 continue
             if not isinstance(value, dict | None):
-                raise ConfigInvalid(f"{self._path}: profile {name!r}: expected settings, found {_kind(value)}")
+                raise ConfigInvalid(f"{self._path}: profile {name!r}: expected settings, found {kind_of(value)}")
             for key in value or {}:
                 if not isinstance(key, str):
-                    raise ConfigInvalid(f"{self._path}: profile {name!r}: a key must be text, not {_kind(key)}: put it"
-                                        " in quotes")  # fmt: skip
+                    raise ConfigInvalid(f"{self._path}: profile {name!r}: a key must be text, not {kind_of(key)}: put"
+                                        " it in quotes")  # fmt: skip
             found[name] = value or {}
         return found
 
@@ -318,7 +313,29 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return problem
 
 
-# Types and values. Each check gives the value as `Profile` has it, or raises ValueError with what was expected.
+# Types and values
+
+
+def profile_of_dict(settings: object, *, name: str, where: str, notice: Callable[[str], None]) -> Profile:
+    """The profile of this name in a dict of settings that a script hands in. `where` begins each message. A key that
+    bakthat does not know is an error, since nobody reads the notices of a script; `notice` is called with 2013's own.
+
+    Raises `ConfigInvalid`.
+    """
+    if not isinstance(settings, Mapping):
+        raise ConfigInvalid(f"{where}: expected a dict of settings, found {kind_of(settings)}")
+    unknown = [key for key in settings if key not in KEYS and key not in KEYS_OF_2013]
+    for key in unknown:
+        if not isinstance(key, str):
+            raise ConfigInvalid(f"{where}: a key must be text, not {kind_of(key)}")
+        if isinstance(settings[key], Mapping) and not _suggestion(key):
+            raise ConfigInvalid(f"{where}: unknown key {key!r}; give the settings of one profile, not several profiles")
+    if unknown:
+        raise ConfigInvalid(f"{where}: " + "; ".join(f"unknown key {key!r}{_suggestion(key)}" for key in unknown))
+    of_2013 = sorted(key for key in settings if key in KEYS_OF_2013)
+    if of_2013:
+        notice(f"{where}: bakthat 1.0 does not use {', '.join(of_2013)} of 2013")
+    return profile_from(settings, name=name, where=where)
 
 
 def profile_from(settings: Mapping[str, Any], *, name: str, where: str) -> Profile:
@@ -341,131 +358,15 @@ def _structured(name: str, raw: Mapping[str, Any]) -> Profile:
 @functools.cache
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=True)
-    converter.register_structure_hook(str, lambda value, _: _text(value))
-    converter.register_structure_hook(bool, lambda value, _: _yes_or_no(value))
-    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], lambda value, _: _texts(value))
-    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, Any], lambda value, _: _mapping(value))
-    checks: dict[str, Callable[[object], Any]] = {
-        "endpoint_url": _url,
-        "password_command": _command,
-        "part_size": _part_size,
-        "exclude_larger_than": _size,
-        "max_concurrency": _count,
-        "checksums": _checksums,
-        "addressing_style": _addressing_style,
+    hooks: dict[str, Any] = {
+        key: override(struct_hook=_hook(key, kind)) for key, kind in Profile.__annotations__.items()
     }
-    hooks: dict[str, Any] = {key: override(struct_hook=_hook(check)) for key, check in checks.items()}
     converter.register_structure_hook(Profile, make_dict_structure_fn(Profile, converter, **hooks))
     return converter
 
 
-def _hook(check: Callable[[object], Any]) -> Callable[[object, object], Any]:
-    return lambda value, _: check(value)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | dict):
-        raise ValueError(f"expected text, found {_kind(value)}")  # noqa: TRY004 - cattrs gathers either
-    # 012345 is 5349 in YAML, and 2026-01-02 a date: what was meant is lost, so nothing is guessed.
-    raise ValueError(f"expected text, found {_kind(value)}: put it in quotes")
-
-
-def _yes_or_no(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if value == 0:
-        return False  # `compress: 0`, as 2013 took it
-    raise ValueError(f"expected true or false, found {_kind(value)}")
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, list) and all(isinstance(item, str) and item for item in value):
-        return tuple(value)
-    raise ValueError("expected a list of texts")
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    if isinstance(value, dict):
-        return value
-    raise ValueError(f"expected settings (`name: value` lines below it), found {_kind(value)}")
-
-
-def _url(value: object) -> str:
-    url = _text(value)
-    with contextlib.suppress(ValueError):
-        if urlsplit(url).scheme in {"http", "https"} and urlsplit(url).hostname:
-            return url
-    raise ValueError("expected a URL that begins with https:// or http://")
-
-
-def _command(value: object) -> str | tuple[str, ...]:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value) and value[0]:
-        return tuple(value)
-    raise ValueError("expected a command: a text, or a list of texts")
-
-
-def _part_size(value: object) -> int:
-    size = value
-    if isinstance(value, str):
-        match = re.fullmatch(r"\s*([0-9]{1,12})\s*([A-Za-z]*)\s*", value)
-        size = int(match[1]) * _UNITS[match[2].upper()] if match and match[2].upper() in _UNITS else None
-    if isinstance(size, int) and not isinstance(size, bool) and PART_SIZES[0] <= size <= PART_SIZES[1]:
-        return size
-    raise ValueError("expected a size from 5MiB to 5GiB: a number of bytes, or a text such as 16MiB")
-
-
-def _size(value: object) -> int:
-    if isinstance(value, str):
-        with contextlib.suppress(UsageError):
-            return parse_size(value)
-    elif isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise ValueError("expected a size: a number of bytes, or a text such as 500M or 16MiB")
-
-
-def _count(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    raise ValueError("expected a whole number from 1")
-
-
-def _checksums(value: object) -> str:
-    if value in ("when_supported", "when_required"):
-        return str(value)
-    raise ValueError("expected when_supported or when_required")
-
-
-def _addressing_style(value: object) -> str:
-    if value in ("path", "virtual", "auto"):
-        return str(value)
-    raise ValueError("expected path, virtual or auto")
-
-
-def _kind(value: object) -> str:
-    """What a value is, never the value itself: it may be a secret."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case datetime.date():
-            return "a date"
-        case list():
-            return "a list"
-        case dict():
-            return "a mapping"
-        case _:
-            return f"a {type(value).__name__}"
+def _hook(key: str, kind: str) -> Callable[[object, object], Any]:
+    return lambda value, _: checked(key, kind, value)
 
 
 def _suggestion(key: str) -> str:

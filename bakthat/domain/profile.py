@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from bakthat.domain.backup import Owner, backend_hash
+from bakthat.domain.selector import nearest
+from bakthat.domain.settings import checked
 from bakthat.errors import ConfigInvalid
 
 DEFAULT_REGION = "us-east-1"
@@ -33,6 +36,9 @@ class Profile:
         `bakthat.domain.exclusions.Exclusions`.
     rotation: as the file has it; `bakthat.domain.rotation` reads it.
     local_path, database, identity: as written; `~` is expanded by who opens them.
+
+    A value may be written as in a file (`part_size="16MiB"`, a list of `recipients`). Raises `ConfigInvalid`, which
+    names the key, for an unknown key and for a value of a wrong type.
     """
 
     name: str = "default"
@@ -73,6 +79,43 @@ class Profile:
     """The settings of third-party stores, by the store's name."""
     extra: Mapping[str, Any] = field(factory=dict, repr=False)
     """Keys of the file that bakthat does not know: kept when the profile is saved."""
+
+    def __attrs_post_init__(self) -> None:
+        wrong = []
+        for key, kind in Profile.__annotations__.items():
+            value = getattr(self, key)
+            try:
+                fits = checked(key, kind, value)
+            except ValueError as error:
+                wrong.append(f"{key}: {error}")
+                continue
+            if fits is not value:
+                object.__setattr__(self, key, fits)
+        if wrong:
+            name = self.name if isinstance(self.name, str) else "default"
+            raise ConfigInvalid(f"profile {name!r}: {'; '.join(wrong)}")
+
+
+def _only_known_settings(made_by_attrs: Callable[..., None]) -> Callable[..., None]:
+    """Python's own error for an unknown keyword names no similar one, and is none of ours."""
+
+    @functools.wraps(made_by_attrs)
+    def init(self: Profile, **settings: Any) -> None:
+        known = Profile.__annotations__
+        unknown = [f"unknown key {key!r}{_similar(key, known)}" for key in settings if key not in known]
+        if unknown:
+            raise ConfigInvalid(f"profile {settings.get('name', 'default')!r}: {'; '.join(unknown)}")
+        made_by_attrs(self, **settings)
+
+    return init
+
+
+def _similar(key: str, known: Iterable[str]) -> str:
+    near = nearest(key, known, most=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+Profile.__init__ = _only_known_settings(Profile.__init__)  # type: ignore[method-assign]
 
 
 def normal_prefix(prefix: str) -> str:

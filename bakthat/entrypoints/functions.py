@@ -14,7 +14,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.origin import GroupBy
 from bakthat.domain.rotation import RotationPolicy
-from bakthat.entrypoints.api import AnyPath, Bakthat, open_profile
+from bakthat.entrypoints.api import AnyPath, Bakthat, log_notice, open_profile
 from bakthat.entrypoints.wiring import profile_from
 from bakthat.errors import UsageError
 from bakthat.usecases.events import Events
@@ -26,8 +26,8 @@ def opened(
     profile: str, config: AnyPath | None, conf: Mapping[str, Any] | None, events: Events | None = None
 ) -> Bakthat:
     """The profile, from `conf` where it is given, else from the file. Raises `ConfigError`."""
-    if conf:
-        return open_profile(profile_from(conf, name=profile), events=events)
+    if conf is not None:
+        return open_profile(profile_from(conf, name=profile, notice=log_notice), events=events)
     return open_profile(profile, config=config, events=events)
 
 

@@ -58,11 +58,14 @@ def open_config(path: str | None = None, *, notice: Callable[[str], None] = igno
     return YamlConfig(path or DEFAULT_CONFIG, must_exist=path is not None, notice=notice)
 
 
-def profile_from(settings: Mapping[str, Any], *, name: str = "default") -> Profile:
-    """The profile in a dict of settings, under the keys of the configuration file. Raises `ConfigInvalid`."""
-    from bakthat.adapters.yaml_config import profile_from as read
+def profile_from(
+    settings: Mapping[str, Any], *, name: str = "default", notice: Callable[[str], None] = ignore
+) -> Profile:
+    """The profile in a dict of settings, under the keys of the configuration file. Raises `ConfigInvalid`, for an
+    unknown key as well; `notice` is called with 2013's own."""
+    from bakthat.adapters.yaml_config import profile_of_dict
 
-    return read(settings, name=name, where="conf")
+    return profile_of_dict(settings, name=name, where="conf", notice=notice)
 
 
 def open_config_to_write(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:

@@ -188,11 +188,12 @@ def test_errors_that_are_no_services_pass_as_they_are():
     [
         ({"access_key": "a"}, ConfigInvalid, "lacks secret_key"),
         ({"secret_key": "b"}, ConfigInvalid, "lacks access_key"),
-        ({"endpoint_url": "localhost:9000"}, ConfigInvalid, "endpoint_url .* must look like"),
-        ({"endpoint_url": "ftp//user:hidden@x y"}, ConfigInvalid, "endpoint_url .* must look like"),
+        ({"endpoint_url": "localhost:9000"}, ConfigInvalid, "endpoint_url: expected a URL"),
+        ({"endpoint_url": "ftp//user:hidden@x y"}, ConfigInvalid, "endpoint_url: expected a URL"),
+        ({"endpoint_url": "http://user:hidden@x y"}, ConfigInvalid, "endpoint_url .* must look like"),
         ({"region_name": "no region"}, ConfigInvalid, "correct region_name"),
         ({"aws_profile": "nobody-has-this"}, ConfigError, "'nobody-has-this' is not in ~/.aws"),
-        ({"checksums": "sometimes"}, ConfigInvalid, "checksums must be one of"),
+        ({"checksums": "sometimes"}, ConfigInvalid, "checksums: expected when_supported or when_required"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(settings: dict[str, Any], kind: type[BakthatError], says: str):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import pytest
 
 from bakthat.domain.backup import backend_hash
@@ -12,6 +14,7 @@ from bakthat.domain.profile import (
     s3_location,
     s3_owner,
 )
+from bakthat.domain.settings import checked
 from bakthat.errors import ConfigInvalid
 from tests.domain.series import backup_at, utc
 
@@ -38,6 +41,66 @@ def test_no_secret_shows_in_a_profile():
         extra={"auth": "SECRET"},
     )
     assert "SECRET" not in repr(profile)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"local_path": 5}, "local_path: expected text, found a number"),
+        ({"local_path": None}, "local_path: expected text, found nothing"),
+        ({"name": 5}, "name: expected text"),
+        ({"compress": "no"}, "compress: expected true or false, found text"),
+        ({"recipients": 5}, "recipients: expected a list of texts"),
+        ({"recipients": ["age1", 5]}, "recipients: expected a list of texts"),
+        ({"rotation": [7]}, "rotation: expected settings"),
+        ({"hooks": "curl"}, "hooks: expected settings"),
+        ({"stores": None}, "stores: expected settings"),
+        ({"password_command": 5}, "password_command: expected a command"),
+        ({"part_size": 5}, "part_size: expected a size from 5MiB"),
+        ({"part_size": True}, "part_size: expected a size from 5MiB"),
+        ({"max_concurrency": 0}, "max_concurrency: expected a whole number from 1"),
+        ({"max_concurrency": None}, "max_concurrency: expected a whole number from 1"),
+        ({"checksums": "never"}, "checksums: expected when_supported or when_required"),
+        ({"endpoint_url": "s3.example.org"}, "endpoint_url: expected a URL"),
+        ({"local_path": 5, "compress": "no"}, "compress: expected true or false, found text; local_path: expected"),
+        ({"s3_bukcet": "attic"}, "unknown key 's3_bukcet' (did you mean 's3_bucket'?)"),
+        ({"zzzzzz": 1}, "unknown key 'zzzzzz'"),
+    ],
+)
+def test_what_cannot_be_a_setting_is_an_error_that_names_the_key(settings, told):
+    with pytest.raises(ConfigInvalid, match=r"^profile ") as caught:
+        Profile(**settings)
+    assert told in str(caught.value)
+
+
+def test_an_error_names_the_profile_and_no_value():
+    with pytest.raises(ConfigInvalid, match="^profile 'work': ") as caught:
+        Profile(name="work", secret_key=5551234)
+    assert "5551234" not in str(caught.value)
+    with pytest.raises(ConfigInvalid, match="^profile 'work': unknown key 'secret'"):
+        Profile(name="work", secret="SECRET")
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "value"),
+    [
+        ({"part_size": "16MiB"}, "part_size", 16 * 2**20),
+        ({"recipients": ["age1a", "age1b"]}, "recipients", ("age1a", "age1b")),
+        ({"recipients": "age1a"}, "recipients", ("age1a",)),
+        ({"password_command": ["pass", "show"]}, "password_command", ("pass", "show")),
+        ({"local_path": PurePosixPath("/mnt/disk")}, "local_path", "/mnt/disk"),
+        ({"database": PurePosixPath("/mnt/db")}, "database", "/mnt/db"),
+        ({"identity": PurePosixPath("/mnt/key")}, "identity", "/mnt/key"),
+        ({"identity": None}, "identity", None),
+    ],
+)
+def test_a_setting_may_be_written_as_in_a_file(settings, key, value):
+    assert getattr(Profile(**settings), key) == value
+
+
+def test_every_setting_has_a_kind_that_can_be_checked():
+    for key, kind in Profile.__annotations__.items():
+        assert checked(key, kind, getattr(Profile(), key)) == getattr(Profile(), key)
 
 
 @pytest.mark.parametrize(

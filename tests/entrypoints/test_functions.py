@@ -77,6 +77,47 @@ def test_what_is_wrong_with_conf_names_the_key() -> None:
         bakthat.show(conf={"compress": "perhaps"})
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"local_pth": "/x"}, "conf: unknown key 'local_pth' (did you mean 'local_path'?)"),
+        ({"local_pth": "/x", "s3_bukcet": "y"}, "'s3_bukcet' (did you mean 's3_bucket'?)"),
+        ({"name": "x"}, "conf: unknown key 'name'"),
+        ({"extra": {}}, "conf: unknown key 'extra'"),
+        ({"default": {"local_path": "/x"}}, "conf: unknown key 'default'"),
+        ({"work": {"local_path": "/x"}}, "give the settings of one profile, not several profiles"),
+        ({7: "x"}, "conf: a key must be text, not a number"),
+        ({"local_path": 7}, "conf: local_path: expected text, found a number"),
+        ([("local_path", "/x")], "conf: expected a dict of settings, found a list"),
+        ("settings.yml", "conf: expected a dict of settings, found text"),
+    ],
+)
+def test_a_mistake_in_conf_is_an_error_and_no_backup_in_the_default_folder(
+    conf: dict[str, Any], tree: Path, settings: Any, told: str
+) -> None:
+    given = {"default_destination": "local", **settings} if isinstance(settings, dict) else settings
+    for call in (
+        lambda: bakthat.backup(tree, conf=given, password=""),
+        lambda: bakthat.BakHelper("site", conf=given),
+        lambda: bakthat.KeyValue(given),
+    ):
+        with pytest.raises(ConfigInvalid) as caught:
+            call()
+        assert told in str(caught.value)
+
+
+def test_settings_of_2013_in_conf_are_named_and_not_used(
+    conf: dict[str, Any], tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bakthat.backup(tree, conf={**conf, "plugins": [], "auth_url": "x"}, password="")
+    assert "conf: bakthat 1.0 does not use auth_url, plugins of 2013" in caplog.text
+
+
+def test_an_empty_conf_is_not_the_file() -> None:
+    with pytest.raises(ConfigInvalid, match="names no s3_bucket"):
+        bakthat.sync(conf={})
+
+
 def test_the_library_never_asks(conf: dict[str, Any], tree: Path) -> None:
     with pytest.raises(UsageError, match="never asks"):
         bakthat.backup(tree, conf=conf, prompt="yes")
