@@ -31,9 +31,6 @@ from bakthat.ports.url_signer import UrlSigner
 _WEEK = 7 * 24 * 3600
 """Seconds that a presigned URL may live at most (signature version 4)."""
 
-ADDRESSING_STYLES = ("path", "virtual", "auto")
-"""`https://host/bucket/key`; `https://bucket.host/key`; and the second one at Amazon, the first one elsewhere."""
-
 _PRESIGNED = {"GET": "get_object", "HEAD": "head_object", "PUT": "put_object"}
 
 
@@ -244,8 +241,6 @@ def s3_client(profile: Profile, **config: Any) -> Any:
     """
     profile = resolved(profile, "s3")
     style = profile.addressing_style or "auto"
-    if style not in ADDRESSING_STYLES:
-        raise ConfigInvalid(f"profile {profile.name!r}: addressing_style must be one of {', '.join(ADDRESSING_STYLES)}")
     s3: dict[str, Any] = {"payload_signing_enabled": False}
     if style != "auto":
         s3["addressing_style"] = style

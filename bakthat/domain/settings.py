@@ -112,6 +112,7 @@ def _checksums(value: object) -> str:
 
 
 def _addressing_style(value: object) -> str:
+    """`https://host/bucket/key`; `https://bucket.host/key`; and the second one at Amazon, the first one elsewhere."""
     if value in ("path", "virtual", "auto"):
         return str(value)
     raise ValueError("expected path, virtual or auto")
