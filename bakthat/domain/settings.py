@@ -7,15 +7,16 @@ import contextlib
 import datetime
 import re
 from collections.abc import Callable, Mapping
-from os import PathLike, fspath
 from typing import Any
-from urllib.parse import urlsplit
 
 from bakthat.domain.size import parse_size
 from bakthat.errors import UsageError
 
 PART_SIZES = (5 * 2**20, 5 * 2**30)
 """S3's limits of a part, in bytes (AWS: multipart upload limits)."""
+
+_URL = re.compile(r"https?://([^/?#]*@)?(\[[0-9a-f:.]+\]|[^][/?#:@]+)(:[0-9]*)?([/?#]|$)", re.IGNORECASE)
+"""Scheme, perhaps a user, a host or an IPv6 address, perhaps a port, and whatever comes then (RFC 3986)."""
 
 _UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -59,16 +60,15 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _path(value: object) -> str:
-    if isinstance(value, PathLike):
-        value = fspath(value)
-    return _text(value)
+    # os.PathLike, and without it: the domain knows no system.
+    as_path = getattr(value, "__fspath__", None)
+    return _text(as_path() if as_path is not None else value)
 
 
 def _url(value: object) -> str:
     url = _text(value)
-    with contextlib.suppress(ValueError):
-        if urlsplit(url).scheme in {"http", "https"} and urlsplit(url).hostname:
-            return url
+    if _URL.match(url):
+        return url
     raise ValueError("expected a URL that begins with https:// or http://")
 
 

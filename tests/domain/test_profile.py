@@ -98,6 +98,28 @@ def test_a_setting_may_be_written_as_in_a_file(settings, key, value):
     assert getattr(Profile(**settings), key) == value
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://s3.example.org",
+        "HTTP://127.0.0.1:9000/",
+        "http://[::1]:9000",
+        "https://me:p@ss@host/a/b",
+        "https://host?x=y",
+        "https://s3.example.org:",
+        "http://x y",
+    ],
+)
+def test_an_endpoint_is_a_url_with_a_host(url):
+    assert Profile(endpoint_url=url).endpoint_url == url
+
+
+@pytest.mark.parametrize("url", ["", "http://", "http:///x", "https://:9000", "http://[::1", "http:host", "ftp://host"])
+def test_what_is_no_url_with_a_host_is_no_endpoint(url):
+    with pytest.raises(ConfigInvalid, match="endpoint_url: expected a URL"):
+        Profile(endpoint_url=url)
+
+
 def test_every_setting_has_a_kind_that_can_be_checked():
     for key, kind in Profile.__annotations__.items():
         assert checked(key, kind, getattr(Profile(), key)) == getattr(Profile(), key)
