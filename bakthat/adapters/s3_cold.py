@@ -28,7 +28,7 @@ from bakthat.domain import glacier_inventory, retrieval
 from bakthat.domain.archive_description import read_description
 from bakthat.domain.catalog import stored_filename_of
 from bakthat.domain.object_key import check_key
-from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Tier
+from bakthat.domain.objects import COLD_CLASSES, ArchiveId, ArchiveInfo, JobId, Tier
 from bakthat.domain.profile import Profile, glacier_owner, normal_prefix, s3_location, s3_owner
 from bakthat.domain.retrieval import JobState
 from bakthat.errors import (
@@ -40,9 +40,6 @@ from bakthat.errors import (
     UsageError,
 )
 from bakthat.ports.archive_store import ArchiveStore
-
-COLD_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
-"""Storage classes whose objects must be retrieved before they can be read."""
 
 MINIMUM_DAYS: Mapping[str, int] = MappingProxyType(
     {"GLACIER": 90, "DEEP_ARCHIVE": 180, "GLACIER_IR": 90, "STANDARD_IA": 30, "ONEZONE_IA": 30}
@@ -72,6 +69,8 @@ _CODES: Codes = {
 class S3ColdStore(ArchiveStore):
     """Archives are objects under a prefix of one bucket, stored with `storage_class`. What a description begins with,
     the stored filename, is the key; so an archive of a name that is taken is refused with `ObjectExists`."""
+
+    names_are_ids = True
 
     def __init__(
         self,

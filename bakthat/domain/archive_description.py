@@ -66,7 +66,8 @@ def rebuilt(info: ArchiveInfo, owner: Owner) -> Backup | None:
         return None
     name = stored_name.parse(stored_filename)
     told = {key: value for key, value in facts.get("metadata", {}).items() if key not in ONLY_IN_A_DATABASE}
-    metadata = {"is_enc": name.encrypted, **told, "location": owner.location}
+    # The name decides: a description is what somebody wrote.
+    metadata = {**told, "is_enc": name.encrypted, "location": owner.location}
     return Backup(
         backend=owner.backend,
         backend_hash=owner.backend_hash,

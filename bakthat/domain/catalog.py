@@ -11,13 +11,25 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bakthat.domain.backup import Backup, from_epoch, split_tags
 from bakthat.errors import PayloadDamaged
 
 VERSION = 1
 PREFIX = "bakthat_catalog/"
+
+MOST_BYTES = 256 * 1024
+"""Bytes of an entry. A record takes 1 to 2 KiB, one with many long paths of unreadable files some 100 KiB. Several
+entries are read at once, and whoever may write to the store may write entries."""
+
+_MOST_VALUES = 10_000
+"""Values in an entry. As Python's, each takes about 100 bytes, however short its text; a record has about 40."""
+
+_RECORD_BYTES = 32 * 1024
+"""Bytes of JSON that the metadata of one record may take in a database, which `show` reads whole."""
+
+_TAG_CHARACTERS = 8 * 1024
 
 _DEPTH = 50
 """Levels of lists and objects in an entry; a record has four."""
@@ -32,6 +44,12 @@ _LIFTED = {"sha256": "sha256", "host": "client", "source": "source", "tool": "to
 ONLY_IN_A_DATABASE = frozenset({"entry_seen", "from_listing", "stored_at", "verified"})
 """Keys of the metadata that one database notes for itself. An entry has none of them: a forged entry must not say how
 its archive was found, nor that it was verified."""
+
+_TELLING_MOST = (
+    "is_enc", "encryption", "KeyValue", "is_gzipped", "packed_by_source", "container", "compression", "sha256",
+    "incomplete", "archive_id", "location", "root", "client", "source", "tool", "counts",
+)  # fmt: skip
+_ORDER = {key: number for number, key in enumerate(_TELLING_MOST)}
 
 
 def key_of(stored_filename: str) -> str:
@@ -55,8 +73,13 @@ class CatalogEntry:
     extra: Mapping[str, Any] = field(factory=dict)
 
     def dumps(self) -> bytes:
-        """The entry as ASCII JSON, its keys in a fixed order. The version stays that of the writer."""
-        record = self.backup.as_record()
+        """The entry as ASCII JSON, its keys in a fixed order. The version stays that of the writer. What would be too
+        long to be read again is cut, the least important facts first."""
+        data = self._dumped(self.backup)
+        return data if len(data) <= MOST_BYTES else self._dumped(_bounded(self.backup))
+
+    def _dumped(self, backup: Backup) -> bytes:
+        record = backup.as_record()
         metadata = {key: value for key, value in record.pop("metadata").items() if key not in ONLY_IN_A_DATABASE}
         entry: dict[str, Any] = {"bakthat_catalog": self.version, **record}
         for name, source in _LIFTED.items():
@@ -70,8 +93,12 @@ class CatalogEntry:
 
 
 def loads(data: bytes) -> CatalogEntry:
-    """The entry in these bytes. Raises `PayloadDamaged` if they are none: not JSON, or without the fields that make a
-    record."""
+    """The entry in these bytes. Raises `PayloadDamaged` if they are none: not JSON, without the fields that make a
+    record, or longer than any entry is. Metadata that a database should not keep are left out, and `cut` says so."""
+    if len(data) > MOST_BYTES:
+        raise PayloadDamaged(f"the catalog entry is longer than {MOST_BYTES} bytes")
+    if sum(map(data.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise PayloadDamaged(f"the catalog entry holds more than {_MOST_VALUES} values")
     try:
         raw = json.loads(data, parse_constant=_no_json)
     except (ValueError, RecursionError) as error:
@@ -103,7 +130,29 @@ def loads(data: bytes) -> CatalogEntry:
         raise PayloadDamaged(f"the catalog entry is damaged: {error}") from None
     known = {"bakthat_catalog", *_RECORD_FIELDS, *_LIFTED}
     extra = {name: value for name, value in raw.items() if name not in known}
+    if len(data) > _RECORD_BYTES:
+        backup = _bounded(backup)
     return CatalogEntry(backup=backup, version=raw["bakthat_catalog"], extra=extra)
+
+
+def _bounded(backup: Backup) -> Backup:
+    """The record with no more tags and metadata than a database should keep, what tells most first."""
+    tags: list[str] = []
+    room = _TAG_CHARACTERS
+    for tag in backup.tags:
+        room -= len(tag) + 1
+        if room >= 0:
+            tags.append(tag)
+    metadata: dict[str, Any] = {}
+    room = _RECORD_BYTES
+    for key in sorted(backup.metadata, key=lambda key: (_ORDER.get(key, len(_ORDER)), key)):
+        size = len(json.dumps({key: backup.metadata[key]}))
+        if size <= room:
+            metadata[key] = backup.metadata[key]
+            room -= size
+    if len(metadata) < len(backup.metadata) or len(tags) < len(backup.tags):
+        metadata["cut"] = True
+    return evolve(backup, tags=tags, metadata=metadata)
 
 
 def _no_json(constant: str) -> None:

@@ -19,6 +19,13 @@ from bakthat.errors import PayloadDamaged
 KEY = "bakthat_glacier_inventory"
 """Where the copy lies in the profile's bucket."""
 
+MOST_BYTES = 32 * 1024 * 1024
+"""Bytes of a copy: some 80,000 archives of a vault, whose ids have 138 characters. Whoever may write to the bucket may
+write a copy, and it is read as a whole."""
+
+_MOST_VALUES = 500_000
+"""Values in a copy. As Python's, each takes about 100 bytes, however short its text."""
+
 
 def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(value))
@@ -26,10 +33,12 @@ def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @frozen(kw_only=True)
 class GlacierInventory:
-    """`archives`: stored filename to archive id. `extra`: what this version does not know, kept as it was."""
+    """`archives`: stored filename to archive id. `extra`: what this version does not know, kept as it was.
+    `left_out`: how many elements of 2013's list name no archive."""
 
     archives: Mapping[str, ArchiveId] = field(factory=dict, converter=_frozen_mapping, hash=False)
     extra: Mapping[str, Any] = field(factory=dict, converter=_frozen_mapping, hash=False)
+    left_out: int = field(default=0, eq=False)
 
     def dumps(self) -> bytes:
         """The copy as ASCII JSON, one archive a line, in the order of their names."""
@@ -54,7 +63,16 @@ class GlacierInventory:
 
 
 def loads(data: bytes) -> GlacierInventory:
-    """The inventory in these bytes, of today's form or of 2013's. Raises `PayloadDamaged` if they are none."""
+    """The inventory in these bytes, of today's form or of 2013's. Raises `PayloadDamaged` if they are none, or longer
+    than any is. Of 2013's list, an element that names no archive is left out."""
+    if len(data) > MOST_BYTES:
+        raise PayloadDamaged(
+            f"{KEY} is longer than {MOST_BYTES} bytes; write it anew with `bakthat backup_glacier_inventory`"
+        )
+    if sum(map(data.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise PayloadDamaged(
+            f"{KEY} holds more than {_MOST_VALUES} values; write it anew with `bakthat backup_glacier_inventory`"
+        )
     try:
         raw = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -67,19 +85,19 @@ def loads(data: bytes) -> GlacierInventory:
             extra={name: value for name, value in raw.items() if not _is_id(value)},
         )
     if isinstance(raw, list):
-        return GlacierInventory(archives=dict(_listed(element) for element in raw))
-    raise PayloadDamaged(f"{KEY} is no inventory; write it anew with `bakthat backup_glacier_inventory`")
+        archives = dict(filter(None, map(_listed, raw)))
+        if archives or not raw:
+            return GlacierInventory(archives=archives, left_out=sum(_listed(element) is None for element in raw))
+    raise PayloadDamaged(f"{KEY} is not an inventory; write it anew with `bakthat backup_glacier_inventory`")
 
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _listed(element: object) -> tuple[str, ArchiveId]:
+def _listed(element: object) -> tuple[str, ArchiveId] | None:
     if isinstance(element, dict):
         name, archive_id = element.get("filename"), element.get("archive_id")
         if isinstance(name, str) and isinstance(archive_id, str) and archive_id:
             return name, ArchiveId(archive_id)
-    raise PayloadDamaged(
-        f"{KEY} holds an element without filename and archive_id; write it anew with `bakthat backup_glacier_inventory`"
-    )
+    return None

@@ -15,6 +15,10 @@ JobId = NewType("JobId", str)
 """A service's own name for a retrieval that it was asked for."""
 
 
+COLD_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+"""Storage classes whose objects must be retrieved before they can be read."""
+
+
 class Tier(enum.StrEnum):
     """How fast a retrieval from an archive is wanted; the faster, the dearer."""
 
@@ -32,6 +36,11 @@ class ObjectInfo:
     size: int
     modified: datetime
     storage_class: str | None = None
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether the object lies in an archive class."""
+        return self.storage_class in COLD_CLASSES
 
 
 @frozen(kw_only=True)

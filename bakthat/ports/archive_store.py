@@ -28,6 +28,9 @@ class ArchiveStore(ABC):
     usual_waits: Mapping[Tier, Wait] = MappingProxyType({})
     """The tiers that the store has, and how long a retrieval in each usually takes."""
 
+    names_are_ids: bool = False
+    """Whether the id of an archive is the stored filename that its description begins with."""
+
     @abstractmethod
     def upload(self, body: BinaryIO, *, description: str, size_hint: int | None = None) -> ArchiveId:
         """Store an archive, all or nothing, and give back the service's id of it.

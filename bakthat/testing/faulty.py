@@ -167,6 +167,7 @@ class FaultyArchiveStore(ArchiveStore):
         self.location = inner.location
         self.minimum_days = inner.minimum_days
         self.usual_waits = inner.usual_waits
+        self.names_are_ids = inner.names_are_ids
         self._script = _Script(*faults)
         self.faults = self._script.faults
         self.calls = self._script.calls

@@ -7,7 +7,7 @@ catalog entries, and as one copy in the bucket of the profile, if it has one.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
@@ -21,12 +21,15 @@ from bakthat.domain.objects import ArchiveId, RetrievalJob, Tier
 from bakthat.domain.query import Query
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import (
+    AccessDenied,
     BakthatError,
     ConfigInvalid,
     ObjectNotFound,
     PayloadDamaged,
     RetrievalExpired,
     RetrievalPending,
+    StoreError,
+    StoreUnavailable,
 )
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -37,6 +40,8 @@ from bakthat.usecases.destination import Destination, Found
 _STALE = timedelta(days=2)
 """A vault's own list is made about once a day (Glacier developer guide, "Vault inventory"): what is younger than this
 may be missing from it although it is there."""
+
+_NAMES_KEPT = timedelta(minutes=1)
 
 
 class ArchiveDestination(Destination):
@@ -62,6 +67,8 @@ class ArchiveDestination(Destination):
         self._notice = notice
         self._appointments = Appointments(archives, repo, clock=clock, notice=notice)
         self._listed_at: datetime | None = None
+        self._names_of: Mapping[str, Sequence[str]] = {}
+        self._names_at: datetime | None = None
 
     def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Mapping[str, Any]:
         archive_id = self._archives.upload(body, description=describe(draft), size_hint=size_hint)
@@ -94,7 +101,9 @@ class ArchiveDestination(Destination):
         return self._listed_at is not None and backup.when < self._listed_at - _STALE
 
     def remove(self, backup: Backup) -> None:
-        self._archives.delete(self._id_of(backup))
+        archive_id = self._id_of(backup)
+        self._check_alone(backup, archive_id)
+        self._archives.delete(archive_id)
         self._repo.forget_archive(backup.stored_filename)
         self._appointments.forget(backup.stored_filename)
         self._save_after(lambda saved: (saved if saved is not None else self.local()).without([backup.stored_filename]))
@@ -110,24 +119,83 @@ class ArchiveDestination(Destination):
         return (found for found in self._found() if found.stored_filename.startswith(prefix))
 
     def _found(self) -> Iterator[Found]:
+        known = False
         if self.catalog is not None:
+            archives = self._readable_inventory(self.catalog).archives
             entries = {
                 name: info.modified
                 for info in self.catalog.list(PREFIX)
                 if (name := stored_filename_of(info.key)) is not None
             }
-            archives = self.saved().archives
+            self._tell_shared(archives)
             for name, archive_id in archives.items():
                 yield Found(
                     stored_filename=name,
                     size=None,
                     modified=entries.get(name, self._clock()),
+                    stored_at=entries.get(name),
                     entry_modified=entries.get(name),
-                    metadata={"archive_id": archive_id},
+                    metadata={"archive_id": name if self._archives.names_are_ids else archive_id},
                 )
-            if archives:
-                return
-        yield from self._listed()
+            unlisted = self._unlisted({name: date for name, date in entries.items() if name not in archives})
+            yield from unlisted
+            known = bool(archives) or bool(unlisted)
+        if not known:
+            yield from self._listed()
+
+    def _readable_inventory(self, catalog: ObjectStore) -> GlacierInventory:
+        """The copy in the bucket; empty if it cannot be read, which is told: the entries say what it would."""
+        try:
+            inventory = self.saved()
+        except StoreUnavailable:
+            raise
+        except (StoreError, PayloadDamaged) as error:
+            self._notice(f"{catalog.location}: the copy of the Glacier inventory cannot be read: {error}")
+            return GlacierInventory()
+        if inventory.left_out:
+            self._notice(
+                f"{catalog.location}: {inventory.left_out} elements of the Glacier inventory name no archive and are "
+                "left out"
+            )
+        return inventory
+
+    def _tell_shared(self, archives: Mapping[str, ArchiveId]) -> None:
+        names: dict[ArchiveId, list[str]] = {}
+        for name, archive_id in archives.items():
+            if self._archives.names_are_ids and archive_id != name:
+                self._notice(
+                    f"{name}: the Glacier inventory calls it {archive_id}, which is not its name: not believed"
+                )
+            names.setdefault(archive_id, []).append(name)
+        if not self._archives.names_are_ids:
+            for shared in names.values():
+                if len(shared) > 1:
+                    self._notice(f"{' and '.join(shared[:3])} are one archive in the Glacier inventory: one of the "
+                                 "names is wrong, and `delete` refuses them")  # fmt: skip
+
+    def _unlisted(self, entries: Mapping[str, datetime]) -> list[Found]:
+        """Archives that have an entry and that the copy of the inventory lacks: two machines may have written it at
+        once, or somebody has damaged it. What has an object of its own in the bucket is no archive of a vault."""
+        if not entries or self.catalog is None:
+            return []
+        try:
+            there = {info.key: info for info in self.catalog.list()}
+        except AccessDenied:
+            return []
+        others = {row.stored_filename for row in self._repo.find(Query()) if row.backend != self.name}
+        return [
+            Found(
+                stored_filename=name,
+                size=None,
+                modified=written,
+                stored_at=written,
+                entry_modified=written,
+                only_by_entry=True,
+            )
+            for name, written in entries.items()
+            if name not in others
+            and (name in there and there[name].is_cold if self._archives.names_are_ids else name not in there)
+        ]
 
     # The copy of the inventory
 
@@ -140,7 +208,7 @@ class ArchiveDestination(Destination):
         """As `saved`; None if there is no copy yet."""
         try:
             with self._bucket().open(glacier_inventory.KEY) as reader:
-                return glacier_inventory.loads(reader.read())
+                return glacier_inventory.loads(reader.read(glacier_inventory.MOST_BYTES + 1))
         except ObjectNotFound:
             return None
 
@@ -153,8 +221,12 @@ class ArchiveDestination(Destination):
             return GlacierInventory()
 
     def save(self, inventory: GlacierInventory) -> None:
-        """Write the copy in the bucket, in the place of the one that is there."""
-        self._bucket().put(glacier_inventory.KEY, io.BytesIO(inventory.dumps()), replace=True)
+        """Write the copy in the bucket, in the place of the one that is there. Raises `StoreError` for one that would
+        be too long to be read again."""
+        content = inventory.dumps()
+        if len(content) > glacier_inventory.MOST_BYTES:
+            raise StoreError(f"{glacier_inventory.KEY} would be longer than {glacier_inventory.MOST_BYTES} bytes")
+        self._bucket().put(glacier_inventory.KEY, io.BytesIO(content), replace=True)
 
     def _bucket(self) -> ObjectStore:
         if self.catalog is None:
@@ -182,7 +254,32 @@ class ArchiveDestination(Destination):
                 "run `bakthat backup_glacier_inventory` once that is mended"
             )
 
+    def _check_alone(self, backup: Backup, archive_id: ArchiveId) -> None:
+        """Raises `StoreError` if another backup's record has the same archive, unless this one was recorded when it was
+        uploaded: an inventory or an entry may give an archive a second name."""
+        others = [name for name in self._names().get(archive_id, ()) if name != backup.stored_filename]
+        if others and (backup.stored_at is not None or backup.is_from_listing):
+            raise StoreError(
+                f"{backup.stored_filename}: the archive is recorded as {others[0]}, too, so it is not deleted; remove "
+                f"the wrong name from {glacier_inventory.KEY} and its catalog entry, then run `bakthat sync -d "
+                f"{self.name}`"
+            )
+
+    def _names(self) -> Mapping[str, Sequence[str]]:
+        """The stored filenames of each archive id in the records. Kept for a minute: a rotation deletes many."""
+        now = self._clock()
+        if self._names_at is None or not timedelta(0) <= now - self._names_at <= _NAMES_KEPT:
+            names: dict[str, list[str]] = {}
+            for row in self._repo.find(Query(backend=self.name, owners=(self.owner,))):
+                known = row.metadata.get("archive_id")
+                if isinstance(known, str):
+                    names.setdefault(known, []).append(row.stored_filename)
+            self._names_of, self._names_at = names, now
+        return self._names_of
+
     def _id_of(self, backup: Backup) -> ArchiveId:
+        if self._archives.names_are_ids:
+            return ArchiveId(backup.stored_filename)
         # The record's own first: the database's inventory has one id for a name, though two vaults may both hold it.
         known = backup.metadata.get("archive_id")
         if not isinstance(known, str) or not known:
@@ -219,17 +316,25 @@ class ArchiveDestination(Destination):
                 raise self._list_pending(job) from None
         self._repo.forget_job(name)  # the next sync wants a newer one
         self._listed_at = job.requested
-        for info in infos:
+        # The oldest of a name first: whoever may upload can give an archive any name, and must not hide another's.
+        names: set[str] = set()
+        for info in sorted(infos, key=lambda info: info.created):
             record = rebuilt(info, self.owner)
-            if record is not None:
-                yield Found(
-                    stored_filename=record.stored_filename,
-                    size=info.size,
-                    modified=info.created,
-                    stored_at=info.created,
-                    record=record,
-                    metadata={"archive_id": info.archive_id},
-                )
+            if record is None:
+                continue
+            if record.stored_filename in names:
+                self._notice(f"{record.stored_filename}: the vault holds another archive of this name, made at "
+                             f"{info.created:%Y-%m-%d %H:%M:%S} UTC; the oldest is listed")  # fmt: skip
+                continue
+            names.add(record.stored_filename)
+            yield Found(
+                stored_filename=record.stored_filename,
+                size=info.size,
+                modified=info.created,
+                stored_at=info.created,
+                record=record,
+                metadata={"archive_id": info.archive_id},
+            )
 
     def _list_pending(self, job: RetrievalJob) -> RetrievalPending:
         told = retrieval.pending(

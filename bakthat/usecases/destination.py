@@ -12,23 +12,24 @@ from typing import Any, BinaryIO
 from attrs import field, frozen
 
 from bakthat.domain.backup import Backup, Owner
-from bakthat.domain.catalog import CatalogEntry, key_of, loads
+from bakthat.domain.catalog import MOST_BYTES, CatalogEntry, key_of, loads
 from bakthat.domain.objects import Tier
 from bakthat.domain.retrieval import Wait
-from bakthat.errors import ObjectNotFound, PayloadDamaged
+from bakthat.errors import ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
-
-_ENTRY_LIMIT = 4 * 1024 * 1024
-"""Bytes. An entry holds a record, some kilobytes; several are read at once, by whoever may read the bucket."""
 
 
 @frozen(kw_only=True)
 class Found:
-    """An archive as a destination's own list tells of it. `size`: bytes, None
-    if the list does not tell. `modified`: aware UTC. `stored_at`: the store's own date of the archive, aware UTC, None
-    if the list does not tell. `entry_modified`: when
-    its catalog entry was written, None if it has none. `record`: what the list itself says of the backup, beyond; and
-    `metadata`: what the record needs to find the archive again."""
+    """An archive as a destination's own list tells of it.
+
+    size: bytes, None if the list does not tell. modified: aware UTC. stored_at: the store's own date of the archive,
+    aware UTC, None if the list does not tell. entry_modified: when its catalog entry was written, None if it has none.
+    record: what the list itself says of the backup, beyond; metadata: what the record needs to find the archive again.
+    is_cold: it lies in an archive class. claimed: it is cold, and the saved inventory says that it is an archive of
+    `glacier` in the same bucket. only_by_entry: the list does not show that it is of this destination; only its entry
+    can.
+    """
 
     stored_filename: str
     size: int | None
@@ -37,6 +38,9 @@ class Found:
     entry_modified: datetime | None = None
     record: Backup | None = None
     metadata: Mapping[str, Any] = field(factory=dict)
+    is_cold: bool = False
+    claimed: bool = False
+    only_by_entry: bool = False
 
 
 class Destination(ABC):
@@ -101,11 +105,9 @@ class Destination(ABC):
             return None
         try:
             with self.catalog.open(key_of(stored_filename)) as reader:
-                content = reader.read(_ENTRY_LIMIT + 1)
+                content = reader.read(MOST_BYTES + 1)
         except ObjectNotFound:
             return None
-        if len(content) > _ENTRY_LIMIT:
-            raise PayloadDamaged(f"the catalog entry is longer than {_ENTRY_LIMIT} bytes")
         return loads(content)
 
     def remove_entry(self, stored_filename: str) -> None:

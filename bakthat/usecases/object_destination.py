@@ -13,7 +13,7 @@ from bakthat.domain.backup import Backup, Owner
 from bakthat.domain.catalog import PREFIX, stored_filename_of
 from bakthat.domain.objects import ArchiveId, ObjectInfo, Tier
 from bakthat.domain.retrieval import Wait
-from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged
+from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged, StoreError, StoreUnavailable
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.appointments import Appointments
 from bakthat.usecases.destination import Destination, Found
@@ -69,12 +69,16 @@ class ObjectDestination(Destination):
     def remove(self, backup: Backup) -> None:
         self.objects.delete(backup.stored_filename)
 
-    def _cold_keys(self) -> set[str]:
+    def _claimed_keys(self) -> set[str]:
+        """The keys that the copy of an inventory says are archives of `glacier` in the same bucket."""
         try:
             with self.objects.open(glacier_inventory.KEY) as reader:
-                return set(glacier_inventory.loads(reader.read()).archives.values())
-        except (ObjectNotFound, PayloadDamaged):
-            return set()
+                archives = glacier_inventory.loads(reader.read(glacier_inventory.MOST_BYTES + 1)).archives
+        except StoreUnavailable:
+            raise
+        except (StoreError, PayloadDamaged):
+            return set()  # no evidence; each archive's own entry is asked
+        return {key for name, key in archives.items() if name == key}
 
     def found(self, prefix: str = "") -> Iterator[Found]:
         archives: list[ObjectInfo] = []
@@ -84,16 +88,16 @@ class ObjectDestination(Destination):
             described = stored_filename_of(info.key)
             if described is not None:
                 entries[described] = info.modified
-            else:
+            elif not info.key.startswith(PREFIX) and info.key != glacier_inventory.KEY:
                 archives.append(info)
-        cold = self._cold_keys() if any(info.key == glacier_inventory.KEY for info in archives) else set()
+        claimed = self._claimed_keys() if any(info.is_cold for info in archives) else set()
         for info in archives:
-            if info.key in cold:
-                continue  # of the destination `glacier`, whose archives may lie in the same bucket
             yield Found(
                 stored_filename=info.key,
                 size=info.size,
                 modified=info.modified,
                 stored_at=info.modified,
                 entry_modified=entries.get(info.key),
+                is_cold=info.is_cold,
+                claimed=info.is_cold and info.key in claimed,
             )

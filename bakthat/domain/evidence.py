@@ -1,0 +1,77 @@
+"""What is believed of what a store says about a backup.
+
+Catalog entries, descriptions of archives and the saved inventory are evidence, not truth: whoever may write to the
+store may have written them. What can be seen of the archive itself (its name, its size, its date) decides over what is
+written about it, and what the database knows already decides over both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+from attrs import evolve
+
+from bakthat.domain import stored_name
+from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.errors import InvalidName
+
+IDENTITY: Mapping[str, str] = MappingProxyType(
+    {
+        "sha256": "SHA-256",
+        "root": "root",
+        "packed_by_source": "kind",
+        "KeyValue": "kind",
+        "is_gzipped": "kind",
+        "container": "kind",
+        "compression": "kind",
+        "encryption": "encryption",
+        "incomplete": "completeness",
+        "client": "host",
+        "source": "source",
+    }
+)
+"""The metadata that say what an archive is, which never changes after it was made; and the word for each."""
+
+_GIVEN_BY_THE_STORE = ("archive_id", "location")
+"""Where an archive lies: the destination in which it was found says so, never an entry."""
+
+
+def believed(entry: Backup, stored_filename: str, written: datetime) -> Backup:
+    """The record in a catalog entry, as far as it may be believed of the archive of this name.
+
+    The series, the date and whether it is encrypted come from the stored filename. A key that is no stored filename is
+    a series of its own. No date is later than `written`, the store's own date of the entry, so that a forged one cannot
+    be newer than every true one.
+    """
+    metadata = {key: value for key, value in entry.metadata.items() if key not in _GIVEN_BY_THE_STORE}
+    latest = whole_seconds(written)
+    series, when = stored_filename, min(entry.backup_date, latest)
+    try:
+        name = stored_name.parse(stored_filename)
+    except InvalidName:
+        pass
+    else:
+        # A value's key may look like the name of a file that was stored as it is, never like that of a tar.
+        if name.suffix or not metadata.get("KeyValue"):
+            metadata.pop("KeyValue", None)
+            metadata["is_enc"] = name.encrypted
+            series, when = name.series, name.when
+    return evolve(
+        entry,
+        filename=series,
+        stored_filename=stored_filename,
+        backup_date=when,
+        last_updated=min(entry.last_updated, latest),
+        metadata=metadata,
+    )
+
+
+def other_identity(row: Backup, entry: Backup) -> tuple[str, ...]:
+    """In which respects the entry describes another archive than the row, in words; nothing where both agree."""
+    found = []
+    if row.is_encrypted != entry.is_encrypted:
+        found.append("encryption")
+    found += [word for key, word in IDENTITY.items() if row.metadata.get(key) != entry.metadata.get(key)]
+    return tuple(dict.fromkeys(found))
