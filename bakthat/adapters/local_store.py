@@ -8,12 +8,13 @@ import io
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bakthat.adapters.folder_listing import keys_below
 from bakthat.adapters.home import expand_home
 from bakthat.adapters.whole_file import NEW_FILE, TEMPORARY, FileCalls, WholeFile, remove_leftovers, sync_folder
 from bakthat.domain.object_key import check_key
@@ -26,17 +27,29 @@ _MARK = ".bakthat-store"
 where a disk is not mounted, and a `sync` would take every backup on it for gone."""
 _COPY = 1024 * 1024
 
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+"""A day within what a `datetime` can be, so that every time zone can show it."""
+
+
+def _silent(_: str) -> None:
+    """Tells nobody."""
+
 
 class LocalObjectStore(ObjectStore):
     """A key is a path below `folder`. An object gets its name only when it is whole and on disk, and never in the place
     of another, with hard links or without (`WholeFile`). A folder that holds nothing
     at all, not even the hidden mark of an earlier `put`, is refused for reading: its disk may not be mounted."""
 
-    def __init__(self, folder: Path, *, calls: FileCalls | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, calls: FileCalls | None = None, notice: Callable[[str], None] = _silent
+    ) -> None:
         """`folder` may not exist yet; the first `put` creates it, readable by its owner only. `~` is
-        expanded, `ConfigInvalid` where there is no home directory. `calls`: those that a file system may lack."""
+        expanded, `ConfigInvalid` where there is no home directory. `calls`: those that a file system may lack.
+        `notice` is called with what a listing leaves out: folders that cannot be read, and paths that are longer than a
+        key may be."""
         whole = expand_home(folder, "local_path", instead="give `local_path` as a whole path")
         self._folder = Path(os.path.abspath(whole))
+        self._notice = notice
         self._calls = calls if calls is not None else FileCalls()
         self.location = self._folder.as_uri()
 
@@ -66,7 +79,7 @@ class LocalObjectStore(ObjectStore):
                     modified = os.fstat(file.fd).st_mtime
         finally:
             os.close(folder)
-        return ObjectInfo(key=key, size=size, modified=datetime.fromtimestamp(modified, UTC))
+        return ObjectInfo(key=key, size=size, modified=_moment(modified))
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
         path = self._path(key)
@@ -89,18 +102,23 @@ class LocalObjectStore(ObjectStore):
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         # Key order is not directory order (`a.b` < `a/b` < `a0`), so the names are collected before they are sorted.
-        keys: list[str] = []
         with self._translated(prefix):
             self._check_folder()
-            _collect(str(self._folder), "", prefix, keys)
+            keys = keys_below(str(self._folder), prefix, _is_own, self._notice)
+        out_of_reach: list[StoreError] = []
         for key in sorted(keys):
-            with self._translated(key):
-                try:
-                    found = (self._folder / key).lstat()
-                except FileNotFoundError:
-                    continue  # deleted meanwhile
+            try:
+                found = os.lstat(f"{self._folder}/{key}")
+            except FileNotFoundError:
+                continue  # deleted meanwhile
+            except OSError as error:
+                out_of_reach.append(_translation(error, self._folder / key))
+                continue
             if stat.S_ISREG(found.st_mode):
                 yield _info(key, found)
+        if out_of_reach:
+            more = f", and {len(out_of_reach) - 1} more" if len(out_of_reach) > 1 else ""
+            self._notice(f"not listed{more}: {out_of_reach[0]}")
 
     def delete(self, key: str) -> None:
         path = self._path(key)
@@ -182,27 +200,19 @@ def _translation(error: OSError, path: Path) -> StoreError:
 
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:
-    return ObjectInfo(key=key, size=found.st_size, modified=datetime.fromtimestamp(found.st_mtime, UTC))
+    return ObjectInfo(key=key, size=found.st_size, modified=_moment(found.st_mtime))
 
 
-def _collect(folder: str, base: str, prefix: str, keys: list[str]) -> None:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            key = base + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                inner = key + "/"
-                if inner.startswith(prefix) or prefix.startswith(inner):
-                    _collect(entry.path, inner, prefix, keys)
-            elif key.startswith(prefix) and not entry.name.startswith((TEMPORARY, _MARK)) and _is_text(key):
-                keys.append(key)
-
-
-def _is_text(key: str) -> bool:
+def _moment(seconds: float) -> datetime:
+    """A file may be dated in the year 10000, which is no `datetime`."""
     try:
-        key.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return _LATEST if seconds > 0 else _EARLIEST
+
+
+def _is_own(name: str) -> bool:
+    return name.startswith((TEMPORARY, _MARK))
 
 
 def _make_folders(path: Path) -> None:

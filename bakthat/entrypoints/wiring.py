@@ -202,7 +202,7 @@ class Destinations:
         if name == "local":
             from bakthat.adapters.local_store import LocalObjectStore
 
-            return _handed_in(name, LocalObjectStore(Path(profile.local_path)), profile)
+            return _handed_in(name, LocalObjectStore(Path(profile.local_path), notice=self._notice), profile)
         store = open_store(name, profile)
         if store is not None:
             return _handed_in(name, store, profile)

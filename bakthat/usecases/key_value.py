@@ -29,6 +29,13 @@ from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.object_destination import ObjectDestination
 from bakthat.usecases.tools import Tools
 
+MOST_BYTES = 16 * 1024 * 1024
+"""Bytes of a value's JSON text. It is held in memory as a whole, as Python's objects in up to 24 times its length; and
+what was stored by somebody else may inflate to a thousand times its size."""
+
+_SEALED_MORE = 1024 * 1024
+"""Bytes that encryption and compression add at most: a header with hundreds of recipients, 16 bytes for each 64 KiB."""
+
 
 @frozen(kw_only=True)
 class StoredValue:
@@ -41,14 +48,18 @@ class StoredValue:
 def set_value(
     key: str, value: Any, destination_name: str, tools: Tools, *, keys: Keys, compress: bool = True
 ) -> Backup:
-    """Store a JSON value under the key, in the place of an earlier one. Raises `UsageError` for what JSON cannot hold,
-    `InvalidName`, `StoreError`, `DatabaseError`."""
+    """Store a JSON value under the key, in the place of an earlier one. Raises `UsageError` for what JSON cannot hold
+    and for more than `MOST_BYTES`, `InvalidName`, `StoreError`, `DatabaseError`."""
     destination = _destination(destination_name, tools)
     _check_free(key, destination, tools)
     try:
         content = json.dumps(value).encode()
     except (TypeError, ValueError) as error:
         raise UsageError(f"{key}: the value cannot be written as JSON: {error}") from error
+    if len(content) > MOST_BYTES:
+        raise UsageError(
+            f"{key}: the value takes {len(content)} bytes as JSON, more than {MOST_BYTES}; back it up as a file"
+        )
     if compress:
         content = gzip.compress(content, mtime=0)
     sealed = _sealed(content, keys, tools) if keys else content
@@ -91,22 +102,30 @@ def get_value(key: str, destination_name: str, tools: Tools, *, keys: Keys) -> S
     backup = find_value(key, destination_name, tools)
     try:
         with destination.objects.open(key) as reader:
-            content = reader.read()
+            content = reader.read(MOST_BYTES + _SEALED_MORE + 1)
     except ObjectNotFound:
         raise BackupNotFound(f"{key}: no such key in {destination.owner.location}") from None
+    _check_length(key, len(content) - _SEALED_MORE)
     if backup.is_encrypted:
         if not keys:
             raise PasswordNeeded(f"{key} is encrypted; give its password")
         content = _unsealed(content, keys, tools)
     try:
         if backup.metadata.get("is_gzipped"):
-            content = gzip.decompress(content)
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as inflating:
+                content = inflating.read(MOST_BYTES + 1)
+        _check_length(key, len(content))
         return StoredValue(value=json.loads(content), backup=backup)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         if backup.is_encrypted:
             # 2013's encryption has no checksum: a wrong password gives garbage.
             raise WrongPassword(f"{key}: the password does not open it, or it is damaged") from error
         raise PayloadDamaged(f"{key}: what is stored is no value: {error}") from error
+
+
+def _check_length(key: str, length: int) -> None:
+    if length > MOST_BYTES:
+        raise PayloadDamaged(f"{key}: what is stored is longer than any value is ({MOST_BYTES} bytes)")
 
 
 def find_value(key: str, destination_name: str, tools: Tools) -> Backup:

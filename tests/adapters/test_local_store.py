@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -222,3 +223,82 @@ def test_a_fifo_named_like_a_temporary_file_keeps_nobody_waiting(folder: Path) -
 
 def test_the_location_is_the_absolute_folder(folder: Path) -> None:
     assert LocalObjectStore(Path(os.path.relpath(folder))).location == folder.as_uri()
+
+
+# What is odd in a folder costs itself
+
+
+def listed(folder: Path, prefix: str = "") -> tuple[list[str], list[str]]:
+    """The keys of a listing, and its notices."""
+    notices: list[str] = []
+    return [info.key for info in LocalObjectStore(folder, notice=notices.append).list(prefix)], notices
+
+
+@contextlib.contextmanager
+def deep_folders(folder: Path, name: str, depth: int) -> Iterator[None]:
+    fd = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=fd)
+        fd, outer = os.open(name, os.O_RDONLY, dir_fd=fd), fd
+        os.close(outer)
+    os.close(fd)
+    try:
+        yield
+    finally:
+        # Python's rmtree, by which pytest clears its directories, cannot go so deep.
+        subprocess.run(["rm", "-rf", str(folder / name)], check=True)
+
+
+@pytest.mark.parametrize(("name", "depth"), [("d", 1200), ("d" * 200, 30)])
+def test_folders_deeper_than_a_key_may_be_are_named_and_cost_themselves(folder: Path, name: str, depth: int) -> None:
+    LocalObjectStore(folder).put("good", io.BytesIO(b"x"))
+    with deep_folders(folder, name, depth):
+        keys, notices = listed(folder)
+    assert keys == ["good"]
+    assert ["longer than a key may be" in line and len(line) < 300 for line in notices] == [True]
+
+
+def test_a_file_whose_path_is_longer_than_a_key_may_be_costs_itself(folder: Path) -> None:
+    LocalObjectStore(folder).put("good", io.BytesIO(b"x"))
+    parent = folder.joinpath(*["p" * 195] * 5)
+    parent.mkdir(parents=True)
+    (parent / ("f" * 100)).touch()
+    assert listed(folder)[0] == ["good"]
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_costs_itself(folder: Path, unprivileged) -> None:
+    """`lost+found` of another owner, at the top of a disk."""
+    LocalObjectStore(folder).put("good", io.BytesIO(b"x"))
+    (folder / "lost+found").mkdir(mode=0)
+    program = (
+        "import sys; from pathlib import Path; from bakthat.adapters.local_store import LocalObjectStore;"
+        "store = LocalObjectStore(Path(sys.argv[1]), notice=print); print([info.key for info in store.list()])"
+    )
+    lines = unprivileged("-c", program, str(folder)).stdout.splitlines()
+    assert lines[0].endswith("lost+found/ cannot be read, and what is in it is not listed: Permission denied")
+    assert lines[1:] == ["['good']"]
+
+
+def test_many_folders_that_are_too_deep_are_counted(folder: Path) -> None:
+    LocalObjectStore(folder).put("good", io.BytesIO(b"x"))
+    for number in range(30):
+        folder.joinpath(*[f"{number:03}" * 60] * 5).mkdir(parents=True)
+        folder.joinpath(*[f"{number:03}" * 60] * 5, "x" * 200).mkdir()
+    notices = listed(folder)[1]
+    assert (len(notices), notices[-1]) == (11, f"{folder}: 20 more files and folders are not listed")
+
+
+def test_a_listing_by_prefix_does_not_look_into_other_folders(folder: Path) -> None:
+    LocalObjectStore(folder).put("db.1", io.BytesIO(b"x"))
+    with deep_folders(folder, "d", 1200):
+        assert listed(folder, "db.") == (["db.1"], [])
+
+
+@pytest.mark.parametrize(("seconds", "year"), [(253402300800, 9999), (-62135596801, 1)])
+def test_a_file_of_a_year_that_no_calendar_has_is_listed(small_disk: Path, seconds: int, year: int) -> None:
+    """The year 10000, and the one before the year 1, which a tmpfs can keep."""
+    LocalObjectStore(small_disk).put("good", io.BytesIO(b"x"))
+    os.utime(small_disk / "good", (seconds, seconds))
+    (info,) = LocalObjectStore(small_disk).list()
+    assert info.modified.astimezone().year == year
+    assert LocalObjectStore(small_disk).stat("good") == info

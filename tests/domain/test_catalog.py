@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from bakthat.domain.backup import from_epoch
-from bakthat.domain.catalog import PREFIX, VERSION, CatalogEntry, key_of, loads, stored_filename_of
+from bakthat.domain.catalog import ONLY_IN_A_DATABASE, PREFIX, VERSION, CatalogEntry, key_of, loads, stored_filename_of
 from bakthat.errors import PayloadDamaged
 from tests.domain.series import backup_at, utc
 
@@ -158,3 +158,43 @@ def test_an_entry_nested_beyond_measure_is_damaged(depth):
     text = json.dumps({**raw, "metadata": {"deep": "HERE"}}).replace('"HERE"', "[" * depth + "]" * depth)
     with pytest.raises(PayloadDamaged, match="50 levels"):
         loads(text.encode())
+
+
+# Limits: whoever may write to the store may write an entry
+
+
+@pytest.mark.parametrize("filler", [" " * (256 * 1024), '"x": "' + "x" * (256 * 1024) + '",'])
+def test_an_entry_that_is_longer_than_any_is_damaged(filler):
+    with pytest.raises(PayloadDamaged, match="longer than 262144 bytes"):
+        loads(b"{" + filler.encode() + CatalogEntry(backup=BACKUP).dumps()[1:])
+
+
+@pytest.mark.parametrize("value", ["[],", "{},", '"",', "1,"])
+def test_an_entry_of_many_values_is_damaged(value):
+    with pytest.raises(PayloadDamaged, match="more than 10000 values"):
+        loads(CatalogEntry(backup=BACKUP).dumps().replace(b"{", b'{"x": [' + value.encode() * 11_000 + b"1],", 1))
+
+
+def test_of_long_metadata_a_record_keeps_what_tells_most():
+    long = evolve(BACKUP, metadata={**BACKUP.metadata, "is_enc": False, "aaa": "x" * 30_000, "bbb": "y" * 30_000})
+    kept = loads(CatalogEntry(backup=long).dumps()).backup.metadata
+    assert {**kept, "aaa": ""} == {**BACKUP.metadata, "is_enc": False, "aaa": "", "cut": True}
+
+
+def test_of_many_tags_a_record_keeps_the_first():
+    many = evolve(BACKUP, tags=tuple(f"tag{number}" for number in range(9_000)))
+    kept = loads(CatalogEntry(backup=many).dumps()).backup
+    assert kept.tags == many.tags[: len(kept.tags)]
+    assert 500 < len(kept.tags) < 1_500
+
+
+def test_what_would_be_too_long_to_be_read_again_is_not_written():
+    long = evolve(BACKUP, metadata={**BACKUP.metadata, "problems": ["x" * 20_000] * 20})
+    assert loads(CatalogEntry(backup=long).dumps()).backup.metadata == {**BACKUP.metadata, "cut": True}
+
+
+@pytest.mark.parametrize("key", sorted(ONLY_IN_A_DATABASE))
+def test_what_a_database_notes_for_itself_is_neither_written_nor_read(key):
+    noted = evolve(BACKUP, metadata={**BACKUP.metadata, key: 1})
+    assert loads(CatalogEntry(backup=noted).dumps()).backup == BACKUP
+    assert loads(damaged(metadata={**ENTRY["metadata"], key: 1})).backup == BACKUP

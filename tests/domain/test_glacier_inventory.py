@@ -50,3 +50,19 @@ def test_a_value_that_is_no_id_is_kept_and_no_archive() -> None:
     inventory = loads(b'{"a": "1", "version": {"of": "later"}, "empty": ""}')
     assert inventory.archives == {"a": "1"}
     assert loads(inventory.dumps()).extra == {"version": {"of": "later"}, "empty": ""}
+
+
+def test_an_element_of_2013_s_list_that_names_no_archive_costs_itself() -> None:
+    data = b'[{"filename": "a", "archive_id": "x"}, {"filename": "b"}, 7]'
+    read = loads(data)
+    assert (dict(read.archives), read.left_out) == ({"a": "x"}, 2)
+
+
+def test_a_copy_that_is_longer_than_any_is_damaged() -> None:
+    with pytest.raises(PayloadDamaged, match="longer than 33554432 bytes"):
+        loads(b" " * (32 * 1024 * 1024 + 1))
+
+
+def test_a_copy_of_many_values_is_damaged() -> None:
+    with pytest.raises(PayloadDamaged, match="more than 500000 values"):
+        loads(b'{"a": [' + b"[]," * 300_000 + b"1]}")

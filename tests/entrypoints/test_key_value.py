@@ -92,7 +92,8 @@ def test_sync_finds_a_value_on_a_new_machine(values: KeyValue, bakthat: Bakthat,
     values.delete_key("gone")
     elsewhere = open_profile(Profile(), store=store, repo=MemoryRepo())
     elsewhere.sync()
-    assert elsewhere.show() == bakthat.show()
+    (found,), (known,) = elsewhere.show(), bakthat.show()
+    assert found.with_metadata(found.last_updated, stored_at=None) == known
     assert KeyValue(bakthat=elsewhere).get_key("folder/settings") == {"a": 1}
 
 
@@ -162,3 +163,36 @@ def test_a_value_can_neither_replace_nor_take_away_a_backup(
         with pytest.raises(InvalidName):
             values.delete_key(key)
     assert store.stat(made.stored_filename).size == made.size
+
+
+# Limits: a value is held in memory
+
+
+def test_a_value_that_inflates_to_more_than_any_is_refused(
+    values: KeyValue, store: MemoryObjectStore, repo: MemoryRepo
+) -> None:
+    """1.9 MB that would be 2 GB."""
+    bomb = gzip.compress(b"[" + b" " * 10_000_000, mtime=0) + gzip.compress(b" " * 100_000_000, mtime=0) * 19
+    of_2013(store, repo, "bomb", bomb, is_gzipped=True)
+    with pytest.raises(PayloadDamaged, match="longer than any value is"):
+        values.get_key("bomb")
+
+
+def test_a_value_that_is_stored_in_more_bytes_than_any_is_refused(
+    values: KeyValue, store: MemoryObjectStore, repo: MemoryRepo
+) -> None:
+    of_2013(store, repo, "long", b" " * (18 * 1024 * 1024))
+    with pytest.raises(PayloadDamaged, match="longer than any value is"):
+        values.get_key("long")
+
+
+def test_a_value_that_could_not_be_read_again_is_not_stored(values: KeyValue, store: MemoryObjectStore) -> None:
+    with pytest.raises(UsageError, match="back it up as a file"):
+        values.set_key("long", "x" * (16 * 1024 * 1024))
+    assert list(store.list()) == []
+
+
+def test_a_value_nested_beyond_measure_is_damaged(values: KeyValue, store: MemoryObjectStore, repo: MemoryRepo) -> None:
+    of_2013(store, repo, "deep", b"[" * 100_000)
+    with pytest.raises(PayloadDamaged, match="deep"):
+        values.get_key("deep")

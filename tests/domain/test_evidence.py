@@ -1,0 +1,79 @@
+"""What is believed of a catalog entry, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from bakthat.domain.evidence import believed, other_identity
+from tests.domain.series import backup_at, utc
+
+WHEN = utc(2026, 1, 2, 3, 4, 5)
+NAME = "db.20260102030405.tgz"
+ENTRY = backup_at(WHEN, filename="db", sha256="ab" * 32, root="db", client="web1", source="/srv/db", is_enc=False)
+
+
+def test_an_honest_entry_is_believed_as_it_is():
+    assert believed(ENTRY, NAME, WHEN) == ENTRY
+
+
+def test_the_series_comes_from_the_stored_name():
+    assert believed(evolve(ENTRY, filename="photos"), NAME, WHEN).filename == "db"
+
+
+def test_a_key_that_is_no_stored_filename_is_a_series_of_its_own():
+    assert believed(evolve(ENTRY, filename="photos"), "x", WHEN).filename == "x"
+
+
+def test_the_date_comes_from_the_stored_name():
+    assert believed(evolve(ENTRY, backup_date=utc(2030)), NAME, WHEN).backup_date == WHEN
+
+
+def test_no_date_is_later_than_the_entry_itself():
+    forged = evolve(ENTRY, last_updated=utc(9999), backup_date=utc(9999))
+    told = believed(forged, "value", WHEN)
+    assert (told.last_updated, told.backup_date) == (WHEN, WHEN)
+
+
+@pytest.mark.parametrize(("name", "encrypted"), [(NAME, False), (f"{NAME}.enc", True)])
+def test_the_name_says_whether_an_archive_is_encrypted(name, encrypted):
+    forged = evolve(ENTRY, metadata={**ENTRY.metadata, "is_enc": not encrypted})
+    assert believed(forged, name, WHEN).is_encrypted is encrypted
+
+
+def test_an_archive_is_never_a_value():
+    forged = evolve(ENTRY, metadata={**ENTRY.metadata, "KeyValue": True})
+    assert "KeyValue" not in believed(forged, NAME, WHEN).metadata
+
+
+def test_a_value_keeps_what_its_entry_says():
+    value = evolve(ENTRY, filename="key", metadata={"KeyValue": True, "is_enc": True, "is_gzipped": True})
+    assert believed(value, "key", WHEN).metadata == value.metadata
+
+
+@pytest.mark.parametrize("key", ["archive_id", "location"])
+def test_where_an_archive_lies_is_not_for_the_entry_to_say(key):
+    forged = evolve(ENTRY, metadata={**ENTRY.metadata, key: "elsewhere"})
+    assert key not in believed(forged, NAME, WHEN).metadata
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"sha256": "cd" * 32}, "SHA-256"),
+        ({"sha256": None}, "SHA-256"),
+        ({"root": "photos"}, "root"),
+        ({"packed_by_source": True}, "kind"),
+        ({"is_enc": True}, "encryption"),
+        ({"incomplete": True}, "completeness"),
+        ({"client": "web2"}, "host"),
+        ({"source": "/etc"}, "source"),
+    ],
+)
+def test_another_identity_is_told_in_words(changes, word):
+    assert other_identity(ENTRY, ENTRY.with_metadata(WHEN, **changes)) == (word,)
+
+
+def test_tags_and_counts_are_no_identity():
+    other = evolve(ENTRY.with_metadata(utc(2027), counts={"files": 9}), tags=("new",))
+    assert other_identity(ENTRY, other) == ()
