@@ -92,7 +92,7 @@ def test_two_homes_and_one_bucket_see_each_other(
     for machine in (here, there):
         machine("sync")
     assert shown(here) == shown(there)
-    assert there("delete", "one").code == 0
+    assert there("delete", "one", "--yes").code == 0
     here("sync")
     assert [line.split("\t")[3].split(".")[0] for line in here("show").lines] == ["two"]
 

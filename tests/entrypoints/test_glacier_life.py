@@ -46,7 +46,8 @@ def test_another_machine_with_an_empty_database_finishes_the_restore(
     made = machine(profile).backup(tree, "glacier")
     other = machine(profile)
     other.sync("glacier")
-    assert other.show() == [made]
+    (found,) = other.show()
+    assert found.with_metadata(found.last_updated, stored_at=None) == made
     with pytest.raises(RetrievalPending):
         other.restore("site", "glacier", target=tmp_path / "out", tier=Tier.EXPEDITED)
     third = machine(profile)
@@ -63,7 +64,7 @@ def test_an_archive_class_of_the_bucket_is_glacier_too(moto_url: str, tree: Path
     other.sync("s3")
     assert [backup.filename for backup in other.show()] == ["warm"]
     other.sync("glacier")
-    assert made in other.show()
+    assert made in [row.with_metadata(row.last_updated, stored_at=None) for row in other.show()]
     # moto retrieves from a class at once; the appointment itself is tested in `tests/adapters/test_s3_cold.py`.
     other.restore("site", "glacier", target=tmp_path / "out")
     assert (tmp_path / "out" / "site" / "index.html").exists()

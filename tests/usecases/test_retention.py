@@ -366,7 +366,7 @@ def test_junk_with_entries_under_past_dates_pushes_nothing_out(box: Toolbox, tre
     for day in range(8, 60):
         junk = backup(BackupRequest(source=tree, destination="s3", name="junk"), evolve(other.tools, clock=lambda: NOW))
         when = box.clock.now - timedelta(days=day, hours=2)
-        forged = evolve(junk, filename="db", stored_filename=f"db.{when:%Y%m%d%H%M%S}.tgz", backup_date=when)
+        forged = evolve(junk, filename="db", stored_filename=f"db.{when:%Y%m%d%H%M%S}.tgz", backup_date=when, size=4)
         box.stores["s3"].delete(junk.stored_filename)
         box.stores["s3"].put(forged.stored_filename, io.BytesIO(b"junk"))
         box.stores["s3"].put(key_of(forged.stored_filename), io.BytesIO(CatalogEntry(backup=forged).dumps()))
