@@ -2,7 +2,8 @@
 
 The archive's id is its key, and so is the job's: an object has one retrieval at a time, which puts a readable copy
 beside it for some days. HEAD tells how far it is (`Restore`), so that any machine finds what another one began; when
-it was asked for, and in which tier, the service does not tell.
+it was asked for, and in which tier, the service does not tell. Services other than Amazon's may keep the class as a
+label and no more; their objects are read at once.
 
 The same store over a bucket of the ordinary `s3` destination (`of_bucket`) retrieves objects that a lifecycle rule has
 frozen, also those that Intelligent-Tiering has moved to one of its archive tiers.
@@ -19,7 +20,7 @@ from typing import Any, BinaryIO, Self
 from attrs import frozen
 from botocore.exceptions import ClientError
 
-from bakthat.adapters.aws import Codes, code_of, translated
+from bakthat.adapters.aws import Codes, code_of, status_of, translated
 from bakthat.adapters.aws_answer import Answer, ask
 from bakthat.adapters.aws_settings import resolved
 from bakthat.adapters.s3 import S3ObjectStore, is_amazon, s3_client
@@ -61,8 +62,10 @@ _CODES: Codes = {
         StoreUnavailable,
         "no capacity for expedited retrievals at the moment; use --tier standard",
     ),
-    "MethodNotAllowed": (StoreError, "this service cannot retrieve from an archive class"),
-    "NotImplemented": (StoreError, "this service cannot retrieve from an archive class"),
+    **dict.fromkeys(
+        ("405", "501", "MethodNotAllowed", "NotImplemented"),
+        (StoreError, "this service cannot retrieve from an archive class"),
+    ),
 }
 
 
@@ -94,6 +97,7 @@ class S3ColdStore(ArchiveStore):
         self._bucket = bucket
         self._prefix = normal_prefix(prefix)
         self._days = days
+        self._amazon = amazon
         self._objects = S3ObjectStore(
             client,
             bucket,
@@ -170,8 +174,9 @@ class S3ColdStore(ArchiveStore):
         if found is not None and found.state is JobState.PENDING:
             raise retrieval.pending(f"{self.location}: {job_id}", requested=None, tier=None, waits=found.waits)
         expired = RetrievalExpired(f"{self.location}: {job_id} is not readable any more; ask for it again")
-        if found is not None and found.state is JobState.EXPIRED:
+        if found is not None and found.state is JobState.EXPIRED and self._amazon:
             raise expired
+        # Elsewhere the class may be a label and no more: what can be read is read.
         with ExitStack() as stack:
             try:
                 reader = stack.enter_context(self._objects.open(job_id))
@@ -208,8 +213,19 @@ class S3ColdStore(ArchiveStore):
                 ask(what, self._client.restore_object, **self._where(key), RestoreRequest=asked)
             except ClientError as error:
                 # it runs already, maybe since a moment ago; or it can be read by now
-                if code_of(error) not in {"RestoreAlreadyInProgress", "InvalidObjectState"}:
+                if code_of(error) in {"RestoreAlreadyInProgress", "InvalidObjectState"}:
+                    return
+                if status_of(error) not in {405, 501} or self._amazon or not self._is_readable(key):
                     raise
+
+    def _is_readable(self, key: str) -> bool:
+        """Whether the object can be read though its class says that it cannot: the service keeps the class as a label,
+        and knows no RestoreObject."""
+        try:
+            with self._objects.open(key):
+                return True
+        except ObjectArchived:
+            return False
 
     def _where(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + check_key(key)}

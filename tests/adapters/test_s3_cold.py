@@ -32,6 +32,9 @@ from bakthat.errors import (
 )
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.testing.archive_store_contract import ArchiveStoreContract, Turn
+from bakthat.testing.deviations import setting
+from bakthat.testing.faulty_proxy import Fault, FaultyProxy, answering
+from tests.fixtures.s3_servers import s3_profile
 
 NAME = "site.20260102000000.tgz"
 _numbers = itertools.count(1)
@@ -283,6 +286,7 @@ def test_what_somebody_else_asked_for_a_moment_ago_is_no_error(code: str) -> Non
         ("GlacierExpeditedRetrievalNotAvailable", 503, StoreUnavailable, "--tier standard"),
         ("MethodNotAllowed", 405, StoreError, "cannot retrieve"),
         ("NotImplemented", 501, StoreError, "cannot retrieve"),
+        ("405", 405, StoreError, "cannot retrieve"),
     ],
 )
 def test_a_refused_retrieval_says_what_to_do(code: str, status: int, kind: type[BakthatError], says: str) -> None:
@@ -291,6 +295,33 @@ def test_a_refused_retrieval_says_what_to_do(code: str, status: int, kind: type[
         stub.add_client_error("restore_object", code, http_status_code=status)
         with pytest.raises(kind, match=f"{NAME}: .*{says}"):
             store.request(ArchiveId(NAME))
+
+
+@pytest.mark.parametrize("status", [405, 501])
+def test_where_the_class_is_a_label_the_object_is_read_at_once(client: Any, moto_url: str, status: int) -> None:
+    with FaultyProxy(moto_url) as proxy:
+        profile = s3_profile(proxy.url, glacier_storage_class="GLACIER")
+        client.put_object(Bucket=profile.s3_bucket, Key=NAME, Body=b"content")  # moto takes the class seriously
+        proxy.inject(Fault("RestoreObject", answering(status), times=None))
+        proxy.inject(Fault("HeadObject", setting({"x-amz-storage-class": "GLACIER"}), times=None))
+        store = S3ColdStore.from_profile(profile)
+        with store.open(store.request(ArchiveId(NAME))) as reader:
+            assert reader.read() == b"content"
+
+
+def test_the_class_of_a_real_service_is_a_label(seaweedfs_url: str) -> None:
+    store = S3ColdStore.from_profile(s3_profile(seaweedfs_url, glacier_storage_class="DEEP_ARCHIVE"))
+    with store.open(store.request(upload(store))) as reader:
+        assert reader.read() == b"content"
+
+
+def test_what_cannot_be_retrieved_and_cannot_be_read_is_told_so(client: Any, moto_url: str) -> None:
+    with FaultyProxy(moto_url) as proxy:
+        profile = s3_profile(proxy.url, glacier_storage_class="GLACIER")
+        client.put_object(Bucket=profile.s3_bucket, Key=NAME, Body=b"content", StorageClass="GLACIER")
+        proxy.inject(Fault("RestoreObject", answering(405), times=None))
+        with pytest.raises(StoreError, match=f"{NAME}: this service cannot retrieve from an archive class"):
+            S3ColdStore.from_profile(profile).request(ArchiveId(NAME))
 
 
 def test_an_archive_tier_of_intelligent_tiering_is_retrieved_to_stay() -> None:
