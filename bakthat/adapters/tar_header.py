@@ -89,6 +89,7 @@ def member(
     size: int = 0,
     link: bytes = b"",
     comment: bytes = b"",
+    real_size: int | None = None,
 ) -> bytes:
     """The header of any member, extended where needed.
 
@@ -96,10 +97,20 @@ def member(
     name: its own name; that of a directory ends with a slash
     link: what a symbolic link holds, or the path of the member that a hard link stands for
     comment: a record for our own reader, which others pass over
+    real_size: of a sparse file, whose content is a map and what is not in its holes (see `bakthat.adapters.sparse`).
+        A reader that knows no sparse files shall not take that for the file: only the record has its true name
     """
     records: list[tuple[bytes, bytes]] = []
     if comment:
         records.append((b"comment", comment))
+    if real_size is not None:
+        records += [
+            (b"GNU.sparse.major", b"1"),
+            (b"GNU.sparse.minor", b"0"),
+            (b"GNU.sparse.name", directory + name),
+            (b"GNU.sparse.realsize", b"%d" % real_size),
+        ]
+        directory += b"GNUSparseFile.0/"
     prefix, lead = _split(directory)
     short = lead + name
     if len(short) > _NAME or _is_beyond_ascii(directory + name):

@@ -14,6 +14,7 @@ import io
 import os
 import stat
 import sys
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -23,6 +24,7 @@ from attrs import define
 from bakthat.adapters.exclusion_filter import ExclusionFilter, OnExcluded
 from bakthat.adapters.printable import printable
 from bakthat.adapters.source import O_NOATIME, O_READ, open_directory, open_file, reason, status_of
+from bakthat.adapters.sparse import map_of, stretches_of
 from bakthat.adapters.tally import Tally
 from bakthat.adapters.tar_header import (
     BLOCK,
@@ -453,44 +455,80 @@ class _Walk:
             self._problem(name, reason(error))
             return
         self._files += 1
+        stretches = None
+        if size > _SMALL and status.st_blocks * 512 < size and not first:  # in units of 512 bytes, whatever a block is
+            stretches = stretches_of(descriptor, size)
         if first:
             self._output.add(member(self._path, path, HARD_LINK, status, self._owners, link=first))
             return
+        if status.st_nlink > 1:
+            self._links[status.st_dev, status.st_ino] = (self._path + path, status.st_nlink - 1)
+        if stretches is not None:
+            comment = LINKED_COMMENT if status.st_nlink > 1 or not self._path else b""
+            self._write_sparse(descriptor, name, path, status, stretches, comment)
+            return
         if status.st_nlink > 1 or not self._path:
-            if status.st_nlink > 1:
-                self._links[status.st_dev, status.st_ino] = (self._path + path, status.st_nlink - 1)
             header = member(self._path, path, FILE, status, self._owners, size=size, comment=LINKED_COMMENT)
         else:
             header = headers.file(path, status)
         if size > _SMALL:
             self._output.add(header)
-            self._stream(descriptor, name, status)
+            self._stream(descriptor, name, status, array("q", (0, size)))
+            self._output.end_file(size)
             return
         if len(data) != size or after.st_mtime_ns != status.st_mtime_ns or after.st_size != size:
             self._problem(name, _CHANGED)
             data = data[:size].ljust(size, b"\0")
         self._output.add_file(header, data)
 
-    def _stream(self, descriptor: int, name: str, status: os.stat_result) -> None:
-        """The content of a large file, whose header is out, so that all of it must come."""
+    def _write_sparse(
+        self,
+        descriptor: int,
+        name: str,
+        path: bytes,
+        status: os.stat_result,
+        stretches: array[int],
+        comment: bytes,
+    ) -> None:
+        head = map_of(stretches)
+        stored = len(head) + sum(stretches[1::2])
+        self._output.add(
+            member(
+                self._path,
+                path,
+                FILE,
+                status,
+                self._owners,
+                size=stored,
+                comment=comment,
+                real_size=status.st_size,
+            )
+        )
+        self._output.add(head)
+        self._stream(descriptor, name, status, stretches)
+        self._output.end_file(stored)
+
+    def _stream(self, descriptor: int, name: str, status: os.stat_result, stretches: array[int]) -> None:
+        """The content of a large file in these stretches, given by offset and length in turn. Its header is out, so
+        that all of it must come."""
         if self._buffer is None:
             self._buffer = memoryview(bytearray(_BUFFER))
         buffer = self._buffer
-        left = status.st_size
         trouble = ""
-        while left and not trouble:
+        for offset, left in zip(stretches[::2], stretches[1::2], strict=True):
             try:
-                count = os.readv(descriptor, (buffer[:left] if left < _BUFFER else buffer,))
+                if left and offset and not trouble:
+                    os.lseek(descriptor, offset, os.SEEK_SET)
+                while left and not trouble:
+                    count = os.readv(descriptor, (buffer[:left] if left < _BUFFER else buffer,))
+                    if not count:
+                        trouble = "shrank while it was read; the rest of it is zeros"
+                        break
+                    self._output.stream(buffer[:count])
+                    left -= count
             except OSError as error:
                 trouble = f"{reason(error)}; the rest of it is zeros"
-                break
-            if not count:
-                trouble = "shrank while it was read; the rest of it is zeros"
-                break
-            self._output.stream(buffer[:count])
-            left -= count
-        self._output.fill(left)
-        self._output.end_file(status.st_size)
+            self._output.fill(left)
         if not trouble:
             try:
                 after = os.fstat(descriptor)

@@ -104,14 +104,18 @@ def series_for(request: BackupRequest, shape: Shape) -> str:
     return series_of(base_name)
 
 
-def _most_bytes(source: Path, kind: SourceKind) -> int | None:
-    """About how many bytes the archive of a file has at most; None for a directory, which nobody has counted."""
+def _most_bytes(source: Path, kind: SourceKind, shape: Shape, tools: Tools) -> int | None:
+    """About how many bytes the archive of a file has at most; None for a directory, which nobody has counted, and for a
+    sparse file, whose size says nothing."""
     if kind is SourceKind.DIRECTORY:
         return None
     try:
-        return int(source.stat().st_size * 1.001) + 65_536
+        status = source.stat()
     except OSError:
         return None  # it has just vanished, which the packer will tell
+    if shape.packer is not tools.plain and status.st_blocks * 512 < status.st_size:
+        return None
+    return int(status.st_size * 1.001) + 65_536
 
 
 class _Claims:
@@ -183,7 +187,9 @@ def _store(
 
     with flowing(produce) as flow:
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if request.keys else b"")
-        extra = destination.store(draft, cast(BinaryIO, body), size_hint=_most_bytes(request.source, kind))
+        extra = destination.store(
+            draft, cast(BinaryIO, body), size_hint=_most_bytes(request.source, kind, shape, tools)
+        )
         if not body.ended:
             # A store that breaks its contract holds half a backup now, under the name of a whole one.
             _discard(evolve(draft, metadata={**draft.metadata, **extra}), destination, tools)

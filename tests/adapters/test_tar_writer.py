@@ -21,6 +21,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bakthat.adapters.tar_extractor import extract_tar
 from bakthat.adapters.tar_header import CHARACTER_DEVICE, FILE, SYMBOLIC_LINK, Headers, Owners, member
 from bakthat.adapters.tar_writer import root_name, survey, write_tar
 from bakthat.domain.exclusions import Excluded, Exclusions
@@ -364,6 +365,103 @@ def test_a_fifo_as_the_source_is_refused_and_not_waited_for(tmp_path: Path) -> N
 def test_a_device_as_the_source_is_refused() -> None:
     with pytest.raises(SourceError, match="is a device"):
         packed(Path("/dev/null"))
+
+
+# -- sparse files ------------------------------------------------------------------------------------------------------
+
+
+def sparse(path: Path, size: int, *stretches: tuple[int, bytes]) -> Path:
+    with path.open("wb") as file:
+        for offset, data in stretches:
+            file.seek(offset)
+            file.write(data)
+        file.truncate(size)
+    return path
+
+
+@pytest.fixture
+def holes(tmp_path: Path) -> Path:
+    """Sparse files of all shapes."""
+    root = tmp_path / "holes"
+    (root / ("d" * 120)).mkdir(parents=True)
+    piece = os.urandom(8192)
+    sparse(root / "end", 50 * MiB, (0, piece))
+    sparse(root / "begin", 50 * MiB, (50 * MiB - 8192, piece))
+    sparse(root / "amid", 50 * MiB, (8 * MiB, piece), (30 * MiB, os.urandom(3 * MiB)), (40 * MiB, b"x"))
+    sparse(root / "nothing", 50 * MiB)
+    sparse(root / "many", 60 * MiB, *((number * 65536, piece[:4096]) for number in range(900)))
+    sparse(root / ("d" * 120) / ("n" * 90), MiB, (0, piece))
+    sparse(root / "gr\u00fcn", MiB, (0, piece))
+    sparse(Path(os.fsdecode(os.fsencode(root) + b"/\xff\xfe")), MiB, (0, piece))
+    os.link(root / "amid", root / "zz-hard")
+    os.utime(root / "end", ns=(0, 1_700_000_000_123_456_789))
+    return root
+
+
+EXTRACTORS = {
+    "GNU tar": lambda archive, into: subprocess.run(
+        ["tar", "-xp", "--warning=no-unknown-keyword", "-C", into, "-f", "-"], input=archive, check=True
+    ),
+    "bsdtar": lambda archive, into: subprocess.run(["bsdtar", "-xp", "-C", into, "-f", "-"], input=archive, check=True),
+    "bakthat": lambda archive, into: extract_tar(io.BytesIO(archive), into),
+}
+
+
+@pytest.mark.parametrize("extractor", EXTRACTORS)
+def test_sparse_files_come_back_sparse_by_every_tar(holes: Path, tmp_path: Path, extractor: str) -> None:
+    archive, report = packed(holes)
+    assert (report.problems, report.notices, report.files) == ((), (), 9)
+    assert len(archive) < 12 * MiB
+    out = tmp_path / "out"
+    out.mkdir()
+    EXTRACTORS[extractor](archive, out)
+    assert described(out / "holes") == described(holes)
+    used = sum(path.stat().st_blocks * 512 for path in (out / "holes").rglob("*"))
+    assert used < 24 * MiB
+
+
+def test_tarfile_reads_a_sparse_file(holes: Path) -> None:
+    archive, _ = packed(holes)
+    assert content(archive, "holes/amid") == (holes / "amid").read_bytes()
+
+
+def test_gnu_tar_finds_no_difference_in_sparse_files(holes: Path) -> None:
+    archive, _ = packed(holes)
+    subprocess.run(
+        ["tar", "--compare", "--warning=no-unknown-keyword", "-C", holes.parent, "-f", "-"], input=archive, check=True
+    )
+
+
+def test_of_a_huge_sparse_file_only_the_data_are_read(tmp_path: Path) -> None:
+    class Short(io.BytesIO):
+        def write(self, data: Any) -> int:
+            assert self.tell() < 10 * MiB
+            return super().write(data)
+
+    path = sparse(tmp_path / "huge", 8 * 1024**4, (0, b"begin"), (5 * 1024**4, b"end"))
+    stream = Short()
+    report = write_tar(path, stream)
+    assert report.size < MiB
+    assert [(info.name, info.size) for info in members(stream.getvalue()).values()] == [("huge", 8 * 1024**4)]
+
+
+def test_a_sparse_file_that_shrinks_while_it_is_read_is_a_problem(tmp_path: Path) -> None:
+    root = tmp_path / "site"
+    root.mkdir()
+    (root / "a").write_bytes(os.urandom(MiB))
+    path = sparse(root / "b", 20 * MiB, (0, os.urandom(MiB)), (10 * MiB, os.urandom(MiB)))
+
+    class Shrinks(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if b"GNUSparseFile" in bytes(data):
+                os.truncate(path, MiB)
+            return super().write(data)
+
+    stream = Shrinks()
+    report = write_tar(root, stream)
+    assert reasons(report.problems, root) == {"b": "shrank while it was read; the rest of it is zeros"}
+    assert members(stream.getvalue())["site/b"].size == 20 * MiB
+    assert list(members(stream.getvalue())) == ["site", "site/a", "site/b"]
 
 
 # -- what does not go in -----------------------------------------------------------------------------------------------
@@ -855,7 +953,8 @@ def test_small_files_are_written_in_large_pieces(tmp_path: Path) -> None:
 
 def test_a_large_file_takes_little_memory(tmp_path: Path) -> None:
     with open(tmp_path / "large", "wb") as file:
-        file.truncate(200 * MiB)
+        for _ in range(200):
+            file.write(b"x" * MiB)
     total = 0
 
     class Null(io.RawIOBase):
