@@ -18,6 +18,7 @@ import click
 from bakthat import __version__, errors
 from bakthat.domain.selector import nearest
 from bakthat.entrypoints import terminal
+from bakthat.entrypoints.stopping import StoppedBySignal
 from bakthat.entrypoints.unheard_signals import end_when_unheard
 
 EXIT_CODES: list[tuple[type[BaseException], int]] = [
@@ -104,7 +105,7 @@ def exit_code(error: BaseException) -> int:
 def _stop(number: int, _: object) -> None:
     # Unwinds as Ctrl-C does, so that a half-made upload is aborted; the code is the shell's own for the signal.
     terminal.tell(f"bakthat: stopped by {signal.Signals(number).name}")
-    raise SystemExit(128 + number)
+    raise StoppedBySignal(128 + number)
 
 
 def _open_standard_streams() -> None:
@@ -143,6 +144,12 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         terminal.tell("bakthat: stopped")
         code = 130
+    except StoppedBySignal:
+        raise
+    except SystemExit as error:
+        # bakthat's own commands never raise it; a store from another package may, or what it is made of.
+        terminal.tell(f"bakthat: something that is not bakthat's tried to end the program ({error.code!r})")
+        code = 1
     except BrokenPipeError:
         # Whoever read our output has left; nothing more can be said there.
         terminal.drop_output()

@@ -167,7 +167,7 @@ def _preview(profile: Profile, policy: RotationPolicy) -> None:
     """What the policy would do to each series, from the database alone."""
     terminal.tell(f"This keeps {policy}.")
     series: dict[tuple[str, str], list[Backup]] = {}
-    for backup in open_repo(profile.database).find(Query(owners=owners_of(profile))):
+    for backup in open_repo(profile.database).find(Query(owners=owners_of(profile, terminal.tell))):
         series.setdefault((backup.backend, backup.filename), []).append(backup)
     rows = []
     for (backend, filename), backups in sorted(series.items()):

@@ -24,7 +24,7 @@ def list_backups(
 ) -> list[Backup]:
     """The backups of one profile's stores; without a profile, everything in every profile's database. Newest first.
 
-    notice: told of a profile that cannot be read, where others can.
+    notice: called with a profile that cannot be read, where others can, and with a store that cannot be opened.
     """
     names = [profile] if profile is not None else source.names() or ["default"]
     profiles: list[Profile] = []
@@ -35,7 +35,7 @@ def list_backups(
             if len(names) == 1:
                 raise
             notice(str(error))
-    owners = owners_of(profiles[0]) if profile is not None else None
+    owners = owners_of(profiles[0], notice) if profile is not None else None
     wanted = Query(
         text=query, backend=destination, tags=split_tags(tags if isinstance(tags, str) else list(tags)), owners=owners
     )

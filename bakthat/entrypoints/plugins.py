@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from bakthat.domain.profile import Profile
+from bakthat.entrypoints.stopping import StoppedBySignal
 from bakthat.errors import BakthatError, ConfigInvalid
 from bakthat.ports.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from importlib.metadata import EntryPoint
+
+log = logging.getLogger("bakthat")
 
 GROUP = "bakthat.stores"
 
@@ -24,7 +28,8 @@ def open_store(name: str, profile: Profile) -> ObjectStore | None:
     """The store that an installed package offers under this name, None if none does. Its factory is called with the
     profile; what the profile's `stores` section holds under the name is for it to read.
 
-    Raises `ConfigInvalid`, which names the package, if two packages claim the name, or the factory fails or gives no
+    Where it tries to end the program (`sys.exit`), that is an error of the store. Raises `ConfigInvalid`, which names
+    the package, if two packages claim the name, or the factory fails or gives no
     `ObjectStore`; an error that the factory raises on purpose (`BakthatError`) comes out as it is.
     """
     points = [point for point in _entry_points() if point.name == name]
@@ -39,21 +44,37 @@ def open_store(name: str, profile: Profile) -> ObjectStore | None:
         store = point.load()(profile)
     except BakthatError:
         raise
-    except Exception as error:
+    except StoppedBySignal:
+        raise
+    except (Exception, SystemExit) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConfigInvalid(f"{which} could not be opened: {reason}") from error
     if not isinstance(store, ObjectStore):
         raise ConfigInvalid(f"{which} is a {type(store).__name__}, not a bakthat ObjectStore; it cannot be used")
     if not isinstance(getattr(store, "location", None), str):
         raise ConfigInvalid(f"{which} has no location, a text such as 'sftp://host/folder'; it cannot be used")
-    return store
+    from bakthat.entrypoints.guarded_store import guarded
+
+    return guarded(store, which)
 
 
 def _entry_points() -> Iterable[EntryPoint]:
+    """As `importlib.metadata.entry_points`, but for packages whose list cannot be read: one of those, which may have
+    nothing to do with stores, would be the end of every command."""
     # Imported here, since it takes 15 ms, and most calls name no such store.
     from importlib import metadata
 
-    return metadata.entry_points(group=GROUP)
+    seen: set[str] = set()
+    for package in metadata.distributions():
+        try:
+            points = package.entry_points.select(group=GROUP)
+            name = package.name.lower().replace("_", "-") if points else ""
+        except Exception as error:  # noqa: BLE001 - whatever a parser of odd text raises
+            log.debug("the entry points of a package cannot be read: %s", error)
+            continue
+        if name not in seen:  # one that is found twice is the first one, as it is for an import
+            seen.update([name] if name else [])
+            yield from points
 
 
 def _package(point: EntryPoint) -> str:

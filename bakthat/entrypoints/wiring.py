@@ -27,7 +27,7 @@ from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile
 from bakthat.domain.progress import Progress
 from bakthat.domain.selector import nearest
 from bakthat.entrypoints.plugins import open_store, store_names
-from bakthat.errors import ConfigInvalid, UnknownDestination, UsageError
+from bakthat.errors import BakthatError, ConfigInvalid, UnknownDestination, UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -303,8 +303,9 @@ def destination_names(profile: Profile) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def owners_of(profile: Profile) -> tuple[Owner, ...]:
-    """Every store that the profile names, as the records of their backups are marked. Contacts none of them."""
+def owners_of(profile: Profile, notice: Callable[[str], None] = ignore) -> tuple[Owner, ...]:
+    """Every store that the profile names, as the records of their backups are marked. Contacts none of them. `notice`
+    is called with a store of another package that cannot be opened, which is left out."""
     from bakthat.adapters.local_store import LocalObjectStore
 
     folder = local_folder(profile)
@@ -315,7 +316,11 @@ def owners_of(profile: Profile) -> tuple[Owner, ...]:
         owners.append(owner_of_glacier(profile))
     for name in store_names():
         if name in profile.stores or name == profile.default_destination:
-            store = open_store(name, profile)
+            try:
+                store = open_store(name, profile)
+            except BakthatError as error:
+                notice(f"{error}; the backups in it are not shown")
+                continue
             if store is not None:
                 owners.append(_handed_in(name, store, profile).owner)
     return tuple(owners)

@@ -91,6 +91,8 @@ def test_one_package_that_is_found_twice_is_one(install: Install, backup: Callab
         ("", "attic", "could not be opened: AttributeError: module 'acme_attic' has no attribute 'attic'"),
         ("import nothing_like_it", "attic", "could not be opened: ModuleNotFoundError: No module named 'nothing"),
         ("def attic(profile: 3 = ", "attic", "could not be opened: SyntaxError"),
+        ("import sys; sys.exit(0)", "attic", "could not be opened: SystemExit: 0"),
+        ("import sys\ndef attic(profile): sys.exit()", "attic", "could not be opened: SystemExit:"),
     ],
 )
 def test_a_factory_that_fails_is_named_with_its_reason(
@@ -153,3 +155,85 @@ def test_a_broken_package_disturbs_nobody_who_does_not_use_it(
     (bakthat_command.here / "data").mkdir()
     said = bakthat_command("backup", "data", "-d", "local", "--prompt", "no", PYTHONPATH=str(site))
     assert said.code == 0, said.err
+
+
+EXITS = """
+import sys
+from pathlib import Path
+from bakthat.adapters.local_store import LocalObjectStore
+
+class Reader:
+    def read(self, size): sys.exit(0)
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+
+class Attic(LocalObjectStore):
+    def __init__(self, profile):
+        super().__init__(Path(profile.stores["attic"]["path"]))
+
+def ends(*_, **__): sys.exit(0)
+
+def reads(*_): return Reader()
+
+def lists(self, prefix=""):
+    yield from []
+    sys.exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("broken", "command", "call"),
+    [
+        ("put = ends", ["backup", "data", "--prompt", "no"], "put"),
+        ("stat = ends", ["verify", "data"], "stat"),
+        ("open = ends", ["restore", "data", "--target", "out"], "open"),
+        ("open = reads", ["restore", "data", "--target", "out"], "read"),
+        ("list = lists", ["sync"], "list"),
+        ("delete = ends", ["delete", "data", "--yes"], "delete"),
+    ],
+)
+def test_a_store_that_tries_to_end_the_program_is_an_error(
+    install: Install,
+    backup: Callable[..., Said],
+    bakthat_command: CommandLine,
+    site: Path,
+    broken: str,
+    command: list[str],
+    call: str,
+) -> None:
+    install("acme-attic", EXITS, "attic = acme_attic:Attic")
+    backup("attic", 0)
+    name, value = broken.split(" = ")
+    (site / "acme_attic.py").write_text(f"{EXITS}\nAttic.{name} = {value}\n")
+    said = bakthat_command(*command, "-d", "attic", PYTHONPATH=str(site))
+    assert said.code == 4, said
+    assert f"the store 'attic' of the package acme-attic tried to end the program in `{call}`" in said.err
+    assert not (bakthat_command.here / "out" / "data").exists()
+
+
+def test_whatever_else_ends_the_program_is_no_success(install: Install, backup: Callable[..., Said]) -> None:
+    code = f"{EXITS}\nclass Attic(Attic):\n    location = property(ends, lambda *_: None)\n"
+    install("acme-attic", code, "attic = acme_attic:Attic")
+    assert "tried to end the program" in backup("attic", 1).err
+
+
+def test_show_lists_the_rest_where_a_store_cannot_be_imported(
+    install: Install, backup: Callable[..., Said], bakthat_command: CommandLine, site: Path
+) -> None:
+    install("acme-attic", "raise SystemError('broken')", "attic = acme_attic:attic")
+    made = bakthat_command("backup", "data", "-d", "local", "--prompt", "no", PYTHONPATH=str(site))
+    said = bakthat_command("show", "-p", "default", PYTHONPATH=str(site))
+    assert (said.code, made.out.strip() in said.out) == (0, True)
+    (notice,) = said.err.splitlines()
+    assert notice.startswith("bakthat: the store 'attic' of the package acme-attic could not be opened: SystemError")
+    assert notice.endswith("the backups in it are not shown")
+
+
+def test_a_package_whose_list_of_entry_points_is_broken_disturbs_nobody(
+    install: Install, backup: Callable[..., Said], bakthat_command: CommandLine, site: Path, tmp_path: Path
+) -> None:
+    install("acme-attic", GOOD, "attic = acme_attic:attic")
+    install("broken", "", "no entry point at all")
+    backup("attic", 0)
+    said = bakthat_command("sync", PYTHONPATH=str(site))
+    assert (said.code, said.err) == (0, "attic: added 0, updated 0, marked 0 as deleted.\n")

@@ -1,0 +1,117 @@
+"""`guarded`: a store from another package that cannot end the program.
+
+`sys.exit(0)` in a store's `put` would end `bakthat backup` with exit code 0, and no backup.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, BinaryIO, cast
+
+from bakthat.domain.objects import ObjectInfo
+from bakthat.entrypoints.stopping import StoppedBySignal
+from bakthat.errors import StoreError
+from bakthat.ports.object_store import ObjectStore
+from bakthat.ports.url_signer import UrlSigner
+
+
+def guarded(store: ObjectStore, which: str) -> ObjectStore:
+    """The store, whose SystemExit comes out as `StoreError`. `which`: the store and its package, for the message."""
+    return _GuardedSigner(store, which) if isinstance(store, UrlSigner) else GuardedStore(store, which)
+
+
+@contextlib.contextmanager
+def _answering(which: str, call: str) -> Iterator[None]:
+    try:
+        yield
+    except StoppedBySignal:
+        raise
+    except SystemExit as error:
+        raise StoreError(
+            f"{which} tried to end the program in `{call}`; what it did is not known, and this is a bug of the store"
+        ) from error
+
+
+class GuardedStore(ObjectStore):
+    """Passes every call on."""
+
+    def __init__(self, store: ObjectStore, which: str) -> None:
+        self._store = store
+        self._which = which
+        self.location = store.location
+
+    def __repr__(self) -> str:
+        return repr(self._store)
+
+    def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
+        with self._answering("put"):
+            return self._store.put(key, body, replace=replace, size_hint=size_hint)
+
+    def open(self, key: str) -> contextlib.AbstractContextManager[BinaryIO]:
+        with self._answering("open"):
+            return _Opened(self._store.open(key), self._which)
+
+    def stat(self, key: str) -> ObjectInfo:
+        with self._answering("stat"):
+            return self._store.stat(key)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        with self._answering("list"):
+            found = iter(self._store.list(prefix))
+        while True:
+            with self._answering("list"):
+                info = next(found, None)
+            if info is None:
+                return
+            yield info
+
+    def delete(self, key: str) -> None:
+        with self._answering("delete"):
+            self._store.delete(key)
+
+    def _answering(self, call: str) -> contextlib.AbstractContextManager[None]:
+        return _answering(self._which, call)
+
+
+class _GuardedSigner(GuardedStore, UrlSigner):
+    def presign(self, key: str, expires_in: int, method: str = "GET") -> str:
+        with self._answering("presign"):
+            return cast(UrlSigner, self._store).presign(key, expires_in, method)
+
+
+class _Opened(contextlib.AbstractContextManager[BinaryIO]):
+    def __init__(self, opened: contextlib.AbstractContextManager[BinaryIO], which: str) -> None:
+        self._opened = opened
+        self._which = which
+
+    def __enter__(self) -> BinaryIO:
+        with _answering(self._which, "open"):
+            return cast(BinaryIO, _Reader(self._opened.__enter__(), self._which))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        with _answering(self._which, "open"):
+            return self._opened.__exit__(kind, error, trace)
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, reader: BinaryIO, which: str) -> None:
+        self._reader = reader
+        self._which = which
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        with _answering(self._which, "read"):
+            return self._reader.read(size)
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        piece = self.read(len(view))
+        view[: len(piece)] = piece
+        return len(piece)

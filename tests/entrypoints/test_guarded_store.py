@@ -1,0 +1,76 @@
+"""The guard around stores of other packages passes everything on but an end of the program."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+
+from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.entrypoints.guarded_store import GuardedStore, guarded
+from bakthat.entrypoints.stopping import StoppedBySignal
+from bakthat.errors import StoreError
+from bakthat.ports.object_store import ObjectStore
+from bakthat.ports.url_signer import UrlSigner
+from bakthat.testing.faulty import Fault, FaultyObjectStore
+from bakthat.testing.object_store_contract import ObjectStoreContract
+
+
+class TestGuardedStore(ObjectStoreContract):
+    large = 3 * 1024 * 1024 + 17
+    many = 50
+
+    @pytest.fixture
+    def store(self) -> ObjectStore:
+        return guarded(MemoryObjectStore(), "the store")
+
+
+class Signer(MemoryObjectStore, UrlSigner):
+    def presign(self, key: str, expires_in: int, method: str = "GET") -> str:
+        return f"{method} {key} {expires_in}"
+
+
+def test_every_method_of_a_store_is_guarded() -> None:
+    methods = {name for name in vars(ObjectStore) if not name.startswith("_")}
+    assert methods <= set(vars(GuardedStore))
+
+
+def test_a_store_that_signs_urls_still_does() -> None:
+    store = guarded(Signer(), "the store")
+    assert isinstance(store, UrlSigner)
+    assert store.presign("k", 60, "PUT") == "PUT k 60"
+
+
+def test_one_that_does_not_is_not_said_to() -> None:
+    assert not isinstance(guarded(MemoryObjectStore(), "the store"), UrlSigner)
+
+
+CALLS: dict[str, Callable[[ObjectStore], object]] = {
+    "put": lambda store: store.put("k", io.BytesIO(b"x")),
+    "open": lambda store: store.open("k").__enter__().read(),
+    "stat": lambda store: store.stat("k"),
+    "list": lambda store: list(store.list()),
+    "delete": lambda store: store.delete("k"),
+}
+
+
+def ending(call: str, error: BaseException) -> ObjectStore:
+    store = MemoryObjectStore()
+    if call != "put":
+        store.put("k", io.BytesIO(b"x"))
+    return guarded(FaultyObjectStore(store, Fault(method=call, error=lambda: error)), "the store 'attic'")
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_end_of_the_program_is_an_error_of_the_store(call: str) -> None:
+    with pytest.raises(StoreError, match=f"the store 'attic' tried to end the program in `{call}`"):
+        CALLS[call](ending(call, SystemExit(0)))
+
+
+@pytest.mark.parametrize("error", [StoppedBySignal(143), KeyboardInterrupt(), KeyError("k")], ids=repr)
+@pytest.mark.parametrize("call", CALLS)
+def test_whatever_else_is_raised_comes_out(call: str, error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        CALLS[call](ending(call, error))
+    assert caught.value is error
