@@ -23,6 +23,7 @@ class MemoryRepo(MetadataRepo):
         """`backups`: what it holds from the start."""
         self._lock = threading.RLock()
         self._backups: list[Backup] = []
+        self._positions: dict[str, list[int]] = {}  # of each stored filename
         self._archive_ids: dict[str, ArchiveId] = {}
         self._jobs: dict[str, RetrievalJob] = {}
         self._claims: dict[str, NameClaim] = {}
@@ -38,7 +39,7 @@ class MemoryRepo(MetadataRepo):
             if self._position(backup) is not None:
                 place = backup.location or backup.backend
                 raise DuplicateBackup(f"{backup.stored_filename} of {place} is in the database already")
-            self._backups.append(kept)
+            self._append(kept)
 
     def replace(self, backup: Backup) -> None:
         kept = _as_kept(backup)
@@ -55,7 +56,7 @@ class MemoryRepo(MetadataRepo):
             for backup in kept:
                 position = self._position(backup)
                 if position is None:
-                    self._backups.append(backup)
+                    self._append(backup)
                 elif self._backups[position].last_updated <= backup.last_updated:
                     self._backups[position] = backup
 
@@ -102,9 +103,14 @@ class MemoryRepo(MetadataRepo):
         with self._lock:
             self._jobs.pop(filename, None)
 
+    def _append(self, backup: Backup) -> None:
+        self._positions.setdefault(backup.stored_filename, []).append(len(self._backups))
+        self._backups.append(backup)
+
     def _position(self, backup: Backup) -> int | None:
         """Where the record of the same backup is; the one of the very same location, where several could be meant."""
-        same = [at for at, known in enumerate(self._backups) if known.same_backup_as(backup)]
+        namesakes = self._positions.get(backup.stored_filename, ())
+        same = [at for at in namesakes if self._backups[at].same_backup_as(backup)]
         return min(same, key=lambda at: self._backups[at].location != backup.location, default=None)
 
 

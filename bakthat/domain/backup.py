@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -171,7 +172,7 @@ class Backup:
         """Whether the object's name is a stored filename. A value (`KeyValue`) lies under its own key."""
         return not self.metadata.get("KeyValue") and stored_name.is_stored_name(self.stored_filename)
 
-    @property
+    @cached_property
     def when(self) -> datetime:
         """When the backup was made: the date in the stored filename, since 2013 computed `backup_date` in local time;
         `backup_date` where the name holds none."""

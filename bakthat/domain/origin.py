@@ -40,7 +40,7 @@ UNTOLD = Origin()
 """The one origin of a grouping that tells none apart."""
 
 Group = tuple[Origin, list[Backup]]
-"""An origin, and its backups in the order in which they were given."""
+"""An origin, and its backups."""
 
 
 class GroupBy(enum.StrEnum):
@@ -90,18 +90,22 @@ class Scope:
 
 
 def origins(backups: Iterable[Backup]) -> list[Group]:
-    """The backups of one series by origin, ordered by host and source; the unknown origin comes last."""
-    held = list(backups)
-    known = {Origin(host=backup.host, source=backup.source): None for backup in held if backup.source is not None}
+    """The backups of one series by origin, ordered by host and source; the unknown origin comes last. In each group
+    first those that name their source."""
+    named: dict[tuple[str | None, str | None], list[Backup]] = {}
+    rest: list[Backup] = []
+    for backup in backups:
+        if (source := backup.source) is not None:
+            named.setdefault((backup.host, source), []).append(backup)
+        else:
+            rest.append(backup)
+    groups = {Origin(host=host, source=source): members for (host, source), members in named.items()}
+    known = list(groups)
     of_host: dict[str | None, list[Origin]] = {}
     for origin in known:
         of_host.setdefault(origin.host, []).append(origin)
-    groups: dict[Origin, list[Backup]] = {}
-    for backup in held:
-        if backup.source is not None or not known:
-            origin = Origin(host=backup.host, source=backup.source)
-        else:
-            origin = _joined(backup, list(known), of_host)
+    for backup in rest:
+        origin = _joined(backup, known, of_host) if known else Origin(host=backup.host)
         groups.setdefault(origin, []).append(backup)
     return sorted(groups.items(), key=_order)
 
