@@ -86,6 +86,7 @@ _BUSY = frozenset(
     {
         "InternalError",
         "OperationAborted",
+        "RequestRateLimitExceeded",
         "RequestTimeout",
         "RequestTimeoutException",
         "ServiceUnavailable",

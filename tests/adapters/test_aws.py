@@ -96,6 +96,7 @@ def refused(
         (refused("503", 503), StoreUnavailable, "try again later"),
         (refused("ThrottlingException", 400), StoreUnavailable, "ThrottlingException"),
         (refused("RequestTimeout", 400), StoreUnavailable, "RequestTimeout"),
+        (refused("RequestRateLimitExceeded", 400), StoreUnavailable, "try again later"),
         (refused("BadDigest", 400), StoreUnavailable, "arrived damaged"),
         (refused("Teapot", 418, "short\nand stout"), StoreError, r"refused \(Teapot: short and stout\)"),
         (refused("", 418, ""), StoreError, "HTTP 418"),
