@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bakthat.adapters import bech32
 from bakthat.adapters.age import IDENTITY_PREFIX, RECIPIENT_PREFIX, parse_identity, parse_recipient
+from bakthat.adapters.folders import sync_names
 from bakthat.adapters.home import expand_home
 from bakthat.errors import TargetExists, UsageError
 
@@ -62,6 +63,7 @@ def write_key_file(path: StrPath, pair: KeyPair) -> None:
             file.write(pair.as_text())
             file.flush()
             os.fsync(file.fileno())
+        sync_names(os.path.dirname(os.path.abspath(path)))
     except BaseException as error:
         os.unlink(path)
         if isinstance(error, OSError):

@@ -167,7 +167,7 @@ class Landing:
 
         Raises `TargetExists` if the name of one is taken and may not be replaced. Otherwise the old one is replaced
         whole by an exchange of the names, and removed on leaving the context; but nothing is replaced before all of
-        the new files are on the disk, and not only in memory.
+        the new files are on the disk, and nothing is removed before the exchange is.
         """
         current = b""
         try:
@@ -189,6 +189,9 @@ class Landing:
                     current = move.path
                     begun.append(move)  # first, so that an interruption inside is undone, too
                     move.do()
+                if taken:
+                    # The exchange, before what was replaced is removed: a disk may keep a later change and lose it
+                    sync_file_system(self._private)
             except BaseException:
                 self._undo(begun)
                 raise

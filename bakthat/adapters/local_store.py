@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bakthat.adapters.folder_listing import keys_below
+from bakthat.adapters.folders import make_folders
 from bakthat.adapters.home import expand_home
 from bakthat.adapters.whole_file import NEW_FILE, TEMPORARY, FileCalls, WholeFile, remove_leftovers, sync_folder
 from bakthat.domain.object_key import check_key
@@ -61,7 +62,7 @@ class LocalObjectStore(ObjectStore):
         with self._translated(key):
             if not replace and os.path.lexists(path):
                 raise ObjectExists(f"{path} exists already")
-            _make_folders(path.parent)
+            make_folders(str(path.parent))
         self._mark()
         folder = self._open_folder(path.parent)
         try:
@@ -213,22 +214,6 @@ def _moment(seconds: float) -> datetime:
 
 def _is_own(name: str) -> bool:
     return name.startswith((TEMPORARY, _MARK))
-
-
-def _make_folders(path: Path) -> None:
-    """Create the folders that are missing, for their owner only, each one's name on disk before it is used."""
-    missing: list[Path] = []
-    while not path.is_dir():
-        missing.append(path)
-        path = path.parent
-    for folder in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            sync_folder(parent)
-        finally:
-            os.close(parent)
 
 
 def _write_all(fd: int, piece: bytes) -> None:

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 import peewee
 
+from bakthat.adapters.folders import make_folders
 from bakthat.adapters.home import expand_home
 from bakthat.errors import DatabaseError
 
@@ -243,11 +244,12 @@ class SqliteFile(Engine):
         return True
 
     def _create_file(self) -> None:
+        """The file's own name is on the disk when SQLite has made its journal, for then it syncs their folder."""
         path = os.path.realpath(self._path)
         with _CREATING:
             if os.path.exists(path):
                 return
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            make_folders(os.path.dirname(path))
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 

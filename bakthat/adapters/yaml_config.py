@@ -17,6 +17,7 @@ import yaml
 from attrs import fields
 from cattrs.gen import make_dict_structure_fn, override
 
+from bakthat.adapters.folders import make_folders
 from bakthat.adapters.home import expand_home
 from bakthat.adapters.yaml_text import block, edited
 from bakthat.domain.profile import Profile
@@ -212,7 +213,7 @@ class YamlConfig(ConfigSource):
         """The file's folder, opened, and locked against others who save."""
         folder = os.path.dirname(os.path.realpath(self._path))
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            make_folders(folder)
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise self._cannot_write(error) from error
