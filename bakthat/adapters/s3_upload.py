@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen
 from botocore.exceptions import ClientError
 from isal.isal_zlib import crc32
 
-from bakthat.adapters.aws import READ_TIMEOUT, Codes, code_of, status_of, translated
+from bakthat.adapters.aws import READ_TIMEOUT, Codes, code_of, is_bare, status_of, translated
 from bakthat.adapters.aws_answer import Answer, ask
 from bakthat.adapters.s3_features import Learnt, base64_text, md5
 from bakthat.adapters.s3_head import check_tells_apart, head
@@ -300,7 +300,7 @@ class _Target:
     def _is_own_copy(self, learnt: Learnt, error: StoreError, *, resent: bool) -> bool:
         """Whether the write that failed was carried out after all, by an attempt whose answer was lost or could not be
         read."""
-        if isinstance(error, ObjectExists) and not resent:
+        if isinstance(error, ObjectExists) and _is_refusal(error) and not resent:
             learnt.must_look = False  # the service has shown that it honours conditions
             return False
         is_taken = isinstance(error, ObjectExists) or _cause(error) == "NoSuchUpload"
@@ -408,9 +408,11 @@ class _Multipart:
         upload_id = None
         try:
             upload_id = self._created.result(timeout=0)
-        except (StoreUnavailable, TimeoutError):
+        except TimeoutError:
             self._may_have_strays = True
-        except (BakthatError, CancelledError):
+        except BakthatError as error:
+            self._may_have_strays = not _is_refusal(error)
+        except CancelledError:
             pass
         if upload_id is not None:
             self._abort(upload_id)
@@ -604,11 +606,13 @@ def _cause(error: BakthatError) -> str:
 
 
 def _is_refusal(error: BakthatError) -> bool:
-    """Whether the service has said clearly that it did not carry out the request: not by silence, nor by an answer that
-    cannot be read, nor by an error under the status of a success."""
+    """Whether the service itself has said that it did not carry out the request: not by silence, nor by an answer that
+    cannot be read, nor by an error under the status of a success. A status without a word may be a proxy's, which does
+    not know what became of the request."""
     cause = error.__cause__
-    is_clear = isinstance(cause, ClientError) and 400 <= status_of(cause) < 500
-    return is_clear and not isinstance(error, StoreUnavailable)
+    if not isinstance(cause, ClientError) or isinstance(error, StoreUnavailable):
+        return False
+    return 400 <= status_of(cause) < 500 and not is_bare(cause)
 
 
 def _was_resent(error: BakthatError) -> bool:

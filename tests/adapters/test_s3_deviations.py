@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bakthat.adapters.s3_upload import Bucket, Uploader
-from bakthat.errors import ObjectExists, StoreError
+from bakthat.errors import BakthatError, ObjectExists, StoreError
 from bakthat.testing.deviations import both, dropping, has, ignoring, lacks, rewriting, setting, where
 from bakthat.testing.faulty_proxy import (
     Answer,
@@ -357,3 +357,31 @@ def test_a_connection_that_breaks_after_the_last_byte_has_cost_nothing(rig: Rig)
     always(rig, "GetObject", broken)
     assert rig.get(max_concurrency=1) == LARGE
     assert rig.proxy.operations == ["GetObject"] * 4
+
+
+# whatever is answered
+
+
+@pytest.mark.parametrize("is_carried_out", [True, False])
+@pytest.mark.parametrize("body", [b"", b"<html><body>Bad gateway</body></html>"])
+@pytest.mark.parametrize("status", [201, 302, 403, 413, 502])
+@pytest.mark.parametrize(
+    ("operation", "content"),
+    [("PutObject", b"small"), ("CreateMultipartUpload", THREE_PARTS), (COMPLETION, THREE_PARTS)],
+)
+def test_an_answer_of_a_proxy_ends_in_a_whole_object_or_in_an_error_and_none(
+    moto_rig: Rig, operation: str, content: bytes, status: int, body: bytes, is_carried_out: bool
+):
+    def answered_by_a_proxy(request: Request, forward: Forward) -> Answer:
+        if is_carried_out:
+            forward(request)
+        return Answer(status=status, headers=[], body=body)
+
+    always(moto_rig, operation, answered_by_a_proxy)
+    try:
+        moto_rig.put(content, attempts=2)
+    except BakthatError:
+        assert moto_rig.is_empty
+    else:
+        assert moto_rig.holds(content)
+        assert moto_rig.has_no_uploads
