@@ -5,9 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakthat.domain.selector import select
 from bakthat.errors import BackupNotFound
-from tests.domain.test_selector import WHENS, lookup, stored
+from tests.domain.test_selector import WHENS, lookup, select, stored
 
 
 @given(

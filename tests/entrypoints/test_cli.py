@@ -149,7 +149,7 @@ def test_delete_says_what_it_would_delete_and_then_deletes_it(bakthat_command: C
     dry = bakthat_command("delete", "site", "-d", "local", "--dry-run")
     assert (dry.out, dry.err) == (f"{stored}\n", f"Would delete {stored} from local.\n")
     assert len(bakthat_command("show").lines) == 1
-    assert bakthat_command("delete", "site", "-d", "local").err == f"Deleted {stored} from local.\n"
+    assert bakthat_command("delete", "site", "-d", "local", "--yes").err == f"Deleted {stored} from local.\n"
     assert bakthat_command("show").lines == []
     assert [name for name in bakthat_command.files() if "store/" in name] == [".bakthat/store/.bakthat-store"]
 
@@ -331,7 +331,7 @@ def test_verify_says_good_but_incomplete_with_exit_code_0(bakthat_command: Comma
         (["restore", "--from", "absent.tgz"], 1, "absent.tgz"),
         (["delete", "site", "-d", "local"], 1, "site"),
         (["remove_older_than", "site", "3X", "-d", "local"], 2, "3X"),
-        (["remove_older_than", "site", "1M", "-d", "local"], 1, "site"),
+        (["remove_older_than", "site", "1M", "-d", "local"], 4, "mounted"),
         (["verify"], 2, "--all"),
         (["sync", "-d", "local"], 4, "mounted"),
         (["backup", "", "-d", "local", "--prompt", "no"], 2, "FILENAME is empty"),

@@ -84,6 +84,7 @@ def test_another_temporary_directory_each_time_is_no_mixture(
     )
     for _ in range(3):
         with BakHelper("db", bakthat=bakthat) as helper:
+            Path("dump.sql").write_text("x")
             assert "source" not in helper.backup().metadata
             clock.forward(days=1)
             helper.rotate()
