@@ -7,6 +7,7 @@ the `cryptography` package's. Where the specification leaves a choice, this foll
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import os
 import re
@@ -368,11 +369,10 @@ def _unwrap_x25519(stanza: _Stanza, identity: X25519PrivateKey) -> bytes | None:
 
 def _passphrase_bytes(passphrase: str) -> bytes:
     """What a terminal sends for it, also where the environment held bytes that are no UTF-8."""
-    try:
+    # Not raised while that error is handled: it holds the password, and would be kept as the context.
+    with contextlib.suppress(UnicodeEncodeError):
         return passphrase.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        # That error's text and attributes hold the password.
-        raise UsageError("the password holds a character that UTF-8 cannot write") from None
+    raise UsageError("the password holds a character that UTF-8 cannot write")
 
 
 def _scrypt_wrap_key(passphrase: bytes, salt: bytes, work_factor: int) -> bytes:

@@ -153,11 +153,13 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
         except BotoCoreError:  # some of them are ValueErrors as well
             raise
         except ValueError:
-            # botocore's message would repeat the whole URL, which may hold a password
+            made = None
+        if made is None:
+            # Not while botocore's error is handled: it repeats the whole URL, which may hold a password.
             raise ConfigInvalid(
                 f"profile {profile.name!r}: endpoint_url (of the profile, AWS_ENDPOINT_URL or ~/.aws/config) must look "
                 "like https://host or http://host:port"
-            ) from None
+            )
     events: Any = made.meta.events
     event = f"needs-retry.{made.meta.service_model.service_id.hyphenize()}"
     events.register_first(event, Patience())

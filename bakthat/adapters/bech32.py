@@ -31,10 +31,9 @@ def decode(text: str) -> tuple[str, bytes]:
         raise ValueError("it is too short, or lacks the '1' after its prefix")
     if not all("!" <= letter <= "~" for letter in prefix):
         raise ValueError("its prefix holds a character that is not printable ASCII")
-    try:
-        values = [_VALUES[letter] for letter in letters]
-    except KeyError:
-        raise ValueError("it holds a character that no key has") from None
+    if not _VALUES.keys() >= set(letters):
+        raise ValueError("it holds a character that no key has")
+    values = [_VALUES[letter] for letter in letters]
     if _polymod([*_expanded(prefix), *values]) != 1:
         raise ValueError("its checksum is wrong: a character is mistyped or missing")
     data = values[:-_CHECKSUM_LENGTH]

@@ -90,16 +90,16 @@ def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = Non
         )
     if data.startswith(_PEM):
         raise UsageError(f"{shown} is an SSH or another PEM key; only age identities are supported (`bakthat keygen`)")
-    try:
-        lines = data.decode().split("\n")
-    except UnicodeDecodeError:
-        raise UsageError(f"{shown} is no identity file: not UTF-8 text") from None
+    text = _text(data)
+    if text is None:
+        raise UsageError(f"{shown} is no identity file: not UTF-8 text")
+    lines = text.split("\n")
     identities = []
     for number, line in enumerate(lines, 1):
-        text = line.strip()
-        if not text or text.startswith("#"):
+        key = line.strip()
+        if not key or key.startswith("#"):
             continue
-        identities.append(check_identity(text, f"{shown}, line {number}"))
+        identities.append(check_identity(key, f"{shown}, line {number}"))
     if not identities:
         raise UsageError(f"{shown} holds no identity, that is no line that starts with AGE-SECRET-KEY-1")
     return tuple(dict.fromkeys(identities))
@@ -144,6 +144,15 @@ def _read(path: str) -> tuple[bytes, int]:
     if len(data) > _FILE_LIMIT:
         raise UsageError(f"{_shown(path)} is no identity file: larger than {_FILE_LIMIT} bytes")
     return data, mode
+
+
+def _text(data: bytes) -> str | None:
+    """Without the mark (BOM) that some editors put before UTF-8; None if it is no UTF-8. The decoder's error holds the
+    file, so it must not become the context of ours."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
 
 
 def _shown(path: StrPath) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import os
 import selectors
 import shlex
@@ -29,44 +31,54 @@ def run_password_command(
     eat the input of a loop that bakthat runs in (what asks a person opens the terminal itself). It may take
     `time_limit` seconds. `environment`: of the command; None is this process's.
 
-    Raises `ConfigError` if there is no such program, it fails, takes too long, or prints no password. No message holds
-    a word of the command or of its output: either may be the password.
+    Raises `ConfigError` if there is no such program, it fails, takes too long, or prints no password, or one that
+    nobody could type: with a NUL in it. A mark (BOM) before the password is taken away. No message holds a word of the
+    command or of its output, since either may be the password. Nor does an exception behind the one that is raised:
+    none is raised while one of Python's is handled; those hold the command (`filename`, `cmd`), or the output.
     """
-    words = _words(command)
-    try:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment)
-    except FileNotFoundError:
-        raise ConfigError(
-            "password_command: its first word is not a program on the PATH; it is run without a shell, so write the "
-            "program's name or whole path, or `sh -c '…'`"
-        ) from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds a NUL byte"
-        raise ConfigError(f"password_command: its program cannot be run: {reason}") from None
+    process = _started(_words(command), environment)
     deadline = time.monotonic() + time_limit
+    output, code = b"", None
     with process:
         try:
-            output = _read(cast("IO[bytes]", process.stdout), deadline)
-            code = process.wait(timeout=max(0.0, deadline - time.monotonic()))
-        except (TimeoutError, subprocess.TimeoutExpired):
-            raise ConfigError(
-                f"password_command: not done within {time_limit:g} s; run it by hand to see what it waits for"
-            ) from None
+            with contextlib.suppress(TimeoutError, subprocess.TimeoutExpired):
+                output = _read(cast("IO[bytes]", process.stdout), deadline)
+                code = process.wait(timeout=max(0.0, deadline - time.monotonic()))
         finally:
             # Its own children are left alone: a gpg-agent that it started is meant to stay.
             if process.poll() is None:
                 process.kill()
+    if code is None:
+        raise ConfigError(
+            f"password_command: not done within {time_limit:g} s; run it by hand to see what it waits for"
+        )
     if code:
         how = f"with exit code {code}" if code > 0 else f"by signal {-code}"
         raise ConfigError(f"password_command: the program ended {how}; its own message, if any, stands above")
     return _first_line(output)
 
 
-def _words(command: str | Sequence[str]) -> list[str]:
+def _started(words: list[str], environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
     try:
-        words = shlex.split(command) if isinstance(command, str) else list(command)
+        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment)
+    except FileNotFoundError:
+        reason = (
+            "password_command: its first word is not a program on the PATH; it is run without a shell, so write the "
+            "program's name or whole path, or `sh -c '…'`"
+        )
+    except OSError as error:
+        reason = f"password_command: its program cannot be run: {error.strerror}"
     except ValueError:
-        raise ConfigError("password_command: a quotation mark in it is not closed") from None
+        reason = "password_command: its program cannot be run: it holds a NUL byte"
+    raise ConfigError(reason)
+
+
+def _words(command: str | Sequence[str]) -> list[str]:
+    words = None
+    with contextlib.suppress(ValueError):
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+    if words is None:
+        raise ConfigError("password_command: a quotation mark in it is not closed")
     if not words or not words[0]:
         raise ConfigError("password_command is empty: name a program that prints the password, or leave it out")
     return words
@@ -90,10 +102,15 @@ def _read(stdout: IO[bytes], deadline: float) -> bytes:
 
 
 def _first_line(output: bytes) -> str:
-    line = output.partition(b"\n")[0].removesuffix(b"\r")
+    # Windows programs begin a text with a mark (BOM), which nobody types and no terminal shows.
+    line = output.removeprefix(codecs.BOM_UTF8).partition(b"\n")[0].removesuffix(b"\r")
     if not line:
         raise ConfigError("password_command printed no password: its first line is empty")
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        raise ConfigError("password_command printed no text: its first line is not UTF-8") from None
+    if b"\0" in line:
+        raise ConfigError("password_command printed a NUL, which no password can hold; is its output UTF-16?")
+    password = None
+    with contextlib.suppress(UnicodeDecodeError):
+        password = line.decode()
+    if password is None:
+        raise ConfigError("password_command printed no text: its first line is not UTF-8")
+    return password

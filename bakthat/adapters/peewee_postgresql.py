@@ -40,13 +40,12 @@ class PostgresqlServer(Engine):
             ) from None
         self._driver_error = psycopg.Error
         self._busy_timeout = busy_timeout
-        try:
-            parts = urllib.parse.urlsplit(url)
-            host = parts.hostname or ""
-            port = f":{parts.port}" if parts.port else ""
-        except ValueError:
+        parts = _parts(url)
+        if parts is None:
             raise ConfigInvalid("database: the postgresql:// URL is malformed; mind that a password's @ / : # are"
-                                " written %40 %2F %3A %23") from None  # fmt: skip
+                                " written %40 %2F %3A %23")  # fmt: skip
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
         if not parts.path.strip("/"):
             raise ConfigInvalid("database: the postgresql:// URL names no database; end it with /NAME")
         self._url = urllib.parse.urlunsplit(("postgresql", *parts[1:]))
@@ -97,10 +96,23 @@ class PostgresqlServer(Engine):
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
+        failures = (peewee.PeeweeException, self._driver_error)
+        try:
+            with self._as_ours(failures):
+                yield
+        except DatabaseError as error:
+            # The driver's error has the connection as an attribute, and that the password.
+            if isinstance(error.__context__, failures):
+                error.__context__ = None
+            raise
+
+    @contextlib.contextmanager
+    def _as_ours(self, failures: tuple[type[Exception], ...]) -> Iterator[None]:
         try:
             yield
-        except (peewee.PeeweeException, self._driver_error) as error:
-            raise DatabaseError(f"{self._place} {self._reason(error)}") from error
+        except failures as error:
+            cause = type(error)(self._without_secrets(str(error)))
+            raise DatabaseError(f"{self._place} {self._reason(error)}") from cause
 
     def _reason(self, error: Exception) -> str:
         match _sqlstate(error):
@@ -120,10 +132,23 @@ class PostgresqlServer(Engine):
                 return f"cannot be used as bakthat's database: {self._line(error)}"
 
     def _line(self, error: Exception) -> str:
-        text = " ".join(str(error).split())
+        return self._without_secrets(" ".join(str(error).split()))
+
+    def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return text
+
+
+def _parts(url: str) -> urllib.parse.SplitResult | None:
+    """None if it cannot be read. The error of Python's that says why holds a part of it, maybe of the password, and
+    must not become the context of ours."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        parts.port  # noqa: B018 - raises ValueError
+    except ValueError:
+        return None
+    return parts
 
 
 def _sqlstate(error: Exception) -> str | None:

@@ -122,25 +122,17 @@ class YamlConfig(ConfigSource):
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else error
             raise ConfigInvalid(f"{self._path} cannot be read: {reason}") from error
+        # Errors of a decoder and of a parser hold the whole file, so none of ours is raised while one is handled.
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            raise ConfigInvalid(f"{self._path}, line {line}: this is not UTF-8 text; save the file as UTF-8") from None
+        raise ConfigInvalid(f"{self._path}, line {line}: this is not UTF-8 text; save the file as UTF-8")
 
     def _parse(self, text: str) -> dict[str, Any]:
-        try:
-            content = yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a safe loader
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-            raise ConfigInvalid(f"{self._path}{place}: {_problem(error)}") from None
-        except yaml.reader.ReaderError as error:
-            before = text[: error.position]
-            place = f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
-            raise ConfigInvalid(f"{self._path}, {place}: a control character, which YAML does not allow") from None
-        except RecursionError:
-            raise ConfigInvalid(f"{self._path}: lists or mappings in it are nested too deep") from None
+        content, mistake = _loaded(text)
+        if mistake:
+            raise ConfigInvalid(f"{self._path}{mistake}")
         if content is None:
             return {}
         if not isinstance(content, dict):
@@ -273,6 +265,22 @@ def _keep_owner(descriptor: int, before: os.stat_result) -> None:
 
 
 # YAML, safely
+
+
+def _loaded(text: str) -> tuple[Any, str]:
+    """What the text holds, and what is wrong with it: where, and why, without anything of the text; "" for nothing."""
+    try:
+        return yaml.load(text, Loader=_Loader), ""  # noqa: S506 - it is a safe loader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        return None, f"{place}: {_problem(error)}"
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+        return None, f", {place}: a control character, which YAML does not allow"
+    except RecursionError:
+        return None, ": lists or mappings in it are nested too deep"
 
 
 class _Loader(yaml.SafeLoader):

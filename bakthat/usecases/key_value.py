@@ -117,10 +117,12 @@ def get_value(key: str, destination_name: str, tools: Tools, *, keys: Keys) -> S
         _check_length(key, len(content))
         return StoredValue(value=json.loads(content), backup=backup)
     except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
-        if backup.is_encrypted:
-            # 2013's encryption has no checksum: a wrong password gives garbage.
-            raise WrongPassword(f"{key}: the password does not open it, or it is damaged") from error
-        raise PayloadDamaged(f"{key}: what is stored is no value: {error}") from error
+        damage = str(error) or type(error).__name__
+    # Not raised while that error is handled: the one of the JSON decoder holds the value, which may be a secret.
+    if backup.is_encrypted:
+        # 2013's encryption has no checksum: a wrong password gives garbage.
+        raise WrongPassword(f"{key}: the password does not open it, or it is damaged")
+    raise PayloadDamaged(f"{key}: what is stored is no value: {damage}")
 
 
 def _check_length(key: str, length: int) -> None:

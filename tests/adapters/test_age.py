@@ -21,6 +21,7 @@ from bakthat.adapters.age import AgeCipher
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, UsageError, WrongPassword
 from tests.fixtures import age_program
+from tests.fixtures.held_secrets import held_by
 
 CHUNK = 64 * 1024
 MIB = 1024 * 1024
@@ -687,16 +688,6 @@ except PayloadError as error:
     assert done.stdout == "too little memory for the password: scrypt takes 1024 MiB for a moment\n"
 
 
-def everything_said(error: BaseException) -> str:
-    """What a log could show of an error and of those behind it."""
-    text = ""
-    seen: BaseException | None = error
-    while seen is not None:
-        text += f"{seen} {seen!r} {seen.args!r} {vars(seen)!r}"
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
-    return text
-
-
 @pytest.mark.parametrize(
     "keys",
     [
@@ -725,7 +716,7 @@ def test_no_error_repeats_a_key(keys):
         errors.append(error)
     assert len(errors) >= 2
     for error in errors:
-        assert "S3CRET" not in everything_said(error)
+        assert "S3CRET" not in held_by(error)
         assert "\n" not in str(error)
 
 

@@ -17,6 +17,7 @@ from bakthat.adapters.key_files import (
 )
 from bakthat.errors import TargetExists, UsageError
 from tests.fixtures import age_program
+from tests.fixtures.held_secrets import held_by
 
 NOON = datetime(2026, 3, 1, 12, 0, 5, 123456, tzinfo=UTC)
 PAIR = keygen(clock=lambda: NOON, random=random.Random(1).randbytes)
@@ -143,6 +144,7 @@ def test_a_tilde_is_the_home_directory():
         ("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl", "itself encrypted"),
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl", "SSH or another PEM key"),
         (b"\xff\xfe\x00", "not UTF-8"),
+        (PAIR.identity.encode() + b"\xff", "not UTF-8"),
         (b"#" * (1024 * 1024 + 1), "larger than"),
     ],
 )
@@ -150,6 +152,11 @@ def test_a_file_that_is_not_what_it_should_be_says_where_and_why(key_file, conte
     with pytest.raises(UsageError, match=reason) as refusal:
         read_identities(key_file(content))
     assert "\n" not in str(refusal.value)
+    assert PAIR.identity not in held_by(refusal.value)
+
+
+def test_a_mark_before_the_text_is_none_of_it(key_file):
+    assert read_identities(key_file(f"\ufeff{PAIR.identity}\n")) == (PAIR.identity,)
 
 
 def test_an_identity_file_that_is_missing_or_a_directory_is_named(tmp_path):

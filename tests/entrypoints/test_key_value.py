@@ -17,6 +17,7 @@ from bakthat.adapters.memory_store import MemoryObjectStore
 from bakthat.domain.backup import Backup, backend_hash, from_epoch
 from bakthat.errors import BackupNotFound, InvalidName, PayloadDamaged, UsageError, WrongPassword
 from tests.fixtures.beefish_2013 import encrypt
+from tests.fixtures.held_secrets import held_by
 from tests.fixtures.s3_servers import SECRET_KEY, s3_profile
 
 
@@ -120,6 +121,15 @@ def test_a_damaged_value_is_told(values: KeyValue, store: MemoryObjectStore) -> 
     store.put("k", io.BytesIO(b"noise"), replace=True)
     with pytest.raises(PayloadDamaged):
         values.get_key("k")
+
+
+def test_the_error_of_a_value_that_is_none_does_not_keep_it(
+    values: KeyValue, store: MemoryObjectStore, repo: MemoryRepo
+) -> None:
+    of_2013(store, repo, "k", b'{"pin": 4711')
+    with pytest.raises(PayloadDamaged, match="is no value") as caught:
+        values.get_key("k")
+    assert "4711" not in held_by(caught.value)
 
 
 def test_values_of_2013_are_read(values: KeyValue, store: MemoryObjectStore, repo: MemoryRepo) -> None:
