@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from bakthat.adapters.memory_archive import MemoryArchiveStore
 from bakthat.adapters.memory_repo import MemoryRepo
@@ -204,3 +205,40 @@ def test_in_an_archive_class_an_inventory_cannot_name_another_object(box: Toolbo
     delete(DeleteRequest(name=photos, destination="glacier"), box.tools)
     assert is_stored(box, db)
     assert f"{photos}: the Glacier inventory calls it {db.stored_filename}" in box.notices[0]
+
+
+class EndlessInventory(FaultyObjectStore):
+    """A copy of the inventory of 1.5 GB, as a store sends it."""
+
+    sent = 0
+
+    def open(self, key: str):
+        if key != INVENTORY:
+            return super().open(key)
+        outer = self
+
+        class Endless(io.RawIOBase):
+            def readable(self) -> bool:
+                return True
+
+            def readinto(self, buffer) -> int:
+                assert outer.sent < 40 * 1024 * 1024
+                outer.sent += len(buffer)
+                return len(buffer)
+
+        return io.BufferedReader(Endless())
+
+
+@pytest.mark.parametrize("destination", ["glacier", "s3"])
+def test_an_inventory_without_end_is_not_read_to_its_end(box: Toolbox, tree: Path, destination: str) -> None:
+    made = backup(BackupRequest(source=tree, destination=destination, name="db"), box.tools)
+
+    class Cold(EndlessInventory):
+        def list(self, prefix: str = ""):
+            return (evolve(info, storage_class="GLACIER") for info in super().list(prefix))
+
+    box.stores["s3"] = Cold(box.stores["s3"])
+    box.repo = MemoryRepo()
+    sync(destination, box.tools)
+    assert [row.stored_filename for row in box.repo.find(Query())] == [made.stored_filename]
+    assert box.stores["s3"].sent > 0

@@ -49,9 +49,6 @@ def put_bad(box: Toolbox, good: Backup, change: Callable[[dict], None] = lambda 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda entry: entry.update(filename="a\0b"),
-        lambda entry: entry.update(filename="x" * 12_000),
-        lambda entry: entry.update(tags=["a\0b"]),
         lambda entry: entry["metadata"].update(entry_seen=10**400),
         lambda entry: entry["metadata"].update(stored_at=10**400),
         lambda entry: entry["metadata"].update(from_listing="x", verified=[]),
