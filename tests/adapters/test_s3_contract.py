@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import io
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-
 import pytest
 
-from bakthat.errors import ObjectExists
 from bakthat.ports.object_store import ObjectStore
 from bakthat.testing.object_store_contract import ObjectStoreContract
 from tests.fixtures.s3_servers import fresh_amazon_store, fresh_store
@@ -44,19 +39,8 @@ class TestS3ObjectStoreOnSeaweedFS(ObjectStoreContract):
 
 
 class TestS3ObjectStoreOnRclone(ObjectStoreContract):
+    """rclone does not honour the condition of a write reliably: the claims do what it does not."""
+
     @pytest.fixture
     def store(self, rclone_url: str) -> ObjectStore:
         return fresh_store(rclone_url, part_size=PART)
-
-    def test_of_many_writers_of_one_key_exactly_one_wins(self, store: ObjectStore) -> None:
-        """rclone's check of the condition is not atomic, so that more than one writer may be told that it won. What is
-        stored is one of theirs, and whole."""
-        contents = [b"%d" % number * 1000 for number in range(8)]
-
-        def write(content: bytes) -> None:
-            with suppress(ObjectExists):
-                store.put("k", io.BytesIO(content))
-
-        with ThreadPoolExecutor(8) as writers:
-            list(writers.map(write, contents))
-        assert self.read(store, "k") in contents
