@@ -42,7 +42,8 @@ class S3Reader(io.RawIOBase):
     """The object from its start to its end; `max_concurrency` ranges of it are under way or waiting to be read.
 
     The first answer tells size and ETag. Every later request demands the same ETag, so that an object that is replaced
-    meanwhile gives an error and never a mixture.
+    meanwhile gives an error and never a mixture. Where the first answer is the whole object, since the service ignores
+    ranges, it is read from that answer alone; what breaks off then cannot be continued, and is an error.
     """
 
     def __init__(self, client: Any, where: dict[str, str], what: str, *, max_concurrency: int) -> None:
@@ -60,10 +61,14 @@ class S3Reader(io.RawIOBase):
         self._piece = memoryview(b"")
         self._failure: BaseException | None = None
         self._step = _PIECE
-        self._size, body = self._begin()
+        self._whole: Any = None
+        self._size, body, is_range = self._begin()
         self._asked = min(RANGE, self._size)
         if self._size <= _PIECE:
             self._pieces.extend(self._fetch(0, self._size, body))
+        elif self._size > RANGE and not is_range:
+            self._whole, self._window = body, 1
+            self._ahead.append(self._workers.submit(partial(self._read_on, 0, self._asked)))
         else:
             self._ahead.append(self._workers.submit(partial(self._fetch, 0, self._asked, body)))
             self._ask()
@@ -102,6 +107,8 @@ class S3Reader(io.RawIOBase):
             self._workers.close(wait=0)
             self._ahead.clear()
             self._pieces.clear()
+            if self._whole is not None:
+                self._whole.close()
         super().close()
 
     def _arrived(self) -> bool:
@@ -128,10 +135,12 @@ class S3Reader(io.RawIOBase):
         """Ask for the ranges that follow, as many as may be ahead."""
         while self._asked < self._size and len(self._ahead) < self._window:
             start, self._asked = self._asked, min(self._asked + RANGE, self._size)
-            self._ahead.append(self._workers.submit(partial(self._fetch, start, self._asked)))
+            job = self._fetch if self._whole is None else self._read_on
+            self._ahead.append(self._workers.submit(partial(job, start, self._asked)))
 
-    def _begin(self) -> tuple[int, Any]:
-        """The first request: the object's size in bytes, and the body of its first range, or the whole body."""
+    def _begin(self) -> tuple[int, Any, bool]:
+        """The first request: the object's size in bytes, the body of its first range or the whole body, and whether it
+        is a range."""
         with translated(self._what):
             answer = self._first_range() or self._get_object()
         self.etag = answer.maybe_text("ETag")
@@ -139,7 +148,7 @@ class S3Reader(io.RawIOBase):
         self._demands_etag = self.etag is not None and not self.etag.startswith(_WEAK)
         body = answer.body("Body")
         try:
-            return self._size_by(answer), body
+            return self._size_by(answer), body, answer.has("ContentRange")
         except BaseException:
             body.close()
             raise
@@ -198,7 +207,19 @@ class S3Reader(io.RawIOBase):
             if cuts > _CUTS:
                 raise failure
 
-    def _read(self, body: Any, wanted: int, step: int, pieces: list[bytes]) -> bool:
+    def _read_on(self, start: int, end: int) -> list[bytes]:
+        """The next bytes of the whole body, in pieces. Only one call of it runs at a time."""
+        pieces: list[bytes] = []
+        with translated(self._what):
+            is_there = self._read(self._whole, end - start, _PIECE, pieces, is_end=end == self._size)
+        if not is_there:
+            raise StoreUnavailable(
+                f"{self._what}: cut short, its body ended before byte {end} of {self._size}, and this service cannot "
+                "be asked for the rest"
+            )
+        return pieces
+
+    def _read(self, body: Any, wanted: int, step: int, pieces: list[bytes], *, is_end: bool = True) -> bool:
         """Read so many bytes, at most `step` at a time; False if the body ends before."""
         while wanted:
             self._stop_if_closed()
@@ -208,7 +229,8 @@ class S3Reader(io.RawIOBase):
             pieces.append(piece)
             wanted -= len(piece)
         # botocore compares length and checksum when a body is read to its end, and not before.
-        body.read(1)
+        if is_end:
+            body.read(1)
         return True
 
     def _stop_if_closed(self) -> None:

@@ -33,7 +33,7 @@ from bakthat.errors import (
     StoreUnavailable,
     UsageError,
 )
-from bakthat.testing.deviations import has, ignoring, where
+from bakthat.testing.deviations import both, has, ignoring, where
 from bakthat.testing.faulty_proxy import (
     INTERNAL_ERROR,
     SLOW_DOWN,
@@ -542,13 +542,35 @@ def test_an_object_that_is_deleted_while_it_is_read_is_an_error(rig: Rig):
             reader.read()
 
 
-def test_a_service_without_byte_ranges_is_an_error_and_no_wrong_bytes(moto_rig: Rig):
+@pytest.mark.parametrize("content", [LARGE, b"small"], ids=["large", "small"])
+def test_a_service_without_byte_ranges_is_read_from_one_answer(moto_rig: Rig, content: bytes):
     moto_rig.proxy.inject(Fault("GetObject", ignoring("range"), times=FOREVER))
+    moto_rig.direct.put("k", io.BytesIO(content))
+    assert moto_rig.get() == content
+    assert moto_rig.proxy.operations == ["GetObject"]
+
+
+def test_one_answer_that_breaks_off_is_an_error_and_no_end(moto_rig: Rig):
+    moto_rig.proxy.inject(Fault("GetObject", both(cut_the_answer, ignoring("range")), times=FOREVER))
+    moto_rig.direct.put("k", io.BytesIO(LARGE))
+    with pytest.raises(StoreUnavailable), moto_rig.store().open("k") as reader:
+        while reader.read(MIB):
+            pass
+
+
+def test_one_answer_may_be_left_early(moto_rig: Rig):
+    moto_rig.proxy.inject(Fault("GetObject", ignoring("range"), times=FOREVER))
+    moto_rig.direct.put("k", io.BytesIO(LARGE))
+    with moto_rig.store().open("k") as reader:
+        assert reader.read(10) == LARGE[:10]
+    wait_for_threads("bakthat-range")
+
+
+def test_a_service_that_forgets_byte_ranges_is_an_error_and_no_wrong_bytes(moto_rig: Rig):
+    moto_rig.proxy.inject(Fault("GetObject", ignoring("range"), skip=1, times=FOREVER))
     moto_rig.direct.put("k", io.BytesIO(LARGE))
     with pytest.raises(StoreError, match="does not serve byte ranges"):
         moto_rig.get()
-    moto_rig.direct.put("small", io.BytesIO(b"small"))
-    assert moto_rig.get("small") == b"small"
 
 
 def test_an_archived_object_is_told_on_entry(rig: Rig):
