@@ -15,7 +15,6 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -24,7 +23,7 @@ from itertools import groupby
 from attrs import asdict, define, fields_dict, frozen
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.origin import UNTOLD, Origin, shown
+from bakthat.domain.origin import UNTOLD, Origin
 from bakthat.domain.query import newest_first
 from bakthat.errors import ConfigInvalid, InvalidPolicy
 
@@ -35,7 +34,6 @@ SATURDAY = 5
 
 _PERIODS = {"hours": "hourly", "days": "daily", "weeks": "weekly", "months": "monthly", "years": "yearly"}
 _LENGTHS = {"hours": timedelta(hours=1), "days": timedelta(days=1), "weeks": timedelta(weeks=1)}
-_MOST_NAMED = 4  # hosts in one line
 _MOST_QUOTED = 80  # characters of a setting in a message
 _RANKS = range(3)
 
@@ -389,38 +387,6 @@ def _counted(number: int, unit: str) -> str:
 
 def _listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
-
-
-def mixed_hosts(origin: Origin, backups: Iterable[Backup]) -> str:
-    """A line if an origin also takes in backups of other hosts, since their records name no source; else ""."""
-    others = Counter(backup.host for backup in backups if backup.host not in (None, origin.host))
-    if origin.host is None or not others:
-        return ""
-    ranked = sorted(others.items(), key=lambda pair: (-pair[1], str(pair[0])))
-    named = [f"{shown(str(host))} ({number})" for host, number in ranked[:_MOST_NAMED]]
-    if len(ranked) > _MOST_NAMED:
-        named.append(f"{len(ranked) - _MOST_NAMED} more")
-    number = sum(others.values())
-    counted = "1 backup" if number == 1 else f"{number} backups"
-    return f"{origin} also takes in {counted} of {_listed(named)}, whose records name no source"
-
-
-def future_dates(backups: Iterable[Backup], now: datetime) -> tuple[str, ...]:
-    """One line if backups of a series are dated after now, as a wrong clock leaves them: they are kept, and do not
-    count as the newest."""
-    live = [backup for backup in backups if not backup.is_deleted and is_later(backup, now)]
-    if not live:
-        return ()
-    latest = max(live, key=newest_first)
-    number, kept = (
-        ("1 backup is", "it is kept, and does not count")
-        if len(live) == 1
-        else (f"{len(live)} backups are", "they are kept, and do not count")
-    )
-    return (
-        f"{shown(latest.filename)}: {number} dated after now (the last one {latest.when:%Y-%m-%d %H:%M:%S}); "
-        f"{kept} as the newest; check the clock of the machine that made it",
-    )
 
 
 def _quoted(value: object) -> str:

@@ -47,7 +47,7 @@ _NAMES_KEPT = timedelta(minutes=1)
 class ArchiveDestination(Destination):
     """`catalog`: the store for catalog entries and the copy of the inventory, None if the profile has none."""
 
-    lists_at_once = False
+    lists_archives = False
 
     def __init__(
         self,
@@ -115,28 +115,41 @@ class ArchiveDestination(Destination):
         return max(0, self._archives.minimum_days - (now - backup.when).days)
 
     def found(self, prefix: str = "") -> Iterator[Found]:
-        """From the bucket, if it knows anything; else from the vault's own list, which takes hours."""
-        return (found for found in self._found() if found.stored_filename.startswith(prefix))
+        """From the bucket, if it knows anything; else, without a prefix, from the vault's own list, which takes hours.
+        With a prefix only what the copy of the inventory names."""
+        return self._inventoried(prefix) if prefix else self._found()
+
+    def _inventoried(self, prefix: str) -> Iterator[Found]:
+        if self.catalog is not None:
+            archives = self._readable_inventory(self.catalog).archives
+            ours = {name: archive_id for name, archive_id in archives.items() if name.startswith(prefix)}
+            if ours:
+                yield from self._of_inventory(ours, self._entries(self.catalog, prefix))
+
+    def _of_inventory(self, archives: Mapping[str, ArchiveId], entries: Mapping[str, datetime]) -> Iterator[Found]:
+        for name, archive_id in archives.items():
+            yield Found(
+                stored_filename=name,
+                size=None,
+                modified=entries.get(name, self._clock()),
+                stored_at=entries.get(name),
+                entry_modified=entries.get(name),
+                metadata={"archive_id": name if self._archives.names_are_ids else archive_id},
+            )
+
+    @staticmethod
+    def _entries(catalog: ObjectStore, prefix: str = "") -> dict[str, datetime]:
+        """When the catalog entries were written, by the stored filenames that they are of."""
+        listed = catalog.list(f"{PREFIX}{prefix}")
+        return {name: info.modified for info in listed if (name := stored_filename_of(info.key)) is not None}
 
     def _found(self) -> Iterator[Found]:
         known = False
         if self.catalog is not None:
             archives = self._readable_inventory(self.catalog).archives
-            entries = {
-                name: info.modified
-                for info in self.catalog.list(PREFIX)
-                if (name := stored_filename_of(info.key)) is not None
-            }
+            entries = self._entries(self.catalog)
             self._tell_shared(archives)
-            for name, archive_id in archives.items():
-                yield Found(
-                    stored_filename=name,
-                    size=None,
-                    modified=entries.get(name, self._clock()),
-                    stored_at=entries.get(name),
-                    entry_modified=entries.get(name),
-                    metadata={"archive_id": name if self._archives.names_are_ids else archive_id},
-                )
+            yield from self._of_inventory(archives, entries)
             unlisted = self._unlisted({name: date for name, date in entries.items() if name not in archives})
             yield from unlisted
             known = bool(archives) or bool(unlisted)

@@ -50,8 +50,8 @@ class Destination(ABC):
     owner: Owner
     catalog: ObjectStore | None
 
-    lists_at_once = True
-    """Whether `found` is a listing of the archives themselves, which answers at once."""
+    lists_archives = True
+    """Whether `found` with a prefix is a listing of the archives themselves, so that what it lacks may be gone."""
 
     @property
     def name(self) -> str:
@@ -90,8 +90,8 @@ class Destination(ABC):
 
     @abstractmethod
     def found(self, prefix: str = "") -> Iterator[Found]:
-        """Every archive whose stored filename starts with the prefix, by one listing. Raises `RetrievalPending` where
-        the list itself must be waited for."""
+        """Every archive whose stored filename starts with the prefix, by one listing. Without a prefix it may raise
+        `RetrievalPending`, where the list itself must be waited for; with one it answers at once, as far as it can."""
 
     def write_entry(self, entry: CatalogEntry) -> None:
         """Put the catalog entry where the store keeps them, in the place of an earlier one."""

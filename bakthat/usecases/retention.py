@@ -15,13 +15,12 @@ from bakthat.domain.query import Query, newest_first
 from bakthat.domain.rotation import (
     Plan,
     RotationPolicy,
-    future_dates,
     is_later,
-    mixed_hosts,
     plan,
     plan_by_age,
     rank,
 )
+from bakthat.domain.series_notices import changing_hosts, future_dates, mixed_hosts
 from bakthat.errors import AccessDenied, BackupNotFound, BakthatError, ObjectNotFound
 from bakthat.usecases.choosing import not_found
 from bakthat.usecases.delete import remove
@@ -59,8 +58,8 @@ def rotate_backups(
     """Delete what the policy does not keep of exactly this series, each origin of the scope by itself. `on_plan` sees
     the plan before anything is deleted.
 
-    What the store holds is what is planned, if it can be listed at once. Raises `BackupNotFound` for a series or an
-    origin that is not there, `DatabaseError`, `ConfigError`, `StoreError` for a listing that fails. A store that
+    What the store holds is what is planned, as far as it can be listed at once. Raises `BackupNotFound` for a series or
+    an origin that is not there, `DatabaseError`, `ConfigError`, `StoreError` for a listing that fails. A store that
     refuses a deletion does not stop the rest: see `Retention.failed`.
     """
 
@@ -126,9 +125,7 @@ def _series(filename: str, destination: Destination, tools: Tools, dry_run: bool
 
 
 def _synced(filename: str, destination: Destination, tools: Tools, dry_run: bool) -> SyncedSeries | None:
-    """None if the store cannot be listed at once, or not with these credentials."""
-    if not destination.lists_at_once:
-        return None
+    """None if these credentials may not list the store."""
     try:
         return sync_series(filename, destination, tools, dry_run=dry_run)
     except AccessDenied as error:
@@ -157,8 +154,9 @@ def _notices(filename: str, series: SyncedSeries, planned: Plan, scope: Scope, n
     """What a person should know before anything is deleted."""
     lines = list(future_dates(series.backups, now))
     if scope.group_by is GroupBy.HOST_AND_SOURCE:
-        mixed = (mixed_hosts(*group) for group in scope.groups(series.backups))
-        lines += [f"{shown(filename)}: {line}" for line in mixed if line]
+        groups = scope.groups(series.backups)
+        told = [*(mixed_hosts(*group) for group in groups), *changing_hosts(groups)]
+        lines += [f"{shown(filename)}: {line}" for line in told if line]
     for origin, of_origin in planned.by_origin().items():
         untrusted = [decision for decision in of_origin.keep + of_origin.drop if rank(decision.backup) == 2]
         if len(untrusted) not in (0, len(of_origin.keep + of_origin.drop)):

@@ -75,7 +75,8 @@ class SyncedSeries:
 
 def sync_series(filename: str, destination: Destination, tools: Tools, *, dry_run: bool = False) -> SyncedSeries:
     """Make the database agree with the store for exactly this series: one listing by prefix, and one read for each
-    archive that the database does not know. Unlike `sync`, it takes in only archives that have a catalog entry.
+    archive that the database does not know. Unlike `sync`, it takes in only archives that have a catalog entry, and
+    never waits for a list.
 
     Raises `AccessDenied` where the credentials may not list, `StoreError`, `DatabaseError`.
     """
@@ -89,7 +90,7 @@ def sync_series(filename: str, destination: Destination, tools: Tools, *, dry_ru
     }
     unknown = [found for found in archives.values() if _is_unknown(rows.get(found.stored_filename))]
     ours = {name: row for name, row in rows.items() if row.filename == filename}
-    listed = {name: row for name, row in ours.items() if name.startswith(prefix)}
+    listed = {name: row for name, row in ours.items() if name.startswith(prefix) and destination.lists_archives}
     with _Complaints(tools.notice) as complain:
         taken = _take_in(unknown, rows, destination, tools, complain, query, dry_run=dry_run, by_name_alone=False)
         vanished = _mark_vanished(listed, archives, destination, tools, complain, query, dry_run=dry_run)

@@ -297,6 +297,20 @@ def test_an_origin_that_takes_in_another_host_is_pointed_out_before_anything_goe
     assert seen == [["db: web1:/etc also takes in 3 backups of old (3), whose records name no source"]]
 
 
+@pytest.mark.parametrize(("hosts", "told"), [(3, 0), (4, 1)])
+def test_a_container_whose_name_changes_every_night_is_pointed_out(box: Toolbox, hosts: int, told: int) -> None:
+    box.clock.now = NOW
+    for number in range(hosts):
+        put(box, "db", NOW - timedelta(days=number), client=f"5f3a{number}", source="/data")
+    rotate_backups("db", "s3", RotationPolicy(last=1), box.tools)
+    assert len(box.notices) == told
+    if told:
+        assert box.notices == [
+            "db: 4 hosts have one backup of /data each; if they are one machine whose name changes, set `host`, and "
+            "thin them with --group-by source"
+        ]
+
+
 def test_a_backup_dated_after_now_pushes_nothing_out_and_is_told(box: Toolbox, days: list[str]) -> None:
     later = put(box, "db", datetime(2036, 5, 5, tzinfo=UTC))
     box.clock.forward(days=200)
@@ -402,9 +416,33 @@ def test_a_store_that_is_down_deletes_nothing(box: Toolbox, days: list[str]) -> 
     assert archives(box) == days
 
 
-def test_a_vault_is_planned_from_the_database(box: Toolbox, tree: Path) -> None:
+def back_up_to_glacier(box: Toolbox, tree: Path) -> None:
     for _ in range(5):
         backup(BackupRequest(source=tree, destination="glacier", name="db"), box.tools)
         box.clock.forward(days=1)
+
+
+def test_a_vault_without_a_bucket_is_planned_from_the_database(box: Toolbox, tree: Path) -> None:
+    del box.stores["s3"]
+    back_up_to_glacier(box, tree)
     rotate_backups("db", "glacier", WEEK, box.tools)
     assert len(rows(box, "glacier")) == 3
+    forget(box)
+    with pytest.raises(BackupNotFound):
+        rotate_backups("db", "glacier", WEEK, box.tools)
+
+
+def test_a_vault_whose_inventory_is_in_the_bucket_rotates_without_a_database(box: Toolbox, tree: Path) -> None:
+    back_up_to_glacier(box, tree)
+    forget(box)
+    done = rotate_backups("db", "glacier", WEEK, box.tools)
+    assert len(rows(box, "glacier")) == 3
+    assert len(done.removed) == 2
+
+
+def test_a_copy_of_the_inventory_that_is_lost_marks_nothing_as_gone(box: Toolbox, tree: Path) -> None:
+    back_up_to_glacier(box, tree)
+    for info in list(box.stores["s3"].list()):
+        box.stores["s3"].delete(info.key)
+    rotate_backups("db", "glacier", RotationPolicy(days=5), box.tools)
+    assert len(rows(box, "glacier")) == 5
