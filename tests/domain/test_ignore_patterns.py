@@ -83,9 +83,14 @@ def test_patterns_mean_what_they_mean_to_git(patterns: list[str], gone: set[str]
         (["/*", "!/src/"], ["README", "src/a", "src/pkg/b"], {"src/a", "src/pkg/b"}),
         (["d/**", "!d/**/", "!d/**/.gitkeep"], ["d/r/.gitkeep", "d/r/big", "e/f"], {"d/r/.gitkeep", "e/f"}),
         (["/foo**/bar"], ["foobar", "fooz/y/bar", "fooz/y/b"], {"fooz/y/b"}),
+        (["a\\ ", "b  ", "c\\\\  "], ["a ", "a", "b", "b ", "c\\"], {"a", "b "}),
+        (["[^a]x"], ["ax", "bx"], {"ax"}),
+        (["**\\/x"], ["x", "d/x", "d/e/x"], {"x"}),
+        (["[ab]c", "![a]c", "[b]?"], ["ac", "bc", "cc"], {"ac", "cc"}),
+        (["*ab*ba"], ["aba", "abba", "abxba", "ab"], {"aba", "ab"}),
     ],
 )
-def test_whitelists_keep_what_git_keeps(patterns: list[str], tree: list[str], left: set[str]) -> None:
+def test_lists_keep_what_git_keeps(patterns: list[str], tree: list[str], left: set[str]) -> None:
     assert kept(patterns, tree) == left
 
 

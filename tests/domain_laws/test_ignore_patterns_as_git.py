@@ -109,6 +109,12 @@ def walked(rules: IgnoreRules, tree: str) -> tuple[set[str], dict[str, int]]:
 @example(tree=["src/a", "b/c", "d"], patterns=["*/", "!src/"])
 @example(tree=["d/r/.gitkeep", "d/r/big", "d/x/f"], patterns=["d/**", "!d/**/", "!d/**/.gitkeep"])
 @example(tree=["foo", "foo/x"], patterns=["/foo**//"])
+@example(tree=["a ", "a", "b", "b ", "c\\"], patterns=["a\\ ", "b  ", "c\\\\  "])
+@example(tree=["ax", "bx", "cx/ax"], patterns=["[^a]x"])
+@example(tree=["x", "d/x", "d/e/x", "a/x", "a/b/x", "a/b/c"], patterns=["**\\/x", "a/**\\/c"])
+@example(tree=["ax", "bx", "cx", "b"], patterns=["[c-a]x", "[!c-a]"])
+@example(tree=["ac", "bc", "cc"], patterns=["[ab]c", "![a]c", "!c[d]", "[b]?"])
+@example(tree=["aba", "abba", "abxba", "ab"], patterns=["*ab*ba"])
 def test_what_stays_and_which_line_decides_is_what_git_says(repository, tree, patterns) -> None:
     with tempfile.TemporaryDirectory() as folder:
         make(folder, tree)
