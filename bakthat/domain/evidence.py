@@ -38,6 +38,10 @@ _GIVEN_BY_THE_STORE = ("archive_id", "location")
 """Where an archive lies: the destination in which it was found says so, never an entry."""
 
 
+_TEXTS = ("sha256", "root", "client", "source", "tool", "compression", "container", "command")
+"""Metadata that are text; what else an entry gives for them is left out."""
+
+
 def believed(entry: Backup, stored_filename: str, written: datetime) -> Backup:
     """The record in a catalog entry, as far as it may be believed of the archive of this name.
 
@@ -45,7 +49,11 @@ def believed(entry: Backup, stored_filename: str, written: datetime) -> Backup:
     a series of its own. No date is later than `written`, the store's own date of the entry, so that a forged one cannot
     be newer than every true one.
     """
-    metadata = {key: value for key, value in entry.metadata.items() if key not in _GIVEN_BY_THE_STORE}
+    metadata = {
+        key: value
+        for key, value in entry.metadata.items()
+        if key not in _GIVEN_BY_THE_STORE and (key not in _TEXTS or isinstance(value, str))
+    }
     latest = whole_seconds(written)
     series, when = stored_filename, min(entry.backup_date, latest)
     try:

@@ -24,6 +24,8 @@ from bakthat.usecases.tools import Tools
 _MOST_TOLD = 20
 """Lines about archives that are odd, before the rest is only counted."""
 
+_LONGEST_LINE = 400
+
 
 @frozen(kw_only=True)
 class SyncReport:
@@ -42,8 +44,8 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
     """Add archives that the database does not know, mark those that are gone as deleted, take newer catalog entries.
 
     An archive that another machine is still uploading is neither there yet nor in the database; one that it stores
-    meanwhile is found the next time. An archive or an entry that is odd costs itself, and is told through
-    `tools.notice`. Raises `StoreError`, `DatabaseError`, `RetrievalPending` (a vault's list).
+    meanwhile is found the next time. An archive or an entry that is odd costs itself, and `tools.notice`
+    is called with it. Raises `StoreError`, `DatabaseError`, `RetrievalPending` (a vault's list).
     """
     destination = tools.destination(destination_name)
     # The rows first, the listing after: a row whose archive is not in a later listing is gone indeed, while an archive
@@ -51,11 +53,12 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
     query = Query(backend=destination.name, owners=(destination.owner,), deleted=True)
     rows = {row.stored_filename: row for row in tools.repo.find(query)}
     with _Complaints(tools.notice) as complain:
-        archives = _backups_among(destination, rows, complain)
+        run = _Run(destination=destination, tools=tools, query=query, dry_run=dry_run, complain=complain)
+        archives = _backups_among(run, rows)
         rewritten = rewrite_former(rows, archives, destination, tools, dry_run=dry_run)
         rows |= {row.stored_filename: row for row in rewritten}
-        taken = _take_in(list(archives.values()), rows, destination, tools, complain, query, dry_run=dry_run)
-        vanished = _mark_vanished(rows, archives, destination, tools, complain, query, dry_run=dry_run)
+        taken = _take_in(run, list(archives.values()), rows)
+        vanished = _mark_vanished(run, rows, archives)
     return SyncReport(
         added=taken.added,
         vanished=vanished,
@@ -92,8 +95,9 @@ def sync_series(filename: str, destination: Destination, tools: Tools, *, dry_ru
     ours = {name: row for name, row in rows.items() if row.filename == filename}
     listed = {name: row for name, row in ours.items() if name.startswith(prefix) and destination.lists_archives}
     with _Complaints(tools.notice) as complain:
-        taken = _take_in(unknown, rows, destination, tools, complain, query, dry_run=dry_run, by_name_alone=False)
-        vanished = _mark_vanished(listed, archives, destination, tools, complain, query, dry_run=dry_run)
+        run = _Run(destination=destination, tools=tools, query=query, dry_run=dry_run, complain=complain)
+        taken = _take_in(run, unknown, rows, by_name_alone=False)
+        vanished = _mark_vanished(run, listed, archives)
     for row in (*taken.added, *taken.updated, *vanished):
         ours[row.stored_filename] = row
     live = [row for row in ours.values() if not row.is_deleted and row.filename == filename]
@@ -128,7 +132,7 @@ class _Taken:
 
 
 class _Complaints:
-    """Tells what is odd, one line each; beyond some lines only how many there are."""
+    """Names what is odd, one line each; beyond some lines only how many there are."""
 
     def __init__(self, notice: Callable[[str], None]) -> None:
         self._notice = notice
@@ -144,23 +148,31 @@ class _Complaints:
     def __call__(self, line: str) -> None:
         self._count += 1
         if self._count <= _MOST_TOLD:
-            self._notice(line)
+            # A name may be as long as whoever wrote it likes.
+            short = len(line) <= _LONGEST_LINE
+            self._notice(line if short else f"{line[: _LONGEST_LINE // 2]}…{line[-_LONGEST_LINE // 2 :]}")
 
 
-def _take_in(
-    archives: Sequence[Found],
-    rows: Mapping[str, Backup],
-    destination: Destination,
-    tools: Tools,
-    complain: Callable[[str], None],
-    query: Query,
-    *,
-    dry_run: bool,
-    by_name_alone: bool = True,
-) -> _Taken:
+@frozen(kw_only=True)
+class _Run:
+    """One sync. `query`: gives every row that it may change. `complain`: takes a line about what is odd."""
+
+    destination: Destination
+    tools: Tools
+    query: Query
+    dry_run: bool
+    complain: Callable[[str], None]
+
+    def changes(self) -> RowChanges:
+        """Where rows are added and changed."""
+        return RowChanges(self.tools.repo, self.query, dry_run=self.dry_run)
+
+
+def _take_in(run: _Run, archives: Sequence[Found], rows: Mapping[str, Backup], *, by_name_alone: bool = True) -> _Taken:
     """Read the entries of these archives, and add or update their rows. `by_name_alone`: also add what has none."""
     unreadable: list[str] = []
     nameless: list[Backup] = []
+    destination, tools = run.destination, run.tools
     elsewhere = _Elsewhere(destination, tools)
     wanted = [
         found
@@ -168,7 +180,7 @@ def _take_in(
         if wants_reading(found, row := rows.get(found.stored_filename))
         and not (row is None and found.is_cold and found.stored_filename in elsewhere)
     ]
-    with RowChanges(tools.repo, query, dry_run=dry_run) as changes:
+    with run.changes() as changes:
         for done, read in enumerate(EntryReader(destination).read(wanted), start=1):
             tools.progress(Progress(stage="syncing", done=done, total=len(wanted), unit="backups"))
             name, problem = read.found.stored_filename, read.problem
@@ -188,7 +200,7 @@ def _take_in(
                 outcome = "listed from its name, size and date alone"
             if problem:
                 unreadable.append(name)
-                complain(f"{name}: {problem}; {outcome}")
+                run.complain(f"{name}: {problem}; {outcome}")
     return _Taken(
         added=tuple(changes.added),
         updated=tuple(changes.updated),
@@ -219,40 +231,31 @@ class _Elsewhere:
         return stored_filename in self._names
 
 
-def _mark_vanished(
-    rows: Mapping[str, Backup],
-    archives: Mapping[str, Found],
-    destination: Destination,
-    tools: Tools,
-    complain: Callable[[str], None],
-    query: Query,
-    *,
-    dry_run: bool,
-) -> tuple[Backup, ...]:
+def _mark_vanished(run: _Run, rows: Mapping[str, Backup], archives: Mapping[str, Found]) -> tuple[Backup, ...]:
     """Mark the rows whose archives are gone as deleted."""
-    with RowChanges(tools.repo, query, dry_run=dry_run) as changes:
+    with run.changes() as changes:
         for row in rows.values():
             if row.stored_filename in archives or row.is_deleted:
                 continue
             try:
                 # Asked once more by name: a listing that is empty by mistake must not empty the database.
-                gone = destination.is_gone(row)
+                gone = run.destination.is_gone(row)
             except StoreUnavailable:
                 raise
             except (StoreError, PayloadError, InvalidName) as error:
-                complain(f"{row.stored_filename}: not listed, and it cannot be told whether it is gone: {error}")
+                run.complain(
+                    f"{row.stored_filename}: not listed, and the store does not say whether it is there: {error}"
+                )
                 continue
             if gone:
-                changes.change(row, row.deleted(tools.clock()))
+                changes.change(row, row.deleted(run.tools.clock()))
     return tuple(changes.updated)
 
 
-def _backups_among(
-    destination: Destination, rows: Mapping[str, Backup], complain: Callable[[str], None]
-) -> dict[str, Found]:
+def _backups_among(run: _Run, rows: Mapping[str, Backup]) -> dict[str, Found]:
     """The archives of a listing by name: what is known, or has an entry, or bears a stored filename as its name."""
     archives: dict[str, Found] = {}
-    for found in destination.found():
+    for found in run.destination.found():
         name = found.stored_filename
         if name not in rows:
             if found.entry_modified is None and found.record is None and not _is_of_backup(name):
@@ -260,7 +263,7 @@ def _backups_among(
             try:
                 check_key(name)
             except InvalidName as error:
-                complain(f"left out: {error}")
+                run.complain(f"left out: {error}")
                 continue
         archives[name] = found
     return archives

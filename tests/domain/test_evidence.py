@@ -77,3 +77,10 @@ def test_another_identity_is_told_in_words(changes, word):
 def test_tags_and_counts_are_no_identity():
     other = evolve(ENTRY.with_metadata(utc(2027), counts={"files": 9}), tags=("new",))
     assert other_identity(ENTRY, other) == ()
+
+
+@pytest.mark.parametrize("key", ["sha256", "root", "client", "source", "tool", "compression"])
+@pytest.mark.parametrize("value", [7, None, ["x"], {"x": 1}])
+def test_what_is_text_in_every_record_is_left_out_if_it_is_none(key, value):
+    forged = evolve(ENTRY, metadata={**ENTRY.metadata, key: value})
+    assert key not in believed(forged, NAME, WHEN).metadata

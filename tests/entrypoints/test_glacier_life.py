@@ -10,6 +10,7 @@ from attrs import evolve
 from bakthat import Bakthat, Profile, open_profile
 from bakthat.adapters.glacier import GlacierArchiveStore
 from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.domain.catalog import key_of
 from bakthat.domain.objects import Tier
 from bakthat.errors import ConfigError, RetrievalPending, StoreError
 from tests.fixtures.s3_servers import s3_profile
@@ -68,6 +69,21 @@ def test_an_archive_class_of_the_bucket_is_glacier_too(moto_url: str, tree: Path
     # moto retrieves from a class at once; the appointment itself is tested in `tests/adapters/test_s3_cold.py`.
     other.restore("site", "glacier", target=tmp_path / "out")
     assert (tmp_path / "out" / "site" / "index.html").exists()
+
+
+def test_an_entry_that_a_lifecycle_rule_froze_costs_itself(moto_url: str, tree: Path) -> None:
+    from bakthat.adapters.s3 import s3_client
+
+    bakthat = machine(s3_profile(moto_url))
+    made, other = bakthat.backup(tree, name="frozen"), bakthat.backup(tree, name="other")
+    where = {"Bucket": bakthat.profile.s3_bucket, "Key": key_of(made.stored_filename)}
+    client = s3_client(bakthat.profile)
+    client.copy_object(**where, CopySource=where, StorageClass="GLACIER", MetadataDirective="COPY")
+    elsewhere = machine(bakthat.profile)
+    assert elsewhere.sync().unreadable == (made.stored_filename,)
+    assert {row.stored_filename for row in elsewhere.show()} == {made.stored_filename, other.stored_filename}
+    assert elsewhere.sync().unreadable == ()
+    client.close()
 
 
 def test_an_object_that_a_lifecycle_rule_froze_is_retrieved(moto_url: str, tree: Path, tmp_path: Path) -> None:

@@ -145,6 +145,17 @@ def test_a_name_that_is_no_key_costs_itself(box: Toolbox, tree: Path, name: str)
     assert good.stored_filename in listed(box)
 
 
+def test_a_long_name_makes_no_long_line(box: Toolbox) -> None:
+    class Odd(FaultyObjectStore):
+        def list(self, prefix: str = ""):
+            yield ObjectInfo(key="x" * 12_000 + ".20260101000000.tgz", size=1, modified=box.clock.now)
+
+    box.stores["s3"] = Odd(box.stores["s3"])
+    sync("s3", box.tools)
+    (line,) = box.notices
+    assert (line.startswith("left out: 'xxx"), line.endswith("segment"), len(line)) == (True, True, 401)
+
+
 def test_many_odd_entries_are_named_up_to_twenty_and_counted(box: Toolbox, tree: Path) -> None:
     good = back_up(box, tree)
     for number in range(30):
