@@ -24,6 +24,8 @@ def tell_plan(as_json: bool) -> Callable[[Plan], None]:
 
 def tell_calendar(plan: Plan) -> None:
     """The plan as a calendar; where there are several origins, one for each."""
+    if len(plan.by_origin()) > 1:
+        terminal.result("")
     _tell_each(plan, lambda one: calendar_of(one).splitlines())
 
 

@@ -160,8 +160,8 @@ def _notices(filename: str, series: SyncedSeries, planned: Plan, scope: Scope, n
     for origin, of_origin in planned.by_origin().items():
         untrusted = [decision for decision in of_origin.keep + of_origin.drop if rank(decision.backup) == 2]
         if len(untrusted) not in (0, len(of_origin.keep + of_origin.drop)):
-            number = f"{len(untrusted)} archive{'' if len(untrusted) == 1 else 's'}"
-            lines.append(f"{shown(filename)}: {number} of {origin} cannot be trusted, and push no other out")
+            number = "1 archive is" if len(untrusted) == 1 else f"{len(untrusted)} archives are"
+            lines.append(f"{shown(filename)}: {number} untrusted (see their reasons), and push none of {origin} out")
     return lines
 
 
