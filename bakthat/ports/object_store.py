@@ -51,7 +51,8 @@ class ObjectStore(ABC):
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Every whole object whose key starts with the prefix, in key order (by code point), however many; pages are
-        the store's own affair. Objects stored or deleted meanwhile may or may not appear."""
+        the store's own affair. Objects stored or deleted meanwhile may or may not appear. What is odd, such as a name
+        that is longer than a key may be or a date that is none, may be left out; it does not end the listing."""
 
     @abstractmethod
     def delete(self, key: str) -> None:

@@ -172,6 +172,10 @@ class ArchiveStoreContract:
         store.delete(one)
         assert self.retrieve(store, finish, other) == b"same"
 
+    def test_names_are_ids_exactly_where_the_store_says_so(self, store: ArchiveStore) -> None:
+        is_name = self.upload(store, some_bytes(1_000), 1) == stored_filename(1)
+        assert is_name == store.names_are_ids, "the id of an archive is its name, and `names_are_ids` denies it, or not"
+
     def test_uploads_from_several_threads_do_not_disturb_each_other(self, store: ArchiveStore, finish: Turn) -> None:
         contents = [some_bytes(300_000, seed) for seed in range(6)]
         with ThreadPoolExecutor(6) as pool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ArchiveId
-from bakthat.errors import UsageError
+from bakthat.errors import InvalidName, UsageError
 from bakthat.usecases.archive_destination import ArchiveDestination
 from bakthat.usecases.tools import Tools
 
@@ -29,15 +30,19 @@ def backup_inventory(destination_name: str, tools: Tools) -> Mapping[str, Archiv
 
 
 def restore_inventory(destination_name: str, tools: Tools) -> Mapping[str, ArchiveId]:
-    """Load the copy into the database; what only the database knows stays. Gives what was new to it."""
+    """Load the copy into the database; what only the database knows stays. Gives what was new to it.
+    A name that no archive can have is left out, with a notice."""
     known = tools.repo.archive_ids()
-    new = {
-        name: archive_id
-        for name, archive_id in _archives(destination_name, tools).saved().archives.items()
-        if known.get(name) != archive_id
-    }
-    for name, archive_id in new.items():
-        tools.repo.remember_archive(name, archive_id)
+    new: dict[str, ArchiveId] = {}
+    for name, archive_id in _archives(destination_name, tools).saved().archives.items():
+        try:
+            check_key(name)
+        except InvalidName as error:
+            tools.notice(f"left out of the inventory: {error}"[:400])
+            continue
+        if known.get(name) != archive_id:
+            tools.repo.remember_archive(name, archive_id)
+            new[name] = archive_id
     return new
 
 

@@ -113,6 +113,11 @@ class KnowsBytesOnce(Right):
         return super().upload(io.BytesIO(content), description=description)
 
 
+@falls_by("test_names_are_ids_exactly_where_the_store_says_so")
+class PromisesNamesAsIds(Right):
+    names_are_ids = True
+
+
 @falls_by("test_uploads_from_several_threads_do_not_disturb_each_other")
 class SharesABuffer(Right):
     """Six uploads at once, and one place for what they read."""

@@ -11,6 +11,7 @@ from attrs import evolve
 
 from bakthat.adapters.memory_archive import MemoryArchiveStore
 from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.peewee_repo import open_repo
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import key_of
 from bakthat.domain.objects import ArchiveId
@@ -20,6 +21,7 @@ from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.delete import DeleteRequest, delete
+from bakthat.usecases.glacier_inventory import restore_inventory
 from bakthat.usecases.sync import sync
 
 INVENTORY = "bakthat_glacier_inventory"
@@ -133,6 +135,14 @@ def test_a_bad_name_in_the_inventory_costs_itself(box: Toolbox, tree: Path, name
     sync("glacier", box.tools)
     sync("glacier", box.tools)
     assert list(listed(box)) == [db.stored_filename]
+
+
+@pytest.mark.parametrize("name", ["a\0b.20260101000000.tgz", "x" * 12_000])
+def test_a_bad_name_does_not_stop_the_loading_of_an_inventory(box: Toolbox, tmp_path: Path, name: str) -> None:
+    box.repo = open_repo(str(tmp_path / "new.sqlite"))
+    write_inventory(box, {name: "y", "z.20260101000000.tgz": "z"})
+    assert restore_inventory("glacier", box.tools) == {"z.20260101000000.tgz": "z"}
+    assert [line.startswith("left out of the inventory") for line in box.notices] == [True]
 
 
 def test_the_entries_of_s3_in_the_same_bucket_are_not_taken_for_archives_of_the_vault(box: Toolbox, tree: Path) -> None:
