@@ -296,6 +296,9 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
             f"{what}: the service does not know this storage class ({says}); correct storage_class or "
             "glacier_storage_class"
         )
+    if code == says == "InvalidArgument" and error.operation_name in {"PutObject", "CreateMultipartUpload"}:
+        # Ceph's answer to a storage class that it does not know
+        return StoreError(f"{what}: the service refused ({says}) without a reason; check storage_class, if it is set")
     if is_locked(error):
         return StoreError(f"{what}: protected by Object Lock ({says}); it can be deleted when its retention ends")
     if status == 507 or _FULL_CODES.search(code) or (400 <= status < 500 and _FULL_MESSAGES.search(says)):
@@ -356,6 +359,9 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
         return ConfigError(f"{what}: {details.get('path')} cannot be read as an AWS configuration; correct it")
     if kinds & {"InvalidRegionError", "UnknownRegionError", "NoRegionError"}:
         return ConfigInvalid(f"{what}: {details.get('region_name')!r} is no region; correct region_name")
+    if "EndpointResolutionError" in kinds:
+        # botocore's message repeats the URL, which may hold a secret
+        return ConfigInvalid(f"{what}: no request can be made to this endpoint_url; it must look like https://host")
     if "ParamValidationError" in kinds and "bucket name" in str(error):
         return ConfigInvalid(f"{what}: this cannot be a bucket's name; correct s3_bucket")
     if "SSLError" in kinds:

@@ -24,6 +24,7 @@ from bakthat.domain.profile import (
     glacier_owner,
     s3_owner,
 )
+from bakthat.errors import ConfigInvalid
 
 _FILES = (("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"))
 
@@ -35,7 +36,14 @@ def with_endpoint(profile: Profile, service: str) -> Profile:
     """
     if profile.endpoint_url:
         return profile
-    return evolve(profile, endpoint_url=_endpoint(profile, service, os.environ))
+    found = _endpoint(profile, service, os.environ)
+    if found and not found.startswith(("https://", "http://")):
+        # Not the value: it may hold a password.
+        raise ConfigInvalid(
+            f"profile {profile.name!r}: AWS_ENDPOINT_URL, or endpoint_url in ~/.aws/config, must look like "
+            "https://host or http://host:port"
+        )
+    return evolve(profile, endpoint_url=found)
 
 
 def resolved(profile: Profile, service: str) -> Profile:

@@ -109,6 +109,8 @@ def refused(
         (refused("413", 413, operation="UploadPart"), StoreError, "too large for a proxy.*part_size"),
         (refused("InvalidStorageClass", 400), ConfigInvalid, "correct storage_class"),
         (refused("InvalidArgument", 400, "unknown storage class COLD"), ConfigInvalid, "correct storage_class"),
+        (refused("InvalidArgument", 400, "", operation="PutObject"), StoreError, "check storage_class"),
+        (refused("InvalidArgument", 400, "", operation="GetObject"), StoreError, r"refused \(InvalidArgument\)$"),
         (refused("QuotaExceeded", 403), StoreError, r"no space or quota is left \(QuotaExceeded: No.\)"),
         (refused("XMinioStorageFull", 507), StoreError, "no space or quota is left"),
         (refused("XMinioAdminBucketQuotaExceeded", 400), StoreError, "no space or quota is left"),

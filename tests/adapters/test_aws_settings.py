@@ -154,6 +154,23 @@ def test_an_aws_profile_that_is_not_there_is_named(bare: pytest.MonkeyPatch, tmp
         owner_of_s3(Profile(s3_bucket="attic", aws_profile="nobody"))
 
 
+@pytest.mark.parametrize("endpoint", ["ftp://me:hidden@nas", "nas:9000", "hidden"])
+def test_an_endpoint_of_the_environment_that_is_no_url_is_told_as_that(bare: pytest.MonkeyPatch, endpoint: str) -> None:
+    bare.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(ConfigInvalid, match=r"AWS_ENDPOINT_URL.* must look like https://host") as caught:
+        owner_of_s3(Profile(s3_bucket="attic"))
+    assert "hidden" not in str(caught.value)
+
+
+def test_an_endpoint_that_no_request_can_be_made_to_is_told_without_its_query(bare: pytest.MonkeyPatch) -> None:
+    store = S3ObjectStore.from_profile(
+        Profile(**KEYS, s3_bucket="attic", endpoint_url="http://127.0.0.1:1/?key=hidden")
+    )
+    with pytest.raises(ConfigInvalid, match="no request can be made to this endpoint_url") as caught:
+        store.stat("k")
+    assert "hidden" not in str(caught.value)
+
+
 # what follows
 
 

@@ -104,6 +104,15 @@ def test_a_listing_that_is_not_complete_marks_no_backup_as_vanished(
     assert stored in bakthat_command("show").out
 
 
+def test_a_storage_class_that_the_service_does_not_know_is_named(
+    bakthat_command: CommandLine, moto_url: str, site: object
+) -> None:
+    configure(bakthat_command, moto_url, storage_class="COLDEST")
+    said = bakthat_command("backup", "site", "--prompt", "no")
+    assert (said.code, said.out) == (2, "")
+    assert "correct storage_class" in said.err
+
+
 def test_an_object_that_is_not_there_is_told_by_restore_as_a_name_that_is_not_known(
     bakthat_command: CommandLine, proxy: FaultyProxy
 ) -> None:
