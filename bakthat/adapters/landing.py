@@ -268,17 +268,21 @@ class Landing:
     def _require_private(self, fd: int) -> None:
         """Whoever may write into the target can rename what was made there, and put something else in its place before
         it is opened. So what was opened must be ours, and for nobody else. Raises `TargetError`."""
+        if not self._is_private(fd):
+            raise self._intruder()
+
+    def _is_private(self, fd: int) -> bool:
+        """Whether it is ours, and for nobody else."""
         status = os.fstat(fd)
         if status.st_uid == os.geteuid() and not status.st_mode & 0o077:
-            return
+            return True
         # Some file systems have no owners (FAT), or other ones (NFS, for root): then a new file shows it
         name = _PREFIX + os.urandom(8).hex()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with opened(name, flags, self._into, mode=0o600) as probe:
             usual = os.fstat(probe)
             os.unlink(name, dir_fd=self._into)
-        if status.st_uid != usual.st_uid or status.st_mode & ~usual.st_mode & 0o066:
-            raise self._intruder()
+        return status.st_uid == usual.st_uid and not status.st_mode & ~usual.st_mode & 0o066
 
     def _intruder(self) -> TargetError:
         return TargetError(
@@ -346,9 +350,8 @@ class Landing:
             return
         for name in names:
             with contextlib.suppress(OSError), opened(name, LIST, self._into) as fd:
-                status = os.fstat(fd)
                 # Somebody else's directory of such a name, in /tmp for instance, may have been made to mislead us
-                if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+                if not self._is_private(fd):
                     continue
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 with os.scandir(fd) as entries:
@@ -369,7 +372,7 @@ class Landing:
             with os.scandir(old) as entries:
                 numbers = [os.fsencode(entry.name) for entry in entries if entry.name.isdigit()]
             for number in numbers:
-                *parents, name = os.readlink(number + b".path", dir_fd=old).split(b"/")
+                *parents, name = _noted_path(number, old).split(b"/")
                 with descended(self._into, parents) as target:
                     if not exists(name, target):
                         os.rename(number, name, src_dir_fd=old, dst_dir_fd=target)
@@ -462,6 +465,42 @@ def _retire_old(private: int) -> None:
         os.rename("old", "replaced", src_dir_fd=private, dst_dir_fd=private)
 
 
+_NOTE = b".path"
+"""What follows the number of a thing that was taken away, in the name of the note that says where from."""
+
+
+def _note_path(path: bytes, number: bytes, old: int) -> None:
+    """Note where this thing comes from, on disk before it is taken away. A file: some file systems have no symbolic
+    links, and those that can exchange no names are among them (exFAT)."""
+    with opened(number + _NOTE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, old, 0o600) as fd:
+        view = memoryview(path)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.fsync(fd)
+
+
+def _noted_path(number: bytes, old: int) -> bytes:
+    """Where it comes from. Raises OSError if nothing says so."""
+    try:
+        return os.readlink(number + _NOTE, dir_fd=old)  # as 1.0 noted it
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    with opened(number + _NOTE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, old) as fd:
+        path = b""
+        while piece := os.read(fd, _LONGEST_PATH):
+            path += piece
+            if len(path) > _LONGEST_PATH:
+                break
+    if not path or len(path) > _LONGEST_PATH:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return path
+
+
+_LONGEST_PATH = 64 * 1024
+"""Bytes, as of a path in an archive."""
+
+
 @define
 class _Move:
     """One thing on its way from the private directory to its final place, and back if need be.
@@ -520,11 +559,11 @@ class _Move:
         except OSError as error:
             if error.errno not in NO_SUCH_CALL:
                 raise
-            # In two steps; if we are killed in between, the next restore puts the old one back where the link says
+            # In two steps; if we are killed in between, the next restore puts the old one back where the note says
             with contextlib.suppress(FileExistsError):
                 os.mkdir("old", 0o700, dir_fd=self.private)
             with opened("old", SEARCH, self.private) as old:
-                os.symlink(self.path, b"%d.path" % self.number, dir_fd=old)
+                _note_path(self.path, b"%d" % self.number, old)
                 os.rename(name, b"%d" % self.number, src_dir_fd=target, dst_dir_fd=old)
             os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
 

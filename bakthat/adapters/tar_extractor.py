@@ -37,6 +37,7 @@ from bakthat.adapters.file_maker import (
     set_attributes,
     write,
 )
+from bakthat.adapters.hard_link import Links
 from bakthat.adapters.landing import Landing, target_error
 from bakthat.adapters.long_names import LongNames
 from bakthat.adapters.pieces import piecewise
@@ -44,7 +45,7 @@ from bakthat.adapters.printable import printable
 from bakthat.adapters.tar_reader import Kind, Member, TarReader
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.payload import Problem, UnpackReport
-from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged, UsageError
+from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged, TargetError, UsageError
 
 # Descriptors are few (1,024 by default), and most archives stay in one directory for a while
 _OPEN_DIRECTORIES = 64
@@ -69,6 +70,10 @@ _LARGEST_ID = 2**32 - 1
 _LARGEST_TIME = 2**63
 _ATTRIBUTES = {OWNER: "the owner", MODE: "permissions", TIME: "the time"}
 
+_LINKS = Links()
+_NO_SYMLINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
+"""What symlink(2) says on exFAT and FAT, on CIFS, on FUSE."""
+
 StartMaker = Callable[[Failed, Again], FileMaker]
 """How the second process is started: as `FileMaker`. Raises OSError where that cannot be."""
 
@@ -84,6 +89,7 @@ def extract_tar(
     on_bytes: Callable[[int], None] | None = None,
     start_maker: StartMaker | None = None,
     few: int = _FEW,
+    links: Links = _LINKS,
 ) -> UnpackReport:
     """Restore the archive into the directory `into`, as `Packer.unpack` promises.
 
@@ -97,6 +103,8 @@ def extract_tar(
     same name as an earlier one replaces it. Memory grows by 300 to 400 bytes for each directory and symbolic link,
     however long their names, and not with files.
 
+    `links`: the calls for links; where the file system has no hard links, copies take their place, with a notice.
+
     `start_maker`: after the first `few` small files, a second process makes part of them.
     """
     outside = _Outside(packed, on_bytes)
@@ -107,7 +115,7 @@ def extract_tar(
     with landing:
         # A pattern that takes something back (`!`) makes that directories are not restored whole, nor replaced whole
         whole = not any(pattern.startswith("!") for pattern in only)
-        extraction = _Extraction(landing, wanted, whole, root_is_guess, outside.on_bytes, start_maker, few)
+        extraction = _Extraction(landing, wanted, whole, root_is_guess, outside.on_bytes, start_maker, few, links)
         try:
             with contextlib.closing(extraction):
                 extraction.run(TarReader(cast(BinaryIO, outside)))
@@ -273,8 +281,10 @@ class _Extraction:
         on_bytes: Callable[[int], None],
         start_maker: StartMaker | None,
         few: int,
+        links: Links,
     ) -> None:
         self._landing = landing
+        self._links = links
         self._wanted = wanted
         self._whole = whole
         self._root_is_guess = root_is_guess
@@ -659,7 +669,8 @@ class _Extraction:
         above, _, target_name = target.rpartition(b"/")
         with opened(".", SEARCH, holder.directory(above, make=False)) as source:
             directory = tree.directory(parent)
-            os.link(target_name, name, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
+            if not self._links.link_or_copy(source, target_name, directory, name):
+                self._notice("it was a hard link and is a copy now: this file system has no hard links", self.current)
 
     def _refuse_link(self, target: bytes, path: bytes) -> None:
         if self._names.key(target) in self._skipped:
@@ -702,7 +713,7 @@ class _Extraction:
             parent = tree.directory(above)
             try:
                 if attributes.made_at is None:
-                    os.symlink(self._names.name(attributes.link), name, dir_fd=parent)
+                    self._links.symlink(self._names.name(attributes.link), name, dir_fd=parent)
                     attributes.made_at = key
                     self._finish_by_name(parent, name, path, attributes)
                 else:
@@ -711,6 +722,13 @@ class _Extraction:
                 raise PayloadDamaged(
                     f"the tar archive has {printable(path)} twice, in names that this file system takes for one"
                 ) from None
+            except OSError as error:
+                if error.errno not in _NO_SYMLINKS:
+                    raise
+                raise TargetError(
+                    f"{printable(path)} is a symbolic link, which this file system cannot hold; nothing was restored: "
+                    "restore elsewhere with --target"
+                ) from error
 
     def _finish_directories(self) -> None:
         """The innermost first, for the attributes of an outer one may bar the way to it."""

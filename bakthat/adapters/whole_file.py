@@ -14,6 +14,7 @@ from types import TracebackType
 
 from attrs import frozen
 
+from bakthat.adapters.hard_link import NO_HARD_LINKS
 from bakthat.adapters.linux_calls import NO_SUCH_CALL, NOREPLACE, RenameWithFlags, rename_with_flags
 
 TEMPORARY = ".bakthat-put-"
@@ -25,12 +26,6 @@ a network mount may have none, or those of this machine only, and the file may b
 
 # The open file itself is locked while it is written, so that a leftover of a killed process is told from a live one.
 NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-
-_NO_LINKS = frozenset(
-    {errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK, errno.EXDEV}
-)
-"""What link(2) says where there are no hard links: EPERM the kernel itself (exFAT, FAT), EOPNOTSUPP CIFS, ENOSYS FUSE.
-The others are taken for the same, since a rename that must not be says so itself."""
 
 _NO_SUCH_RENAME = NO_SUCH_CALL | {errno.EPERM}
 """EPERM: what some sandboxes answer to a system call that they do not know."""
@@ -108,7 +103,7 @@ class WholeFile:
         try:
             self._calls.link(source, name, src_dir_fd=source_folder, dst_dir_fd=self._folder, follow_symlinks=True)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_HARD_LINKS:
                 raise
             return False
         return True

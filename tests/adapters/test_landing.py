@@ -778,3 +778,41 @@ def test_a_root_that_is_not_utf8_is_known_by_its_escapes(into: Path) -> None:
         write(landing.path, {"caf\udce9": "new"})
         landing.commit([b"caf\xe9"])
     assert (into / "caf\udce9").read_text() == "new"
+
+
+@pytest.mark.parametrize("note", ["as a file", "as 1.0 did, as a link"])
+def test_what_a_killed_restore_took_away_goes_back_to_where_its_note_says(into: Path, note: str) -> None:
+    private = into / ".bakthat-restore-0123456789abcdef"
+    write(into, {"d/other": "2"})
+    write(private, {"old/7": "0"})
+    if note == "as a file":
+        (private / "old" / "7.path").write_text("d/e")
+    else:
+        (private / "old" / "7.path").symlink_to("d/e")
+    private.chmod(0o700)
+    land(into, {"new": "1"})
+    assert contents(into) == {"d/e": "0", "d/other": "2", "new": "1"}
+
+
+@pytest.mark.parametrize("note", [None, "", "x" * 70_000])
+def test_what_has_no_note_to_go_by_is_left_where_it_is(into: Path, note: str | None) -> None:
+    private = into / ".bakthat-restore-0123456789abcdef"
+    write(private, {"old/7": "0"} if note is None else {"old/7": "0", "old/7.path": note})
+    private.chmod(0o700)
+    land(into, {"new": "1"})
+    assert (private / "old" / "7").read_text() == "0"
+
+
+def test_the_note_says_where_a_thing_was_taken_from(into: Path) -> None:
+    write(into, {"d/e": "0"})
+    seen: list[str] = []
+
+    def rename(*arguments: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    with Landing(into, overwrite=True, rename=rename) as landing:
+        write(landing.path, {"d/e": "1"})
+        landing.commit(["d/e"])
+        seen = [path.read_text() for path in into.glob(".bakthat-restore-*/old/*.path")]
+    assert seen == ["d/e"]
+    assert contents(into) == {"d/e": "1"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -11,13 +12,14 @@ import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NoReturn, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakthat.adapters.descriptors import LIST, empty, opened
+from bakthat.adapters.hard_link import Links
 from bakthat.adapters.tar import TarPacker
 from bakthat.adapters.tar_extractor import extract_tar
 from bakthat.adapters.tar_header import LINKED_COMMENT
@@ -1205,3 +1207,50 @@ def test_a_root_that_is_a_guess_is_replaced_if_it_is_the_only_one(into: Path) ->
     assert contents(into) == {"photos/old": b"mine"}
     extract_tar(io.BytesIO(archive + END), into, overwrite=True, root="photos", root_is_guess=True)
     assert contents(into) == {"photos/f": b"1", "photos/g": b"2"}
+
+
+# file systems that lack links
+
+
+def refusing(number: int) -> Callable[..., NoReturn]:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_without_hard_links_copies_take_their_place_and_it_is_said(into: Path, number: int) -> None:
+    archive = (
+        member(b"d/a", b"content", mode=0o640, mtime=1_600_000_000) + hardlink(b"d/b", b"d/a") + hardlink(b"c", b"d/b")
+    )
+    report = extract_tar(io.BytesIO(archive + END), into, links=Links(link=refusing(number)))
+    found = [into / "d" / "a", into / "d" / "b", into / "c"]
+    assert [path.read_bytes() for path in found] == [b"content"] * 3
+    assert {(path.stat().st_mode & 0o777, path.stat().st_mtime, path.stat().st_nlink) for path in found} == {
+        (0o640, 1_600_000_000, 1)
+    }
+    assert report.files == 3
+    (notice,) = [notice for notice in report.notices if "hard link" in notice.reason]
+    assert notice.reason.startswith("it was a hard link and is a copy now")
+
+
+def test_a_hard_link_to_a_symbolic_link_becomes_another_one(into: Path) -> None:
+    archive = symlink(b"a", b"elsewhere") + hardlink(b"b", b"a")
+    extract_tar(io.BytesIO(archive + END), into, links=Links(link=refusing(errno.EPERM)))
+    assert [os.readlink(into / name) for name in ("a", "b")] == ["elsewhere", "elsewhere"]
+
+
+def test_a_hard_link_that_fails_for_another_reason_is_an_error(into: Path) -> None:
+    archive = member(b"a", b"1") + hardlink(b"b", b"a")
+    with pytest.raises(TargetError, match="b: No space left on device; nothing was restored"):
+        extract_tar(io.BytesIO(archive + END), into, links=Links(link=refusing(errno.ENOSPC)))
+    assert os.listdir(into) == []
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_without_symbolic_links_an_archive_that_has_some_is_refused_by_name(into: Path, number: int) -> None:
+    archive = member(b"d/a", b"1") + symlink(b"d/l", b"a")
+    with pytest.raises(TargetError, match="d/l is a symbolic link, which this file system cannot hold; nothing was"):
+        extract_tar(io.BytesIO(archive + END), into, links=Links(symlink=refusing(number)))
+    assert os.listdir(into) == []
