@@ -10,6 +10,7 @@ from pathlib import Path
 from bakthat.adapters.printable import printable
 from bakthat.adapters.source import O_READ
 from bakthat.domain import ignore_patterns
+from bakthat.domain.excluded import Excluded
 from bakthat.domain.exclusions import (
     CACHE_SIGNATURE,
     CACHE_TAG,
@@ -18,7 +19,6 @@ from bakthat.domain.exclusions import (
     LARGER_THAN,
     ONE_FILE_SYSTEM,
     OWN,
-    Excluded,
     Exclusions,
     is_own_object,
 )

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from bakthat.adapters.landing import Landing, target_error
 from bakthat.adapters.printable import printable
 from bakthat.adapters.source import open_file, reason, status_of
-from bakthat.domain.exclusions import Exclusions
-from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.payload import PackReport, Problem, UnpackReport
 from bakthat.errors import BackupNotFound, PayloadDamaged
 from bakthat.ports.payload import Packer
+
+if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
+    from bakthat.domain.exclusions import Exclusions
 
 _BUFFER = 256 * 1024
 
@@ -78,7 +79,7 @@ class PlainFilePacker(Packer):
     ) -> UnpackReport:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise PayloadDamaged(f"no file can be called {name!r}, as this backup says; nothing was restored")
-        if only and not IgnoreRules([PatternList("--only", only)]).selects(name, False):
+        if only and not _is_chosen(name, only):
             raise BackupNotFound(f"the backup is a single file, {printable(name)}, which no --only pattern matches")
         with Landing(into, overwrite=overwrite) as landing:
             landing.check(name)
@@ -106,6 +107,12 @@ class PlainFilePacker(Packer):
         while block := packed.read(_BUFFER):
             size += len(block)
         return UnpackReport(files=1, size=size)
+
+
+def _is_chosen(name: str, only: Sequence[str]) -> bool:
+    from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
+
+    return IgnoreRules([PatternList("--only", only)]).selects(name, False)
 
 
 def _change(descriptor: int, before: os.stat_result, size: int) -> str:

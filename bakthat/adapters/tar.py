@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from bakthat.adapters.printable import printable
-from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import PackReport, UnpackReport
 from bakthat.ports.payload import Packer
+
+if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
+    from bakthat.domain.exclusions import Exclusions
 
 _ROOTS_TOLD = 100
 _LONGEST_ROOT = 255

@@ -1,9 +1,6 @@
-"""What a backup leaves out, and the account of it."""
+"""What a backup leaves out."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 from attrs import field, frozen
 
@@ -72,28 +69,3 @@ def is_own_object(name: str) -> bool:
         return parse(name).dotted
     except InvalidName:
         return False
-
-
-@frozen(kw_only=True)
-class Excluded:
-    """What was left out. A directory that was not entered counts as one entry, whatever it holds.
-
-    by: entries by what left them out: `.gitignore`, `.bakthatexclude`, the option (`--exclude` …), or `bakthat`. Of a
-        directory that is kept without what is in it, all of that counts as one.
-    own: bakthat's own files and folders among them, for a person.
-    """
-
-    by: Mapping[str, int] = field(factory=dict)
-    own: tuple[str, ...] = ()
-
-    @property
-    def entries(self) -> int:
-        """All of them."""
-        return sum(self.by.values())
-
-    def as_metadata(self) -> dict[str, Any]:
-        """As a record has it under `excluded`."""
-        found: dict[str, Any] = {"entries": self.entries, "by": dict(self.by)}
-        if self.own:
-            found["own"] = list(self.own)
-        return found

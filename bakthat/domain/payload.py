@@ -6,7 +6,7 @@ import enum
 
 from attrs import field, frozen
 
-from bakthat.domain.exclusions import Excluded
+from bakthat.domain.excluded import Excluded
 
 AGE_MAGIC = b"age-encryption.org/v1\n"
 """The first line of every age file (C2SP age specification, "Header")."""

@@ -5,7 +5,6 @@ Adapters are imported when they are first built, so that `show` pays neither for
 
 from __future__ import annotations
 
-import functools
 import os
 import socket
 import time
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from attrs import evolve
@@ -21,7 +20,6 @@ from attrs import evolve
 from bakthat import __version__
 from bakthat.adapters.aws_settings import owner_of_glacier, owner_of_s3
 from bakthat.domain.backup import Owner, backend_hash
-from bakthat.domain.exclusions import OwnThings
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile
 from bakthat.domain.progress import Progress
@@ -38,6 +36,10 @@ from bakthat.usecases.archive_destination import ArchiveDestination
 from bakthat.usecases.destination import Destination
 from bakthat.usecases.object_destination import ObjectDestination
 from bakthat.usecases.tools import Tools
+
+if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
+    from bakthat.domain.exclusions import OwnThings
+    from bakthat.domain.ignore_patterns import PatternList
 
 DEFAULT_CONFIG = "~/.bakthat.yml"
 
@@ -100,7 +102,6 @@ def build_tools(
     """The tools of the verbs for one profile. Whatever is not handed in is built from the profile. `second_process`: as
     of `TarPacker`. `profiles`: all of the configuration, whose folders and databases no backup contains."""
     from bakthat.adapters.gzip import GzipCompressor
-    from bakthat.adapters.pattern_files import named_patterns, source_patterns
     from bakthat.adapters.plain_file import PlainFilePacker
     from bakthat.adapters.source import examine
     from bakthat.adapters.tar import TarPacker
@@ -116,7 +117,7 @@ def build_tools(
         compressor=GzipCompressor(),
         cipher=cipher if cipher is not None else LateCipher(),
         examine=examine,
-        source_patterns=functools.partial(source_patterns, notice=notice),
+        source_patterns=lambda source, gitignore: source_patterns(source, gitignore, notice),
         named_patterns=named_patterns,
         own_things=lambda source: own_things(source, profile, profiles(), stores or {}),
         clock=clock,
@@ -127,6 +128,20 @@ def build_tools(
         notice=notice,
         progress=progress,
     )
+
+
+def source_patterns(source: Path, gitignore: bool, notice: Callable[[str], None]) -> PatternList | None:
+    """The patterns in the source's own file, as `Tools.source_patterns` gives them."""
+    from bakthat.adapters import pattern_files
+
+    return pattern_files.source_patterns(source, gitignore, notice=notice)
+
+
+def named_patterns(path: Path) -> PatternList:
+    """The patterns in a file that the user names."""
+    from bakthat.adapters import pattern_files
+
+    return pattern_files.named_patterns(path)
 
 
 def own_things(

@@ -13,10 +13,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import Keys, PackReport, UnpackReport
+
+if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
+    from bakthat.domain.exclusions import Exclusions
 
 
 class Packer(ABC):

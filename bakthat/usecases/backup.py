@@ -7,13 +7,12 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from attrs import evolve, field, frozen
 
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.catalog import CatalogEntry
-from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.name_claim import NameClaim
 from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport, SourceKind
 from bakthat.domain.progress import Progress
@@ -27,6 +26,9 @@ from bakthat.usecases.payload import Shape, shape_for, writing
 from bakthat.usecases.pipe import flowing
 from bakthat.usecases.recorded import RecordedReader
 from bakthat.usecases.tools import Tools
+
+if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
+    from bakthat.domain.exclusions import Exclusions
 
 _SECONDS_TRIED = 60
 """How many seconds on a free name is looked for before a backup gives up."""

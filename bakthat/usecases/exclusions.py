@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from bakthat.domain.exclusions import Exclusions
-from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.payload import SourceKind
 from bakthat.errors import UsageError
 from bakthat.usecases.tools import Tools
+
+if TYPE_CHECKING:
+    from bakthat.domain.exclusions import Exclusions
 
 
 @frozen(kw_only=True)
@@ -42,6 +44,10 @@ def exclusions_for(
     Raises `UsageError` for a file of patterns that cannot be used, for an invalid name or size, and for the folder of
     the very destination that is to take the backup; `SourceError` for the source's own file of patterns.
     """
+    # Only a backup pays for them.
+    from bakthat.domain.exclusions import Exclusions
+    from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
+
     for name in request.if_present:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise UsageError(f"--exclude-if-present {name!r}: give the name of a file or directory, without a slash")

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from bakthat.domain.exclusions import OwnThings
-from bakthat.domain.ignore_patterns import PatternList
 from bakthat.domain.payload import SourceKind
 from bakthat.domain.progress import Progress
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.payload import Cipher, Compressor, Packer
 from bakthat.usecases.destination import Destination
+
+if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
+    from bakthat.domain.exclusions import OwnThings
+    from bakthat.domain.ignore_patterns import PatternList
 
 
 def _silent(_: object) -> None:

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from bakthat.adapters.tar_extractor import extract_tar
 from bakthat.adapters.tar_header import CHARACTER_DEVICE, FILE, SYMBOLIC_LINK, Headers, Owners, member
 from bakthat.adapters.tar_writer import root_name, survey, write_tar
-from bakthat.domain.exclusions import Excluded, Exclusions
+from bakthat.domain.excluded import Excluded
+from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import PackReport, Problem
 from bakthat.errors import SourceError
 from tests.fixtures.exclusions import leaving_out

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -279,3 +282,18 @@ def test_a_folder_that_is_handed_in_as_a_store_is_bakthats_own(tmp_path: Path) -
     assert made.metadata["counts"]["files"] == 1
     with pytest.raises(UsageError, match="disk with space is the folder of the destination 'disk' itself"):
         bk.backup(tmp_path / "disk with space", "disk", password="")
+
+
+def test_patterns_cost_nothing_where_there_are_none(tmp_path: Path) -> None:
+    code = (
+        "import sys; from bakthat import open_profile; open_profile(); import bakthat.entrypoints.commands.show; "
+        "print([name for name in sys.modules if 'pattern' in name or 'gitignore' in name])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
