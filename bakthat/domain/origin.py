@@ -36,7 +36,7 @@ class Origin:
 
 
 UNKNOWN = Origin(is_unknown=True)
-UNTOLD = Origin()
+ANY_ORIGIN = Origin()
 """The one origin of a grouping that tells none apart."""
 
 Group = tuple[Origin, list[Backup]]
@@ -76,7 +76,7 @@ class Scope:
     def _coarse(self, origin: Origin) -> Origin:
         match self.group_by:
             case GroupBy.NONE:
-                return UNTOLD
+                return ANY_ORIGIN
             case GroupBy.HOST if not origin.is_unknown:
                 return Origin(host=origin.host)
             case GroupBy.SOURCE if not origin.is_unknown:

@@ -23,7 +23,7 @@ from itertools import groupby
 from attrs import asdict, define, fields_dict, frozen
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.origin import UNTOLD, Origin
+from bakthat.domain.origin import ANY_ORIGIN, Origin
 from bakthat.domain.query import newest_first
 from bakthat.errors import ConfigInvalid, InvalidPolicy
 
@@ -150,7 +150,7 @@ class Decision:
 
     backup: Backup
     reasons: tuple[str, ...]
-    origin: Origin = UNTOLD
+    origin: Origin = ANY_ORIGIN
 
 
 @frozen

@@ -35,7 +35,7 @@ from bakthat.ports.payload import Cipher
 from bakthat.usecases.backup import BackupRequest
 from bakthat.usecases.backup import backup as make_backup
 from bakthat.usecases.backup_survey import survey_backup
-from bakthat.usecases.delete import DeleteRequest, Doomed, doomed
+from bakthat.usecases.delete import DeleteRequest, DeletionCandidate, deletion_candidate
 from bakthat.usecases.delete import delete as delete_backup
 from bakthat.usecases.events import Events
 from bakthat.usecases.exclusions import ExclusionRequest
@@ -398,9 +398,13 @@ class Bakthat:
             return delete_backup(request, self.tools)
         return self._run("delete", lambda tools: delete_backup(request, tools))
 
-    def about_to_delete(self, filename: str, destination: str | None = None, *, host: str | None = None) -> Doomed:
+    def about_to_delete(
+        self, filename: str, destination: str | None = None, *, host: str | None = None
+    ) -> DeletionCandidate:
         """What `delete` would delete, and what there is beside it; for a question to a person. Raises as `delete`."""
-        return doomed(DeleteRequest(name=filename, destination=self._destination(destination), host=host), self.tools)
+        return deletion_candidate(
+            DeleteRequest(name=filename, destination=self._destination(destination), host=host), self.tools
+        )
 
     def remove_older_than(
         self,

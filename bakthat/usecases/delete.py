@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.origin import UNTOLD, Origin, origins, shown
+from bakthat.domain.origin import ANY_ORIGIN, Origin, origins, shown
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import rank
 from bakthat.domain.selector import newest_of
@@ -28,7 +28,7 @@ class DeleteRequest:
 
 
 @frozen(kw_only=True)
-class Doomed:
+class DeletionCandidate:
     """The backup that a deletion means. `of_origin`: how many backups its origin has, itself included. `is_newest`: it
     is the newest of them. `is_last_complete`: it is the only complete one."""
 
@@ -39,16 +39,16 @@ class Doomed:
     is_last_complete: bool
 
 
-def doomed(request: DeleteRequest, tools: Tools) -> Doomed:
+def deletion_candidate(request: DeleteRequest, tools: Tools) -> DeletionCandidate:
     """What `delete` would delete, and what there is beside it. Raises `BackupNotFound`, `AmbiguousName`."""
     destination = tools.destination(request.destination)
     backup = choose(request.name, destination, tools, host=request.host)
     query = Query(filename=backup.filename, backend=destination.name, owners=(destination.owner,))
     series = [row for row in tools.repo.find(query) if row.metadata.get("KeyValue") == backup.metadata.get("KeyValue")]
-    origin, kin = next((group for group in origins(series) if backup in group[1]), (UNTOLD, [backup]))
+    origin, kin = next((group for group in origins(series) if backup in group[1]), (ANY_ORIGIN, [backup]))
     # Where nothing vouches for any of them, what is known to be incomplete still counts least.
     complete = [row for row in kin if rank(row) == 0] or [row for row in kin if not row.is_incomplete]
-    return Doomed(
+    return DeletionCandidate(
         backup=backup,
         origin=origin,
         of_origin=len(kin),
@@ -63,7 +63,7 @@ def delete(request: DeleteRequest, tools: Tools) -> Backup:
     Raises `BackupNotFound`, `AmbiguousName`, `DeletionRefused`; `StoreError`: the record then still stands, and
     deleting again finishes.
     """
-    chosen = doomed(request, tools)
+    chosen = deletion_candidate(request, tools)
     if request.dry_run:
         return chosen.backup
     if request.spare_last_complete and chosen.is_last_complete:

@@ -114,7 +114,7 @@ def test_glacier_says_when_to_come_back_and_exits_with_75(
     assert bakthat_command("restore_glacier_inventory").out == ""
     waited = bakthat_command("restore", "site", "-d", "glacier", "--target", "out", "--tier", "expedited", "--wait")
     assert waited.code == 0, waited.err
-    gone = bakthat_command("delete", "site", "-d", "glacier")
+    gone = bakthat_command("delete", "site", "-d", "glacier", "--yes")
     assert "90 days" in gone.err
 
 

@@ -97,7 +97,7 @@ def test_the_command_line_backs_up_and_restores_through_it(environment: Environm
     (environment.home / ".bakthat.sqlite").unlink()
     environment.bakthat("sync", "-d", "sqlite")
     assert "site." in environment.bakthat("show", "site")
-    environment.bakthat("delete", "site", "-d", "sqlite")
+    environment.bakthat("delete", "site", "-d", "sqlite", "--yes")
     assert "no such backup" in environment.bakthat("restore", "site", "-d", "sqlite", code=1)
 
 

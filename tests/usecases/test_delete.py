@@ -13,7 +13,7 @@ from bakthat.errors import AccessDenied, AmbiguousName, BackupNotFound, Deletion
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
-from bakthat.usecases.delete import DeleteRequest, delete, doomed
+from bakthat.usecases.delete import DeleteRequest, delete, deletion_candidate
 from bakthat.usecases.tools import Tools
 
 NAME = "site.20260102030405.tgz"
@@ -101,7 +101,7 @@ def back_up(box: Toolbox, tree: Path, host: str = "host", **changes) -> Backup:
 
 
 def about(box: Toolbox, name: str = "site", **changes):
-    found = doomed(DeleteRequest(name=name, destination="s3", **changes), box.tools)
+    found = deletion_candidate(DeleteRequest(name=name, destination="s3", **changes), box.tools)
     return found.backup.stored_filename, found.of_origin, found.is_newest, found.is_last_complete
 
 

@@ -7,7 +7,7 @@ import click
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.options import Settings, common, destination_option, dry_run_option, host_option, json_option
 from bakthat.errors import DeletionRefused
-from bakthat.usecases.delete import Doomed
+from bakthat.usecases.delete import DeletionCandidate
 
 
 @click.command(short_help="Delete exactly one backup.")
@@ -48,7 +48,7 @@ def delete(
     settings.say(f"{'Would delete' if dry_run else 'Deleted'} {gone.stored_filename} from {gone.backend}.")
 
 
-def _question(chosen: Doomed) -> str:
+def _question(chosen: DeletionCandidate) -> str:
     """`Delete photos.20260102030405.tgz, 1.2 GB, the newest of 14?`"""
     if chosen.of_origin == 1:
         place = f"the only one of {chosen.origin}"
