@@ -21,6 +21,7 @@ import peewee
 
 from bakthat.adapters.folders import make_folders
 from bakthat.adapters.home import expand_home
+from bakthat.adapters.sqlite_disk import can_share_memory, has_locks
 from bakthat.errors import DatabaseError
 
 Database: TypeAlias = Any
@@ -132,7 +133,8 @@ _CREATING = threading.Lock()
 
 
 class SqliteFile(Engine):
-    """A SQLite file in WAL mode: readers and one writer do not wait for each other.
+    """A SQLite file in WAL mode: readers and one writer do not wait for each other. On a file system that cannot share
+    memory, which WAL needs, the file has a rollback journal.
 
     Created by the first write, with its folders, readable by its owner only. A file that exists keeps its mode and,
     until the first write, every byte.
@@ -168,8 +170,7 @@ class SqliteFile(Engine):
     def writing(self) -> Iterator[Database]:
         with self._translated():
             self._create_file()
-            with _connected(self._database("mode=rw")) as database:
-                self._switch_to_wal(database)
+            with self._open_to_write() as database:
                 # IMMEDIATE takes the writer's lock before anything is read: what a call decides on stays true.
                 database.begin("IMMEDIATE")
                 try:
@@ -192,9 +193,25 @@ class SqliteFile(Engine):
         return database.execute_sql(query, (index,)).fetchone() is not None
 
     def _database(self, options: str, *pragmas: tuple[str, int]) -> peewee.SqliteDatabase:
+        return peewee.SqliteDatabase(self._uri(options), uri=True, timeout=self._busy_timeout, pragmas=pragmas)
+
+    def _uri(self, options: str) -> str:
         # mode=rw: SQLite itself never creates the file, which it would do readable for everybody.
-        uri = f"file:{urllib.parse.quote(self._path)}?{options}"
-        return peewee.SqliteDatabase(uri, uri=True, timeout=self._busy_timeout, pragmas=pragmas)
+        return f"file:{urllib.parse.quote(self._path)}?{options}"
+
+    @contextlib.contextmanager
+    def _open_to_write(self) -> Iterator[peewee.SqliteDatabase]:
+        with contextlib.ExitStack() as stack:
+            database = stack.enter_context(_connected(self._database("mode=rw")))
+            try:
+                self._switch_to_wal(database)
+            except sqlite3.OperationalError as error:
+                if not _lacks_shared_memory(error):
+                    raise
+                stack.close()
+                self._leave_wal()
+                database = stack.enter_context(_connected(self._database("mode=rw")))
+            yield database
 
     @contextlib.contextmanager
     def _open_to_read(self) -> Iterator[peewee.SqliteDatabase]:
@@ -203,13 +220,19 @@ class SqliteFile(Engine):
         with contextlib.ExitStack() as stack:
             database = stack.enter_context(_connected(self._database("mode=rw", ("query_only", 1))))
             try:
+                with self._not_waiting(database) as connection:
+                    connection.execute("SELECT 1 FROM sqlite_master").close()
                 self.has_table(database, "backups")
-            except peewee.OperationalError as error:
-                if _code(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or self._has_log():
-                    raise
-                # A WAL file in a place where nothing can be created, such as a read-only mount: nobody writes to it.
+            except (peewee.OperationalError, sqlite3.OperationalError) as error:
                 stack.close()
-                database = stack.enter_context(_connected(self._database("mode=ro&immutable=1")))
+                if _lacks_shared_memory(error):
+                    self._leave_wal()
+                    database = stack.enter_context(_connected(self._database("mode=rw", ("query_only", 1))))
+                elif _code(error) in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} and not self._has_log():
+                    # A WAL file where nothing can be created, such as a read-only mount: nobody writes to it.
+                    database = stack.enter_context(_connected(self._database("mode=ro&immutable=1")))
+                else:
+                    raise
             yield database
 
     def _has_log(self) -> bool:
@@ -219,21 +242,39 @@ class SqliteFile(Engine):
             return False
 
     def _switch_to_wal(self, database: Database) -> None:
-        """Stays in the file once done. Where it cannot be done, now (another program has the file open) or ever (some
-        network file systems), the journal that is there serves as well, only with more waiting."""
+        """Stays in the file once done. Where it cannot be done, now (another program has the file open) or ever (a file
+        system that cannot share memory, where a file that was switched could not even be read), the journal that is
+        there serves as well, only with more waiting."""
+        with self._not_waiting(database) as connection:
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+            if mode != "wal" and can_share_memory(self._path):
+                connection.execute("PRAGMA journal_mode = wal").close()
+
+    @contextlib.contextmanager
+    def _not_waiting(self, database: Database) -> Iterator[sqlite3.Connection]:
+        """The connection, which for this block waits for no lock. A lock that another program holds ends the block, and
+        is no error; that there are no locks at all is one, of which a wait could not tell."""
         # Not through peewee: its errors are reference cycles that hold a statement of this connection, and a collector
         # that finalizes it in another thread would wait there for as long as this connection waits for a lock.
         connection: sqlite3.Connection = database.connection()
         connection.execute("PRAGMA busy_timeout = 0").close()
         try:
-            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-            if mode != "wal":
-                connection.execute("PRAGMA journal_mode = wal").close()
+            yield connection
         except sqlite3.OperationalError as error:
-            if _code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            if _code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or not has_locks(self._path):
                 raise
         finally:
             connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}").close()
+
+    def _leave_wal(self) -> None:
+        """Give a file that came here in WAL mode a rollback journal, with all that its log holds. A connection that
+        locks everybody else out keeps the log's index in its own memory."""
+        connection = sqlite3.connect(self._uri("mode=rw"), uri=True, timeout=self._busy_timeout, isolation_level=None)
+        try:
+            connection.execute("PRAGMA locking_mode = exclusive").close()
+            connection.execute("PRAGMA journal_mode = delete").close()
+        finally:
+            connection.close()
 
     def _exists(self) -> bool:
         with _CREATING:
@@ -267,6 +308,9 @@ class SqliteFile(Engine):
 
     def _reason(self, error: Exception) -> str:
         match _code(error):
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_IOERR if not has_locks(self._path):
+                # The system may answer "locked" where it has no locks at all (ENOLCK)
+                return "is on a file system without locks, which SQLite needs; set `database` to a file on another disk"
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return (
                     f"has been locked by another program for more than {self._busy_timeout:g} s; "
@@ -294,9 +338,23 @@ def _connected(database: peewee.SqliteDatabase) -> Iterator[peewee.SqliteDatabas
         yield database
 
 
+def _lacks_shared_memory(error: Exception) -> bool:
+    return _extended_code(error) in {
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    }
+
+
 def _code(error: Exception) -> int | None:
     """SQLite's primary result code: the lowest byte of the extended one."""
+    code = _extended_code(error)
+    return None if code is None else code & 0xFF
+
+
+def _extended_code(error: Exception) -> int | None:
     for cause in (error, *error.args, error.__cause__, error.__context__):
         if isinstance(cause, sqlite3.Error) and hasattr(cause, "sqlite_errorcode"):
-            return cause.sqlite_errorcode & 0xFF
+            return cause.sqlite_errorcode
     return None

@@ -291,9 +291,8 @@ def _record(made: Backup, destination: Destination, tools: Tools) -> None:
             raise
         tools.repo.replace(made)
     except BakthatError as error:
-        raise type(error)(
-            f"{made.stored_filename} is stored, but not in the database: {error}; run `bakthat sync`"
-        ) from error
+        way_out = "" if "bakthat sync" in str(error) else "; run `bakthat sync`"
+        raise type(error)(f"{made.stored_filename} is stored, but not in the database: {error}{way_out}") from error
 
 
 def _listed_meanwhile(made: Backup, tools: Tools) -> bool:
