@@ -25,7 +25,7 @@ from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
 from bakthat.domain.size import parse_size
 from bakthat.entrypoints.hooks import Hooks, hooks_of
 from bakthat.entrypoints.keys import Ask, opening_keys, sealing_keys
-from bakthat.entrypoints.wiring import build_tools, ignore, locate, open_config, utc_now
+from bakthat.entrypoints.wiring import build_tools, destination_names, ignore, locate, open_config, utc_now
 from bakthat.errors import BakthatError, RetrievalPending, UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
@@ -45,7 +45,7 @@ from bakthat.usecases.retention import Retention
 from bakthat.usecases.retention import remove_older_than as remove_older
 from bakthat.usecases.retention import rotate_backups as rotate
 from bakthat.usecases.show import show as show_backups
-from bakthat.usecases.sync import SyncReport
+from bakthat.usecases.sync import Synced, SyncReport
 from bakthat.usecases.sync import sync as sync_with_store
 from bakthat.usecases.tools import Tools
 from bakthat.usecases.verify import Verified
@@ -203,36 +203,43 @@ class Bakthat:
         `InvalidName`, `UsageError`, `ConfigError`, `StoreError`, `DatabaseError`; nothing is stored then, unless the
         message says so.
         """
-        source, chosen = Path(filename), self._destination(destination)
         profile = self.profile
-        if isinstance(exclude_larger_than, str):
-            exclude_larger_than = parse_size(exclude_larger_than)
-        request = BackupRequest(
-            source=source,
-            destination=chosen,
-            name=name,
-            tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
-            exclusions=ExclusionRequest(
-                patterns=tuple(excludes),
-                files=tuple(Path(path) for path in exclude_from),
-                gitignore=_given(gitignore, profile.gitignore),
-                caches=_given(exclude_caches, profile.exclude_caches),
-                if_present=tuple(_given(exclude_if_present, profile.exclude_if_present)),
-                larger_than=_given(exclude_larger_than, profile.exclude_larger_than),
-                one_file_system=_given(one_file_system, profile.one_file_system),
-            ),
-            on_excluded=on_excluded,
-            compress=self.profile.compress,
-            recorded_source=recorded_source,
-        )
+
+        def requested() -> BackupRequest:
+            if not os.fspath(filename):
+                # As from an unset variable in a script, which must not become a backup of wherever it runs.
+                raise UsageError("FILENAME is empty; leave it out to back up the current directory")
+            larger_than = (
+                parse_size(exclude_larger_than) if isinstance(exclude_larger_than, str) else exclude_larger_than
+            )
+            return BackupRequest(
+                source=Path(filename),
+                destination=self._destination(destination),
+                name=name,
+                tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
+                exclusions=ExclusionRequest(
+                    patterns=tuple(excludes),
+                    files=tuple(Path(path) for path in exclude_from),
+                    gitignore=_given(gitignore, profile.gitignore),
+                    caches=_given(exclude_caches, profile.exclude_caches),
+                    if_present=tuple(_given(exclude_if_present, profile.exclude_if_present)),
+                    larger_than=_given(larger_than, profile.exclude_larger_than),
+                    one_file_system=_given(one_file_system, profile.one_file_system),
+                ),
+                on_excluded=on_excluded,
+                compress=profile.compress,
+                recorded_source=recorded_source,
+            )
+
         if dry_run:
-            return survey_backup(request, self.tools)
+            return survey_backup(requested(), self.tools)
 
         def carry_out(tools: Tools) -> Backup:
+            request = requested()
             if ask is not None:
                 # Nobody is asked for a password in vain.
-                tools.examine(source)
-                tools.destination(chosen)
+                tools.examine(request.source)
+                tools.destination(request.destination)
             keys = sealing_keys(
                 self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
             )
@@ -505,10 +512,34 @@ class Bakthat:
 
     def sync(self, destination: str | None = None, *, dry_run: bool = False) -> SyncReport:
         """Make the database agree with the store, in which nothing is ever changed. Raises `StoreError`."""
-        chosen = self._destination(destination)
-        if dry_run:
-            return sync_with_store(chosen, self.tools, dry_run=True)
-        return self._run("sync", lambda tools: sync_with_store(chosen, tools))
+        synced = self.sync_all([self._destination(destination)], dry_run=dry_run)
+        for error in synced.failures.values():
+            raise error
+        return next(iter(synced.reports.values()))
+
+    def sync_all(self, destinations: Sequence[str] = (), *, dry_run: bool = False) -> Synced:
+        """As `sync`, for each of the destinations, by default all that the profile names. A store that fails does not
+        stop the rest: see the result. Hooks run once, for all of them together."""
+        synced = Synced()
+        session = self._new_session()
+
+        def sync_one(name: str) -> SyncReport:
+            if dry_run:
+                return sync_with_store(name, self.tools, dry_run=True)
+            return self._told_of("sync", session, lambda tools: sync_with_store(name, tools))
+
+        try:
+            for name in destinations or destination_names(self.profile):
+                try:
+                    synced.reports[name] = sync_one(name)
+                except BakthatError as error:
+                    synced.failures[name] = error
+        except BaseException as error:
+            self._end("sync", session, synced, error)
+            raise
+        if not dry_run:
+            self._end("sync", session, synced, _first([], synced.failures.values()))
+        return synced
 
     def verify(
         self,
@@ -570,25 +601,43 @@ class Bakthat:
         told: Callable[[T], object] = lambda done: done,
         failure: Callable[[T], BaseException | None] = lambda _: None,
     ) -> T:
-        """Carry out a verb between its two events. `told` makes what the listeners of `on_…` get; `failure` finds what
-        went wrong although the verb returned."""
+        """Carry out a verb between its two events, and run the profile's command for how it ended. `told` makes what
+        the listeners of `on_…` get; `failure` finds what went wrong although the verb returned."""
         session = self._new_session()
+        try:
+            done = self._told_of(verb, session, carry_out, told=told, failure=failure)
+        except BaseException as error:
+            self._end(verb, session, None, error)
+            raise
+        self._end(verb, session, done, failure(done))
+        return done
+
+    def _told_of(
+        self,
+        verb: str,
+        session: str,
+        carry_out: Callable[[Tools], T],
+        *,
+        told: Callable[[T], object] = lambda done: done,
+        failure: Callable[[T], BaseException | None] = lambda _: None,
+    ) -> T:
+        """Carry out a verb between its two events."""
         self.events.tell_before(verb, session)
         try:
             done = carry_out(self._watched(session))
         except BaseException as error:
             self.events.on_failure(session, verb, error)
-            if self._hooks is not None:
-                self._hooks.ended(verb, session, None, error)
             raise
         failed = failure(done)
         if failed is not None:
             self.events.on_failure(session, verb, failed)
         else:
             self.events.tell_on(verb, session, told(done))
-        if self._hooks is not None:
-            self._hooks.ended(verb, session, done, failed)
         return done
+
+    def _end(self, verb: str, session: str, done: object, error: BaseException | None) -> None:
+        if self._hooks is not None:
+            self._hooks.ended(verb, session, done, error)
 
     def _retain(self, verb: str, dry_run: bool, carry_out: Callable[[Tools], Retention]) -> Retention:
         if dry_run:
@@ -647,7 +696,10 @@ def _removed(done: Retention, dry_run: bool) -> list[Backup]:
 
 def _first_error(results: list[Verified]) -> BakthatError | None:
     """The error of a backup that is not good; else of one that could not be checked, a pending retrieval last."""
-    errors = [result.error for result in results if result.is_bad]
-    unchecked = [result.error for result in results if not result.is_bad]
-    errors += sorted(unchecked, key=lambda error: isinstance(error, RetrievalPending))
-    return next((error for error in errors if error is not None), None)
+    bad = [result.error for result in results if result.error is not None and result.is_bad]
+    return _first(bad, [result.error for result in results if result.error is not None and not result.is_bad])
+
+
+def _first(worst: Iterable[BakthatError], others: Iterable[BakthatError]) -> BakthatError | None:
+    """The first of the worst, else of the others; a retrieval that is only pending last."""
+    return next(iter([*worst, *sorted(others, key=lambda error: isinstance(error, RetrievalPending))]), None)

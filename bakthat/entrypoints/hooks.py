@@ -10,7 +10,7 @@ from bakthat.domain.profile import Profile
 from bakthat.errors import RetrievalPending
 from bakthat.usecases.restore import Restored
 from bakthat.usecases.retention import Retention
-from bakthat.usecases.sync import SyncReport
+from bakthat.usecases.sync import Synced, SyncReport
 from bakthat.usecases.verify import Verified
 
 _NAMES = {"delete_older_than": "remove_older_than"}
@@ -59,12 +59,16 @@ def _facts(done: object) -> dict[str, Any]:
             return {"backup": done.backup.as_record()}
         case Retention():
             return {"backups": _records(done.removed)}
-        case SyncReport():
-            return {name: _records(getattr(done, name)) for name in ("added", "updated", "vanished")}
+        case Synced():
+            return {"synced": {name: _changes(report) for name, report in done.reports.items()}}
         case list():
             return {"verified": [_verified(result) for result in done if isinstance(result, Verified)]}
         case _:
             return {}
+
+
+def _changes(report: SyncReport) -> dict[str, Any]:
+    return {name: _records(getattr(report, name)) for name in ("added", "updated", "vanished")}
 
 
 def _records(backups: Sequence[Backup]) -> list[dict[str, Any]]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup
 from bakthat.domain.object_key import check_key
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query, newest_first
-from bakthat.errors import InvalidName, PayloadError, StoreError, StoreUnavailable
+from bakthat.errors import BakthatError, InvalidName, PayloadError, StoreError, StoreUnavailable
 from bakthat.usecases.destination import Destination, Found
 from bakthat.usecases.entry_reader import EntryReader
 from bakthat.usecases.former_location import rewrite_former
@@ -38,6 +38,14 @@ class SyncReport:
     unreadable: tuple[str, ...] = field(default=())
     """Archives whose catalog entry cannot be read, or does not fit: they are listed from name, size and date alone, or
     their record stays as it is."""
+
+
+@define(kw_only=True)
+class Synced:
+    """What syncing several destinations changed, by their names, and why it could not."""
+
+    reports: dict[str, SyncReport] = field(factory=dict)
+    failures: dict[str, BakthatError] = field(factory=dict)
 
 
 def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncReport:

@@ -207,6 +207,7 @@ def test_the_verbs_of_a_profile_are_these() -> None:
         "rotate_backups_with_report",
         "show",
         "sync",
+        "sync_all",
         "tools",
         "value_keys",
         "verify",

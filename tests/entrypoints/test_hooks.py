@@ -18,7 +18,7 @@ from bakthat.adapters.memory_repo import MemoryRepo
 from bakthat.adapters.memory_store import MemoryObjectStore
 from bakthat.domain.backup import Backup
 from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, ConfigInvalid, RetrievalPending, SourceError, StoreUnavailable
+from bakthat.errors import BackupNotFound, ConfigInvalid, RetrievalPending, SourceError, StoreUnavailable, UsageError
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import SteppedClock
 
@@ -242,14 +242,51 @@ def test_a_retrieval_that_is_pending_is_neither_success_nor_failure(
 
 
 def test_a_dry_run_runs_nothing(opened: Open, noting, noted, tree: Path) -> None:
-    verbs = ("delete", "remove_older_than", "rotate_backups", "sync")
+    verbs = ("backup", "delete", "remove_older_than", "rotate_backups", "sync")
+    opened({}).backup(tree)
     bakthat = opened({verb: {"success": noting("success"), "failure": noting("failure")} for verb in verbs})
-    bakthat.backup(tree)
+    bakthat.backup(tree, dry_run=True)
     bakthat.delete("site", dry_run=True)
     bakthat.remove_older_than("site", "1D", dry_run=True)
     bakthat.rotate_backups("site", dry_run=True)
     bakthat.sync(dry_run=True)
     assert noted() == []
+
+
+def test_a_sync_of_several_stores_ends_once_and_a_later_one_does_not_turn_it_green(
+    opened: Open, noting, noted, store: MemoryObjectStore, tree: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    faulty = FaultyObjectStore(store, Fault(method="list", error=lambda: StoreUnavailable("down")))
+    bakthat = opened(
+        {"sync": {"success": noting("success"), "failure": noting("failure")}},
+        store=faulty,
+        s3_bucket="attic",
+        local_path=str(tmp_path / "folder"),
+    )
+    bakthat.backup(tree, "local")
+    synced = bakthat.sync_all()
+    assert (list(synced.reports), list(synced.failures)) == (["local"], ["s3"])
+    (told,) = noted()
+    assert (told["command"], told["facts"]["error"], list(told["facts"]["synced"])) == ("failure", "down", ["local"])
+
+
+def test_a_failure_before_the_first_store_is_one_too(opened: Open, noting, noted) -> None:
+    bakthat = opened({"sync": {"failure": noting("failure")}}, local_path="~nobody-like-it/x")
+    with pytest.raises(ConfigInvalid):
+        bakthat.sync_all()
+    assert [told["command"] for told in noted()] == ["failure"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"filename": ""}, {"exclude_larger_than": "big"}, {"exclude_from": ["/no/such/file"]}], ids=str
+)
+def test_a_request_that_cannot_be_carried_out_is_a_failure(
+    opened: Open, noting, noted, tree: Path, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError):
+        opened({"failure": noting("failure")}).backup(**{"filename": tree, **wrong})
+    assert [told["command"] for told in noted()] == ["failure"]
 
 
 def test_events_that_are_shared_do_not_run_a_command_twice(opened: Open, noting, noted, tree: Path) -> None:

@@ -16,7 +16,6 @@ from bakthat.entrypoints.options import (
     dry_run_option,
     json_option,
 )
-from bakthat.errors import UsageError
 
 
 @click.command(short_help="Back up a file or a directory.")
@@ -72,9 +71,6 @@ def backup(
     which may be given several times. bakthat's own database and local folders are always left out. With --dry-run, what
     would be stored is counted: no file is read, and nothing is stored.
     """
-    if not filename:
-        # As from an unset variable in a script, which must not become a backup of wherever it runs.
-        raise UsageError("FILENAME is empty; leave it out to back up the current directory")
     with settings.opened() as bakthat:
         made = bakthat.backup(
             filename,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from bakthat.domain.interval import parse_interval
 from bakthat.entrypoints.options import (
     Settings,
     common,
@@ -40,7 +39,6 @@ def remove_older_than(
     INTERVAL is numbers with units, such as 3M2D8h20m5s: s, m, h, D, W, M (30 days), Y (365 days). The newest backup
     of each host and path is never deleted.
     """
-    parse_interval(interval)  # before anything is opened
     with settings.opened() as bakthat:
         done = bakthat.remove_older_than_with_report(
             name,

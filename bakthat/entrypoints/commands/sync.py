@@ -8,8 +8,6 @@ import click
 
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.options import Settings, common, dry_run_option, json_option
-from bakthat.entrypoints.wiring import destination_names
-from bakthat.errors import BakthatError
 from bakthat.usecases.sync import SyncReport
 
 
@@ -23,15 +21,9 @@ def sync(settings: Settings, destination: str | None, dry_run: bool, as_json: bo
 
     Without -d, all destinations that the profile names. Nothing in a store is ever changed.
     """
-    reports: dict[str, SyncReport] = {}
-    failures: list[BakthatError] = []
     with settings.opened() as bakthat:
-        names = [destination] if destination is not None else destination_names(bakthat.profile)
-        for name in names:
-            try:
-                reports[name] = bakthat.sync(name, dry_run=dry_run)
-            except BakthatError as error:
-                failures.append(error)
+        synced = bakthat.sync_all([destination] if destination is not None else [], dry_run=dry_run)
+    reports, failures = synced.reports, list(synced.failures.values())
     if as_json:
         terminal.result_json({name: {"dry_run": dry_run, **_as_json(report)} for name, report in reports.items()})
     else:
