@@ -58,9 +58,10 @@ class IgnoreRules:
     The patterns that can match are numbered through all lists, from 0.
     """
 
-    def __init__(self, lists: Iterable[PatternList]) -> None:
-        """Raises `UsageError` for more than `MAX_PATTERNS` patterns."""
+    def __init__(self, lists: Iterable[PatternList], *, max_patterns: int = MAX_PATTERNS) -> None:
+        """Raises `UsageError` for more than `max_patterns` patterns that can match."""
         self._lists = tuple(lists)
+        self._max_patterns = max_patterns
         self._first_numbers: list[int] = []
         self._line_numbers: list[int] = []
         self.takes_back: list[bool] = []
@@ -152,8 +153,9 @@ class IgnoreRules:
         if pattern is None:
             return
         number = len(self.takes_back)
-        if number == MAX_PATTERNS:
-            raise UsageError(f"{patterns.place or patterns.label}: more than {MAX_PATTERNS:,} patterns are not taken")
+        if number == self._max_patterns:
+            place = patterns.place or patterns.label
+            raise UsageError(f"{place}: more than {self._max_patterns:,} patterns are not taken")
         self.takes_back.append(pattern.takes_back)
         self._line_numbers.append(line_number)
         only_directories, name = pattern.only_directories, pattern.name
