@@ -31,6 +31,7 @@ line's business (`bakthat.entrypoints.cli`); programming errors stay Python's ow
     └── PayloadError                the stored bytes cannot be turned back into files
         ├── PasswordNeeded
         ├── WrongPassword
+        ├── NotEncrypted            it is plain, though its series is encrypted
         └── PayloadDamaged
 """
 
@@ -157,6 +158,10 @@ class PasswordNeeded(PayloadError):
 
 class WrongPassword(PayloadError):
     """The password or identity given does not open this backup."""
+
+
+class NotEncrypted(PayloadError):
+    """The backup is plain, though the one before it is encrypted: somebody without a key may have put it there."""
 
 
 class PayloadDamaged(PayloadError):

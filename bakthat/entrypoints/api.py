@@ -255,6 +255,7 @@ class Bakthat:
         host: str | None = None,
         target: AnyPath = ".",
         overwrite: bool = False,
+        allow_plain: bool = False,
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
         only: Sequence[str] = (),
@@ -267,6 +268,7 @@ class Bakthat:
         filename: a stored filename, a series (its newest backup), or a series and the start of a date.
         host: only a backup of this host; needed where several machines or directories share the name of a series.
         overwrite: replace what is there under the backup's own name, instead of raising `TargetExists`.
+        allow_plain: restore a plain backup even where the one before it in its series is encrypted.
         password: of the backup; None leaves it to BAKTHAT_PASSWORD and the profile.
         identities: age key files, in the place of the profile's.
         only: gitignore patterns, relative to the backup's root; what none of them matches is left out.
@@ -274,8 +276,8 @@ class Bakthat:
         wait: until a backup in Glacier is there, instead of raising `RetrievalPending`.
         ask: called for a password if none is found elsewhere.
 
-        Raises `BackupNotFound`, `AmbiguousName`, `TargetExists`, `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`,
-        `RetrievalPending`, `StoreError`; nothing has changed in `target` then.
+        Raises `BackupNotFound`, `AmbiguousName`, `NotEncrypted`, `TargetExists`, `PasswordNeeded`, `WrongPassword`,
+        `PayloadDamaged`, `RetrievalPending`, `StoreError`; nothing has changed in `target` then.
         """
         return self.restore_with_report(
             filename,
@@ -283,6 +285,7 @@ class Bakthat:
             host=host,
             target=target,
             overwrite=overwrite,
+            allow_plain=allow_plain,
             password=password,
             identities=identities,
             only=only,
@@ -299,6 +302,7 @@ class Bakthat:
         host: str | None = None,
         target: AnyPath = ".",
         overwrite: bool = False,
+        allow_plain: bool = False,
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
         only: Sequence[str] = (),
@@ -315,6 +319,7 @@ class Bakthat:
                 host=host,
                 target=Path(target),
                 overwrite=overwrite,
+                allow_plain=allow_plain,
                 only=tuple(only),
                 tier=_tier(tier),
                 wait=wait,
@@ -548,6 +553,7 @@ class Bakthat:
         *,
         host: str | None = None,
         quick: bool = False,
+        allow_plain: bool = False,
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
         ask: Ask | None = None,
@@ -558,6 +564,7 @@ class Bakthat:
 
         host: only backups of this host.
         quick: only whether it is there, and of the right size.
+        allow_plain: a plain backup is no error even where the one before it in its series is encrypted.
         on_verified: told each result as it comes.
 
         Raises `BackupNotFound`; a backup that is not good is a result with an `error`.
@@ -570,6 +577,7 @@ class Bakthat:
                 tools,
                 host=host,
                 quick=quick,
+                allow_plain=allow_plain,
                 keys=self._opening(password, identities, ask),
                 on_verified=on_verified,
             )

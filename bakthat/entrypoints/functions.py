@@ -91,6 +91,7 @@ def restore(
     host: str | None = None,
     target: AnyPath = ".",
     overwrite: bool = False,
+    allow_plain: bool = False,
     password: str | None = None,
     identities: Sequence[AnyPath] = (),
     only: Sequence[str] = (),
@@ -106,6 +107,7 @@ def restore(
         host=host,
         target=target,
         overwrite=overwrite,
+        allow_plain=allow_plain,
         password=password,
         identities=identities,
         only=only,
@@ -212,13 +214,20 @@ def verify(
     *,
     host: str | None = None,
     quick: bool = False,
+    allow_plain: bool = False,
     password: str | None = None,
     identities: Sequence[AnyPath] = (),
     conf: Mapping[str, Any] | None = None,
 ) -> list[Verified]:
     """Check a backup, or with None every one: `Bakthat.verify`."""
     return opened(profile, config, conf).verify(
-        filename, destination, host=host, quick=quick, password=password, identities=identities
+        filename,
+        destination,
+        host=host,
+        quick=quick,
+        allow_plain=allow_plain,
+        password=password,
+        identities=identities,
     )
 
 

@@ -96,6 +96,7 @@ class BakHelper:
         destination: str | None = None,
         password: str | None = None,
         target: AnyPath = ".",
+        allow_plain: bool = False,
     ) -> Backup:
         """Restore the newest backup of the helper's series, or `filename`, into the current directory:
         `Bakthat.restore`."""
@@ -103,6 +104,7 @@ class BakHelper:
             filename if filename is not None else self.backup_name,
             destination if destination is not None else self._destination,
             target=target,
+            allow_plain=allow_plain,
             password=(password if password is not None else self._password) or None,
         )
 

@@ -88,6 +88,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 identity_option = click.option(
     "-i", "--identity", "identities", multiple=True, metavar="FILE", help="Key file that opens the backup."
 )
+allow_plain_option = click.option(
+    "--allow-plain", is_flag=True, help="Also a plain backup of a series that is encrypted."
+)
 host_option = click.option("--host", metavar="NAME", help="Only backups of this host.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 

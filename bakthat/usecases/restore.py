@@ -30,6 +30,7 @@ from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.choosing import choose
 from bakthat.usecases.destination import Destination
 from bakthat.usecases.payload import opened, shape_of
+from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.recorded import CheckedReader
 from bakthat.usecases.tools import Tools
 
@@ -44,13 +45,15 @@ _LINE = 400
 class RestoreRequest:
     """What to restore, and where to. `host`: only a backup of this host is meant. `keys`: asked once, before any
     download, and only for an encrypted backup. `only`: gitignore patterns, relative to the backup's root; none means
-    everything. `tier`: how fast, where the backup must be retrieved first; `wait`: until it is."""
+    everything. `allow_plain`: also a plain backup of a series that is encrypted. `tier`: how fast, where the backup
+    must be retrieved first; `wait`: until it is."""
 
     name: str
     destination: str
     target: Path
     host: str | None = None
     overwrite: bool = False
+    allow_plain: bool = False
     only: tuple[str, ...] = ()
     tier: Tier | None = None
     wait: bool = False
@@ -79,11 +82,13 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     """Restore a backup into the target directory, all or nothing. If the backup is incomplete, everything that it
     holds is restored, and `tools.notice` is called with what it lacks.
 
-    Raises `BackupNotFound`, `AmbiguousName`, `TargetExists`, `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`,
+    Raises `BackupNotFound`, `AmbiguousName`, `NotEncrypted`, `TargetExists`, `PasswordNeeded`, `WrongPassword`,
     `StoreError`, `RetrievalPending`; nothing has changed on disk then.
     """
     destination = tools.destination(request.destination)
     backup = choose(request.name, destination, tools, host=request.host)
+    if not request.allow_plain:
+        PlainGuard(destination, tools).check(backup)
     keys = keys_of(backup, request.keys)
     with _opened(backup, destination, request, tools) as stored:
         report = unpack(stored, backup, keys, request, tools)

@@ -26,6 +26,7 @@ from bakthat.errors import (
 from bakthat.usecases.choosing import choose
 from bakthat.usecases.destination import Destination
 from bakthat.usecases.payload import opened, shape_of
+from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.recorded import CheckedReader
 from bakthat.usecases.tools import Tools
 
@@ -75,12 +76,13 @@ def verify(
     *,
     host: str | None = None,
     quick: bool = False,
+    allow_plain: bool = False,
     keys: Callable[[Backup], Keys] = lambda _: Keys(),
     on_verified: Callable[[Verified], None] = lambda _: None,
 ) -> list[Verified]:
     """Verify the backup that NAME means, or with None every backup of the destination, newest first; the result and
     its date go into each record. host: only backups of this host. quick: only whether it is there and of the right
-    size. on_verified: told of each at once.
+    size. allow_plain: a plain backup of a series that is encrypted is no error. on_verified: told of each at once.
 
     One bad backup does not stop the rest. Raises `BackupNotFound`, `AmbiguousName`, `DatabaseError`.
     """
@@ -93,9 +95,10 @@ def verify(
         if not chosen:
             of_host = "" if host is None else f" of host {host}"
             raise BackupNotFound(f"no backups{of_host} in {destination.name} ({destination.owner.location})")
+    plain_guard = None if allow_plain else PlainGuard(destination, tools)
     results: list[Verified] = []
     for backup in chosen:
-        result = _verify_one(backup, destination, tools, quick, keys)
+        result = _verify_one(backup, destination, tools, quick, plain_guard, keys)
         if _says_something_new(result, quick):
             recorded: dict[str, Any] = {"at": int(whole_seconds(tools.clock()).timestamp()), "level": str(result.level)}
             if result.is_bad:
@@ -126,10 +129,17 @@ def _record(backup: Backup, verified: dict[str, Any], destination: Destination, 
 
 
 def _verify_one(
-    backup: Backup, destination: Destination, tools: Tools, quick: bool, keys: Callable[[Backup], Keys]
+    backup: Backup,
+    destination: Destination,
+    tools: Tools,
+    quick: bool,
+    plain_guard: PlainGuard | None,
+    keys: Callable[[Backup], Keys],
 ) -> Verified:
     level = Level.NONE
     try:
+        if plain_guard is not None:
+            plain_guard.check(backup)
         size = destination.size_of(backup)
         if size is not None and backup.known_size not in (None, size):
             raise PayloadDamaged(

@@ -127,6 +127,20 @@ def test_restore_refuses_what_is_there_and_names_the_way_out(bakthat_command: Co
     assert re.fullmatch(r"bakthat: .*site exists already; --overwrite replaces it.*\n", said.err)
 
 
+def test_a_plain_backup_of_an_encrypted_series_is_opened_only_when_told_to(
+    bakthat_command: CommandLine, site: Path
+) -> None:
+    backup = ("backup", "site", "-d", "local", "--prompt", "no")
+    assert bakthat_command(*backup, BAKTHAT_PASSWORD="secret").code == 0
+    plain = bakthat_command(*backup).out.strip()
+    for command in (("restore", "site", "--target", "out"), ("verify", "site")):
+        said = bakthat_command(*command, "-d", "local")
+        assert said.code == 5
+        assert f"{plain} is not encrypted, but site." in said.err
+        assert bakthat_command(*command, "-d", "local", "--allow-plain").code == 0
+    assert (bakthat_command.here / "out" / "site").is_dir()
+
+
 def test_restore_overwrites_when_told_to(bakthat_command: CommandLine, stored: str, site: Path) -> None:
     (site / "index.html").write_text("broken")
     assert bakthat_command("restore", "site", "-d", "local", "--overwrite").code == 0

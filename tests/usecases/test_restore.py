@@ -16,6 +16,7 @@ from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.payload import Keys
 from bakthat.errors import (
     BackupNotFound,
+    NotEncrypted,
     ObjectNotFound,
     PasswordNeeded,
     PayloadDamaged,
@@ -27,6 +28,7 @@ from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.restore import RestoreRequest, restore, restore_stored
+from bakthat.usecases.sync import sync
 
 
 @pytest.fixture
@@ -242,6 +244,36 @@ def test_a_plain_backup_asks_for_no_password(box: Toolbox, tree: Path, target: P
         raise AssertionError("asked")
 
     bring_back(box, "site", target, keys=ask)
+
+
+# a plain backup in a series that is encrypted
+
+
+def test_a_strangers_plain_backup_of_an_encrypted_series_is_refused_before_it_is_read(
+    box: Toolbox, tree: Path, target: Path
+) -> None:
+    back_up(box, tree, name="photos", keys=Keys(passphrase="secret"))
+    box.clock.forward(days=1)
+    box.stores["s3"].put("photos.20260103030405.tgz", io.BytesIO(foreign(["photos/evil"])))
+    sync("s3", box.tools)
+    store = FaultyObjectStore(box.stores["s3"])
+    box.stores["s3"] = store
+    with pytest.raises(NotEncrypted, match="405.tgz is not encrypted, but photos.*enc.*--allow-plain"):
+        bring_back(box, "photos", target)
+    assert (os.listdir(target), store.calls) == ([], [])
+    bring_back(box, "photos", target, allow_plain=True)
+    assert os.listdir(target) == ["photos"]
+
+
+def test_a_plain_backup_of_our_own_is_refused_once_after_encrypted_ones(box: Toolbox, tree: Path, target: Path) -> None:
+    back_up(box, tree, keys=Keys(passphrase="secret"))
+    for _ in range(2):
+        box.clock.forward(days=1)
+        back_up(box, tree)
+    with pytest.raises(NotEncrypted):
+        bring_back(box, "site.20260103", target)
+    bring_back(box, "site.20260104", target)
+    assert same_tree(tree, target / "site")
 
 
 # damage

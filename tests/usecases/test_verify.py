@@ -10,7 +10,7 @@ import pytest
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
-from bakthat.errors import AccessDenied, BackupNotFound, ObjectNotFound, PayloadDamaged, WrongPassword
+from bakthat.errors import AccessDenied, BackupNotFound, NotEncrypted, ObjectNotFound, PayloadDamaged, WrongPassword
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
@@ -142,3 +142,18 @@ def test_a_backup_that_is_deleted_while_it_is_verified_stays_deleted(box: Toolbo
     box.stores["s3"] = Watched(box.stores["s3"])
     verify("site", "s3", box.tools, quick=True)
     assert list(box.repo.find(Query())) == []
+
+
+def test_a_plain_backup_of_an_encrypted_series_is_refused_and_the_rest_is_verified(box: Toolbox, tree: Path) -> None:
+    keys = Keys(passphrase="secret")
+    encrypted = back_up(box, tree, keys=keys)
+    box.clock.forward(days=1)
+    plain = back_up(box, tree)
+    results = verify(None, "s3", box.tools, keys=lambda _: keys)
+    assert [result.backup.stored_filename for result in results] == [plain.stored_filename, encrypted.stored_filename]
+    assert [(type(result.error), result.is_bad, result.level) for result in results] == [
+        (NotEncrypted, False, Level.NONE),
+        (type(None), False, Level.OPENS),
+    ]
+    assert isinstance(verify("site", "s3", box.tools, quick=True)[0].error, NotEncrypted)
+    assert verify("site", "s3", box.tools, allow_plain=True)[0].level is Level.OPENS

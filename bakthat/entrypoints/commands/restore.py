@@ -11,6 +11,7 @@ from bakthat.entrypoints import terminal
 from bakthat.entrypoints.options import (
     INCOMPLETE,
     Settings,
+    allow_plain_option,
     ask_password,
     common,
     destination_option,
@@ -28,6 +29,7 @@ from bakthat.errors import UsageError
 @host_option
 @click.option("--target", default=".", metavar="DIR", type=click.Path(), help="Where to (default: here).")
 @click.option("--overwrite", is_flag=True, help="Replace what is there: a directory whole, with all that is in it.")
+@allow_plain_option
 @identity_option
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar).")
 @click.option("--tier", type=click.Choice([str(tier) for tier in Tier]), help="How fast, from Glacier.")
@@ -42,6 +44,7 @@ def restore(
     host: str | None,
     target: str,
     overwrite: bool,
+    allow_plain: bool,
     identities: tuple[str, ...],
     only: tuple[str, ...],
     tier: str | None,
@@ -61,6 +64,7 @@ def restore(
                 host=host,
                 target=target,
                 overwrite=overwrite,
+                allow_plain=allow_plain,
                 identities=identities,
                 only=only,
                 tier=Tier(tier) if tier is not None else None,

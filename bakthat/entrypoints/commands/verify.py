@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from bakthat.entrypoints import terminal
-from bakthat.entrypoints.options import Settings, common, destination_option, host_option, identity_option, json_option
+from bakthat.entrypoints.options import (
+    Settings,
+    allow_plain_option,
+    common,
+    destination_option,
+    host_option,
+    identity_option,
+    json_option,
+)
 from bakthat.errors import UsageError
 from bakthat.usecases.verify import Level, Verified
 
@@ -16,6 +24,7 @@ from bakthat.usecases.verify import Level, Verified
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every backup of the destination.")
 @click.option("--quick", is_flag=True, help="Only whether it is there, and of the right size.")
+@allow_plain_option
 @identity_option
 @destination_option
 @host_option
@@ -26,6 +35,7 @@ def verify(
     name: str | None,
     everything: bool,
     quick: bool,
+    allow_plain: bool,
     identities: tuple[str, ...],
     destination: str | None,
     host: str | None,
@@ -45,7 +55,14 @@ def verify(
 
     with settings.opened() as bakthat:
         results = bakthat.verify(
-            name, destination, host=host, quick=quick, identities=identities, on_verified=show, ask=None
+            name,
+            destination,
+            host=host,
+            quick=quick,
+            allow_plain=allow_plain,
+            identities=identities,
+            on_verified=show,
+            ask=None,
         )
     if as_json:
         terminal.result_json([_as_json(result) for result in results])
