@@ -15,8 +15,9 @@ from attrs import evolve
 
 from bakthat.adapters.s3 import S3ObjectStore, s3_client
 from bakthat.adapters.s3_cold import S3ColdStore
-from bakthat.errors import AccessDenied, ConfigError, ObjectExists, ObjectNotFound, StoreError
+from bakthat.errors import AccessDenied, ConfigError, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
 from bakthat.testing.faulty_proxy import Answer, Doing, Fault, FaultyProxy, Forward, Request, answering
+from bakthat.testing.object_store_contract import some_bytes
 from tests.fixtures.s3_servers import fresh_store, s3_profile, shared_bucket
 
 FOREVER = 10_000
@@ -296,19 +297,60 @@ def test_a_write_that_is_answered_and_not_carried_out_is_an_error(service: Servi
         service.store().put("k", io.BytesIO(b"x"))
 
 
-def test_an_object_in_chunks_instead_of_a_range_is_read(service: Service):
-    service.holds("k")
+class Chunked:
+    """A gateway that compresses: it answers GET with the whole object, in chunks and without a length."""
 
-    def in_chunks(request: Request, forward: Forward) -> Answer:
-        headers = {name: value for name, value in request.headers.items() if name.lower() != "range"}
-        answer = forward(evolve(request, headers=headers))
-        kept = [pair for pair in answer.headers if pair[0].lower() != "content-length"]
-        answer.headers = [*kept, ("Content-Length-Of-Old", "none")]
-        return answer
+    def __init__(self, content: bytes, *, whole: bool = True) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
 
-    service.always("GetObject", in_chunks)
-    with service.store().open("k") as reader:
-        assert reader.read() == b"k"
+            def do_HEAD(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("ETag", '"x"')
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                for start in range(0, len(content), MIB):
+                    chunk = content[start : start + MIB]
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+                if whole:
+                    self.wfile.write(b"0\r\n\r\n")
+                self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                """Nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> S3ObjectStore:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        return S3ObjectStore.from_profile(s3_profile(url, bucket=False))
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.mark.parametrize("size", [1, 3 * MIB, 20 * MIB + 1])
+def test_an_object_in_chunks_instead_of_a_range_is_read(size: int):
+    content = some_bytes(size)
+    with Chunked(content) as store, store.open("k") as reader:
+        assert reader.read() == content
+
+
+def test_chunks_that_break_off_are_an_error_and_no_end():
+    with (
+        Chunked(some_bytes(20 * MIB), whole=False) as store,
+        pytest.raises(StoreUnavailable),
+        store.open("k") as reader,
+    ):
+        while reader.read(MIB):
+            pass
 
 
 # deleting
