@@ -10,7 +10,7 @@ from pathlib import Path
 from bakthat.adapters.printable import printable
 from bakthat.adapters.source import O_READ
 from bakthat.domain import ignore_patterns
-from bakthat.domain.excluded import Excluded
+from bakthat.domain.excluded import OWN, Excluded
 from bakthat.domain.exclusions import (
     CACHE_SIGNATURE,
     CACHE_TAG,
@@ -18,7 +18,6 @@ from bakthat.domain.exclusions import (
     IF_PRESENT,
     LARGER_THAN,
     ONE_FILE_SYSTEM,
-    OWN,
     Exclusions,
     is_own_object,
 )
@@ -105,7 +104,7 @@ class ExclusionFilter:
         self._count(OWN)
         named = os.path.dirname(path) if self._own_objects and os.path.dirname(path) == str(self._source) else path
         if len(self._own_found) < _MAX_OWN_NAMED:
-            self._own_found[printable(named)] = None
+            self._own_found[printable(os.path.abspath(named))] = None
         if self._on_excluded is not None:
             self._on_excluded(printable(path), "bakthat's own")
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from attrs import field, frozen
 
+OWN = "bakthat"
+"""What a record counts bakthat's own things by."""
+
 
 @frozen(kw_only=True)
 class Excluded:
@@ -14,7 +17,7 @@ class Excluded:
 
     by: entries by what left them out: `.gitignore`, `.bakthatexclude`, the option (`--exclude` …), or `bakthat`. Of a
         directory that is kept without what is in it, all of that counts as one.
-    own: bakthat's own files and folders among them, for a person.
+    own: the absolute paths of bakthat's own files and folders among them, for a person.
     """
 
     by: Mapping[str, int] = field(factory=dict)

@@ -9,9 +9,6 @@ from bakthat.domain.ignore_patterns import IgnoreRules
 from bakthat.domain.stored_name import parse
 from bakthat.errors import InvalidName
 
-OWN = "bakthat"
-"""What a record counts bakthat's own things by."""
-
 CACHES = "--exclude-caches"
 IF_PRESENT = "--exclude-if-present"
 LARGER_THAN = "--exclude-larger-than"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.exclusions import OWN
+from bakthat.domain.excluded import OWN
 
 _FILES = (".bakthatexclude", ".gitignore")
 

@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.catalog import CatalogEntry
+from bakthat.domain.excluded import OWN
 from bakthat.domain.name_claim import NameClaim
 from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport, SourceKind
 from bakthat.domain.progress import Progress
@@ -219,7 +220,10 @@ def tell_report(name: str, report: PackReport, tools: Tools) -> None:
     for problem in report.problems + report.notices:
         tools.notice(f"{problem.path}: {problem.reason}")
     if not report.files:
-        by = ", ".join(f"{count} by {label}" for label, count in report.excluded.by.items())
+        by = ", ".join(
+            f"{count} of bakthat's own" if label == OWN else f"{count} by {label}"
+            for label, count in report.excluded.by.items()
+        )
         tools.notice(f"{name} holds no file" + (f"; left out were {by}" if by else ""))
 
 

@@ -22,7 +22,7 @@ def survey_backup(request: BackupRequest, tools: Tools) -> Backup:
     name = StoredName(series=series_for(request, shape), when=whole_seconds(tools.clock()), suffix=shape.suffix)
     exclusions = exclusions_for(request.exclusions, request.source, kind, request.destination, tools)
     report = shape.packer.survey(request.source, exclusions=exclusions, on_excluded=request.on_excluded)
-    tell_report(str(name), report, tools)
+    tell_report(f"a backup of {name.series}", report, tools)
     return Backup(
         backend=request.destination,
         backup_date=name.when,

@@ -68,8 +68,8 @@ def exclusions_for(
         )
     if own.folder:
         tools.notice(
-            f"the source lies in {own.folder}, which is bakthat's own; only the objects that bakthat keeps there are "
-            "left out"
+            f"the source is or lies in {own.folder}, a folder of bakthat; only the objects that bakthat keeps there "
+            "are left out"
         )
     return Exclusions(
         rules=IgnoreRules(lists),

@@ -251,6 +251,14 @@ def test_local_folders_and_databases_of_every_profile_are_bakthats_own(bakthat_c
     assert "unknown" not in done.err
 
 
+def test_bakthats_own_things_have_absolute_paths_whatever_the_source_is_called(
+    bakthat_command: CommandLine, proj: Path
+) -> None:
+    bakthat_command.configure({"default": {"local_path": str(proj / "store")}})
+    record = json.loads(backup(bakthat_command, "--json").out)
+    assert record["metadata"]["excluded"]["own"] == [str(proj / "store")]
+
+
 def test_a_local_folder_is_not_backed_up_into_itself(bakthat_command: CommandLine, proj: Path) -> None:
     backup(bakthat_command)
     folder = str(bakthat_command.home / ".bakthat" / "store")
@@ -268,7 +276,7 @@ def test_a_local_folder_is_backed_up_elsewhere_without_bakthats_objects(
     bakthat_command.configure({"default": {}, "two": {"local_path": str(bakthat_command.home / "two")}})
     done = backup(bakthat_command, "-p", "two", source=str(folder))
     assert (done.code, stored(bakthat_command, "two")) == (0, ["store/notes"])
-    assert f"the source lies in {folder}" in done.err
+    assert f"the source is or lies in {folder}, a folder of bakthat" in done.err
 
 
 def test_a_folder_that_is_handed_in_as_a_store_is_bakthats_own(tmp_path: Path) -> None:

@@ -192,4 +192,4 @@ def test_a_dry_run_refuses_what_a_backup_would(box: Toolbox, tree: Path) -> None
 
 def test_a_dry_run_warns_of_a_backup_without_a_file(box: Toolbox, tree: Path) -> None:
     survey_backup(request(tree, patterns=["*"]), box.tools)
-    assert box.notices == [f"{NAME} holds no file; left out were 2 by --exclude"]
+    assert box.notices == ["a backup of site holds no file; left out were 2 by --exclude"]
