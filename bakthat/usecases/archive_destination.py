@@ -24,6 +24,7 @@ from bakthat.errors import (
     AccessDenied,
     BakthatError,
     ConfigInvalid,
+    InvalidName,
     ObjectNotFound,
     PayloadDamaged,
     RetrievalExpired,
@@ -36,6 +37,7 @@ from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.appointments import Appointments
 from bakthat.usecases.destination import Destination, Found
+from bakthat.usecases.entry_reader import says_that_it_is_of
 
 _STALE = timedelta(days=2)
 """A vault's own list is made about once a day (Glacier developer guide, "Vault inventory"): what is younger than this
@@ -152,7 +154,7 @@ class ArchiveDestination(Destination):
             yield from self._of_inventory(archives, entries)
             unlisted = self._unlisted({name: date for name, date in entries.items() if name not in archives})
             yield from unlisted
-            known = bool(archives) or bool(unlisted)
+            known = bool(archives) or any(self._is_ours(found.stored_filename) for found in unlisted)
         if not known:
             yield from self._listed()
 
@@ -195,7 +197,11 @@ class ArchiveDestination(Destination):
             there = {info.key: info for info in self.catalog.list()}
         except AccessDenied:
             return []
-        others = {row.stored_filename for row in self._repo.find(Query()) if row.backend != self.name}
+        others = {
+            row.stored_filename
+            for row in self._repo.find(Query(deleted=True))
+            if row.backend != self.name and row.location == self.catalog.location
+        }
         return [
             Found(
                 stored_filename=name,
@@ -209,6 +215,16 @@ class ArchiveDestination(Destination):
             if name not in others
             and (name in there and there[name].is_cold if self._archives.names_are_ids else name not in there)
         ]
+
+    def _is_ours(self, stored_filename: str) -> bool:
+        """Whether there is an entry, and it says that the archive is in this store."""
+        try:
+            entry = self.read_entry(stored_filename)
+        except StoreUnavailable:
+            raise
+        except (StoreError, PayloadDamaged, InvalidName):
+            return False
+        return entry is not None and says_that_it_is_of(self, entry.backup)
 
     # The copy of the inventory
 

@@ -103,7 +103,7 @@ class EntryReader:
 
     def _judged(self, entry: Backup, found: Found) -> Read:
         destination, written = self._destination, found.entry_modified
-        if found.only_by_entry and not _says_that_it_is_of(destination, entry):
+        if found.only_by_entry and not says_that_it_is_of(destination, entry):
             return Read(found=found, foreign=True)
         if _says_that_it_is_of_another(entry, destination):
             if found.claimed:
@@ -123,7 +123,8 @@ def _with(backup: Backup, metadata: dict[str, object]) -> Backup:
     return backup.with_metadata(backup.last_updated, **metadata)
 
 
-def _says_that_it_is_of(destination: Destination, entry: Backup) -> bool:
+def says_that_it_is_of(destination: Destination, entry: Backup) -> bool:
+    """Whether the entry says that its archive is in the archive store of this destination."""
     archive_id = entry.metadata.get("archive_id")
     here = entry.backend == destination.name and entry.location == destination.owner.location
     return here and isinstance(archive_id, str) and bool(archive_id)

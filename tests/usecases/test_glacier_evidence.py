@@ -156,6 +156,21 @@ def test_the_entries_of_s3_in_the_same_bucket_are_not_taken_for_archives_of_the_
     assert [key for method, key in counted.calls if method == "open"] == [INVENTORY, key_of(db.stored_filename)]
 
 
+def test_entries_whose_archives_a_lifecycle_rule_removed_do_not_keep_the_vault_from_being_asked(
+    box: Toolbox, tree: Path
+) -> None:
+    db = back_up(box, tree, "db")
+    expired = backup(BackupRequest(source=tree, destination="s3", name="expired"), box.tools)
+    for key in (expired.stored_filename, key_of(db.stored_filename), INVENTORY):
+        box.stores["s3"].delete(key)
+    box.repo = MemoryRepo()
+    with pytest.raises(RetrievalPending):
+        sync("glacier", box.tools)
+    box.clock.forward(hours=6)
+    sync("glacier", box.tools)
+    assert list(listed(box)) == [db.stored_filename]
+
+
 def test_the_second_sync_of_a_vault_reads_no_entry(box: Toolbox, tree: Path) -> None:
     back_up(box, tree, "db")
     box.repo = MemoryRepo()
