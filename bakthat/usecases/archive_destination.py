@@ -12,12 +12,12 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
-from bakthat.domain import glacier_inventory, retrieval
-from bakthat.domain.archive_description import describe, rebuilt
+from bakthat.domain import glacier_inventory
+from bakthat.domain.archive_description import describe
 from bakthat.domain.backup import Backup, Owner
 from bakthat.domain.catalog import PREFIX, key_of, stored_filename_of
 from bakthat.domain.glacier_inventory import GlacierInventory
-from bakthat.domain.objects import ArchiveId, RetrievalJob, Tier
+from bakthat.domain.objects import ArchiveId, Tier
 from bakthat.domain.query import Query
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import (
@@ -27,8 +27,6 @@ from bakthat.errors import (
     InvalidName,
     ObjectNotFound,
     PayloadDamaged,
-    RetrievalExpired,
-    RetrievalPending,
     StoreError,
     StoreUnavailable,
 )
@@ -38,6 +36,7 @@ from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.appointments import Appointments
 from bakthat.usecases.destination import Destination, Found
 from bakthat.usecases.entry_reader import says_that_it_is_of
+from bakthat.usecases.vault_listing import VaultListing
 
 _STALE = timedelta(days=2)
 """A vault's own list is made about once a day (Glacier developer guide, "Vault inventory"): what is younger than this
@@ -68,7 +67,7 @@ class ArchiveDestination(Destination):
         self._clock = clock
         self._notice = notice
         self._appointments = Appointments(archives, repo, clock=clock, notice=notice)
-        self._listed_at: datetime | None = None
+        self._listing = VaultListing(owner, archives, repo=repo, clock=clock, notice=notice)
         self._names_of: Mapping[str, Sequence[str]] = {}
         self._names_at: datetime | None = None
 
@@ -100,7 +99,8 @@ class ArchiveDestination(Destination):
                     return False  # 2013 wrote no entries, and its copy of the inventory may never have been in here
                 return backup.stored_filename not in self.saved().archives
             return False
-        return self._listed_at is not None and backup.when < self._listed_at - _STALE
+        asked = self._listing.asked_at
+        return asked is not None and backup.when < asked - _STALE
 
     def remove(self, backup: Backup) -> None:
         archive_id = self._id_of(backup)
@@ -156,7 +156,7 @@ class ArchiveDestination(Destination):
             yield from unlisted
             known = bool(archives) or any(self._is_ours(found.stored_filename) for found in unlisted)
         if not known:
-            yield from self._listed()
+            yield from self._listing.found()
 
     def _readable_inventory(self, catalog: ObjectStore) -> GlacierInventory:
         """The copy in the bucket; empty if it cannot be read, which is told: the entries say what it would."""
@@ -321,56 +321,3 @@ class ArchiveDestination(Destination):
                 "`bakthat restore_glacier_inventory`, or `bakthat sync -d glacier`, which asks the vault"
             )
         return ArchiveId(known)
-
-    # The vault's own list
-
-    def _listed(self) -> Iterator[Found]:
-        name = f"inventory of {self.owner.location}"
-        job = self._repo.job(name)
-        if job is not None:
-            try:
-                infos = list(self._archives.inventory(job.job_id))
-            except RetrievalPending:
-                raise self._list_pending(job) from None
-            except RetrievalExpired:
-                job = None
-        if job is None:
-            job = RetrievalJob(
-                filename=name, job_id=self._archives.request_inventory(), requested=self._clock(), tier=Tier.STANDARD
-            )
-            self._repo.remember_job(job)
-            try:
-                infos = list(self._archives.inventory(job.job_id))
-            except RetrievalPending:
-                raise self._list_pending(job) from None
-        self._repo.forget_job(name)  # the next sync wants a newer one
-        self._listed_at = job.requested
-        # The oldest of a name first: whoever may upload can give an archive any name, and must not hide another's.
-        names: set[str] = set()
-        for info in sorted(infos, key=lambda info: info.created):
-            record = rebuilt(info, self.owner)
-            if record is None:
-                continue
-            if record.stored_filename in names:
-                self._notice(f"{record.stored_filename}: the vault holds another archive of this name, made at "
-                             f"{info.created:%Y-%m-%d %H:%M:%S} UTC; the oldest is listed")  # fmt: skip
-                continue
-            names.add(record.stored_filename)
-            yield Found(
-                stored_filename=record.stored_filename,
-                size=info.size,
-                modified=info.created,
-                stored_at=info.created,
-                record=record,
-                metadata={"archive_id": info.archive_id},
-            )
-
-    def _list_pending(self, job: RetrievalJob) -> RetrievalPending:
-        told = retrieval.pending(
-            job.filename,
-            requested=job.requested,
-            tier=job.tier,
-            waits=self._archives.usual_waits,
-            now=self._clock(),
-        )
-        return RetrievalPending(str(told).replace("run restore again", "run sync again"))
