@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bakthat import Bakthat, KeyValue, Profile, open_profile
+from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.errors import BakthatError
+from bakthat.ports.object_store import ObjectStore
+from bakthat.testing.faulty import Fault, FaultyObjectStore
+from tests.fixtures.beefish_2013 import encrypt
 from tests.fixtures.command_line import CommandLine
+from tests.fixtures.held_secrets import held_by
 
 PASSWORD = "correct-horse-battery-staple"
 PLAIN = "the-plain-words-of-the-file"
@@ -116,3 +127,58 @@ def test_a_profile_shows_no_secret() -> None:
     code = "from bakthat.domain.profile import Profile; print(repr(Profile(access_key='AK', secret_key='SK')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "SK" not in done.stdout
+
+
+# what stays behind an exception
+
+
+def failing(method: str) -> Callable[[MemoryObjectStore], ObjectStore]:
+    return lambda store: FaultyObjectStore(store, Fault(method=method))
+
+
+def damaged(store: MemoryObjectStore) -> ObjectStore:
+    for info in list(store.list()):
+        if info.key.endswith(".enc"):
+            with store.open(info.key) as reader:
+                content = reader.read()
+            store.put(info.key, io.BytesIO(content[:-20] + bytes(20)), replace=True)
+    return store
+
+
+def of_2013(store: MemoryObjectStore) -> ObjectStore:
+    for info in list(store.list()):
+        if info.key.endswith(".enc"):
+            store.put(info.key, io.BytesIO(encrypt(gzip.compress(b"no tar" * 99), PASSWORD.encode())), replace=True)
+    return store
+
+
+@pytest.mark.parametrize(
+    ("change", "call"),
+    [
+        (failing("put"), lambda bakthat, tree: bakthat.backup(tree, password=PASSWORD)),
+        (failing("open"), lambda bakthat, tree: bakthat.restore("diary", password=PASSWORD)),
+        (damaged, lambda bakthat, tree: bakthat.restore("diary", password=PASSWORD)),
+        (of_2013, lambda bakthat, tree: bakthat.restore("diary", password=PASSWORD)),
+        (lambda store: store, lambda bakthat, tree: bakthat.restore("diary", password=f"{PASSWORD}x")),
+        (lambda store: store, lambda bakthat, tree: bakthat.restore("diary", password=f"{PASSWORD}\ud800")),
+        (lambda store: store, lambda bakthat, tree: bakthat.backup(tree, password=PASSWORD, recipients=["age1x"])),
+        (lambda store: store, lambda bakthat, tree: bakthat.backup(tree / "none", password=PASSWORD)),
+        (failing("put"), lambda bakthat, tree: KeyValue(bakthat=bakthat).set_key("k", 1, password=PASSWORD)),
+        (lambda store: store, lambda bakthat, tree: KeyValue(bakthat=bakthat).set_key("k", {1j}, password=PASSWORD)),
+    ],
+)
+def test_no_exception_holds_the_password(
+    tmp_path: Path,
+    change: Callable[[MemoryObjectStore], ObjectStore],
+    call: Callable[[Bakthat, Path], object],
+) -> None:
+    tree = tmp_path / "diary"
+    tree.mkdir()
+    (tree / "page").write_text(PLAIN)
+    store, repo = MemoryObjectStore("memory://s3"), MemoryRepo()
+    profile = Profile(secret_key=PASSWORD, access_key="AKIA")
+    open_profile(profile, store=store, repo=repo, environment={}).backup(tree, password=PASSWORD)
+    bakthat = open_profile(profile, store=change(store), repo=repo, environment={"BAKTHAT_PASSWORD": PASSWORD})
+    with pytest.raises(BakthatError) as caught:
+        call(bakthat, tree)
+    assert PASSWORD not in held_by(caught.value)
