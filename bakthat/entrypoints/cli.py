@@ -7,11 +7,14 @@ incomplete · 4 the store · 5 password or damaged data · 75 a retrieval is pen
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -56,8 +59,25 @@ ALIASES = {"delete_older_than": "remove_older_than"}
 """2013's names."""
 
 
+@contextlib.contextmanager
+def _broken_pipe_by_name() -> Iterator[None]:
+    """click answers a broken pipe with `sys.exit`, which is how a plug-in would end the program."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise terminal.ReaderGone from error
+
+
 class Commands(click.Group):
     """The commands, each imported when it is asked for. Names may be written with `_` or `-`."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _broken_pipe_by_name():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _broken_pipe_by_name():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -150,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
         # bakthat's own commands never raise it; a store from another package may, or what it is made of.
         terminal.tell(f"bakthat: something that is not bakthat's tried to end the program ({error.code!r})")
         code = 1
-    except BrokenPipeError:
+    except (BrokenPipeError, terminal.ReaderGone):
         # Whoever read our output has left; nothing more can be said there.
         terminal.drop_output()
         code = 128 + signal.SIGPIPE

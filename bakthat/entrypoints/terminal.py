@@ -37,6 +37,10 @@ class OutputLost(BakthatError):
     """Standard output took no more, on a full disk for example. What was done is done."""
 
 
+class ReaderGone(Exception):
+    """Whoever read standard output has left: a broken pipe, under a name that click does not turn into an exit."""
+
+
 @contextlib.contextmanager
 def _written() -> Iterator[None]:
     try:
