@@ -175,13 +175,14 @@ class IgnoreRules:
 class Level:
     """A directory, as the patterns see it."""
 
-    __slots__ = ("_deep", "_exact", "_globs", "_last_exact", "_last_globs", "_rules")
+    __slots__ = ("_deep", "_elsewhere", "_exact", "_globs", "_last_exact", "_last_globs", "_rules")
 
     def __init__(self, rules: IgnoreRules, positions: Sequence[tuple[int, int]], paths: Sequence[_Path]) -> None:
         """`IgnoreRules` makes it."""
         self._rules = rules
         # Where patterns go on, below a name in here.
         self._deep: list[tuple[int, int]] = []
+        self._elsewhere: Level | None = None  # below any name that no pattern enters
         self._exact: dict[str, list[tuple[int, int]]] = {}
         self._globs: list[tuple[Match | None, int, int]] = []
         # What decides about a name in here: number, and whether of directories only.
@@ -243,6 +244,10 @@ class Level:
         """The directory of this name in here."""
         if not (self._exact or self._globs or self._deep):
             return self
-        positions = [*self._deep, *self._exact.get(name, ())]
-        positions += [(path, at) for matches, path, at in self._globs if matches is None or matches(name)]
-        return self._rules.level(sorted(positions))
+        entered = list(self._exact.get(name, ()))
+        entered += [(path, at) for matches, path, at in self._globs if matches is None or matches(name)]
+        if entered:
+            return self._rules.level(sorted([*self._deep, *entered]))
+        if self._elsewhere is None:
+            self._elsewhere = self._rules.level(self._deep)
+        return self._elsewhere
