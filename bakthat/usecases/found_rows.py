@@ -60,9 +60,9 @@ def changed_row(row: Backup, read: Read, destination: Destination) -> tuple[Back
         return _returned(row, read, destination), read.problem
     if entry is None or found.entry_modified is None:
         return _seen(row, found, always=True) if read.problem and read.seen else row, read.problem
-    replaced = _is_replaced(row, found)
-    others = other_identity(row, entry) if row.sha256 is not None and not replaced else ()
-    if others:
+    others = other_identity(row, entry) if row.sha256 is not None else ()
+    replaced = bool(others) and _is_replaced(row, found)
+    if others and not replaced:
         problem = f"its catalog entry now describes another archive ({', '.join(others)}), and is not believed"
         return _seen(row, found, always=True), problem
     taken = row
@@ -75,11 +75,10 @@ def changed_row(row: Backup, read: Read, destination: Destination) -> tuple[Back
 
 def _is_replaced(row: Backup, found: Found) -> bool:
     """Whether the store holds another object than the one that this database took in. What its own `backup` wrote it
-    knows better than any entry."""
-    if row.stored_at is None or row.sha256 is None:
+    knows better than any entry; and of an archive that the store does not list itself it sees nothing."""
+    if row.stored_at is None or found.stored_at is None or found.size is None:
         return False
-    dated_otherwise = found.stored_at is not None and whole_seconds(found.stored_at) != row.stored_at
-    return found.size not in (None, row.size) or dated_otherwise
+    return found.size != row.size or whole_seconds(found.stored_at) != row.stored_at
 
 
 def _from_entry(entry: Backup, found: Found, destination: Destination) -> Backup:

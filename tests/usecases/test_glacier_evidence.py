@@ -98,6 +98,23 @@ def test_an_inventory_cannot_give_a_known_backup_another_archive(box: Toolbox, t
     assert (is_stored(box, db), is_stored(box, photos)) == (True, False)
 
 
+@pytest.mark.parametrize("on_its_own_machine", [True, False])
+def test_a_newer_entry_cannot_make_another_archive_of_a_known_one(
+    box: Toolbox, tree: Path, on_its_own_machine: bool
+) -> None:
+    db = back_up(box, tree, "db")
+    if not on_its_own_machine:
+        box.repo = MemoryRepo()
+        sync("glacier", box.tools)
+    box.clock.forward(hours=1)
+    with box.stores["s3"].open(key_of(db.stored_filename)) as reader:
+        entry = json.load(reader)
+    entry.update(last_updated=253402300799, sha256="00" * 32)
+    box.stores["s3"].put(key_of(db.stored_filename), io.BytesIO(json.dumps(entry).encode()), replace=True)
+    assert sync("glacier", box.tools).unreadable == (db.stored_filename,)
+    assert [row.sha256 for row in box.repo.find(Query())] == [db.sha256]
+
+
 @pytest.mark.parametrize("content", [b"{not json", b"[7]", {}, {"other.20260101000000.tgz": "x"}, [{"filename": 1}]])
 def test_what_the_inventory_lacks_is_found_by_its_entry(box: Toolbox, tree: Path, content: object) -> None:
     db = back_up(box, tree, "db")

@@ -156,6 +156,20 @@ def test_an_archive_that_was_replaced_in_the_store_may_have_another_identity(box
     assert (row.sha256, row.size, row.stored_at) == ("00" * 32, 7, box.clock.now)
 
 
+def test_a_copy_of_the_bucket_in_its_own_place_changes_no_date(box: Toolbox, tree: Path) -> None:
+    """A folder that was copied without its dates: everything is as it was, and stays as trusted as it was."""
+    back_up(box, tree)
+    other = other_machine(box)
+    sync("s3", other.tools)
+    before = rows(other)[0].stored_at
+    box.clock.forward(days=30)
+    for info in list(box.stores["s3"].list()):
+        with box.stores["s3"].open(info.key) as reader:
+            box.stores["s3"].put(info.key, io.BytesIO(reader.read()), replace=True)
+    sync("s3", other.tools)
+    assert [row.stored_at for row in rows(other)] == [before]
+
+
 def test_a_row_of_2013_keeps_its_series(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree)
     box.repo = MemoryRepo([evolve(made, filename="dump.tar.gz", metadata={"location": made.location})])
