@@ -60,7 +60,7 @@ def changed_row(row: Backup, read: Read, destination: Destination) -> tuple[Back
         return _returned(row, read, destination), read.problem
     if entry is None or found.entry_modified is None:
         return _seen(row, found, always=True) if read.problem and read.seen else row, read.problem
-    others = other_identity(row, entry) if row.sha256 is not None else ()
+    others = other_identity(row, entry) if _is_settled(row, entry) else ()
     replaced = bool(others) and _is_replaced(row, found)
     if others and not replaced:
         problem = f"its catalog entry now describes another archive ({', '.join(others)}), and is not believed"
@@ -71,6 +71,14 @@ def changed_row(row: Backup, read: Read, destination: Destination) -> tuple[Back
         if not row.is_from_listing and not replaced:
             taken = _as_trusted_as(row, taken)
     return _seen(taken, found), ""
+
+
+def _is_settled(row: Backup, entry: Backup) -> bool:
+    """Whether the row knows what the archive is, so that no entry may say otherwise: it has a SHA-256, or it is of
+    2013, which wrote no entries. A value is replaced under its key, but not by one that is no longer encrypted."""
+    if row.metadata.get("KeyValue"):
+        return row.is_encrypted and not entry.is_encrypted
+    return row.sha256 is not None or (row.stored_at is None and not row.is_from_listing)
 
 
 def _is_replaced(row: Backup, found: Found) -> bool:
@@ -147,7 +155,7 @@ def _returned(row: Backup, read: Read, destination: Destination) -> Backup:
     if found.stored_at is not None and found.stored_at.timestamp() >= row.last_updated.timestamp() + 1:
         # What lies there was stored after the backup was deleted, so it is not what this database knew.
         taken = evolve(new_row(read, destination), filename=row.filename)
-    elif read.entry is None or (row.sha256 is not None and other_identity(row, read.entry)):
+    elif read.entry is None or (_is_settled(row, read.entry) and other_identity(row, read.entry)):
         taken = evolve(row, is_deleted=False)
     else:
         taken = evolve(_from_entry(read.entry, found, destination), filename=row.filename)

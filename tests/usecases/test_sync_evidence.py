@@ -18,11 +18,12 @@ from bakthat.domain.catalog import key_of
 from bakthat.domain.objects import ObjectInfo
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
+from bakthat.errors import PayloadDamaged
 from bakthat.testing.faulty import FaultyObjectStore
 from bakthat.testing.toolbox import SteppedClock, Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.delete import DeleteRequest, delete
-from bakthat.usecases.key_value import set_value
+from bakthat.usecases.key_value import get_value, set_value
 from bakthat.usecases.restore import RestoreRequest, restore
 from bakthat.usecases.retention import remove_older_than
 from bakthat.usecases.sync import sync
@@ -170,13 +171,37 @@ def test_a_copy_of_the_bucket_in_its_own_place_changes_no_date(box: Toolbox, tre
     assert [row.stored_at for row in rows(other)] == [before]
 
 
-def test_a_row_of_2013_keeps_its_series(box: Toolbox, tree: Path) -> None:
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_row_of_2013_stays_what_it_is(box: Toolbox, tree: Path, deleted: bool) -> None:
+    """2013 wrote no entries: one that appears beside its archive could make it unrestorable by a wrong SHA-256."""
     made = back_up(box, tree)
-    box.repo = MemoryRepo([evolve(made, filename="dump.tar.gz", metadata={"location": made.location})])
+    of_2013 = evolve(made, filename="dump.tar.gz", metadata={"location": made.location, "is_enc": False})
+    box.repo = MemoryRepo([of_2013.deleted(box.clock.now) if deleted else of_2013])
     box.clock.forward(hours=1)
-    rewrite(box, made.stored_filename, last_updated=int(box.clock.now.timestamp()), tags=["new"])
+    rewrite(box, made.stored_filename, last_updated=int(box.clock.now.timestamp()), sha256="00" * 32)
     sync("s3", box.tools)
-    assert [(row.filename, row.tags) for row in rows(box)] == [("dump.tar.gz", ("new",))]
+    assert [(row.filename, row.sha256) for row in rows(box)] == [("dump.tar.gz", None)]
+
+
+def test_an_encrypted_value_is_not_replaced_by_a_plain_one(box: Toolbox) -> None:
+    set_value("key", "secret", "s3", box.tools, keys=Keys(passphrase="pw"))
+    box.clock.forward(hours=1)
+    box.stores["s3"].put("key", io.BytesIO(b'"forged"'), replace=True)
+    forged = {"is_enc": False, "is_gzipped": False, "encryption": None}
+    rewrite(box, "key", forged, last_updated=int(box.clock.now.timestamp()), size=8)
+    assert sync("s3", box.tools).unreadable == ("key",)
+    with pytest.raises(PayloadDamaged):
+        get_value("key", "s3", box.tools, keys=Keys(passphrase="pw"))
+
+
+def test_a_value_that_another_machine_replaced_is_taken(box: Toolbox) -> None:
+    set_value("key", 1, "s3", box.tools, keys=Keys())
+    other = other_machine(box)
+    sync("s3", other.tools)
+    box.clock.forward(hours=1)
+    set_value("key", "another value", "s3", box.tools, keys=Keys())
+    assert [row.stored_filename for row in sync("s3", other.tools).updated] == ["key"]
+    assert get_value("key", "s3", other.tools, keys=Keys()).value == "another value"
 
 
 def test_an_entry_of_another_size_than_its_archive_is_not_believed(box: Toolbox, tree: Path) -> None:
