@@ -405,7 +405,7 @@ def test_a_connection_that_breaks_after_the_last_byte_has_cost_nothing(rig: Rig)
 
 @pytest.mark.parametrize("is_carried_out", [True, False])
 @pytest.mark.parametrize("body", [b"", b"<html><body>Bad gateway</body></html>"])
-@pytest.mark.parametrize("status", [201, 302, 403, 413, 502])
+@pytest.mark.parametrize("status", [302, 403, 502])
 @pytest.mark.parametrize(
     ("operation", "content"),
     [("PutObject", b"small"), ("CreateMultipartUpload", THREE_PARTS), (COMPLETION, THREE_PARTS)],
