@@ -34,7 +34,7 @@ imports: .venv/installed
 	$(BIN)/lint-imports
 
 test: programs .venv/installed
-	$(BIN)/python -m pytest -n 2
+	tests/with-mounts $(BIN)/python -m pytest -n 2
 
 # The domain and the use cases alone, but for their laws: about two seconds.
 fast: .venv/installed
