@@ -129,6 +129,12 @@ def opened() -> Bakthat:
 
 def verbs(bk: Bakthat) -> None:
     try:
+        would = bk.backup("photos", exclude_from=[Path("list")], gitignore=False, on_excluded=print, dry_run=True)
+        assert_type(would, Backup)
+        bk.backup(
+            "photos", exclude_caches=True, exclude_if_present=["x"], exclude_larger_than="5M", one_file_system=True
+        )
+        bk.backup("photos", exclude_larger_than=3.5)  # type: ignore[arg-type]
         made = bk.backup("photos", "local", name="family", recipients=["age1"], excludes=["*.tmp"], ask=lambda: "pw")
     except StoreUnavailable as error:
         assert_type(error.retryable, bool)
