@@ -91,7 +91,8 @@ class S3ColdStore(ArchiveStore):
         """`client`: as `bakthat.adapters.s3.s3_client` builds it. `days`: how long a retrieved object stays readable.
         The others are those of `S3ObjectStore`. Raises `ConfigInvalid`."""
         self.location = location or s3_location(bucket, prefix)
-        self.minimum_days = MINIMUM_DAYS.get(storage_class or "", 0)
+        # What other services bill is not known.
+        self.minimum_days = MINIMUM_DAYS.get(storage_class or "", 0) if amazon else 0
         self.usual_waits = retrieval.WAITS[storage_class if storage_class in COLD_CLASSES else "GLACIER"]
         self._client = client
         self._bucket = bucket
