@@ -376,7 +376,10 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
     if kinds & {"ConnectTimeoutError", "ReadTimeoutError"}:
         return StoreUnavailable(f"{what}: {endpoint} does not answer; check endpoint_url and the network")
     if "FlexibleChecksumError" in kinds:
-        return StoreUnavailable(f"{what}: what arrived does not match the service's checksum; try again")
+        return StoreUnavailable(
+            f"{what}: what arrived does not match the service's checksum; try again, and if it stays so, set checksums "
+            "to when_required"
+        )
     if kinds & {"ConnectionError", "HTTPClientError", "IncompleteReadError"}:
         return StoreUnavailable(f"{what}: the connection to {endpoint} broke ({type(error).__name__}); try again later")
     return StoreError(f"{what}: {type(error).__name__}: {_one_line(str(error))}")

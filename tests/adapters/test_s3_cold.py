@@ -77,10 +77,16 @@ class Bucket:
 
 
 @pytest.fixture(scope="module")
-def client(moto_url: str) -> Iterator[Any]:
+def retrievals_wait() -> Iterator[None]:
+    """moto makes no archive readable by itself."""
     state_manager.set_transition("s3::keyrestore", {"progression": "manual", "times": 1_000_000_000})
-    yield s3_client(evolve(PROFILE, endpoint_url=moto_url))
+    yield
     state_manager.unset_transition("s3::keyrestore")
+
+
+@pytest.fixture(scope="module")
+def client(moto_url: str, retrievals_wait: None) -> Any:
+    return s3_client(evolve(PROFILE, endpoint_url=moto_url))
 
 
 @pytest.fixture
@@ -131,6 +137,18 @@ class TestDeepArchiveClass(_OnMoto):
     @pytest.fixture
     def store(self, bucket: Bucket) -> ArchiveStore:
         return made(bucket, "DEEP_ARCHIVE", prefix="")
+
+
+class TestDeepArchiveClassInProcess(_OnMoto):
+    """In-process moto. Its requests are made one after the other, as the contract makes them."""
+
+    @pytest.fixture
+    def client(self, moto_in_process: None, retrievals_wait: None) -> Any:
+        return s3_client(PROFILE)
+
+    @pytest.fixture
+    def store(self, bucket: Bucket) -> ArchiveStore:
+        return made(bucket, "DEEP_ARCHIVE")
 
 
 # uploading
