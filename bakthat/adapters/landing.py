@@ -37,6 +37,7 @@ from bakthat.adapters.linux_calls import (
     sync_file_system,
 )
 from bakthat.adapters.printable import printable
+from bakthat.adapters.whole_file import sync_folder
 from bakthat.domain.payload import Problem
 from bakthat.errors import TargetError, TargetExists
 
@@ -562,8 +563,13 @@ class _Move:
             # In two steps; if we are killed in between, the next restore puts the old one back where the note says
             with contextlib.suppress(FileExistsError):
                 os.mkdir("old", 0o700, dir_fd=self.private)
-            with opened("old", SEARCH, self.private) as old:
+            with opened("old", LIST, self.private) as old:
                 _note_path(self.path, b"%d" % self.number, old)
+                # The note and the way to it come before what it is about: a disk may keep a later change and lose it
+                for directory in (old, self.private, self.into):
+                    # A directory that may not be read cannot be synced, and can be used all the same
+                    with contextlib.suppress(PermissionError), opened(".", LIST, directory) as fd:
+                        sync_folder(fd)
                 os.rename(name, b"%d" % self.number, src_dir_fd=target, dst_dir_fd=old)
             os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
 
