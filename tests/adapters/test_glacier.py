@@ -687,7 +687,9 @@ def test_a_profile_names_region_vault_and_endpoint() -> None:
     profile = Profile(access_key="AKIAKEY", secret_key="SECRET", region_name="eu-west-1", glacier_vault="v")
     assert GlacierArchiveStore.from_profile(profile).location == "glacier://eu-west-1/v"
     other = Profile(access_key="AKIAKEY", secret_key="SECRET", glacier_vault="v", endpoint_url="http://u:p@H:1/x")
-    assert repr(GlacierArchiveStore.from_profile(other)) == "GlacierArchiveStore('glacier://us-east-1/v?endpoint=h:1/x')"
+    assert (
+        repr(GlacierArchiveStore.from_profile(other)) == "GlacierArchiveStore('glacier://us-east-1/v?endpoint=h:1/x')"
+    )
 
 
 def test_a_profile_without_a_vault_is_refused() -> None:
