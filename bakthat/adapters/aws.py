@@ -318,8 +318,10 @@ def is_locked(error: ClientError) -> bool:
     """Whether the service refused because Object Lock or a legal hold protects the object."""
     if code_of(error) in _LOCKED_CODES:
         return True
-    is_refusal = status_of(error) in {400, 403, 409, 423}
-    return is_refusal and _LOCKED_MESSAGES.search(_says(error)) is not None
+    says = _says(error)
+    # A refused write may also be about the headers that a bucket with Object Lock demands.
+    protects = error.operation_name.startswith("Delete") or re.search(r"\bworm\b|\bprotected\b", says, re.IGNORECASE)
+    return bool(protects and status_of(error) in {400, 403, 409, 423} and _LOCKED_MESSAGES.search(says))
 
 
 def _bare(error: ClientError, what: str) -> BakthatError | None:

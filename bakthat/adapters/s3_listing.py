@@ -40,8 +40,10 @@ def listed(client: Any, bucket: str, prefix: str, what: str, *, page_size: int =
             call, onward, is_first_version = client.list_objects, {**request, "Marker": last}, True
             continue
         pages.update(keys[:1])
-        # A service may list more than was asked for.
-        yield from (entry for entry, key in zip(entries, keys, strict=True) if key.startswith(prefix))
+        for entry, key in zip(entries, keys, strict=True):
+            if not key.startswith(prefix):
+                raise StoreError(f"{what}: the service lists {key!r}, which was not asked for; see docs/services.md")
+            yield entry
         count += len(keys)
         is_full = len(keys) >= page_size
         token = page.maybe_text("NextContinuationToken")

@@ -117,6 +117,14 @@ def refused(
         (refused("AccessDenied", 403, "Cannot upload files, storage cap exceeded."), StoreError, "no space or quota"),
         (refused("AccessDenied", 403, "Access Denied because object protected by object lock."), StoreError, "Lock"),
         (refused("InvalidRequest", 400, "Object is WORM protected and cannot be overwritten"), StoreError, "Lock"),
+        (refused("AccessDenied", 403, "retention in force", operation="DeleteObject"), StoreError, "Object Lock"),
+        (
+            refused(
+                "InvalidRequest", 400, "Content-MD5 is required with Object Lock parameters", operation="PutObject"
+            ),
+            StoreError,
+            "the service refused",
+        ),
         (refused("AccountProblem", 403, "Pay your bill."), AccessDenied, r"Pay your bill.\)$"),
     ],
 )

@@ -165,10 +165,11 @@ def test_a_truncated_page_without_any_key_is_an_error(service: Service):
         listed(service.store())
 
 
-def test_what_a_service_lists_outside_the_prefix_is_not_ours(service: Service):
+def test_a_listing_of_something_else_is_an_error(service: Service):
     service.holds("k")
     service.always("ListObjectsV2", rewriting("<Key>.*?</Key>", "<Key>elsewhere/k</Key>"))
-    assert listed(service.store()) == []
+    with pytest.raises(StoreError, match=r"lists 'elsewhere/k', which was not asked for"):
+        listed(service.store())
 
 
 @pytest.mark.parametrize("field", ["LastModified", "Size"])
