@@ -20,7 +20,7 @@ from bakthat.adapters.s3_download import S3Reader
 from bakthat.adapters.s3_head import check_tells_apart, explained_head, head
 from bakthat.adapters.s3_listing import check_is_listing, entry_of, listed
 from bakthat.adapters.s3_parts import MAX_PART, MIN_PART
-from bakthat.adapters.s3_upload import Bucket, Uploader
+from bakthat.adapters.s3_upload import Bucket, Uploader, log_notice
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.domain.profile import DEFAULT_REGION, Profile, endpoint_host, normal_prefix, s3_location, s3_owner
@@ -55,12 +55,14 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         put_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
+        notice: Callable[[str], None] = log_notice,
     ) -> None:
         """`client`: as `s3_client` builds it. `part_size`: bytes, None lets parts grow with the stream.
         `max_concurrency`: requests of one upload or download in flight at once. `amazon`: the service is Amazon's own,
-        which lists in key order and honours conditions; others are not trusted with that. `claims`: two writers of
-        one key are kept apart by claims (`WriteClaims`), by default where the service is not Amazon's. `page`: keys of
-        one listing request. `put_id`: a new random id of a write. Raises `ConfigInvalid`."""
+        which lists in key order, honours conditions and takes parts of any size; others are not trusted with that.
+        `claims`: two writers of one key are kept apart by claims (`WriteClaims`), by default where the service is not
+        Amazon's. `page`: keys of one listing request. `put_id`: a new random id of a write. `notice`: is called with a
+        line for a person. Raises `ConfigInvalid`."""
         if part_size is not None and not MIN_PART <= part_size <= MAX_PART:
             raise ConfigInvalid(f"part_size is {part_size} bytes; it must be between {MIN_PART} and {MAX_PART}")
         if max_concurrency < 1:
@@ -88,11 +90,12 @@ class S3ObjectStore(ObjectStore, UrlSigner):
                 put_id=put_id,
                 clock=clock,
                 pause=pause,
+                notice=notice,
             )
         )
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> S3ObjectStore:
+    def from_profile(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> S3ObjectStore:
         """The store of a profile's `s3` destination; sends nothing. Raises `ConfigError`."""
         profile = resolved(profile, "s3")
         owner = s3_owner(profile)
@@ -106,6 +109,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             part_size=profile.part_size,
             max_concurrency=profile.max_concurrency,
             amazon=is_amazon(profile.endpoint_url),
+            notice=notice,
         )
 
     def __repr__(self) -> str:

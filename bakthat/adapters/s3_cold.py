@@ -12,7 +12,7 @@ frozen, also those that Intelligent-Tiering has moved to one of its archive tier
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import MappingProxyType
 from typing import Any, BinaryIO, Self
@@ -25,6 +25,7 @@ from bakthat.adapters.aws_answer import Answer, ask
 from bakthat.adapters.aws_settings import resolved
 from bakthat.adapters.s3 import S3ObjectStore, is_amazon, s3_client
 from bakthat.adapters.s3_head import explained_head
+from bakthat.adapters.s3_upload import log_notice
 from bakthat.domain import glacier_inventory, retrieval
 from bakthat.domain.archive_description import read_description
 from bakthat.domain.catalog import stored_filename_of
@@ -87,6 +88,7 @@ class S3ColdStore(ArchiveStore):
         part_size: int | None = None,
         max_concurrency: int = 4,
         amazon: bool = False,
+        notice: Callable[[str], None] = log_notice,
     ) -> None:
         """`client`: as `bakthat.adapters.s3.s3_client` builds it. `days`: how long a retrieved object stays readable.
         The others are those of `S3ObjectStore`. Raises `ConfigInvalid`."""
@@ -108,10 +110,11 @@ class S3ColdStore(ArchiveStore):
             part_size=part_size,
             max_concurrency=max_concurrency,
             amazon=amazon,
+            notice=notice,
         )
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Self:
+    def from_profile(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> Self:
         """The store of a profile's `glacier` destination that has a class and no vault; sends nothing. Raises
         `ConfigError`."""
         if profile.glacier_storage_class not in COLD_CLASSES:
@@ -120,17 +123,17 @@ class S3ColdStore(ArchiveStore):
                 "other classes need no retrieval, use storage_class and -d s3"
             )
         profile = resolved(profile, "s3")
-        return cls._made(profile, glacier_owner(profile).location, profile.glacier_storage_class)
+        return cls._made(profile, glacier_owner(profile).location, profile.glacier_storage_class, notice)
 
     @classmethod
-    def of_bucket(cls, profile: Profile) -> Self:
+    def of_bucket(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> Self:
         """The bucket of a profile's `s3` destination, to retrieve what a lifecycle rule has frozen. Raises
         `ConfigError`."""
         profile = resolved(profile, "s3")
-        return cls._made(profile, s3_owner(profile).location, profile.storage_class)
+        return cls._made(profile, s3_owner(profile).location, profile.storage_class, notice)
 
     @classmethod
-    def _made(cls, profile: Profile, location: str, storage_class: str | None) -> Self:
+    def _made(cls, profile: Profile, location: str, storage_class: str | None, notice: Callable[[str], None]) -> Self:
         return cls(
             s3_client(profile),
             profile.s3_bucket or "",
@@ -140,6 +143,7 @@ class S3ColdStore(ArchiveStore):
             part_size=profile.part_size,
             max_concurrency=profile.max_concurrency,
             amazon=is_amazon(profile.endpoint_url),
+            notice=notice,
         )
 
     def __repr__(self) -> str:

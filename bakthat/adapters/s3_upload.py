@@ -35,6 +35,12 @@ from bakthat.errors import (
 
 _log = logging.getLogger("bakthat")
 
+
+def log_notice(text: str) -> None:
+    """Where notices go unless something else is injected: to the logger `bakthat`, as warnings."""
+    _log.warning("%s", text)
+
+
 _SMALL_BUFFER = 256 * 1024
 """Bytes of the first buffer, which grows to a part's size only if the object does: most objects are catalog entries."""
 
@@ -81,6 +87,7 @@ class Bucket:
     put_id: Callable[[], str] = field(repr=False)
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
     pause: Callable[[float], None] = field(default=time.sleep, repr=False)
+    notice: Callable[[str], None] = field(default=log_notice, repr=False)
 
 
 @frozen(kw_only=True)
@@ -365,7 +372,8 @@ class _Multipart:
                     raise StoreError(_TOO_LONG.format(self._target.what, size, number - 1))
                 break
             if number == self._plan.equal + 1 and not self._target.bucket.trusted:
-                _log.warning(_GROWS.format(self._target.what, self._plan.equal, self._plan.first // MIB))
+                grows = _GROWS.format(self._target.what, self._plan.equal, self._plan.first // MIB)
+                self._target.bucket.notice(grows)
             buffer = self._buffer(self._plan.size(number))
             filled = _fill(body, memoryview(buffer))
         return size
@@ -480,7 +488,7 @@ class _Multipart:
                 ask(self._target.what, self._client.abort_multipart_upload, **self._target.where, UploadId=upload_id)
         except BakthatError as error:
             if _cause(error) != "NoSuchUpload":
-                _log.warning("parts of an unfinished upload stay behind: %s", error)
+                self._target.bucket.notice(f"parts of an unfinished upload stay behind: {error}")
 
     def _abort_strays(self, upload_id: str | None) -> None:
         """End an upload of this key that was created by a request whose answer was lost. It has no parts, which tells

@@ -230,7 +230,7 @@ class Destinations:
         owner = owner_of_s3(self._profile)
         from bakthat.adapters.s3 import S3ObjectStore
 
-        objects = S3ObjectStore.from_profile(self._profile)
+        objects = S3ObjectStore.from_profile(self._profile, notice=self._notice)
         # Entries are read at any time, so they never go into another storage class.
         catalog = self._bucket() if self._profile.storage_class else None
         return ObjectDestination(owner, objects, catalog=catalog, thaw=self._thaw)
@@ -239,7 +239,7 @@ class Destinations:
         """How objects of the bucket are asked for that a lifecycle rule has frozen."""
         from bakthat.adapters.s3_cold import S3ColdStore
 
-        archives = S3ColdStore.of_bucket(self._profile)
+        archives = S3ColdStore.of_bucket(self._profile, notice=self._notice)
         return Appointments(archives, self._repo, clock=self._clock, notice=self._notice)
 
     def _glacier(self) -> Destination:
@@ -255,7 +255,7 @@ class Destinations:
         else:
             from bakthat.adapters.s3_cold import S3ColdStore
 
-            archives = S3ColdStore.from_profile(self._profile)
+            archives = S3ColdStore.from_profile(self._profile, notice=self._notice)
         return ArchiveDestination(
             owner, archives, self._bucket(), repo=self._repo, clock=self._clock, notice=self._notice
         )
@@ -268,7 +268,7 @@ class Destinations:
             return None
         from bakthat.adapters.s3 import S3ObjectStore
 
-        return S3ObjectStore.from_profile(evolve(self._profile, storage_class=None))
+        return S3ObjectStore.from_profile(evolve(self._profile, storage_class=None), notice=self._notice)
 
 
 def locate(place: str, profile: Profile) -> tuple[ObjectStore, str]:

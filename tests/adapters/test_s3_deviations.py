@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from botocore.exceptions import ClientError
 
+from bakthat import open_profile
 from bakthat.adapters.s3_upload import Bucket, PartBody, Uploader
-from bakthat.errors import BakthatError, ObjectExists, StoreError
+from bakthat.errors import AccessDenied, BakthatError, ObjectExists, StoreError
 from bakthat.testing.deviations import both, dropping, has, ignoring, lacks, rewriting, setting, where
 from bakthat.testing.faulty_proxy import (
     Answer,
@@ -25,6 +29,7 @@ from bakthat.testing.faulty_proxy import (
 )
 from bakthat.testing.object_store_contract import some_bytes
 from tests.fixtures.s3_rig import THREE_PARTS, Rig
+from tests.fixtures.s3_servers import s3_profile
 
 MIB = 1024 * 1024
 COMPLETION = "CompleteMultipartUpload"
@@ -164,10 +169,11 @@ def test_more_than_a_thousand_parts_are_equal_where_the_service_may_demand_it(am
     assert whole == ({8, 16} if amazon else {8})
 
 
-def test_parts_that_have_to_grow_after_all_are_told_with_the_way_out(rig: Rig, caplog: pytest.LogCaptureFixture):
-    upload(rig, LONGER, equal_parts=2)
+def test_parts_that_have_to_grow_after_all_are_told_with_the_way_out(rig: Rig):
+    notices: list[str] = []
+    upload(rig, LONGER, equal_parts=2, notice=notices.append)
     assert rig.holds(LONGER)
-    assert [record.getMessage() for record in caplog.records if record.name == "bakthat"] == [
+    assert notices == [
         "the thing: 2 parts of 8 MiB are sent and it goes on, so the parts grow from here; a service that demands "
         "equal parts will refuse them at the end: set part_size (bytes) to a 9,000th of the archive's size or more"
     ]
@@ -398,6 +404,25 @@ def test_a_connection_that_breaks_after_the_last_byte_has_cost_nothing(rig: Rig)
     always(rig, "GetObject", broken)
     assert rig.get(max_concurrency=1) == LARGE
     assert rig.proxy.operations == ["GetObject"] * 4
+
+
+# what is left
+
+
+def test_what_an_upload_leaves_behind_is_told_to_whoever_asked_for_notices(
+    moto_rig: Rig, moto_url: str, tmp_path: Path
+):
+    (tmp_path / "large").write_bytes(os.urandom(7_000_000))
+    profile = evolve(
+        s3_profile(moto_url, part_size=5_242_880, database=str(tmp_path / "database.sqlite")),
+        endpoint_url=moto_rig.proxy.url,
+    )
+    refused = answering(403, "AccessDenied", "No.")
+    moto_rig.proxy.inject(Fault("UploadPart", refused, times=None), Fault("AbortMultipartUpload", refused, times=None))
+    notices: list[str] = []
+    with pytest.raises(AccessDenied):
+        open_profile(profile, environment={}, notice=notices.append).backup(tmp_path / "large", password="")
+    assert [text for text in notices if "parts of an unfinished upload stay behind" in text] == notices[-1:]
 
 
 # whatever is answered
