@@ -171,9 +171,14 @@ def _as_trusted_as(row: Backup, changed: Backup) -> Backup:
     return evolve(changed, metadata=metadata)
 
 
+def _without_seen(row: Backup) -> Backup:
+    return evolve(row, metadata={key: value for key, value in row.metadata.items() if key != "entry_seen"})
+
+
 class RowChanges:
     """Rows that a sync adds and changes, written in batches. As a context it writes the rest when it is left, after an
-    error too: what was read need not be read again."""
+    error too: what was read need not be read again. `added`, `updated`: the rows, but for those of which only the date
+    of their entry was noted."""
 
     def __init__(self, repo: MetadataRepo, query: Query, *, dry_run: bool) -> None:
         """query: gives every row that may be changed."""
@@ -206,7 +211,8 @@ class RowChanges:
         the backup: what it knows is newer, and the next sync sees it."""
         # A repository keeps the later of two records. Here a clock that went back must not decide.
         changed = evolve(changed, last_updated=max(changed.last_updated, row.last_updated))
-        self.updated.append(changed)
+        if _without_seen(changed) != _without_seen(row):
+            self.updated.append(changed)
         self._pairs.append((row, changed))
         if len(self._pairs) >= 8 * BATCH:
             self._write_changed()

@@ -111,11 +111,11 @@ def test_a_newer_entry_cannot_make_another_archive_of_a_known_one(
     assert "describes another archive" in box.notices[-1]
 
 
-def test_a_forged_entry_is_told_once(box: Toolbox, tree: Path) -> None:
+def test_a_forged_entry_is_told_once_and_updates_nothing(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree)
     box.clock.forward(hours=1)
     rewrite(box, made.stored_filename, sha256="00" * 32, last_updated=253402300799)
-    sync("s3", box.tools)
+    assert sync("s3", box.tools).updated == ()
     told = len(box.notices)
     sync("s3", box.tools)
     assert len(box.notices) == told == 1
