@@ -70,7 +70,7 @@ with mock_aws():
     bakthat.restore("photos", conf=s3, target="restored")
     assert Path("restored/photos/one.jpg").read_bytes() == Path("photos/one.jpg").read_bytes()
     os.unlink("bakthat.sqlite")
-    assert bakthat.sync(conf=s3).added == (made,)
+    assert [row.stored_filename for row in bakthat.sync(conf=s3).added] == [made.stored_filename]
     assert bakthat.rotate_backups("photos", conf={**s3, "rotation": {"days": 1}}) == []
     assert bakthat.remove_older_than("photos", "1D", conf=s3) == []
     bakthat.delete("photos", conf=s3)
