@@ -103,7 +103,7 @@ def test_a_producer_that_hangs_does_not_keep_an_error_from_coming_out() -> None:
         go_on.wait(20)
         ended.set()
 
-    with pytest.raises(Broken), flowing(produce):
+    with pytest.raises(Broken), flowing(produce, patience=0.01):
         raise Broken
     assert not ended.is_set()
     go_on.set()
