@@ -79,7 +79,7 @@ class CommandHooks:
 
     def ended(self, verb: str, outcome: str, facts: Mapping[str, Any]) -> None:
         """Run the command for this end of a verb, if there is one: for `incomplete` that of `failure` where there is
-        none of its own. A hook that fails is a notice; what it was told of stands."""
+        none of its own. A hook that fails is a notice and changes nothing else."""
         command = self.commands.get((verb, outcome))
         if command is None and outcome == "incomplete":
             command = self.commands.get((verb, "failure"))

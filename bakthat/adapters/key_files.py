@@ -147,8 +147,8 @@ def _read(path: str) -> tuple[bytes, int]:
 
 
 def _text(data: bytes) -> str | None:
-    """Without the mark (BOM) that some editors put before UTF-8; None if it is no UTF-8. The decoder's error holds the
-    file, so it must not become the context of ours."""
+    """The text without a BOM; None if it is not UTF-8. The decoder's error holds the whole file, so it must not become
+    the context of ours."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -32,7 +32,7 @@ def run_password_command(
     `time_limit` seconds. `environment`: of the command; None is this process's.
 
     Raises `ConfigError` if there is no such program, it fails, takes too long, or prints no password, or one that
-    nobody could type: with a NUL in it. A mark (BOM) before the password is taken away. No message holds a word of the
+    nobody could type: with a NUL in it. A BOM before the password is removed. No message holds a word of the
     command or of its output, since either may be the password. Nor does an exception behind the one that is raised:
     none is raised while one of Python's is handled; those hold the command (`filename`, `cmd`), or the output.
     """
@@ -102,7 +102,7 @@ def _read(stdout: IO[bytes], deadline: float) -> bytes:
 
 
 def _first_line(output: bytes) -> str:
-    # Windows programs begin a text with a mark (BOM), which nobody types and no terminal shows.
+    # Windows programs write a BOM first, which nobody types and no terminal shows.
     line = output.removeprefix(codecs.BOM_UTF8).partition(b"\n")[0].removesuffix(b"\r")
     if not line:
         raise ConfigError("password_command printed no password: its first line is empty")

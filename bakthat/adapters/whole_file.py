@@ -24,7 +24,7 @@ ABANDONED_AFTER = 12 * 3600.0
 """Seconds without a change after which a temporary file is a leftover, unless it is locked. A lock alone does not tell:
 a network mount may have none, or those of this machine only, and the file may be another machine's."""
 
-# The open file itself is locked while it is written, so that a leftover of a killed process is told from a live one.
+# The open file itself is locked while it is written, so that a leftover of a killed process can be distinguished.
 NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 
 _NO_SUCH_RENAME = NO_SUCH_CALL | {errno.EPERM}

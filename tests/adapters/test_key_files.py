@@ -155,7 +155,7 @@ def test_a_file_that_is_not_what_it_should_be_says_where_and_why(key_file, conte
     assert PAIR.identity not in held_by(refusal.value)
 
 
-def test_a_mark_before_the_text_is_none_of_it(key_file):
+def test_a_bom_before_the_text_is_ignored(key_file):
     assert read_identities(key_file(f"\ufeff{PAIR.identity}\n")) == (PAIR.identity,)
 
 
