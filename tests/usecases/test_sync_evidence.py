@@ -269,8 +269,8 @@ def test_what_is_not_shown_by_all_evidence_is_listed(box: Toolbox, tree: Path, l
     made = back_up(box, tree)
     name = made.stored_filename
     store = ColdStore(box.stores["s3"])
-    if lacking != "class":
-        store.cold = frozenset({name})
+    store.cold = frozenset({"another object"} if lacking == "class" else {name})
+    store.put("another object", io.BytesIO(b"x"))
     if lacking != "inventory":
         store.put("bakthat_glacier_inventory", io.BytesIO(json.dumps({name: name}).encode()))
     if lacking != "entry":

@@ -97,6 +97,29 @@ def test_what_may_become_readable_without_a_change_is_read_again(
     assert store.calls.count(("open", key_of(BAD))) == times
 
 
+def test_an_entry_without_end_is_not_read_to_its_end(box: Toolbox, tree: Path) -> None:
+    put_bad(box, back_up(box, tree))
+    box.repo = MemoryRepo()
+
+    class Endless(io.RawIOBase):
+        sent = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer) -> int:
+            assert Endless.sent < 1024 * 1024
+            Endless.sent += len(buffer)
+            return len(buffer)
+
+    class Sending(FaultyObjectStore):
+        def open(self, key: str):
+            return io.BufferedReader(Endless()) if key == key_of(BAD) else super().open(key)
+
+    box.stores["s3"] = Sending(box.stores["s3"])
+    assert sync("s3", box.tools).unreadable == (BAD,)
+
+
 def test_an_entry_that_could_not_be_read_completes_its_row_when_it_can(box: Toolbox, tree: Path) -> None:
     put_bad(box, back_up(box, tree))
     box.repo = MemoryRepo()
