@@ -231,7 +231,7 @@ def translation(error: Exception, what: str, codes: Codes | None = None) -> Bakt
         # not the path and the query, which may hold a secret
         scheme, _, rest = error.location.partition("://")
         place = f" to {scheme}://{endpoint_host(rest)}" if rest else ""
-        return StoreError(f"{what}: what answers is not S3 and redirects{place}; check endpoint_url")
+        return StoreError(f"{what}: the server at this address is not S3, it redirects{place}; check endpoint_url")
     if isinstance(error, ResponseParserError):
         return _no_such_service(what)
     if isinstance(error, ssl.SSLError):
@@ -388,7 +388,7 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
 
 
 def _no_such_service(what: str) -> BakthatError:
-    return StoreError(f"{what}: what answered does not speak this service's language; check endpoint_url")
+    return StoreError(f"{what}: the server at this address does not answer as this service does; check endpoint_url")
 
 
 def _untrusted(what: str) -> BakthatError:

@@ -54,4 +54,6 @@ def check_tells_apart(client: Any, where: dict[str, str], what: str) -> None:
         return
     except BakthatError:
         return  # what is wrong shows in the request that matters
-    raise StoreError(f"{what}: what answers knows every name, so it is a web site and not S3; check endpoint_url")
+    raise StoreError(
+        f"{what}: the server at this address has every object that it is asked for, so it is not S3; check endpoint_url"
+    )

@@ -73,7 +73,7 @@ def entry_of(client: Any, where: dict[str, str], what: str) -> Answer:
 def check_is_listing(page: Answer, what: str) -> None:
     """Raise `StoreError` for an answer in which nothing is of a listing: an empty page of a web site."""
     if not page.has("Name") and not page.has("IsTruncated"):
-        raise StoreError(f"{what}: what answers is not a listing of S3; check endpoint_url")
+        raise StoreError(f"{what}: the answer is not a listing of S3; check endpoint_url")
 
 
 def _ascends(keys: list[str]) -> bool:
