@@ -36,9 +36,9 @@ imports: .venv/installed
 test: programs .venv/installed
 	tests/with-mounts $(BIN)/python -m pytest -n 2
 
-# The domain and the use cases alone, but for their laws: about two seconds.
+# The domain and the use cases alone, but for their laws: seconds. None uses hypothesis, whose plugin takes time for each.
 fast: .venv/installed
-	$(BIN)/python -m pytest -q tests/domain tests/usecases
+	$(BIN)/python -m pytest -q -p no:hypothesispytest tests/domain tests/usecases
 
 # The reference of the Python library, from its docstrings; a warning is an error. The tests build it as well.
 docs: .venv/installed
