@@ -8,6 +8,7 @@ from attrs import evolve
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.query import Query
+from bakthat.errors import PayloadDamaged
 from bakthat.usecases.destination import Destination, Found
 from bakthat.usecases.tools import Tools
 
@@ -34,7 +35,7 @@ def rewrite_former(
     for row in tools.repo.find(Query(backend=destination.name, owners=former)):
         found = archives.get(row.stored_filename)
         # A row of 2013 has no location, and belongs to today's as well.
-        if row.location is None or found is None or found.size is None or found.size != row.known_size:
+        if row.location is None or found is None or _size_of(found, destination) != row.known_size:
             continue
         metadata = {**row.metadata, "location": owner.location}
         today = evolve(row, backend_hash=owner.backend_hash, metadata=metadata)
@@ -46,3 +47,14 @@ def rewrite_former(
             tools.repo.put_all([today])
         tools.repo.replace(row.deleted(tools.clock()))
     return tuple(rewritten)
+
+
+def _size_of(found: Found, destination: Destination) -> int:
+    """The bytes of an archive, by its catalog entry where the list does not tell them; 0 where nothing does."""
+    if found.size is not None:
+        return found.size
+    try:
+        entry = destination.read_entry(found.stored_filename)
+    except PayloadDamaged:
+        return 0
+    return entry.backup.size if entry is not None else 0

@@ -210,6 +210,32 @@ def test_what_the_answer_to_head_leaves_out_is_asked_of_the_listing(service: Ser
     assert service.store().stat("k") == expected
 
 
+def test_a_size_that_the_answer_to_head_leaves_out_is_asked_of_the_listing():
+    entry = "<Key>k</Key><Size>3</Size><LastModified>2026-01-07T00:00:00Z</LastModified>"
+    listing = f"<ListBucketResult><IsTruncated>false</IsTruncated><Contents>{entry}</Contents></ListBucketResult>"
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("ETag", '"x"')
+            self.send_header("Last-Modified", "Wed, 07 Jan 2026 00:00:00 GMT")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(listing.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        assert S3ObjectStore.from_profile(s3_profile(url, bucket=False)).stat("k").size == 3
+        server.shutdown()
+
+
 def test_a_service_that_neither_tells_nor_lists_a_date_is_an_error(service: Service):
     service.holds("k")
     service.always("HeadObject", leaving_out("last-modified"))

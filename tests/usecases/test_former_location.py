@@ -21,10 +21,10 @@ FORMER = "s3://attic"
 class Moved:
     """A machine whose endpoint comes from the environment: a store that version 1.0 called FORMER."""
 
-    def __init__(self, box: Toolbox, tree: Path) -> None:
+    def __init__(self, box: Toolbox, tree: Path, destination: str = "s3") -> None:
         self.box = box
-        self.made = backup(BackupRequest(source=tree, destination="s3", tags=("kept",)), box.tools)
-        self.today = box.stores["s3"].location
+        self.made = backup(BackupRequest(source=tree, destination=destination, tags=("kept",)), box.tools)
+        self.today = self.made.location
         box.clock.forward(minutes=1)
 
     @property
@@ -62,6 +62,16 @@ def test_a_row_of_the_former_location_whose_archive_is_here_is_rewritten(moved: 
     assert only(box) == moved.made
     assert [row.stored_filename for row in report.updated] == [moved.made.stored_filename]
     assert (report.added, report.vanished) == ((), ())
+
+
+def test_in_an_archive_store_the_catalog_entry_tells_the_size(box: Toolbox, tree: Path) -> None:
+    moved = Moved(box, tree, "glacier")
+    moved.recorded_as_1_0_did()
+    sync("glacier", moved.tools)
+    assert only(box) == moved.made
+    moved.recorded_as_1_0_did(size=moved.made.size + 1)
+    sync("glacier", moved.tools)
+    assert moved.rows() == sorted([(FORMER, False), (moved.today, False)])
 
 
 def test_a_second_sync_changes_nothing(moved: Moved) -> None:
