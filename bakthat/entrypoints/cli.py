@@ -22,7 +22,7 @@ from bakthat import __version__, errors
 from bakthat.domain.selector import nearest
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.stopping import StoppedBySignal
-from bakthat.entrypoints.unheard_signals import end_when_unheard
+from bakthat.entrypoints.unheard_signals import end_anyway, end_when_unheard
 
 EXIT_CODES: list[tuple[type[BaseException], int]] = [
     (errors.ConfigError, 2),
@@ -124,6 +124,7 @@ def exit_code(error: BaseException) -> int:
 
 def _stop(number: int, _: object) -> None:
     # Unwinds as Ctrl-C does, so that a half-made upload is aborted; the code is the shell's own for the signal.
+    end_anyway(number)
     terminal.tell(f"bakthat: stopped by {signal.Signals(number).name}")
     raise StoppedBySignal(128 + number)
 

@@ -1,4 +1,4 @@
-"""Ends a process that cannot hear a signal, since its main thread is held in a system call.
+"""Ends a process that cannot hear a signal, since its main thread is held in a system call; or cannot end after it.
 
 Python runs a signal's handler in the main thread, when a system call has returned. One on a file system that does not
 answer (a dead NFS mount, a hanging FUSE process) may never return; and because there is a handler, the system does not
@@ -17,12 +17,26 @@ from collections.abc import Iterable
 _PATIENCE = 5.0
 """Seconds. Some calls take long on a slow disk; but to be ended then is no worse than kill -9, which loses nothing."""
 
+_PATIENCE_AFTERWARDS = 60.0
+"""Seconds to abort an upload, or to remove what a restore has begun."""
+
 
 def end_when_unheard(numbers: Iterable[int], *, patience: float = _PATIENCE) -> None:
     """From now on, end the process with the shell's own code for one of these signals, if it has been waiting for so
     many seconds to be delivered."""
     thread = threading.Thread(target=_watch, args=(frozenset(numbers), patience), name="bakthat-signals", daemon=True)
     thread.start()
+
+
+def end_anyway(number: int, *, patience: float = _PATIENCE_AFTERWARDS) -> None:
+    """The signal was heard, and the program is about to end: whatever keeps it from that, such as a thread that a file
+    system holds, keeps it for so many seconds only."""
+
+    def end() -> None:
+        time.sleep(patience)
+        os._exit(128 + number)
+
+    threading.Thread(target=end, name="bakthat-end", daemon=True).start()
 
 
 def _watch(numbers: frozenset[int], patience: float) -> None:

@@ -37,6 +37,18 @@ def test_a_command_that_a_file_system_holds_is_ended_by_a_signal(bakthat_command
     assert (code, err) == (143, "bakthat: ended by SIGTERM, while a file system did not answer\n")
 
 
+def test_a_thread_that_is_held_does_not_keep_the_process_from_ending_after_a_signal() -> None:
+    script = """
+import signal, sys, threading
+from bakthat.entrypoints.unheard_signals import end_anyway
+threading.Thread(target=threading.Event().wait).start()
+end_anyway(signal.SIGTERM, patience=0.2)
+sys.exit(1)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
+
+
 def test_a_signal_that_is_heard_ends_nothing() -> None:
     script = """
 import signal, time
