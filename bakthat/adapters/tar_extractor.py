@@ -53,6 +53,9 @@ _OPEN_DIRECTORIES = 64
 _LONGEST_NAME = 64 * 1024
 # PATH_MAX of limits.h, less the NUL at the end
 _LONGEST_LINK = 4095
+# What patterns ask for is remembered by its path, and so many bytes of long ones are no honest archive's
+_LONG_UNIT = 1024
+_LONG_UNITS = 32 * 1024 * 1024
 # How often a caller hears of progress
 _REPORT_EVERY = 256 * 1024
 _NOTICES_LIMIT = 100
@@ -289,6 +292,7 @@ class _Extraction:
         self._whole = whole
         self._root_is_guess = root_is_guess
         self._root: bytes | None = None
+        self._long_units = 0
         self._on_bytes = on_bytes
         self._start_maker = start_maker
         self._few = few
@@ -441,6 +445,13 @@ class _Extraction:
         if any(above in self.units for above in _upwards(path)):
             return
         self._landing.check(path)
+        if len(path) > _LONG_UNIT:
+            self._long_units += len(path)
+            if self._long_units > _LONG_UNITS:
+                raise UsageError(
+                    "--only: these patterns fit too many things with names of more than a thousand bytes; name a "
+                    "directory that they are in"
+                )
         self.units[path] = None
 
     def _tree_of_the_kept(self, path: bytes, member: Member) -> _Tree | None:

@@ -1113,6 +1113,13 @@ def test_long_names_take_little_memory(into: Path, one: Callable[[int], bytes], 
     assert (into / "r" / "f").read_bytes() == b"1"
 
 
+def test_patterns_that_fit_too_many_long_names_are_refused(into: Path) -> None:
+    archive = Made(many(700, lambda number: long_path(DEEP + b"/%d" % number, kind=b"2", link=b"x")))
+    with pytest.raises(UsageError, match="name a directory"):
+        extract_tar(cast(BinaryIO, archive), into, only=["[0-9]*"])
+    assert os.listdir(into) == []
+
+
 def test_checking_long_names_takes_little_memory() -> None:
     archive = Made(many(400, lambda number: long_path(b"%d" % number + b"x" * 60_000)))
     tracemalloc.start()
