@@ -66,18 +66,18 @@ def _database_rows(home: Path, size: int) -> list[Sequence[str]]:
         _command("show", home, size, "show"),
         _command("show, one fits", home, size, "show", "site.20150101000000"),
         _command("show --json", home, size, "show", "--json"),
-        _command(
-            f"rotate_backups --dry-run, of {len(SERIES)} series", home, size, "rotate_backups", "site", "--dry-run"
-        ),
     ]
 
 
 def _folder_rows(home: Path, size: int) -> list[Sequence[str]]:
-    write_config(home)
+    write_config(home, rotation=ROTATION)
     fill_folder(home, size)
     return [
         _command("sync of a folder, the first", home, size, "sync"),
         _command("sync of a folder, the second", home, size, "sync"),
+        _command(
+            f"rotate_backups --dry-run, of {len(SERIES)} series", home, size, "rotate_backups", "site", "--dry-run"
+        ),
     ]
 
 

@@ -300,8 +300,9 @@ def test_without_the_right_owner_there_are_no_set_id_bits() -> None:
             from bakthat.adapters.file_maker import set_attributes
             """,
         )
-    told = [(b"f", OWNER, errno.EPERM), (b"f", SET_ID, 0)]
-    assert done.stdout == f"{told} 0o100755\n", done.stderr
+    # EINVAL: in a user namespace that does not know root
+    told = [[(b"f", OWNER, number), (b"f", SET_ID, 0)] for number in (errno.EPERM, errno.EINVAL)]
+    assert done.stdout in [f"{each} 0o100755\n" for each in told], done.stderr
 
 
 def test_an_owner_that_no_system_has_comes_as_a_notice_and_costs_the_set_id_bits(into: Path) -> None:

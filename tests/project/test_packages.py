@@ -13,7 +13,11 @@ from tests.fixtures.packages import build, environment, unpacked
 
 def run(*command: str | Path, cwd: Path, home: Path) -> str:
     """What it prints; a failure fails the test."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BAKTHAT_", "AWS_", "PYTHON"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BAKTHAT_", "AWS_", "PYTHON", "MAKE", "MFLAGS"))
+    }
     done = subprocess.run(
         command, cwd=cwd, env={**kept, "HOME": str(home)}, capture_output=True, text=True, check=False, timeout=300
     )
