@@ -1135,7 +1135,7 @@ def test_long_names_come_back(into: Path) -> None:
     target = b"../" * 200 + b"somewhere"
     deep = b"/".join([b"d" * 200] * 4)
     archive = (
-        member(b"r/", kind=b"5")
+        member(b"r/", kind=b"5", mode=0o755)
         + long_path(b"r/" + deep, kind=b"5", mode=0o555, mtime=1_600_000_000)
         + long_path(b"r/" + deep + b"/inner", kind=b"5", mode=0o500, mtime=1_500_000_000)
         + pax((b"path", b"r/" + deep + b"/link"), (b"linkpath", target)) + member(b"l", kind=b"2")
