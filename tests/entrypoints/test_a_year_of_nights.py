@@ -66,10 +66,12 @@ class Bucket:
     def nightly_backup(self, machine: Bakthat, like: Backup) -> str:
         """What `backup` leaves behind, without packing the same file two thousand times."""
         name = StoredName(series=like.filename, when=self.clock())
+        archive = b"x"
         made = evolve(
-            like, stored_filename=str(name), backup_date=name.when, last_updated=name.when, metadata=dict(like.metadata)
-        )
-        self.store.put(made.stored_filename, io.BytesIO(b"x"))
+            like, stored_filename=str(name), backup_date=name.when, last_updated=name.when, size=len(archive),
+            metadata=dict(like.metadata),
+        )  # fmt: skip
+        self.store.put(made.stored_filename, io.BytesIO(archive))
         self.store.put(key_of(made.stored_filename), io.BytesIO(CatalogEntry(backup=made).dumps()))
         machine.tools.repo.add(made)
         return made.stored_filename
