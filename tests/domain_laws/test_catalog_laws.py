@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,7 +67,8 @@ def test_an_entry_with_any_value_anywhere_is_read_or_damaged(field, value):
         entry = loads(damaged(**{field: value}))
     except PayloadDamaged:
         return
-    assert loads(entry.dumps()) == entry
+    # What is written as the date is the true one, that of the name.
+    assert loads(entry.dumps()) == evolve(entry, backup=evolve(entry.backup, backup_date=entry.backup.when))
 
 
 @given(JSON)
