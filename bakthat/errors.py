@@ -25,6 +25,7 @@ line's business (`bakthat.entrypoints.cli`); programming errors stay Python's ow
     │   ├── ObjectExists
     │   ├── ObjectArchived          it must be retrieved from an archive class first
     │   ├── AccessDenied
+    │   │   └── CredentialsRefused  missing, wrong or expired: no request can succeed
     │   └── StoreUnavailable        retryable
     ├── RetrievalPending            retryable
     ├── RetrievalExpired
@@ -130,6 +131,10 @@ class ObjectArchived(StoreError):
 
 class AccessDenied(StoreError):
     """The credentials are missing, wrong, or lack a permission."""
+
+
+class CredentialsRefused(AccessDenied):
+    """The credentials are missing, wrong or expired, or the clock is: no request can succeed, whatever it is for."""
 
 
 class StoreUnavailable(StoreError):

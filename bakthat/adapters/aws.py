@@ -27,6 +27,7 @@ from bakthat.errors import (
     BakthatError,
     ConfigError,
     ConfigInvalid,
+    CredentialsRefused,
     ObjectArchived,
     ObjectExists,
     ObjectNotFound,
@@ -282,11 +283,11 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
     if code in _SKEWED:
         theirs = error.response["Error"].get("ServerTime")
         clock = f" (the service's says {theirs})" if theirs else ""
-        return AccessDenied(f"{what}: this machine's clock is wrong{clock}; set it and try again")
+        return CredentialsRefused(f"{what}: this machine's clock is wrong{clock}; set it and try again")
     if code in _EXPIRED:
-        return AccessDenied(f"{what}: the temporary credentials have expired or are invalid ({code}); renew them")
+        return CredentialsRefused(f"{what}: the temporary credentials have expired or are invalid ({code}); renew them")
     if code in _WRONG_KEYS:
-        return AccessDenied(f"{what}: the access key or secret key is wrong ({code}); {_GIVE_KEYS}")
+        return CredentialsRefused(f"{what}: the access key or secret key is wrong ({code}); {_GIVE_KEYS}")
     if code in _WRONG_REGION or status == 301:
         region = _right_region(error)
         correct = f"set region_name to {region}" if region else "correct region_name or endpoint_url"
@@ -349,12 +350,12 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
     url = str(details.get("endpoint_url") or "")
     endpoint = endpoint_host(url) if url else "the endpoint"
     if kinds & _NO_CREDENTIALS:
-        return AccessDenied(f"{what}: no credentials were found; {_GIVE_KEYS}")
+        return CredentialsRefused(f"{what}: no credentials were found; {_GIVE_KEYS}")
     if kinds & _CREDENTIALS_FAILED:
         # the text may repeat whatever a credential process printed
         provider = details.get("provider")
         source = f" from {provider}" if provider else ""
-        return AccessDenied(f"{what}: credentials{source} could not be had ({type(error).__name__}); renew them")
+        return CredentialsRefused(f"{what}: credentials{source} could not be had ({type(error).__name__}); renew them")
     if "ProfileNotFound" in kinds:
         return ConfigError(f"{what}: the AWS profile {details.get('profile')!r} is not in ~/.aws; correct aws_profile")
     if "ConfigParseError" in kinds:

@@ -17,7 +17,7 @@ from bakthat.domain.rotation import SATURDAY, WEEKDAYS, RotationPolicy, first_we
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.plugins import store_names
 from bakthat.entrypoints.wiring import DEFAULT_CONFIG, open_config_to_write, open_repo, owners_of, utc_now
-from bakthat.errors import AccessDenied, ConfigError, ProfileNotFound, StoreError
+from bakthat.errors import AccessDenied, ConfigError, CredentialsRefused, ProfileNotFound, StoreError
 from bakthat.ports.config_source import ConfigSource
 
 
@@ -100,6 +100,9 @@ def _offer_bucket(profile: Profile) -> None:
     store = S3ObjectStore.from_profile(profile)
     try:
         there = store.bucket_exists()
+    except CredentialsRefused as error:
+        terminal.tell(f"The bucket could not be looked at: {error}")
+        return
     except AccessDenied:
         terminal.tell("These keys may not look at the bucket; a backup will tell whether they may write to it.")
         return

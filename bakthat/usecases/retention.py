@@ -21,7 +21,7 @@ from bakthat.domain.rotation import (
     rank,
 )
 from bakthat.domain.series_notices import changing_hosts, future_dates, mixed_hosts
-from bakthat.errors import AccessDenied, BackupNotFound, BakthatError, ObjectNotFound
+from bakthat.errors import AccessDenied, BackupNotFound, BakthatError, CredentialsRefused, ObjectNotFound
 from bakthat.usecases.choosing import not_found
 from bakthat.usecases.delete import remove
 from bakthat.usecases.destination import Destination
@@ -128,6 +128,8 @@ def _synced(filename: str, destination: Destination, tools: Tools, dry_run: bool
     """None if these credentials may not list the store."""
     try:
         return sync_series(filename, destination, tools, dry_run=dry_run)
+    except CredentialsRefused:
+        raise
     except AccessDenied as error:
         tools.notice(
             f"{shown(filename)} is planned from the database alone, since {destination.owner.location} cannot be "

@@ -16,7 +16,7 @@ from bakthat.domain.origin import GroupBy, Scope
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import Plan, RotationPolicy, plan
-from bakthat.errors import AccessDenied, BackupNotFound, StoreUnavailable
+from bakthat.errors import AccessDenied, BackupNotFound, CredentialsRefused, StoreUnavailable
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import SteppedClock, Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
@@ -405,6 +405,16 @@ def test_who_may_not_list_plans_from_the_database_and_is_told(box: Toolbox, days
     ]
     box.stores["s3"] = store
     assert archives(box) == days[:3]
+
+
+def test_credentials_that_are_refused_altogether_plan_nothing(box: Toolbox, days: list[str]) -> None:
+    """A database that may be out of date is no way around an expired token."""
+    store = box.stores["s3"]
+    expired = Fault(method="list", times=99, error=lambda: CredentialsRefused("the credentials have expired"))
+    box.stores["s3"] = FaultyObjectStore(store, expired)
+    with pytest.raises(CredentialsRefused):
+        rotate_backups("db", "s3", WEEK, box.tools)
+    assert box.notices == []
 
 
 def test_a_store_that_is_down_deletes_nothing(box: Toolbox, days: list[str]) -> None:
