@@ -150,9 +150,13 @@ URL = "https://AKIA:hidden@s3.example.org:9000/bucket/key?X-Amz-Signature=hidden
 @pytest.mark.parametrize(
     ("error", "kind", "says"),
     [
-        (NoCredentialsError(), AccessDenied, "no credentials.*bakthat configure"),
-        (CredentialRetrievalError(provider="custom-process", error_msg="hidden"), AccessDenied, "from custom-process"),
-        (UnauthorizedSSOTokenError(), AccessDenied, "renew"),
+        (NoCredentialsError(), CredentialsRefused, "no credentials.*bakthat configure"),
+        (
+            CredentialRetrievalError(provider="custom-process", error_msg="hidden"),
+            CredentialsRefused,
+            "from custom-process",
+        ),
+        (UnauthorizedSSOTokenError(), CredentialsRefused, "renew"),
         (
             EndpointConnectionError(endpoint_url=URL, error="x"),
             StoreUnavailable,
@@ -256,7 +260,7 @@ SHARED = "[work]\naws_access_key_id = AKIAFILE\naws_secret_access_key = hidden\n
 @pytest.mark.parametrize(
     ("settings", "environment", "found"),
     [
-        ("", {}, "AccessDenied: s3://attic: k: no credentials were found"),
+        ("", {}, "CredentialsRefused: s3://attic: k: no credentials were found"),
         ("", KEYS, "X-Amz-Credential=AKIAENV%2F"),
         ("access_key='AKIAOWN', secret_key='x'", KEYS, "X-Amz-Credential=AKIAOWN%2F"),
         ("aws_profile='work'", {}, "X-Amz-Credential=AKIAFILE%2F"),
