@@ -38,6 +38,12 @@ def open(path, flags, *more, really=os.open, **by_name):
     return refuse() if flags & os.O_TMPFILE == os.O_TMPFILE else really(path, flags, *more, **by_name)
 os.link, os.symlink, os.open = refuse, refuse, open
 """
+UNNAMED_WITHOUT_LINKS = """
+import errno, os
+def refuse(*_, **__): raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+os.link = refuse
+"""
+"""Files without a name can be made, but get none: they are copied."""
 NO_RENAMES = f"""{NO_LINKS}
 from bakthat.adapters import linux_calls
 def refuse(*_): raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -312,6 +318,7 @@ def test_a_command_that_does_not_sync_is_found_out(machine: Machine, law: Callab
     ("law", "mutation"),
     [
         (backup_is_whole_or_not_there, NO_LINKS),
+        (backup_is_whole_or_not_there, UNNAMED_WITHOUT_LINKS),
         (backup_is_whole_or_not_there, NO_RENAMES),
         (first_backup_is_whole_or_not_there, NO_LINKS),
         (first_backup_is_whole_or_not_there, NO_RENAMES),
