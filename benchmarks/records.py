@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bakthat.adapters.peewee_repo import open_repo
+from bakthat.adapters.database.peewee_repo import open_repo
 from bakthat.domain.backup import Backup, backend_hash
 from bakthat.domain.catalog import CatalogEntry, key_of
 from bakthat.domain.stored_name import StoredName
@@ -62,7 +62,7 @@ def write_config(home: Path, **settings: Any) -> None:
 
 def fill_database(home: Path, count: int) -> None:
     """The home's database with so many backups in its local store, which need not be there."""
-    from bakthat.adapters.local_store import LocalObjectStore
+    from bakthat.adapters.local_folder import LocalObjectStore
 
     location = LocalObjectStore(home / "store").location
     open_repo(str(home / "bakthat.sqlite")).put_all(backups(count, location=location))
@@ -71,7 +71,7 @@ def fill_database(home: Path, count: int) -> None:
 def fill_folder(home: Path, count: int) -> None:
     """The home's local store with so many small archives and their catalog entries. Written without its care for a
     crash, which would take ten minutes."""
-    from bakthat.adapters.local_store import LocalObjectStore
+    from bakthat.adapters.local_folder import LocalObjectStore
 
     store = home / "store"
     location = LocalObjectStore(store).location
@@ -83,7 +83,7 @@ def fill_folder(home: Path, count: int) -> None:
 
 def fill_bucket(server: SeaweedFS, bucket: str, count: int) -> None:
     """A bucket with so many small archives and their catalog entries."""
-    from bakthat.adapters.s3 import S3ObjectStore, s3_client
+    from bakthat.adapters.aws.s3 import S3ObjectStore, s3_client
     from bakthat.domain.profile import Profile
 
     profile = Profile(**server.settings(bucket))

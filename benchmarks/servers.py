@@ -116,7 +116,7 @@ class SeaweedFS(Server):
         try:
             for url in (f"{self.url}/", f"http://127.0.0.1:{filer}/", f"http://127.0.0.1:{master}/dir/assign"):
                 self._wait_for(url)
-            from bakthat.adapters.s3 import s3_client
+            from bakthat.adapters.aws.s3 import s3_client
             from bakthat.domain.profile import Profile
 
             self._client = s3_client(Profile(**self.settings("any")))

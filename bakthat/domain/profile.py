@@ -25,7 +25,7 @@ class Profile:
 
     access_key, secret_key: None leaves credentials to boto3's chain; they never show in `repr`.
     part_size: bytes, None lets parts grow with the stream. max_concurrency: requests in flight at once.
-    region_name, endpoint_url: None leaves them to AWS's environment and files, see `bakthat.adapters.aws_settings`; and
+    region_name, endpoint_url: None leaves them to AWS's environment and files, see `bakthat.adapters.aws.settings`; and
         without a word there to `DEFAULT_REGION` and Amazon.
     addressing_style: where a request has the bucket's name, `path` | `virtual` (before the host's) | `auto`, which is
         also None.
@@ -72,7 +72,7 @@ class Profile:
     max_concurrency: int = 4
     checksums: str | None = None
     hooks: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Commands to run when a verb has ended: see `bakthat.adapters.command_hooks`."""
+    """Commands to run when a verb has ended: see `bakthat.adapters.commands.hooks`."""
     pass_environment: bool = False
     """Whether hooks and the password command get AWS's secrets from the environment."""
     stores: Mapping[str, Any] = field(factory=dict, repr=False)

@@ -95,7 +95,7 @@ def _no_choice(*choices: str) -> Callable[[str], str]:
 
 def _offer_bucket(profile: Profile) -> None:
     """Say whether the bucket is there, and create it on a yes. Nothing else in bakthat creates one."""
-    from bakthat.adapters.s3 import S3ObjectStore
+    from bakthat.adapters.aws.s3 import S3ObjectStore
 
     store = S3ObjectStore.from_profile(profile)
     try:
@@ -121,7 +121,7 @@ def _offer_vault(profile: Profile) -> None:
     """Create the vault on a yes; to create one that is there changes nothing."""
     if not terminal.ask_yes(f"Create the vault {profile.glacier_vault}, if it is not there?", default=False):
         return
-    from bakthat.adapters.glacier import GlacierArchiveStore
+    from bakthat.adapters.aws.glacier import GlacierArchiveStore
 
     GlacierArchiveStore.from_profile(profile).create_vault()
     terminal.tell(f"The vault {profile.glacier_vault} is there.")

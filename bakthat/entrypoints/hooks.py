@@ -18,7 +18,7 @@ _NAMES = {"delete_older_than": "remove_older_than"}
 
 
 class Commands(Protocol):
-    """`bakthat.adapters.command_hooks.CommandHooks`."""
+    """`bakthat.adapters.commands.hooks.CommandHooks`."""
 
     def ended(self, verb: str, outcome: str, facts: Mapping[str, Any]) -> None:
         """Run the command for this end of a verb."""
@@ -88,8 +88,8 @@ def hooks_of(profile: Profile, environment: Mapping[str, str], notice: Callable[
     """The profile's commands; None if it has none. Raises `ConfigInvalid`."""
     if not profile.hooks:
         return None
-    from bakthat.adapters.child_environment import child_environment
-    from bakthat.adapters.command_hooks import command_hooks
+    from bakthat.adapters.commands.environment import child_environment
+    from bakthat.adapters.commands.hooks import command_hooks
 
     commands = command_hooks(
         profile.hooks,

@@ -37,7 +37,7 @@ def sealing_keys(
             raise UsageError(
                 "a backup is sealed to recipients or with a password, never both (the age format forbids it); drop one"
             )
-        from bakthat.adapters.key_files import check_recipient
+        from bakthat.adapters.encryption.key_files import check_recipient
 
         where = "--recipient" if recipients else f"recipients of profile {profile.name!r}"
         for recipient in chosen:
@@ -70,7 +70,7 @@ def opening_keys(
     found: tuple[str, ...] = ()
     paths = tuple(identities) or ((profile.identity,) if profile.identity else ())
     if paths and scheme != "age-scrypt":
-        from bakthat.adapters.key_files import read_identities
+        from bakthat.adapters.encryption.key_files import read_identities
 
         found = tuple(key for path in paths for key in read_identities(path, notice=notice))
     if scheme == "age-x25519":
@@ -93,8 +93,8 @@ def _password(profile: Profile, password: str | None, environment: Mapping[str, 
     if environment.get(PASSWORD_VARIABLE):
         return environment[PASSWORD_VARIABLE]
     if profile.password_command:
-        from bakthat.adapters.child_environment import child_environment
-        from bakthat.adapters.password_command import run_password_command
+        from bakthat.adapters.commands.environment import child_environment
+        from bakthat.adapters.commands.password import run_password_command
 
         return run_password_command(
             profile.password_command,

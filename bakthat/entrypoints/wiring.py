@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from attrs import evolve
 
 from bakthat import __version__
-from bakthat.adapters.aws_settings import owner_of_glacier, owner_of_s3
+from bakthat.adapters.aws.settings import owner_of_glacier, owner_of_s3
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile
@@ -31,10 +31,10 @@ from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
-from bakthat.usecases.appointments import Appointments
-from bakthat.usecases.archive_destination import ArchiveDestination
-from bakthat.usecases.destination import Destination
-from bakthat.usecases.object_destination import ObjectDestination
+from bakthat.usecases.destinations.archive_store import ArchiveDestination
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.destinations.object_store import ObjectDestination
+from bakthat.usecases.destinations.retrievals import Appointments
 from bakthat.usecases.tools import Tools
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
@@ -55,7 +55,7 @@ def ignore(_: object) -> None:
 
 def open_config(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:
     """The configuration file: `path`, which then must exist, or `~/.bakthat.yml`, which need not."""
-    from bakthat.adapters.yaml_config import YamlConfig
+    from bakthat.adapters.config.yaml_file import YamlConfig
 
     return YamlConfig(path or DEFAULT_CONFIG, must_exist=path is not None, notice=notice)
 
@@ -65,21 +65,21 @@ def profile_from(
 ) -> Profile:
     """The profile in a dict of settings, under the keys of the configuration file. Raises `ConfigInvalid`, for an
     unknown key as well; `notice` is called with 2013's own."""
-    from bakthat.adapters.yaml_config import profile_of_dict
+    from bakthat.adapters.config.yaml_file import profile_of_dict
 
     return profile_of_dict(settings, name=name, where="conf", notice=notice)
 
 
 def open_config_to_write(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:
     """The same file, which need not exist yet: for the dialogues that save settings."""
-    from bakthat.adapters.yaml_config import YamlConfig
+    from bakthat.adapters.config.yaml_file import YamlConfig
 
     return YamlConfig(path or DEFAULT_CONFIG, must_exist=False, notice=notice)
 
 
 def open_repo(database: str) -> MetadataRepo:
     """The database of this path or URL; nothing is opened before the first call."""
-    from bakthat.adapters.peewee_repo import open_repo as opened
+    from bakthat.adapters.database.peewee_repo import open_repo as opened
 
     return opened(database)
 
@@ -101,10 +101,10 @@ def build_tools(
 ) -> Tools:
     """The tools of the verbs for one profile. Whatever is not handed in is built from the profile. `second_process`: as
     of `TarPacker`. `profiles`: all of the configuration, whose folders and databases no backup contains."""
-    from bakthat.adapters.gzip import GzipCompressor
-    from bakthat.adapters.plain_file import PlainFilePacker
-    from bakthat.adapters.source import examine
-    from bakthat.adapters.tar import TarPacker
+    from bakthat.adapters.compression.gzip_writer import GzipCompressor
+    from bakthat.adapters.packing.single_file import PlainFilePacker
+    from bakthat.adapters.packing.source import examine
+    from bakthat.adapters.packing.tar_packer import TarPacker
 
     chosen_repo = repo if repo is not None else open_repo(profile.database)
     return Tools(
@@ -132,14 +132,14 @@ def build_tools(
 
 def source_patterns(source: Path, gitignore: bool, notice: Callable[[str], None]) -> PatternList | None:
     """The patterns in the source's own file, as `Tools.source_patterns` gives them."""
-    from bakthat.adapters import pattern_files
+    from bakthat.adapters.packing import pattern_files
 
     return pattern_files.source_patterns(source, gitignore, notice=notice)
 
 
 def named_patterns(path: Path) -> PatternList:
     """The patterns in a file that the user names."""
-    from bakthat.adapters import pattern_files
+    from bakthat.adapters.packing import pattern_files
 
     return pattern_files.named_patterns(path)
 
@@ -148,7 +148,7 @@ def own_things(
     source: Path, profile: Profile, others: Iterable[Profile], stores: Mapping[str, ObjectStore]
 ) -> OwnThings:
     """What is bakthat's own below or around the source: local destinations, databases and the cache."""
-    from bakthat.adapters.own_things import find_own_things
+    from bakthat.adapters.packing.own_things import find_own_things
 
     folders = [(name, store.location) for name, store in stores.items() if store.location.startswith("file://")]
     folders.append(("" if "local" in stores else "local", profile.local_path))
@@ -215,7 +215,7 @@ class Destinations:
         if name == "glacier":
             return self._glacier()
         if name == "local":
-            from bakthat.adapters.local_store import LocalObjectStore
+            from bakthat.adapters.local_folder import LocalObjectStore
 
             return _handed_in(name, LocalObjectStore(Path(profile.local_path), notice=self._notice), profile)
         store = open_store(name, profile)
@@ -228,7 +228,7 @@ class Destinations:
 
     def _s3(self) -> Destination:
         owner = owner_of_s3(self._profile)
-        from bakthat.adapters.s3 import S3ObjectStore
+        from bakthat.adapters.aws.s3 import S3ObjectStore
 
         objects = S3ObjectStore.from_profile(self._profile, notice=self._notice)
         # Entries are read at any time, so they never go into another storage class.
@@ -237,7 +237,7 @@ class Destinations:
 
     def _thaw(self) -> Appointments:
         """How objects of the bucket are asked for that a lifecycle rule has frozen."""
-        from bakthat.adapters.s3_cold import S3ColdStore
+        from bakthat.adapters.aws.s3_archive_class import S3ColdStore
 
         archives = S3ColdStore.of_bucket(self._profile, notice=self._notice)
         return Appointments(archives, self._repo, clock=self._clock, notice=self._notice)
@@ -249,11 +249,11 @@ class Destinations:
         if archives is not None:
             owner = evolve(owner, location=archives.location)
         elif self._profile.glacier_vault:
-            from bakthat.adapters.glacier import GlacierArchiveStore
+            from bakthat.adapters.aws.glacier import GlacierArchiveStore
 
             archives = GlacierArchiveStore.from_profile(self._profile)
         else:
-            from bakthat.adapters.s3_cold import S3ColdStore
+            from bakthat.adapters.aws.s3_archive_class import S3ColdStore
 
             archives = S3ColdStore.from_profile(self._profile, notice=self._notice)
         return ArchiveDestination(
@@ -266,7 +266,7 @@ class Destinations:
             return self._stores["s3"]
         if not self._profile.s3_bucket:
             return None
-        from bakthat.adapters.s3 import S3ObjectStore
+        from bakthat.adapters.aws.s3 import S3ObjectStore
 
         return S3ObjectStore.from_profile(evolve(self._profile, storage_class=None), notice=self._notice)
 
@@ -277,11 +277,11 @@ def locate(place: str, profile: Profile) -> tuple[ObjectStore, str]:
         bucket, _, key = place.removeprefix("s3://").partition("/")
         if not bucket or not key:
             raise UsageError(f"{place!r} is no object; write s3://bucket/key")
-        from bakthat.adapters.s3 import S3ObjectStore
+        from bakthat.adapters.aws.s3 import S3ObjectStore
 
         return S3ObjectStore.from_profile(evolve(profile, s3_bucket=bucket, s3_prefix="")), key
-    from bakthat.adapters.home import expand_home
-    from bakthat.adapters.local_store import LocalObjectStore
+    from bakthat.adapters.filesystem.home import expand_home
+    from bakthat.adapters.local_folder import LocalObjectStore
 
     path = Path(expand_home(place.removeprefix("file://"), "--from", instead="give the file as a whole path"))
     if not path.name:
@@ -292,7 +292,7 @@ def locate(place: str, profile: Profile) -> tuple[ObjectStore, str]:
 def local_folder(profile: Profile) -> Path | None:
     """The folder of `-d local`; None if the profile names none and there is no home directory for the usual one.
     Raises `ConfigInvalid` if it names one in a home directory that is not there."""
-    from bakthat.adapters.home import expand_home
+    from bakthat.adapters.filesystem.home import expand_home
 
     try:
         return Path(expand_home(profile.local_path, "local_path", instead="give `local_path` as a whole path"))
@@ -321,7 +321,7 @@ def destination_names(profile: Profile) -> list[str]:
 def owners_of(profile: Profile, notice: Callable[[str], None] = ignore) -> tuple[Owner, ...]:
     """Every store that the profile names, as the records of their backups are marked. Contacts none of them. `notice`
     is called with a store of another package that cannot be opened, which is left out."""
-    from bakthat.adapters.local_store import LocalObjectStore
+    from bakthat.adapters.local_folder import LocalObjectStore
 
     folder = local_folder(profile)
     owners = [] if folder is None else [_handed_in("local", LocalObjectStore(folder), profile).owner]
@@ -356,8 +356,8 @@ class LateCipher(Cipher):
         return self._cipher().unsealing(sealed, keys)
 
     def _cipher(self) -> Cipher:
-        from bakthat.adapters.age import AgeCipher
-        from bakthat.adapters.beefish import BeefishCipher
-        from bakthat.adapters.sealed import EitherCipher
+        from bakthat.adapters.encryption.age import AgeCipher
+        from bakthat.adapters.encryption.beefish import BeefishCipher
+        from bakthat.adapters.encryption.detecting import EitherCipher
 
         return EitherCipher(AgeCipher(), BeefishCipher())

@@ -36,8 +36,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from attrs import define, field, frozen
 
-from bakthat.adapters import aws
-from bakthat.adapters.tree_hash import LEAF, joined
+from bakthat.adapters.aws import client as aws
+from bakthat.adapters.aws.glacier_tree_hash import LEAF, joined
 from bakthat.domain.profile import Profile
 from bakthat.domain.retrieval import KEPT
 

@@ -7,14 +7,14 @@ from functools import partial
 
 from attrs import define, field
 
-from bakthat.adapters.gzip import GzipCompressor
-from bakthat.adapters.memory_archive import MemoryArchiveStore
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
-from bakthat.adapters.pattern_files import named_patterns, source_patterns
-from bakthat.adapters.plain_file import PlainFilePacker
-from bakthat.adapters.source import examine
-from bakthat.adapters.tar import TarPacker
+from bakthat.adapters.compression.gzip_writer import GzipCompressor
+from bakthat.adapters.memory.archive_store import MemoryArchiveStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
+from bakthat.adapters.packing.pattern_files import named_patterns, source_patterns
+from bakthat.adapters.packing.single_file import PlainFilePacker
+from bakthat.adapters.packing.source import examine
+from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.exclusions import OwnThings
 from bakthat.domain.progress import Progress
@@ -23,9 +23,9 @@ from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
-from bakthat.usecases.archive_destination import ArchiveDestination
-from bakthat.usecases.destination import Destination
-from bakthat.usecases.object_destination import ObjectDestination
+from bakthat.usecases.destinations.archive_store import ArchiveDestination
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.destinations.object_store import ObjectDestination
 from bakthat.usecases.tools import Tools
 
 
@@ -91,7 +91,7 @@ class Toolbox:
     @property
     def tools(self) -> Tools:
         """What a verb is handed."""
-        from bakthat.adapters.age import AgeCipher
+        from bakthat.adapters.encryption.age import AgeCipher
 
         return Tools(
             destination=self.destination,

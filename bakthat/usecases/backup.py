@@ -20,12 +20,12 @@ from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.stored_name import StoredName, check_series, series_of
 from bakthat.errors import BakthatError, DatabaseError, DuplicateBackup, ObjectExists, SourceError, StoreError
-from bakthat.usecases.destination import Destination
+from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.exclusions import ExclusionRequest, exclusions_for
 from bakthat.usecases.neighbours import tell_of_neighbours
-from bakthat.usecases.payload import Shape, shape_for, writing
-from bakthat.usecases.pipe import flowing
-from bakthat.usecases.recorded import RecordedReader
+from bakthat.usecases.streams.archive_stream import Shape, shape_for, writing
+from bakthat.usecases.streams.hashing import RecordedReader
+from bakthat.usecases.streams.pipe import flowing
 from bakthat.usecases.tools import Tools
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds

@@ -6,7 +6,7 @@ from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.stored_name import StoredName
 from bakthat.usecases.backup import BackupRequest, facts_of, facts_of_source, series_for, tell_report
 from bakthat.usecases.exclusions import exclusions_for
-from bakthat.usecases.payload import shape_for
+from bakthat.usecases.streams.archive_stream import shape_for
 from bakthat.usecases.tools import Tools
 
 

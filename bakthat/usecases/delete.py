@@ -10,8 +10,8 @@ from bakthat.domain.query import Query
 from bakthat.domain.rotation import rank
 from bakthat.domain.selector import newest_of
 from bakthat.errors import DeletionRefused
-from bakthat.usecases.choosing import choose
-from bakthat.usecases.destination import Destination
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.select_backup import choose
 from bakthat.usecases.tools import Tools
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ArchiveId
 from bakthat.errors import InvalidName, UsageError
-from bakthat.usecases.archive_destination import ArchiveDestination
+from bakthat.usecases.destinations.archive_store import ArchiveDestination
 from bakthat.usecases.tools import Tools
 
 

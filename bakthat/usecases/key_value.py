@@ -26,7 +26,7 @@ from bakthat.errors import (
     WrongPassword,
 )
 from bakthat.ports.object_store import ObjectStore
-from bakthat.usecases.object_destination import ObjectDestination
+from bakthat.usecases.destinations.object_store import ObjectDestination
 from bakthat.usecases.tools import Tools
 
 MOST_BYTES = 16 * 1024 * 1024

@@ -9,7 +9,7 @@ from bakthat.domain.origin import listed, origins, shown
 from bakthat.domain.query import Query, newest_first
 from bakthat.domain.rotation import is_later
 from bakthat.errors import DatabaseError
-from bakthat.usecases.destination import Destination
+from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.tools import Tools
 
 

@@ -8,7 +8,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.plain_backup import encrypted_before
 from bakthat.domain.query import Query
 from bakthat.errors import NotEncrypted
-from bakthat.usecases.destination import Destination
+from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.tools import Tools
 
 

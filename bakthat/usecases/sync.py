@@ -15,10 +15,10 @@ from bakthat.domain.object_key import check_key
 from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query, newest_first
 from bakthat.errors import BakthatError, InvalidName, PayloadError, StoreError, StoreUnavailable
-from bakthat.usecases.destination import Destination, Found
-from bakthat.usecases.entry_reader import EntryReader
-from bakthat.usecases.former_location import rewrite_former
-from bakthat.usecases.found_rows import RowChanges, changed_row, new_row, wants_reading
+from bakthat.usecases.destinations.base import Destination, Found
+from bakthat.usecases.syncing.entry_reader import EntryReader
+from bakthat.usecases.syncing.former_location import rewrite_former
+from bakthat.usecases.syncing.found_rows import RowChanges, changed_row, new_row, wants_reading
 from bakthat.usecases.tools import Tools
 
 _MOST_TOLD = 20

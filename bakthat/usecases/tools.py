@@ -13,7 +13,7 @@ from bakthat.domain.payload import SourceKind
 from bakthat.domain.progress import Progress
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.payload import Cipher, Compressor, Packer
-from bakthat.usecases.destination import Destination
+from bakthat.usecases.destinations.base import Destination
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
     from bakthat.domain.exclusions import OwnThings

@@ -23,11 +23,11 @@ from bakthat.errors import (
     PayloadError,
     WrongPassword,
 )
-from bakthat.usecases.choosing import choose
-from bakthat.usecases.destination import Destination
-from bakthat.usecases.payload import opened, shape_of
+from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.plain_backup import PlainGuard
-from bakthat.usecases.recorded import CheckedReader
+from bakthat.usecases.select_backup import choose
+from bakthat.usecases.streams.archive_stream import opened, shape_of
+from bakthat.usecases.streams.hashing import CheckedReader
 from bakthat.usecases.tools import Tools
 
 

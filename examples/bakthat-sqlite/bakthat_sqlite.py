@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bakthat import Profile
-from bakthat.adapters.pieces import reader_of
+from bakthat.adapters.streams import reader_of
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import ConfigInvalid, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable

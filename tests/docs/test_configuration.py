@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from bakthat.adapters.yaml_config import YamlConfig
+from bakthat.adapters.config.yaml_file import YamlConfig
 from bakthat.domain.profile import Profile
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()

@@ -13,8 +13,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from bakthat.adapters import aws
-from bakthat.adapters.s3 import S3ObjectStore, s3_client
+from bakthat.adapters.aws import client as aws
+from bakthat.adapters.aws.s3 import S3ObjectStore, s3_client
 from bakthat.domain.profile import Profile
 from bakthat.errors import AccessDenied
 from tests.fixtures.s3_servers import s3_profile

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bakthat.adapters.s3 import S3ObjectStore
+from bakthat.adapters.aws.s3 import S3ObjectStore
 from tests.fixtures.age_program import run_with_terminal
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.packages import unpacked

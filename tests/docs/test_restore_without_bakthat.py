@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from bakthat.adapters import key_files
-from bakthat.adapters.age import AgeCipher
-from bakthat.adapters.gzip import GzipCompressor
-from bakthat.adapters.tar import TarPacker
+from bakthat.adapters.compression.gzip_writer import GzipCompressor
+from bakthat.adapters.encryption import key_files
+from bakthat.adapters.encryption.age import AgeCipher
+from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.domain import catalog, stored_name
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import CatalogEntry

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.s3 import S3ObjectStore
-from bakthat.adapters.yaml_config import YamlConfig
+from bakthat.adapters.aws.s3 import S3ObjectStore
+from bakthat.adapters.config.yaml_file import YamlConfig
 from bakthat.domain.profile import Profile
 
 PAGE = (Path(__file__).parents[2] / "docs" / "services.md").read_text()

@@ -16,8 +16,8 @@ import pytest
 from attrs import evolve, frozen
 
 from bakthat import Backup, Bakthat, Profile, open_profile
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.catalog import CatalogEntry, key_of
 from bakthat.domain.stored_name import StoredName
 from bakthat.testing.toolbox import SteppedClock

@@ -12,9 +12,9 @@ from attrs import evolve
 
 import bakthat as library
 from bakthat import Bakthat, Profile, RotationPolicy, open_profile
-from bakthat.adapters.memory_config import MemoryConfig
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.config_source import MemoryConfig
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.errors import (
     ConfigError,
     InvalidInterval,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bakthat.adapters.glacier import GlacierArchiveStore
+from bakthat.adapters.aws.glacier import GlacierArchiveStore
 from tests.fixtures.command_line import CommandLine, Said
 from tests.fixtures.s3_servers import s3_profile
 

@@ -6,7 +6,7 @@ import time
 
 import yaml
 
-from bakthat.adapters.s3 import s3_client
+from bakthat.adapters.aws.s3 import s3_client
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.s3_servers import s3_profile
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from bakthat import Bakthat, Profile, open_profile
-from bakthat.adapters.local_store import LocalObjectStore
-from bakthat.adapters.memory_config import MemoryConfig
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.local_folder import LocalObjectStore
+from bakthat.adapters.memory.config_source import MemoryConfig
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.errors import UsageError
 from tests.fixtures.command_line import CommandLine, Said
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from bakthat import Bakthat, Profile, open_profile
-from bakthat.adapters.local_store import LocalObjectStore
-from bakthat.adapters.peewee_repo import open_repo
+from bakthat.adapters.database.peewee_repo import open_repo
+from bakthat.adapters.local_folder import LocalObjectStore
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.verify import Level
 from tests.fixtures.command_line import CommandLine
@@ -144,7 +144,7 @@ def test_ctrl_c_aborts_the_upload(bakthat_command: CommandLine, source: Path, se
         }
     )
     (source / "huge").write_bytes(os.urandom(120_000_000))
-    from bakthat.adapters.s3 import s3_client
+    from bakthat.adapters.aws.s3 import s3_client
 
     client = s3_client(made)
 

@@ -8,8 +8,8 @@ import pytest
 from attrs import evolve
 
 from bakthat import Bakthat, Profile, open_profile
-from bakthat.adapters.glacier import GlacierArchiveStore
-from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.aws.glacier import GlacierArchiveStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.catalog import key_of
 from bakthat.domain.objects import Tier
 from bakthat.errors import ConfigError, RetrievalPending, StoreError
@@ -72,7 +72,7 @@ def test_an_archive_class_of_the_bucket_is_glacier_too(moto_url: str, tree: Path
 
 
 def test_an_entry_that_a_lifecycle_rule_froze_costs_itself(moto_url: str, tree: Path) -> None:
-    from bakthat.adapters.s3 import s3_client
+    from bakthat.adapters.aws.s3 import s3_client
 
     bakthat = machine(s3_profile(moto_url))
     made, other = bakthat.backup(tree, name="frozen"), bakthat.backup(tree, name="other")
@@ -87,7 +87,7 @@ def test_an_entry_that_a_lifecycle_rule_froze_costs_itself(moto_url: str, tree: 
 
 
 def test_an_object_that_a_lifecycle_rule_froze_is_retrieved(moto_url: str, tree: Path, tmp_path: Path) -> None:
-    from bakthat.adapters.s3 import s3_client
+    from bakthat.adapters.aws.s3 import s3_client
 
     bakthat = machine(s3_profile(moto_url))
     made = bakthat.backup(tree)

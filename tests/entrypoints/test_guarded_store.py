@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.entrypoints.guarded_store import GuardedStore, guarded
 from bakthat.entrypoints.stopping import StoppedBySignal
 from bakthat.errors import StoreError

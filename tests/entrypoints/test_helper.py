@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bakthat import BakHelper, Bakthat, Profile, open_profile
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.errors import InvalidName
 from bakthat.testing.toolbox import SteppedClock
 

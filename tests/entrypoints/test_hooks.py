@@ -14,8 +14,8 @@ from attrs import evolve
 
 import bakthat as bakthat_functions
 from bakthat import Bakthat, Events, Profile, open_profile
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.backup import Backup
 from bakthat.domain.query import Query
 from bakthat.errors import BackupNotFound, ConfigInvalid, RetrievalPending, SourceError, StoreUnavailable, UsageError

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from bakthat import Bakthat, KeyValue, Profile, open_profile
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.backup import Backup, backend_hash, from_epoch
 from bakthat.errors import BackupNotFound, InvalidName, PayloadDamaged, UsageError, WrongPassword
 from tests.fixtures.beefish_2013 import encrypt

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bakthat.adapters.key_files import keygen, write_key_file
+from bakthat.adapters.encryption.key_files import keygen, write_key_file
 from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile

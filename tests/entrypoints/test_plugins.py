@@ -14,7 +14,7 @@ from tests.fixtures.command_line import CommandLine, Said
 
 GOOD = """
 from pathlib import Path
-from bakthat.adapters.local_store import LocalObjectStore
+from bakthat.adapters.local_folder import LocalObjectStore
 
 def attic(profile):
     return LocalObjectStore(Path(profile.stores["attic"]["path"]))
@@ -114,7 +114,7 @@ def test_an_error_that_the_factory_raises_on_purpose_comes_out_as_it_is(
 
 def test_a_class_that_lacks_a_method_is_told_which(install: Install, backup: Callable[..., Said]) -> None:
     code = (
-        "from bakthat.adapters.memory_store import MemoryObjectStore as M\n"
+        "from bakthat.adapters.memory.object_store import MemoryObjectStore as M\n"
         "from bakthat.ports.object_store import ObjectStore\n"
         "class Attic(ObjectStore):\n"
         "    location = 'attic://'\n"
@@ -135,7 +135,7 @@ def test_what_is_no_object_store_is_refused(install: Install, backup: Callable[.
 
 def test_a_store_without_a_location_is_refused(install: Install, backup: Callable[..., Said]) -> None:
     code = (
-        "from bakthat.adapters.memory_store import MemoryObjectStore\n"
+        "from bakthat.adapters.memory.object_store import MemoryObjectStore\n"
         "class Attic(MemoryObjectStore):\n"
         "    def __init__(self, profile): pass\n"
     )
@@ -160,7 +160,7 @@ def test_a_broken_package_disturbs_nobody_who_does_not_use_it(
 EXITS = """
 import sys
 from pathlib import Path
-from bakthat.adapters.local_store import LocalObjectStore
+from bakthat.adapters.local_folder import LocalObjectStore
 
 class Reader:
     def read(self, size): sys.exit(0)

@@ -18,9 +18,9 @@ import pytest
 import yaml
 from attrs import define, field
 
-from bakthat.adapters.key_files import read_identities
-from bakthat.adapters.landing import Landing
-from bakthat.adapters.peewee_repo import open_repo
+from bakthat.adapters.database.peewee_repo import open_repo
+from bakthat.adapters.encryption.key_files import read_identities
+from bakthat.adapters.filesystem.staging import Landing
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import loads
 from bakthat.domain.query import Query
@@ -45,7 +45,7 @@ os.link = refuse
 """
 """Files without a name can be made, but get none: they are copied."""
 NO_RENAMES = f"""{NO_LINKS}
-from bakthat.adapters import linux_calls
+from bakthat.adapters.filesystem import linux as linux_calls
 def refuse(*_): raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 linux_calls.rename_with_flags = refuse
 """

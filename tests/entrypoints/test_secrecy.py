@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bakthat import Bakthat, KeyValue, Profile, open_profile
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.errors import BakthatError
 from bakthat.ports.object_store import ObjectStore
 from bakthat.testing.faulty import Fault, FaultyObjectStore

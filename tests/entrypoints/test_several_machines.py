@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bakthat import Backup, Bakthat, Profile, open_profile
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.errors import UsageError
 from bakthat.testing.toolbox import SteppedClock
 from tests.fixtures.age_program import run_with_terminal

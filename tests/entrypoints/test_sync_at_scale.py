@@ -9,8 +9,8 @@ from pathlib import Path
 from attrs import evolve
 
 from bakthat import Bakthat, Profile, open_profile
-from bakthat.adapters.memory_store import MemoryObjectStore
-from bakthat.adapters.peewee_repo import open_repo
+from bakthat.adapters.database.peewee_repo import open_repo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.catalog import CatalogEntry
 from bakthat.testing.faulty import FaultyObjectStore
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bakthat.adapters.memory_archive import MemoryArchiveStore
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.archive_store import MemoryArchiveStore
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.objects import ArchiveId, JobId
 from bakthat.errors import AccessDenied, ObjectNotFound, StoreUnavailable
 from bakthat.ports.archive_store import ArchiveStore

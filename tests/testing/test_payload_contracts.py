@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bakthat.adapters.age import AgeCipher
-from bakthat.adapters.beefish import BeefishCipher
-from bakthat.adapters.gzip import GzipCompressor, ZlibEngine
-from bakthat.adapters.key_files import keygen
-from bakthat.adapters.plain_file import PlainFilePacker
-from bakthat.adapters.sealed import EitherCipher
-from bakthat.adapters.tar import TarPacker
+from bakthat.adapters.compression.gzip_writer import GzipCompressor, ZlibEngine
+from bakthat.adapters.encryption.age import AgeCipher
+from bakthat.adapters.encryption.beefish import BeefishCipher
+from bakthat.adapters.encryption.detecting import EitherCipher
+from bakthat.adapters.encryption.key_files import keygen
+from bakthat.adapters.packing.single_file import PlainFilePacker
+from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.domain.payload import Keys
 from bakthat.ports.payload import Cipher, Compressor, Packer
 from bakthat.testing.cipher_contract import CipherContract

@@ -28,7 +28,7 @@ def test_a_failing_contract_shows_the_values(first: str, tmp_path: Path) -> None
     (tmp_path / "test_it.py").write_text(
         f"{first}\n"
         "import pytest\n"
-        "from bakthat.adapters.memory_store import MemoryObjectStore\n"
+        "from bakthat.adapters.memory.object_store import MemoryObjectStore\n"
         "from bakthat.testing.object_store_contract import ObjectStoreContract\n"
         "class Deaf(MemoryObjectStore):\n"
         "    def delete(self, key): pass\n"

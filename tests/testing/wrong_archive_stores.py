@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.memory_archive import MemoryArchiveStore
+from bakthat.adapters.memory.archive_store import MemoryArchiveStore
 from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Tier
 from bakthat.errors import BakthatError, ObjectNotFound, RetrievalExpired, RetrievalPending, StoreError, UsageError
 from bakthat.ports.archive_store import ArchiveStore

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.backup import Backup
 from bakthat.domain.objects import ArchiveId, RetrievalJob
 from bakthat.domain.query import Query, newest_first

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import BakthatError, ObjectExists, ObjectNotFound, StoreError

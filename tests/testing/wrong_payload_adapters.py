@@ -14,8 +14,8 @@ from typing import BinaryIO, cast
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.age import AgeCipher
-from bakthat.adapters.plain_file import PlainFilePacker
+from bakthat.adapters.encryption.age import AgeCipher
+from bakthat.adapters.packing.single_file import PlainFilePacker
 from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import Keys, PackReport, UnpackReport
 from bakthat.errors import BackupNotFound, PasswordNeeded, PayloadDamaged, TargetExists, UsageError, WrongPassword

@@ -11,10 +11,10 @@ import pytest
 
 import bakthat
 from bakthat import Backup, BakHelper, Bakthat, Events, KeyValue, Profile, Progress, RotationPolicy, open_profile
-from bakthat.adapters.memory_archive import MemoryArchiveStore
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
-from bakthat.adapters.pieces import reader_of
+from bakthat.adapters.memory.archive_store import MemoryArchiveStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
+from bakthat.adapters.streams import reader_of
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.domain.query import Query

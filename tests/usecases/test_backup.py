@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
-from bakthat.adapters.tar import TarPacker
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
+from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.domain.name_claim import NameClaim
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query

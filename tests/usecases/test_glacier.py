@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.backup import Backup
 from bakthat.domain.objects import ArchiveId, Tier
 from bakthat.domain.query import Query

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.memory_archive import MemoryArchiveStore
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.peewee_repo import open_repo
+from bakthat.adapters.database.peewee_repo import open_repo
+from bakthat.adapters.memory.archive_store import MemoryArchiveStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import key_of
 from bakthat.domain.objects import ArchiveId

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query

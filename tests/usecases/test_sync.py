@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import ONLY_IN_A_DATABASE, CatalogEntry
 from bakthat.domain.query import Query
@@ -17,8 +17,8 @@ from bakthat.errors import StoreUnavailable
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import SteppedClock, Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
-from bakthat.usecases.choosing import choose
 from bakthat.usecases.delete import DeleteRequest, delete
+from bakthat.usecases.select_backup import choose
 from bakthat.usecases.sync import sync
 
 

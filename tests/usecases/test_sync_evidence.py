@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.memory_repo import MemoryRepo
-from bakthat.adapters.memory_store import MemoryObjectStore
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import key_of
 from bakthat.domain.objects import ObjectInfo

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bakthat.adapters.memory_repo import MemoryRepo
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.backup import Backup
 from bakthat.domain.query import Query
 from bakthat.errors import AccessDenied, StoreUnavailable

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakthat.usecases.pipe import flowing
+from bakthat.usecases.streams.pipe import flowing
 
 
 @settings(deadline=None, max_examples=50)

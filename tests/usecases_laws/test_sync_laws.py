@@ -13,8 +13,8 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakthat.adapters.memory_store import MemoryObjectStore
-from bakthat.adapters.peewee_repo import open_repo
+from bakthat.adapters.database.peewee_repo import open_repo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.catalog import CatalogEntry, key_of
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import RotationPolicy

@@ -15,7 +15,7 @@ from bakthat.entrypoints.options import Settings, common
 @common
 def keygen(settings: Settings, output: str | None) -> None:
     """Make a key pair, as `age-keygen` does: backups to its public key open with its key file alone."""
-    from bakthat.adapters import key_files
+    from bakthat.adapters.encryption import key_files
 
     pair = key_files.keygen(clock=lambda: datetime.now().astimezone())
     if output is None:

@@ -1,0 +1,311 @@
+"""`S3ObjectStore`: objects in a bucket of Amazon S3, or of a service that speaks its language."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, cast
+
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+
+from bakthat.adapters.aws import client as aws
+from bakthat.adapters.aws import s3_write_claim
+from bakthat.adapters.aws.answer import ask
+from bakthat.adapters.aws.client import Redirected, code_of, status_of, translated
+from bakthat.adapters.aws.s3_download import S3Reader
+from bakthat.adapters.aws.s3_head import check_tells_apart, explained_head, head
+from bakthat.adapters.aws.s3_listing import check_is_listing, entry_of, listed
+from bakthat.adapters.aws.s3_part_sizes import MAX_PART, MIN_PART
+from bakthat.adapters.aws.s3_upload import Bucket, Uploader, log_notice
+from bakthat.adapters.aws.settings import resolved
+from bakthat.domain.object_key import check_key
+from bakthat.domain.objects import ObjectInfo
+from bakthat.domain.profile import DEFAULT_REGION, Profile, endpoint_host, normal_prefix, s3_location, s3_owner
+from bakthat.errors import BakthatError, ConfigInvalid, InvalidName, StoreError, UsageError
+from bakthat.ports.object_store import ObjectStore
+from bakthat.ports.url_signer import UrlSigner
+
+_WEEK = 7 * 24 * 3600
+"""Seconds that a presigned URL may live at most (signature version 4)."""
+
+_PRESIGNED = {"GET": "get_object", "HEAD": "head_object", "PUT": "put_object"}
+
+
+class S3ObjectStore(ObjectStore, UrlSigner):
+    """Objects under a prefix of one bucket. Nothing but `bucket_exists` and `create_bucket` asks for more than object
+    permissions, see docs/iam.md."""
+
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        *,
+        prefix: str = "",
+        location: str | None = None,
+        region: str = DEFAULT_REGION,
+        storage_class: str | None = None,
+        part_size: int | None = None,
+        max_concurrency: int = 4,
+        amazon: bool = False,
+        claims: bool | None = None,
+        page: int = 1000,
+        put_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pause: Callable[[float], None] = time.sleep,
+        notice: Callable[[str], None] = log_notice,
+    ) -> None:
+        """`client`: as `s3_client` builds it. `part_size`: bytes, None lets parts grow with the stream.
+        `max_concurrency`: requests of one upload or download in flight at once. `amazon`: the service is Amazon's own,
+        which lists in key order, honours conditions and takes parts of any size; others are not trusted with that.
+        `claims`: two writers of one key are kept apart by claims (`WriteClaims`), by default where the service is not
+        Amazon's. `page`: keys of one listing request. `put_id`: a new random id of a write. `notice`: is called with a
+        line for a person. Raises `ConfigInvalid`."""
+        if part_size is not None and not MIN_PART <= part_size <= MAX_PART:
+            raise ConfigInvalid(f"part_size is {part_size} bytes; it must be between {MIN_PART} and {MAX_PART}")
+        if max_concurrency < 1:
+            raise ConfigInvalid(f"max_concurrency is {max_concurrency}; it must be at least 1")
+        self._client = client
+        self._bucket = bucket
+        self._prefix = normal_prefix(prefix)
+        self.location = location or s3_location(bucket, prefix)
+        self._region = region
+        self._storage_class = storage_class
+        self._max_concurrency = max_concurrency
+        self._amazon = amazon
+        self._page = page
+        self._tells_apart = amazon
+        self._uploader = Uploader(
+            Bucket(
+                client=client,
+                name=bucket,
+                prefix=self._prefix,
+                storage_class=storage_class,
+                part_size=part_size,
+                max_concurrency=max_concurrency,
+                trusted=amazon,
+                claims=not amazon if claims is None else claims,
+                put_id=put_id,
+                clock=clock,
+                pause=pause,
+                notice=notice,
+            )
+        )
+
+    @classmethod
+    def from_profile(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> S3ObjectStore:
+        """The store of a profile's `s3` destination; sends nothing. Raises `ConfigError`."""
+        profile = resolved(profile, "s3")
+        owner = s3_owner(profile)
+        return cls(
+            s3_client(profile),
+            profile.s3_bucket or "",
+            prefix=profile.s3_prefix,
+            location=owner.location,
+            region=profile.region_name or DEFAULT_REGION,
+            storage_class=profile.storage_class,
+            part_size=profile.part_size,
+            max_concurrency=profile.max_concurrency,
+            amazon=is_amazon(profile.endpoint_url),
+            notice=notice,
+        )
+
+    def __repr__(self) -> str:
+        return f"S3ObjectStore({self.location!r})"
+
+    def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
+        where = self._where(key)
+        stored = self._uploader.upload(where["Key"], self._named(key), body, replace=replace, size_hint=size_hint)
+        return ObjectInfo(key=key, size=stored.size, modified=stored.modified, storage_class=self._storage_class)
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[BinaryIO]:
+        where, what = self._where(key), self._named(key)
+        with S3Reader(self._client, where, what, max_concurrency=self._max_concurrency) as reader:
+            self._check_tells_apart(reader.etag, where, what)
+            yield cast(BinaryIO, reader)
+
+    def stat(self, key: str) -> ObjectInfo:
+        where, what = self._where(key), self._named(key)
+        found = explained_head(self._client, where, what)
+        self._check_tells_apart(found.maybe_text("ETag"), where, what)
+        size, modified = found.maybe_number("ContentLength"), found.maybe_moment("LastModified")
+        if size is None or modified is None:
+            entry = entry_of(self._client, where, what)
+            size, modified = entry.number("Size"), entry.moment("LastModified")
+        return ObjectInfo(key=key, size=size, modified=modified, storage_class=found.maybe_text("StorageClass"))
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        if self._amazon:
+            return self._listed(prefix)
+        # Several services list by folders (`a/b` before `a.b`), which is not key order.
+        return iter(sorted(self._listed(prefix), key=lambda info: info.key))
+
+    def delete(self, key: str) -> None:
+        where, what = self._where(key), self._named(key)
+        with translated(what):
+            try:
+                ask(what, self._client.delete_object, **where)
+            except ClientError as error:
+                if code_of(error) == "NoSuchKey":
+                    return
+                how = self._protection(where, what) if status_of(error) in {400, 403, 409, 423} else None
+                if how is None:
+                    raise
+                raise StoreError(f"{what}: protected {how}; it cannot be deleted before") from error
+
+    def presign(self, key: str, expires_in: int, method: str = "GET") -> str:
+        """A URL that gives whoever has it this one object for so many seconds, with the rights of the credentials.
+        It is a secret, and is made without asking the service. Raises `UsageError`."""
+        if method not in _PRESIGNED:
+            raise UsageError(f"{method!r} cannot be presigned; choose among {', '.join(_PRESIGNED)}")
+        if not 1 <= expires_in <= _WEEK:
+            raise UsageError(f"a presigned URL lives from 1 to {_WEEK} seconds, not {expires_in}")
+        with translated(self._named(key)):
+            return str(
+                self._client.generate_presigned_url(_PRESIGNED[method], Params=self._where(key), ExpiresIn=expires_in)
+            )
+
+    def bucket_exists(self) -> bool:
+        """Whether there is such a bucket. Raises `AccessDenied` where it may not be listed, or is another's."""
+        # Not HEAD: its answer has no body, so that a web site has every bucket, and a refusal no reason.
+        with translated(self.location):
+            try:
+                page = ask(self.location, self._client.list_objects_v2, Bucket=self._bucket, MaxKeys=1)
+            except ClientError as error:
+                if code_of(error) == "NoSuchBucket":
+                    return False
+                raise
+        check_is_listing(page, self.location)
+        return True
+
+    def create_bucket(self) -> None:
+        """Create the bucket; one that is there and one's own is no error. Only `configure` does this."""
+        request: dict[str, Any] = {"Bucket": self._bucket}
+        if self._amazon and self._region != "us-east-1":
+            request["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
+        with translated(self.location, _BUCKET_TAKEN):
+            try:
+                ask(self.location, self._client.create_bucket, **request)
+            except ClientError as error:
+                if code_of(error) != "BucketAlreadyOwnedByYou":
+                    raise
+
+    def _listed(self, prefix: str) -> Iterator[ObjectInfo]:
+        for entry in listed(self._client, self._bucket, self._prefix + prefix, self.location, page_size=self._page):
+            key = entry.text("Key").removeprefix(self._prefix)
+            if not _is_key(key) or key.startswith(s3_write_claim.FOLDER):
+                continue
+            size, modified = entry.maybe_number("Size"), entry.maybe_moment("LastModified")
+            if size is None or modified is None:
+                found = head(self._client, self._where(key), self._named(key))
+                size, modified = found.number("ContentLength"), found.moment("LastModified")
+            yield ObjectInfo(key=key, size=size, modified=modified, storage_class=entry.maybe_text("StorageClass"))
+
+    def _check_tells_apart(self, etag: str | None, where: dict[str, str], what: str) -> None:
+        """Raise `StoreError` if an answer without an ETag comes from a web site that knows every name."""
+        if etag is None and not self._tells_apart:
+            check_tells_apart(self._client, where, what)
+            self._tells_apart = True
+
+    def _protection(self, where: dict[str, str], what: str) -> str | None:
+        """How long Object Lock protects an object, None if it does not or may not be known."""
+        try:
+            found = head(self._client, where, what)
+        except BakthatError:
+            return None
+        until = found.maybe_moment("ObjectLockRetainUntilDate")
+        if found.maybe_text("ObjectLockLegalHoldStatus") == "ON":
+            return "by a legal hold, until that is removed"
+        return f"by Object Lock until {until:%Y-%m-%d %H:%M} UTC" if until is not None else None
+
+    def _where(self, key: str) -> dict[str, str]:
+        whole = self._prefix + check_key(key)
+        if len(whole.encode()) > 1024:
+            raise InvalidName(f"{key!r} is too long a key for S3 together with the prefix {self._prefix!r}")
+        return {"Bucket": self._bucket, "Key": whole}
+
+    def _named(self, key: str) -> str:
+        return f"{self.location}: {key}"
+
+
+_BUCKET_TAKEN = {
+    "BucketAlreadyExists": (StoreError, "this bucket name is taken by somebody else; choose another s3_bucket")
+}
+
+
+def s3_client(profile: Profile, **config: Any) -> Any:
+    """A client of S3 as this store wants it.
+
+    The body of a request is not part of its signature: a checksum is, and TLS does the rest. Hashing it once more
+    costs more than all else that a sent part costs (docs/decisions/0021). No request waits for `100 Continue`, which
+    botocore would ask for before each part at the price of a round trip.
+    """
+    profile = resolved(profile, "s3")
+    style = profile.addressing_style or "auto"
+    s3: dict[str, Any] = {"payload_signing_enabled": False}
+    if style != "auto":
+        s3["addressing_style"] = style
+    elif not profile.endpoint_url and "." not in (profile.s3_bucket or ""):
+        # botocore's own choice, but said aloud it also makes presigned URLs for the bucket's region. A bucket with a
+        # dot is in no certificate, and another service need not answer to host names with a bucket before them.
+        s3["addressing_style"] = "virtual"
+    made = aws.client("s3", profile, **{"signature_version": "s3v4", "s3": s3, **config})
+    made.meta.events.register_first("request-created.s3", _without_expect)
+    # By this name it is called before botocore's own check of answers, which is registered for "before-parse.s3.*".
+    made.meta.events.register_first("before-parse.*.CompleteMultipartUpload", _without_leading_space)
+    # The asterisk puts it before botocore's handlers that would begin to retry.
+    made.meta.events.register_first("needs-retry.s3.*", _refuse_web_site)
+    return made
+
+
+def is_amazon(endpoint_url: str | None) -> bool:
+    """Whether an endpoint is Amazon's own; None is."""
+    if not endpoint_url:
+        return True
+    host = endpoint_host(endpoint_url).rsplit(":", 1)[0]
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
+def _without_leading_space(response_dict: dict[str, Any], **_: Any) -> None:
+    """Services send white space while they put the parts together, some of them before the XML declaration, where XML
+    does not allow any."""
+    response_dict["body"] = response_dict["body"].lstrip()
+
+
+def _without_expect(request: Any, **_: Any) -> None:
+    del request.headers["Expect"]
+
+
+def _refuse_web_site(response: tuple[Any, dict[str, Any]] | None = None, operation: Any = None, **_: Any) -> None:
+    """Raise `ResponseParserError` for what a web site answers in the place of S3.
+
+    botocore takes a page for a failure of S3's, since it is not XML, and asks again for a minute; and it asks where a
+    redirection leads, and is redirected again, until Python's stack is full. S3 redirects to another region only, and
+    says so.
+    """
+    if response is None:
+        return
+    http, parsed = response
+    status = getattr(http.raw, "status", http.status_code)  # botocore has changed that of the answer itself
+    if 300 <= status < 400:
+        code = str(parsed.get("Error", {}).get("Code") or "")
+        if code in {"", str(status)} and "x-amz-bucket-region" not in http.headers:
+            raise Redirected(http.headers.get("location") or "")
+    # Not what is read as a stream; and whether a completion was carried out is found out by those who asked for it.
+    if status < 300 and "Body" not in parsed and operation.name != "CompleteMultipartUpload":
+        start = http.content.lstrip()[:16].lower()
+        if start and (not start.startswith(b"<") or start.startswith((b"<html", b"<!doctype html"))):
+            raise ResponseParserError("this is a web page")
+
+
+def _is_key(key: str) -> bool:
+    """Whether this store could have written the key; a bucket may hold others' objects, such as `folder/`."""
+    try:
+        check_key(key)
+    except InvalidName:
+        return False
+    return True

@@ -1,0 +1,264 @@
+"""`S3ColdStore`: a bucket as an archive store, for objects in the classes GLACIER and DEEP_ARCHIVE.
+
+The archive's id is its key, and so is the job's: an object has one retrieval at a time, which puts a readable copy
+beside it for some days. HEAD tells how far it is (`Restore`), so that any machine finds what another one began; when
+it was asked for, and in which tier, the service does not tell. Services other than Amazon's may keep the class as a
+label and no more; their objects are read at once.
+
+The same store over a bucket of the ordinary `s3` destination (`of_bucket`) retrieves objects that a lifecycle rule has
+frozen, also those that Intelligent-Tiering has moved to one of its archive tiers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import MappingProxyType
+from typing import Any, BinaryIO, Self
+
+from attrs import frozen
+from botocore.exceptions import ClientError
+
+from bakthat.adapters.aws.answer import Answer, ask
+from bakthat.adapters.aws.client import Codes, code_of, status_of, translated
+from bakthat.adapters.aws.s3 import S3ObjectStore, is_amazon, s3_client
+from bakthat.adapters.aws.s3_head import explained_head
+from bakthat.adapters.aws.s3_upload import log_notice
+from bakthat.adapters.aws.settings import resolved
+from bakthat.domain import glacier_inventory, retrieval
+from bakthat.domain.archive_description import read_description
+from bakthat.domain.catalog import stored_filename_of
+from bakthat.domain.object_key import check_key
+from bakthat.domain.objects import COLD_CLASSES, ArchiveId, ArchiveInfo, JobId, Tier
+from bakthat.domain.profile import Profile, glacier_owner, normal_prefix, s3_location, s3_owner
+from bakthat.domain.retrieval import JobState
+from bakthat.errors import (
+    ConfigInvalid,
+    ObjectArchived,
+    RetrievalExpired,
+    StoreError,
+    StoreUnavailable,
+    UsageError,
+)
+from bakthat.ports.archive_store import ArchiveStore
+
+MINIMUM_DAYS: Mapping[str, int] = MappingProxyType(
+    {"GLACIER": 90, "DEEP_ARCHIVE": 180, "GLACIER_IR": 90, "STANDARD_IA": 30, "ONEZONE_IA": 30}
+)
+"""Days that an object of a class is billed at least (S3 user guide, "Comparing the Amazon S3 storage classes")."""
+
+DAYS_READABLE = 7
+"""How long the copy is kept readable: a week, so that a restore can fail on Friday and be repeated on Monday. It is
+billed as STANDARD beside the archive."""
+
+LISTING = JobId("listing")
+"""The job of the inventory: a listing needs no appointment."""
+
+_TIERS_OF = MappingProxyType({"ARCHIVE_ACCESS": "GLACIER", "DEEP_ARCHIVE_ACCESS": "DEEP_ARCHIVE"})
+"""The archive tiers of Intelligent-Tiering, and the class whose waits they have."""
+
+_CODES: Codes = {
+    "GlacierExpeditedRetrievalNotAvailable": (
+        StoreUnavailable,
+        "no capacity for expedited retrievals at the moment; use --tier standard",
+    ),
+    **dict.fromkeys(
+        ("405", "501", "MethodNotAllowed", "NotImplemented"),
+        (StoreError, "this service cannot retrieve from an archive class"),
+    ),
+}
+
+
+class S3ColdStore(ArchiveStore):
+    """Archives are objects under a prefix of one bucket, stored with `storage_class`. What a description begins with,
+    the stored filename, is the key; so an archive of a name that is taken is refused with `ObjectExists`."""
+
+    names_are_ids = True
+
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        *,
+        prefix: str = "",
+        location: str | None = None,
+        storage_class: str | None = "GLACIER",
+        days: int = DAYS_READABLE,
+        part_size: int | None = None,
+        max_concurrency: int = 4,
+        amazon: bool = False,
+        notice: Callable[[str], None] = log_notice,
+    ) -> None:
+        """`client`: as `bakthat.adapters.aws.s3.s3_client` builds it. `days`: how long a retrieved object stays readable.
+        The others are those of `S3ObjectStore`. Raises `ConfigInvalid`."""
+        self.location = location or s3_location(bucket, prefix)
+        # What other services bill is not known.
+        self.minimum_days = MINIMUM_DAYS.get(storage_class or "", 0) if amazon else 0
+        self.usual_waits = retrieval.WAITS[storage_class if storage_class in COLD_CLASSES else "GLACIER"]
+        self._client = client
+        self._bucket = bucket
+        self._prefix = normal_prefix(prefix)
+        self._days = days
+        self._amazon = amazon
+        self._objects = S3ObjectStore(
+            client,
+            bucket,
+            prefix=prefix,
+            location=self.location,
+            storage_class=storage_class,
+            part_size=part_size,
+            max_concurrency=max_concurrency,
+            amazon=amazon,
+            notice=notice,
+        )
+
+    @classmethod
+    def from_profile(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> Self:
+        """The store of a profile's `glacier` destination that has a class and no vault; sends nothing. Raises
+        `ConfigError`."""
+        if profile.glacier_storage_class not in COLD_CLASSES:
+            raise ConfigInvalid(
+                f"profile {profile.name!r}: glacier_storage_class must be one of {', '.join(COLD_CLASSES)}; "
+                "other classes need no retrieval, use storage_class and -d s3"
+            )
+        profile = resolved(profile, "s3")
+        return cls._made(profile, glacier_owner(profile).location, profile.glacier_storage_class, notice)
+
+    @classmethod
+    def of_bucket(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> Self:
+        """The bucket of a profile's `s3` destination, to retrieve what a lifecycle rule has frozen. Raises
+        `ConfigError`."""
+        profile = resolved(profile, "s3")
+        return cls._made(profile, s3_owner(profile).location, profile.storage_class, notice)
+
+    @classmethod
+    def _made(cls, profile: Profile, location: str, storage_class: str | None, notice: Callable[[str], None]) -> Self:
+        return cls(
+            s3_client(profile),
+            profile.s3_bucket or "",
+            prefix=profile.s3_prefix,
+            location=location,
+            storage_class=storage_class,
+            part_size=profile.part_size,
+            max_concurrency=profile.max_concurrency,
+            amazon=is_amazon(profile.endpoint_url),
+            notice=notice,
+        )
+
+    def __repr__(self) -> str:
+        return f"S3ColdStore({self.location!r})"
+
+    def upload(self, body: BinaryIO, *, description: str, size_hint: int | None = None) -> ArchiveId:
+        stored_filename, _ = read_description(description)
+        if stored_filename is None:
+            raise UsageError(f"{self.location}: a description must begin with the stored filename, which is the key")
+        return ArchiveId(self._objects.put(stored_filename, body, size_hint=size_hint).key)
+
+    def request(self, archive_id: ArchiveId, *, tier: Tier = Tier.STANDARD) -> JobId:
+        found = _Frozen.told_by(self._head(archive_id))
+        job = JobId(archive_id)
+        if found is None or found.state is JobState.READY:
+            return job
+        if tier not in found.waits:
+            raise UsageError(
+                f"{self.location}: {archive_id} lies in {found.storage_class}, which has no {tier} tier; "
+                f"use --tier {' or '.join(found.waits)}"
+            )
+        # who asks for the expedited tier may hasten what runs in a slower one
+        if found.state is not JobState.PENDING or tier is Tier.EXPEDITED:
+            self._restore(archive_id, found, tier)
+        return job
+
+    def open(self, job_id: JobId) -> AbstractContextManager[BinaryIO]:
+        return self._opened(job_id)
+
+    @contextmanager
+    def _opened(self, job_id: JobId) -> Iterator[BinaryIO]:
+        found = _Frozen.told_by(self._head(job_id))
+        if found is not None and found.state is JobState.PENDING:
+            raise retrieval.pending(f"{self.location}: {job_id}", requested=None, tier=None, waits=found.waits)
+        expired = RetrievalExpired(f"{self.location}: {job_id} is not readable any more; ask for it again")
+        if found is not None and found.state is JobState.EXPIRED and self._amazon:
+            raise expired
+        # Elsewhere the class may be a label and no more: what can be read is read.
+        with ExitStack() as stack:
+            try:
+                reader = stack.enter_context(self._objects.open(job_id))
+            except ObjectArchived:
+                raise expired from None
+            yield reader
+
+    def delete(self, archive_id: ArchiveId) -> None:
+        self._objects.delete(archive_id)
+
+    def request_inventory(self) -> JobId:
+        """A listing of the bucket needs no appointment."""
+        return LISTING
+
+    def inventory(self, job_id: JobId) -> Iterator[ArchiveInfo]:
+        """The objects of the archive classes. Their descriptions are their keys, the stored filenames."""
+        for info in self._objects.list():
+            own = stored_filename_of(info.key) is not None or info.key == glacier_inventory.KEY
+            if info.storage_class in COLD_CLASSES and not own:
+                yield ArchiveInfo(
+                    archive_id=ArchiveId(info.key), description=info.key, size=info.size, created=info.modified
+                )
+
+    def _head(self, key: str) -> Answer:
+        return explained_head(self._client, self._where(key), f"{self.location}: {key}")
+
+    def _restore(self, key: str, found: _Frozen, tier: Tier) -> None:
+        asked: dict[str, Any] = {"GlacierJobParameters": {"Tier": tier.capitalize()}}
+        if found.leaves_again:
+            asked["Days"] = self._days
+        what = f"{self.location}: {key}"
+        with translated(what, _CODES):
+            try:
+                ask(what, self._client.restore_object, **self._where(key), RestoreRequest=asked)
+            except ClientError as error:
+                # it runs already, maybe since a moment ago; or it can be read by now
+                if code_of(error) in {"RestoreAlreadyInProgress", "InvalidObjectState"}:
+                    return
+                if status_of(error) not in {405, 501} or self._amazon or not self._is_readable(key):
+                    raise
+
+    def _is_readable(self, key: str) -> bool:
+        """Whether the object can be read though its class says that it cannot: the service keeps the class as a label,
+        and knows no RestoreObject."""
+        try:
+            with self._objects.open(key):
+                return True
+        except ObjectArchived:
+            return False
+
+    def _where(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": self._prefix + check_key(key)}
+
+
+@frozen(kw_only=True)
+class _Frozen:
+    """An object in an archive class, and how far its retrieval is: EXPIRED also where nobody has asked for one.
+    `leaves_again`: what was retrieved is a copy for some days; an object of Intelligent-Tiering comes back to stay."""
+
+    storage_class: str
+    state: JobState
+    leaves_again: bool = True
+
+    @property
+    def waits(self) -> Mapping[Tier, retrieval.Wait]:
+        return retrieval.WAITS[_TIERS_OF.get(self.storage_class, self.storage_class)]
+
+    @classmethod
+    def told_by(cls, head: Answer) -> _Frozen | None:
+        """What the answer to HEAD tells; None for an object that needs no retrieval."""
+        storage_class, tier = head.maybe_text("StorageClass"), head.maybe_text("ArchiveStatus")
+        told = re.search(r'ongoing-request="(true|false)"', head.maybe_text("Restore") or "")
+        state = JobState.EXPIRED
+        if told is not None:
+            state = JobState.PENDING if told[1] == "true" else JobState.READY
+        if storage_class is not None and storage_class in COLD_CLASSES:
+            return cls(storage_class=storage_class, state=state)
+        if tier is not None and tier in _TIERS_OF:
+            return cls(storage_class=tier, state=state, leaves_again=False)
+        return None

@@ -1,0 +1,435 @@
+"""`YamlConfig`: the profiles in a YAML file, `~/.bakthat.yml` by default."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import cattrs
+import yaml
+from attrs import fields
+from cattrs.gen import make_dict_structure_fn, override
+
+from bakthat.adapters.config.yaml_edit import block, edited
+from bakthat.adapters.filesystem.folders import make_folders
+from bakthat.adapters.filesystem.home import expand_home
+from bakthat.domain.profile import Profile
+from bakthat.domain.selector import nearest
+from bakthat.domain.settings import checked, kind_of
+from bakthat.errors import ConfigError, ConfigInvalid, ProfileNotFound
+from bakthat.ports.config_source import ConfigSource
+
+KEYS = tuple(field.name for field in fields(Profile) if field.name not in {"name", "extra"})
+"""The settings that a profile may hold."""
+
+KEYS_OF_2013 = frozenset(
+    {"auth_url", "auth_version", "bakmanager_api", "bakmanager_token", "plugins", "plugins_dir", "sync"}
+)
+"""Settings of 2013 for Swift, BakManager, its server and its plug-ins, which 1.0 does not have."""
+
+_SYNC_OF_2013 = frozenset({"auto", "password", "url", "username"})
+"""2013 kept the settings of its server beside the profiles, under `sync`."""
+
+
+class YamlConfig(ConfigSource):
+    """A value that is absent, null or empty text is not set: 2013's `configure` wrote empty text for what was skipped.
+
+    Saving changes the lines of the settings that changed; comments, order and everything else stay. Where the file is
+    of a form that cannot be changed so (anchors, several keys in a line), it is written anew: its comments are then
+    kept in `FILE.bak`, and a notice says so.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, must_exist: bool = False, notice: Callable[[str], None] | None = None
+    ) -> None:
+        """`path`: `~` is expanded, `ConfigInvalid` where there is no home directory. `must_exist`: an absent file is
+        `ConfigInvalid`, not a configuration of defaults. `notice` gets what a person should know and is no
+        error, each thing once: one line without secrets."""
+        self._path = os.path.abspath(
+            expand_home(path, "configuration file", instead="name a file with -c or BAKTHAT_CONFIG")
+        )
+        self._must_exist = must_exist
+        self._notice = notice
+        self._noticed: set[str] = set()
+        self._last_read: tuple[str, dict[str, Any]] | None = None
+
+    def __repr__(self) -> str:
+        return f"YamlConfig({self._path!r})"
+
+    def names(self) -> list[str]:
+        return list(self._profiles(self._read()))
+
+    def load(self, profile: str) -> Profile:
+        content = self._read()
+        profiles = self._profiles(content)
+        if profile not in profiles and profile != "default":
+            raise ProfileNotFound(self._unknown_profile(profile, list(profiles)))
+        self._tell_keys_of_2013(content)
+        raw = profiles.get(profile, {})
+        for key in raw:
+            if key not in KEYS and key not in KEYS_OF_2013:
+                self._tell(f"{self._path}: profile {profile!r}: unknown key {key!r}{_suggestion(key)}; it is not used")
+        return self._structured(profile, raw)
+
+    def readable_profiles(self) -> list[Profile]:
+        found: list[Profile] = []
+        for name, raw in self._profiles(self._read()).items():
+            with contextlib.suppress(ConfigError):
+                found.append(self._structured(name, raw))
+        return found
+
+    def save(self, profile: Profile) -> None:
+        with self._locked() as folder:
+            text = self._read_text() or ""
+            content = self._parse(text)
+            raw = self._profiles(content).get(profile.name, {})
+            changed = {**content, profile.name: _changed(raw, profile)}
+            new_text = edited(text, content, changed)
+            if new_text is None or not self._reads_as(new_text, changed):
+                new_text = block(changed)
+                if re.search(r"(^|\s)#", text):
+                    self._keep_comments(text, folder)
+            self._write(new_text, folder, os.path.realpath(self._path))
+
+    # reading
+
+    def _read(self) -> dict[str, Any]:
+        text = self._read_text()
+        if text is None:
+            if self._must_exist:
+                raise ConfigInvalid(f"{self._path}: there is no such configuration file; check -c or BAKTHAT_CONFIG")
+            return {}
+        if self._last_read is None or self._last_read[0] != text:
+            self._last_read = text, self._parse(text)
+        content = self._last_read[1]
+        self._tell_mode(content)
+        return content
+
+    def _read_text(self) -> str | None:
+        """The file's text, None if there is no file."""
+        try:
+            with open(self._path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else error
+            raise ConfigInvalid(f"{self._path} cannot be read: {reason}") from error
+        # Errors of a decoder and of a parser hold the whole file, so none of ours is raised while one is handled.
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigInvalid(f"{self._path}, line {line}: this is not UTF-8 text; save the file as UTF-8")
+
+    def _parse(self, text: str) -> dict[str, Any]:
+        content, mistake = _loaded(text)
+        if mistake:
+            raise ConfigInvalid(f"{self._path}{mistake}")
+        if content is None:
+            return {}
+        if not isinstance(content, dict):
+            raise ConfigInvalid(f"{self._path}: expected profiles (`default:` and settings below it), found "
+                                f"{kind_of(content)}")  # fmt: skip
+        for name, value in content.items():
+            if not isinstance(name, str):
+                raise ConfigInvalid(
+                    f"{self._path}: a profile's name must be text, not {kind_of(name)}: put it in quotes"
+                )
+            if name in KEYS and not isinstance(value, Mapping):
+                raise ConfigInvalid(f"{self._path}: {name!r} stands outside of any profile; put the settings, indented,"
+                                    " below a line `default:`")  # fmt: skip
+        return content
+
+    def _profiles(self, content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        found = {}
+        for name, value in content.items():
+            if name == "sync" and isinstance(value, dict) and value.keys() <= _SYNC_OF_2013:
+                continue
+            if not isinstance(value, dict | None):
+                raise ConfigInvalid(f"{self._path}: profile {name!r}: expected settings, found {kind_of(value)}")
+            for key in value or {}:
+                if not isinstance(key, str):
+                    raise ConfigInvalid(f"{self._path}: profile {name!r}: a key must be text, not {kind_of(key)}: put"
+                                        " it in quotes")  # fmt: skip
+            found[name] = value or {}
+        return found
+
+    def _structured(self, name: str, raw: Mapping[str, Any]) -> Profile:
+        return profile_from(raw, name=name, where=f"{self._path}: profile {name!r}")
+
+    def _unknown_profile(self, name: str, known: list[str]) -> str:
+        if not known:
+            return f"{self._path}: there is no profile {name!r}; run `bakthat configure -p {shlex.quote(name)}`"
+        near = nearest(name, known, most=1)
+        suggestion = f", did you mean {near[0]!r}?" if near else ""
+        return f"{self._path}: there is no profile {name!r}{suggestion} (there are: {', '.join(known)})"
+
+    # notices
+
+    def _tell(self, message: str) -> None:
+        if message not in self._noticed:
+            self._noticed.add(message)
+            if self._notice is not None:
+                self._notice(message)
+
+    def _tell_keys_of_2013(self, content: Mapping[str, Any]) -> None:
+        found = {key for raw in self._profiles(content).values() for key in raw if key in KEYS_OF_2013}
+        if "sync" in content and "sync" not in self._profiles(content):
+            found.add("sync")
+        if found:
+            self._tell(
+                f"{self._path}: bakthat 1.0 does not use {', '.join(sorted(found))} of 2013; what is there stays"
+            )
+
+    def _tell_mode(self, content: Mapping[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            mode = os.stat(self._path).st_mode & 0o777
+            if mode & 0o077 and _has_secrets(content):
+                self._tell(
+                    f"{self._path} holds keys, and others may read it (mode {mode:04o}); run: "
+                    f"chmod 600 {shlex.quote(self._path)}"
+                )
+
+    # writing
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The file's folder, opened, and locked against others who save."""
+        folder = os.path.dirname(os.path.realpath(self._path))
+        try:
+            make_folders(folder)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        try:
+            # Some network file systems lock no folder; then two who save at once are on their own.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _reads_as(self, text: str, content: Mapping[str, Any]) -> bool:
+        try:
+            return repr(_sorted(self._parse(text))) == repr(_sorted(content))
+        except ConfigInvalid:
+            return False
+
+    def _keep_comments(self, text: str, folder: int) -> None:
+        kept = f"{os.path.realpath(self._path)}.bak"
+        if os.path.lexists(kept):
+            return
+        self._write(text, folder, kept)
+        self._tell(f"{self._path} was written anew, without its comments; as it was before: {kept}")
+
+    def _write(self, text: str, folder: int, target: str) -> None:
+        """Whole or not at all, 0600, and on disk. `target` is no link: a file that is kept elsewhere and linked to from
+        the home directory stays there."""
+        temporary = None
+        try:
+            descriptor, temporary = tempfile.mkstemp(prefix=".bakthat-", dir=os.path.dirname(target))
+            with open(descriptor, "w", encoding="utf-8", newline="") as file:
+                with contextlib.suppress(FileNotFoundError):
+                    _keep_owner(descriptor, os.stat(self._path))
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(temporary, target)
+            temporary = None
+            os.fsync(folder)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        finally:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+
+    def _cannot_write(self, error: OSError) -> ConfigError:
+        reason = os.strerror(error.errno) if error.errno else error
+        return ConfigError(f"{self._path} cannot be written: {reason}; nothing was changed")
+
+
+def _keep_owner(descriptor: int, before: os.stat_result) -> None:
+    """A file that root saves for somebody else stays readable for that person."""
+    if os.geteuid() == 0 and (before.st_uid, before.st_gid) != (0, 0):
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+
+
+# YAML, safely
+
+
+def _loaded(text: str) -> tuple[Any, str]:
+    """What the text holds, and what is wrong with it: where, and why, without anything of the text; "" for nothing."""
+    try:
+        return yaml.load(text, Loader=_Loader), ""  # noqa: S506 - it is a safe loader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        return None, f"{place}: {_problem(error)}"
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+        return None, f", {place}: a control character, which YAML does not allow"
+    except RecursionError:
+        return None, ": lists or mappings in it are nested too deep"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's own types and nothing else; a key that is there twice is an error and not the last one's victory.
+
+    Not libyaml's loader: that ends the process on a file that is nested too deep.
+    """
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(key_node, yaml.ScalarNode) and not key_node.tag.endswith(":merge"):
+                if key_node.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, "this key is there twice", key_node.start_mark)
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep=deep)  # type: ignore[arg-type]
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, OverflowError):
+            # Python's message would quote the value.
+            problem = "this looks like a number or a date and is none; put it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+
+# What Python 2's yaml.dump wrote for text.
+for _tag in ("python/str", "python/unicode"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_yaml_str)  # type: ignore[type-var]
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong, without the name of a tag, anchor or alias: it is a part of a secret that begins with `!&*`."""
+    problem = re.sub(r"\b(tag|tag handle|anchor|alias) (['\"]).*\2", r"\1", error.problem or "this is not YAML")
+    if r"'\t'" in problem:
+        return f"{problem}; indent with spaces"
+    if re.search(r"\b(tag|tag handle|anchor|alias)\b|cannot start any token|not allowed here", problem):
+        return f"{problem}; put a value in quotes if it holds `: ` or begins with a sign such as ! & * @ %"
+    return problem
+
+
+# Types and values
+
+
+def profile_of_dict(settings: object, *, name: str, where: str, notice: Callable[[str], None]) -> Profile:
+    """The profile of this name in a dict of settings that a script hands in. `where` begins each message. A key that
+    bakthat does not know is an error, since nobody reads the notices of a script; `notice` is called with 2013's own.
+
+    Raises `ConfigInvalid`.
+    """
+    if not isinstance(settings, Mapping):
+        raise ConfigInvalid(f"{where}: expected a dict of settings, found {kind_of(settings)}")
+    unknown = [key for key in settings if key not in KEYS and key not in KEYS_OF_2013]
+    for key in unknown:
+        if not isinstance(key, str):
+            raise ConfigInvalid(f"{where}: a key must be text, not {kind_of(key)}")
+        if isinstance(settings[key], Mapping) and not _suggestion(key):
+            raise ConfigInvalid(f"{where}: unknown key {key!r}; give the settings of one profile, not several profiles")
+    if unknown:
+        raise ConfigInvalid(f"{where}: " + "; ".join(f"unknown key {key!r}{_suggestion(key)}" for key in unknown))
+    of_2013 = sorted(key for key in settings if key in KEYS_OF_2013)
+    if of_2013:
+        notice(f"{where}: bakthat 1.0 does not use {', '.join(of_2013)} of 2013")
+    return profile_from(settings, name=name, where=where)
+
+
+def profile_from(settings: Mapping[str, Any], *, name: str, where: str) -> Profile:
+    """The profile of this name in a mapping of settings. `where` begins the message of a `ConfigInvalid`."""
+    try:
+        return _structured(name, settings)
+    except cattrs.ClassValidationError as group:
+        wrong, _ = group.group_exceptions()
+        reasons = "; ".join(f"{note.name}: {error}" for error, note in wrong)
+        raise ConfigInvalid(f"{where}: {reasons}") from None
+
+
+def _structured(name: str, raw: Mapping[str, Any]) -> Profile:
+    """Raises `cattrs.ClassValidationError`."""
+    known = {key: value for key, value in raw.items() if key in KEYS and value is not None and value != ""}
+    extra = {key: value for key, value in raw.items() if key not in KEYS}
+    return _converter().structure({"name": name, **known, "extra": extra}, Profile)
+
+
+@functools.cache
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=True)
+    hooks: dict[str, Any] = {
+        key: override(struct_hook=_hook(key, kind)) for key, kind in Profile.__annotations__.items()
+    }
+    converter.register_structure_hook(Profile, make_dict_structure_fn(Profile, converter, **hooks))
+    return converter
+
+
+def _hook(key: str, kind: str) -> Callable[[object, object], Any]:
+    return lambda value, _: checked(key, kind, value)
+
+
+def _suggestion(key: str) -> str:
+    near = nearest(key, KEYS, most=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _has_secrets(content: Mapping[str, Any]) -> bool:
+    for raw in content.values():
+        if not isinstance(raw, dict):
+            continue
+        if any(raw.get(key) for key in ("access_key", "secret_key", "bakmanager_token", "password")):
+            return True
+        for key in ("database", "endpoint_url"):
+            # A password within a URL.
+            if re.match(r"[^/]*://[^/]*:[^/]*@", str(raw.get(key) or "")):
+                return True
+    return False
+
+
+# Saving
+
+
+def _changed(raw: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
+    """What the file is to hold for this profile: as it was wherever that means the same, and no new key that has its
+    default."""
+    changed, defaults = dict(raw), Profile()
+    for key in KEYS:
+        value = getattr(profile, key)
+        if key in raw and _means(key, raw[key], value):
+            continue
+        if key in raw or value != getattr(defaults, key):
+            changed[key] = _plain(value)
+    return {**changed, **{key: _plain(value) for key, value in profile.extra.items()}}
+
+
+def _means(key: str, raw: object, value: object) -> bool:
+    try:
+        return bool(getattr(_structured("", {key: raw}), key) == value)
+    except cattrs.ClassValidationError:
+        return False
+
+
+def _plain(value: Any) -> Any:
+    """The value in types that YAML has."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def _sorted(value: Any) -> Any:
+    """The value with its mappings in one order, and nothing told from an empty mapping."""
+    if isinstance(value, Mapping):
+        return sorted((key, _sorted(item)) for key, item in value.items()) or None
+    return [_sorted(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,360 @@
+"""Where the tables of `PeeweeRepo` lie: `Engine`, and `SqliteFile`, a file that SQLite keeps.
+
+The tables are 2013's, made by the very SQL that peewee 2 made them with, so that either tool opens the other's file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import sqlite3
+import threading
+import urllib.parse
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
+
+import peewee
+
+from bakthat.adapters.database.sqlite_disk import can_share_memory, has_locks
+from bakthat.adapters.filesystem.folders import make_folders
+from bakthat.adapters.filesystem.home import expand_home
+from bakthat.errors import DatabaseError
+
+Database: TypeAlias = Any
+"""A `peewee.Database`, whose methods have no types."""
+
+BUSY_TIMEOUT = 30.0
+"""Seconds that a call waits for another writer before it gives up. A write takes milliseconds."""
+
+REBUILD = "`bakthat sync` can rebuild it from the store"
+
+SCHEMA: dict[str, tuple[str, ...]] = {
+    "backups": (
+        'CREATE TABLE "backups" ("id" INTEGER NOT NULL PRIMARY KEY, "backend" VARCHAR(255) NOT NULL,'
+        ' "backend_hash" VARCHAR(255), "backup_date" INTEGER NOT NULL, "filename" TEXT NOT NULL,'
+        ' "is_deleted" SMALLINT NOT NULL, "last_updated" INTEGER NOT NULL, "metadata" VARCHAR(255) NOT NULL,'
+        ' "size" INTEGER NOT NULL, "stored_filename" TEXT NOT NULL, "tags" VARCHAR(255) NOT NULL)',
+        'CREATE INDEX "backups_backend" ON "backups" ("backend")',
+        'CREATE INDEX "backups_backend_hash" ON "backups" ("backend_hash")',
+        'CREATE INDEX "backups_backup_date" ON "backups" ("backup_date")',
+        'CREATE INDEX "backups_filename" ON "backups" ("filename")',
+        'CREATE UNIQUE INDEX "backups_stored_filename" ON "backups" ("stored_filename")',
+    ),
+    "jobs": (
+        'CREATE TABLE "jobs" ("id" INTEGER NOT NULL PRIMARY KEY, "filename" VARCHAR(255) NOT NULL,'
+        ' "job_id" VARCHAR(255) NOT NULL)',
+        'CREATE INDEX "jobs_filename" ON "jobs" ("filename")',
+    ),
+    "inventory": (
+        'CREATE TABLE "inventory" ("id" INTEGER NOT NULL PRIMARY KEY, "archive_id" VARCHAR(255) NOT NULL,'
+        ' "filename" VARCHAR(255) NOT NULL)',
+        'CREATE UNIQUE INDEX "inventory_archive_id" ON "inventory" ("archive_id")',
+        'CREATE INDEX "inventory_filename" ON "inventory" ("filename")',
+    ),
+    "config": (
+        'CREATE TABLE "config" ("id" INTEGER NOT NULL PRIMARY KEY, "key" VARCHAR(255) NOT NULL,'
+        ' "value" VARCHAR(255) NOT NULL)',
+        'CREATE UNIQUE INDEX "config_key" ON "config" ("key")',
+    ),
+    "history": (
+        'CREATE TABLE "history" ("id" INTEGER NOT NULL PRIMARY KEY, "data" VARCHAR(255) NOT NULL,'
+        ' "ts" INTEGER NOT NULL, "action" VARCHAR(255) NOT NULL, "model" VARCHAR(255) NOT NULL,'
+        ' "pk" VARCHAR(255) NOT NULL)',
+        'CREATE INDEX "history_ts" ON "history" ("ts")',
+        'CREATE INDEX "history_action" ON "history" ("action")',
+        'CREATE INDEX "history_model" ON "history" ("model")',
+        'CREATE INDEX "history_pk" ON "history" ("pk")',
+    ),
+}
+"""2013's five tables, as its peewee created them (its SQLite ignores the lengths)."""
+
+RETRIEVALS = (
+    'CREATE TABLE "retrievals" ("id" INTEGER NOT NULL PRIMARY KEY, "filename" TEXT NOT NULL, "job_id" TEXT NOT NULL,'
+    ' "requested" INTEGER, "tier" TEXT)',
+    'CREATE INDEX "retrievals_filename" ON "retrievals" ("filename")',
+)
+"""What 1.0 knows of a row of `jobs` and 2013's columns have no room for; made with the first such job."""
+
+CLAIMS = (
+    'CREATE TABLE "claims" ("id" INTEGER NOT NULL PRIMARY KEY, "stored_filename" TEXT NOT NULL, "host" TEXT NOT NULL,'
+    ' "pid" INTEGER NOT NULL, "claimed" INTEGER NOT NULL)',
+    'CREATE UNIQUE INDEX "claims_stored_filename" ON "claims" ("stored_filename")',
+)
+"""The names that backups have reserved (`NameClaim`). Made with the first claim: 2013 had no such table."""
+
+
+class Engine(ABC):
+    """Opens the database for one call, and tells its errors in a user's words.
+
+    Every call has a connection of its own. A kept one would be carried over a `fork`, which neither SQLite nor libpq
+    survives, and would have to be closed by somebody.
+    """
+
+    position: str
+    """The name of the SQL function that finds a text in another, from 1; 0 if it is not there."""
+
+    @abstractmethod
+    def reading(self, table: str) -> AbstractContextManager[Database | None]:
+        """A connection to read with; None if there is no such table yet. Raises `DatabaseError`, also for what fails
+        in the body."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Database]:
+        """A transaction that no other writer is in, with all of 2013's tables in place. Left by an exception it has
+        changed nothing. Raises `DatabaseError`, also for what fails in the body."""
+
+    @abstractmethod
+    def has_table(self, database: Database, table: str) -> bool:
+        """Whether the open database has this table."""
+
+    @abstractmethod
+    def is_unique(self, database: Database, index: str) -> bool:
+        """Whether there is an index of this name that forbids doubles."""
+
+    def create(self, database: Database, statements: tuple[str, ...]) -> None:
+        """Create a table and its indices."""
+        for statement in statements:
+            database.execute_sql(statement)
+
+    def create_missing(self, database: Database) -> None:
+        """Create those of 2013's tables that are not there."""
+        for table, statements in SCHEMA.items():
+            if not self.has_table(database, table):
+                self.create(database, statements)
+
+
+# Closing any descriptor of a file drops all locks that the process holds on it (fcntl's rule), SQLite's included. So
+# nobody in this process may open a database in the moment between its creation and the closing of that descriptor.
+_CREATING = threading.Lock()
+
+
+class SqliteFile(Engine):
+    """A SQLite file in WAL mode: readers and one writer do not wait for each other. On a file system that cannot share
+    memory, which WAL needs, the file has a rollback journal.
+
+    Created by the first write, with its folders, readable by its owner only. A file that exists keeps its mode and,
+    until the first write, every byte.
+    """
+
+    position = "instr"
+
+    def __init__(self, path: str, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
+        """`path`: `~` is expanded; the first use raises `ConfigInvalid` where there is no home directory.
+        `busy_timeout`: seconds to wait for another writer."""
+        # A relative path is meant from where this stands now, not from where it is first used.
+        self._given = path if path.startswith("~") else os.path.abspath(path)
+        self._busy_timeout = busy_timeout
+
+    def __repr__(self) -> str:
+        return f"SqliteFile({self._given!r})"
+
+    @functools.cached_property
+    def _path(self) -> str:
+        # Not before it is used: a restore of a single object needs no database, and there may be no home directory.
+        return os.path.abspath(expand_home(self._given, "database", instead="give `database` as a whole path"))
+
+    @contextlib.contextmanager
+    def reading(self, table: str) -> Iterator[Database | None]:
+        with self._translated():
+            if not self._exists():
+                yield None
+                return
+            with self._open_to_read() as database:
+                yield database if self.has_table(database, table) else None
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Database]:
+        with self._translated():
+            self._create_file()
+            with self._open_to_write() as database:
+                # IMMEDIATE takes the writer's lock before anything is read: what a call decides on stays true.
+                database.begin("IMMEDIATE")
+                try:
+                    self.create_missing(database)
+                    yield database
+                    database.commit()
+                except BaseException:
+                    # After some errors, such as a full disk, SQLite has rolled back by itself and says so. That must
+                    # not hide the error, as it would in peewee's `atomic`.
+                    with contextlib.suppress(peewee.OperationalError):
+                        database.rollback()
+                    raise
+
+    def has_table(self, database: Database, table: str) -> bool:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return database.execute_sql(query, (table,)).fetchone() is not None
+
+    def is_unique(self, database: Database, index: str) -> bool:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ? AND sql LIKE 'CREATE UNIQUE %'"
+        return database.execute_sql(query, (index,)).fetchone() is not None
+
+    def _database(self, options: str, *pragmas: tuple[str, int]) -> peewee.SqliteDatabase:
+        return peewee.SqliteDatabase(self._uri(options), uri=True, timeout=self._busy_timeout, pragmas=pragmas)
+
+    def _uri(self, options: str) -> str:
+        # mode=rw: SQLite itself never creates the file, which it would do readable for everybody.
+        return f"file:{urllib.parse.quote(self._path)}?{options}"
+
+    @contextlib.contextmanager
+    def _open_to_write(self) -> Iterator[peewee.SqliteDatabase]:
+        with contextlib.ExitStack() as stack:
+            database = stack.enter_context(_connected(self._database("mode=rw")))
+            try:
+                self._switch_to_wal(database)
+            except sqlite3.OperationalError as error:
+                if not _lacks_shared_memory(error):
+                    raise
+                stack.close()
+                self._leave_wal()
+                database = stack.enter_context(_connected(self._database("mode=rw")))
+            yield database
+
+    @contextlib.contextmanager
+    def _open_to_read(self) -> Iterator[peewee.SqliteDatabase]:
+        """A connection that cannot change a row. Not mode=ro: the last such one to close a WAL file leaves the `-wal`
+        and `-shm` files behind, while a writable one takes them away."""
+        with contextlib.ExitStack() as stack:
+            database = stack.enter_context(_connected(self._database("mode=rw", ("query_only", 1))))
+            try:
+                with self._not_waiting(database) as connection:
+                    connection.execute("SELECT 1 FROM sqlite_master").close()
+                self.has_table(database, "backups")
+            except (peewee.OperationalError, sqlite3.OperationalError) as error:
+                stack.close()
+                if _lacks_shared_memory(error):
+                    self._leave_wal()
+                    database = stack.enter_context(_connected(self._database("mode=rw", ("query_only", 1))))
+                elif _code(error) in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} and not self._has_log():
+                    # A WAL file where nothing can be created, such as a read-only mount: nobody writes to it.
+                    database = stack.enter_context(_connected(self._database("mode=ro&immutable=1")))
+                else:
+                    raise
+            yield database
+
+    def _has_log(self) -> bool:
+        try:
+            return os.stat(f"{self._path}-wal").st_size > 0
+        except OSError:
+            return False
+
+    def _switch_to_wal(self, database: Database) -> None:
+        """Stays in the file once done. Where it cannot be done, now (another program has the file open) or ever (a file
+        system that cannot share memory, where a file that was switched could not even be read), the journal that is
+        there serves as well, only with more waiting."""
+        with self._not_waiting(database) as connection:
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+            if mode != "wal" and can_share_memory(self._path):
+                connection.execute("PRAGMA journal_mode = wal").close()
+
+    @contextlib.contextmanager
+    def _not_waiting(self, database: Database) -> Iterator[sqlite3.Connection]:
+        """The connection, which for this block waits for no lock. A lock that another program holds ends the block, and
+        is no error; that there are no locks at all is one, of which a wait could not tell."""
+        # Not through peewee: its errors are reference cycles that hold a statement of this connection, and a collector
+        # that finalizes it in another thread would wait there for as long as this connection waits for a lock.
+        connection: sqlite3.Connection = database.connection()
+        connection.execute("PRAGMA busy_timeout = 0").close()
+        try:
+            yield connection
+        except sqlite3.OperationalError as error:
+            if _code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or not has_locks(self._path):
+                raise
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}").close()
+
+    def _leave_wal(self) -> None:
+        """Give a file that came here in WAL mode a rollback journal, with all that its log holds. A connection that
+        locks everybody else out keeps the log's index in its own memory."""
+        connection = sqlite3.connect(self._uri("mode=rw"), uri=True, timeout=self._busy_timeout, isolation_level=None)
+        try:
+            connection.execute("PRAGMA locking_mode = exclusive").close()
+            connection.execute("PRAGMA journal_mode = delete").close()
+        finally:
+            connection.close()
+
+    def _exists(self) -> bool:
+        with _CREATING:
+            try:
+                os.stat(self._path)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def _create_file(self) -> None:
+        """The file's own name is on the disk when SQLite has made its journal, for then it syncs their folder."""
+        path = os.path.realpath(self._path)
+        with _CREATING:
+            if os.path.exists(path):
+                return
+            make_folders(os.path.dirname(path))
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (peewee.PeeweeException, sqlite3.Error) as error:
+            raise DatabaseError(f"{self._path} {self._reason(error)}; {REBUILD}") from error
+        except OSError as error:
+            reason = f"cannot be opened: {os.strerror(error.errno) if error.errno else error}"
+            if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                reason += "; check who owns it, or set `database` to another file"
+            raise DatabaseError(f"{self._path} {reason}; {REBUILD}") from error
+
+    def _reason(self, error: Exception) -> str:
+        match _code(error):
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_IOERR if not has_locks(self._path):
+                # The system may answer "locked" where it has no locks at all (ENOLCK)
+                return "is on a file system without locks, which SQLite needs; set `database` to a file on another disk"
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                return (
+                    f"has been locked by another program for more than {self._busy_timeout:g} s; "
+                    "try again when that has finished"
+                )
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                return f"is damaged, or no SQLite database ({error}); move it out of the way"
+            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+                return "cannot be written: the file or its folder is read-only for this user"
+            case sqlite3.SQLITE_FULL:
+                return "cannot be written: its disk is full; make room"
+            case sqlite3.SQLITE_CANTOPEN if os.path.isdir(self._path):
+                return "is a directory, not a database; set `database` to a file"
+            case sqlite3.SQLITE_CANTOPEN:
+                return "cannot be opened; check who owns it and its folder"
+            case sqlite3.SQLITE_IOERR:
+                return f"cannot be read or written ({error}); check its disk"
+            case _:
+                return f"cannot be used as bakthat's database ({error})"
+
+
+@contextlib.contextmanager
+def _connected(database: peewee.SqliteDatabase) -> Iterator[peewee.SqliteDatabase]:
+    with database.connection_context():
+        yield database
+
+
+def _lacks_shared_memory(error: Exception) -> bool:
+    return _extended_code(error) in {
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    }
+
+
+def _code(error: Exception) -> int | None:
+    """SQLite's primary result code: the lowest byte of the extended one."""
+    code = _extended_code(error)
+    return None if code is None else code & 0xFF
+
+
+def _extended_code(error: Exception) -> int | None:
+    for cause in (error, *error.args, error.__cause__, error.__context__):
+        if isinstance(cause, sqlite3.Error) and hasattr(cause, "sqlite_errorcode"):
+            return cause.sqlite_errorcode
+    return None

@@ -1,0 +1,164 @@
+"""Age keys as people keep them: files of identities, the key pairs that `bakthat keygen` makes, recipients as text."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from datetime import datetime
+
+from attrs import field, frozen
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from bakthat.adapters.encryption import bech32
+from bakthat.adapters.encryption.age import IDENTITY_PREFIX, RECIPIENT_PREFIX, parse_identity, parse_recipient
+from bakthat.adapters.filesystem.folders import sync_names
+from bakthat.adapters.filesystem.home import expand_home
+from bakthat.errors import TargetExists, UsageError
+
+# A file of 1 MiB holds 10,000 identities; what is larger was not meant to be one.
+_FILE_LIMIT = 1024 * 1024
+
+# What a file begins with that is itself sealed by age; and a PEM file, such as an SSH key.
+_SEALED = (b"age-encryption.org/", b"-----BEGIN AGE")
+_PEM = b"-----BEGIN"
+
+StrPath = str | os.PathLike[str]
+
+
+@frozen(kw_only=True)
+class KeyPair:
+    """An X25519 key pair. `created`: aware; `recipient`: the public key, `age1…`; `identity`: the private one,
+    `AGE-SECRET-KEY-1…`."""
+
+    created: datetime
+    recipient: str
+    identity: str = field(repr=False)
+
+    def as_text(self) -> str:
+        """What `age-keygen` prints, to the byte; the private key is in it."""
+        # RFC 3339 as Go writes it: whole seconds, and Z for UTC.
+        created = self.created.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return f"# created: {created}\n# public key: {self.recipient}\n{self.identity}\n"
+
+
+def keygen(*, clock: Callable[[], datetime], random: Callable[[int], bytes] = os.urandom) -> KeyPair:
+    """A new key pair. `clock`: now, aware; age-keygen writes the local time with its offset."""
+    private = X25519PrivateKey.from_private_bytes(random(32))
+    identity = bech32.encode(IDENTITY_PREFIX, private.private_bytes_raw())
+    return KeyPair(created=clock(), recipient=_recipient_text(private), identity=identity)
+
+
+def write_key_file(path: StrPath, pair: KeyPair) -> None:
+    """Write what `age-keygen -o` writes: mode 0600, whole or not at all. Raises `TargetExists` if anything is there,
+    since a key that is overwritten takes its backups with it; `UsageError` if the place cannot be written."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise TargetExists(f"{_shown(path)} exists, and a key is never overwritten; choose another file") from None
+    except OSError as error:
+        raise UsageError(f"the key file {_shown(path)} cannot be written: {error.strerror}") from None
+    try:
+        with open(handle, "w", encoding="ascii", newline="\n") as file:
+            file.write(pair.as_text())
+            file.flush()
+            os.fsync(file.fileno())
+        sync_names(os.path.dirname(os.path.abspath(path)))
+    except BaseException as error:
+        os.unlink(path)
+        if isinstance(error, OSError):
+            raise UsageError(f"the key file {_shown(path)} cannot be written: {error.strerror}") from None
+        raise
+
+
+def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = None) -> tuple[str, ...]:
+    """The identities in a file as `age-keygen` writes it: one a line; blank lines and those with `#` at their start
+    say nothing. `~` is expanded. `notice` is told, in one line, if others may read the file.
+
+    Raises `UsageError` that names file and line, and never what stands there; `ConfigInvalid` for a `~` where there is
+    no home directory.
+    """
+    expanded = expand_home(path, "identity", instead="give the key file as a whole path")
+    shown = _shown(expanded)
+    data, mode = _read(expanded)
+    if notice is not None and stat.S_ISREG(mode) and mode & 0o077:
+        allowed = stat.S_IMODE(mode)
+        notice(f"the identity file {shown} is open to other users (mode {allowed:04o}); run: chmod 600 {shown}")
+    if data.startswith(_SEALED):
+        raise UsageError(
+            f"the identity file {shown} is itself encrypted; open it first: age -d -o key.txt {shown}, then -i key.txt"
+        )
+    if data.startswith(_PEM):
+        raise UsageError(f"{shown} is an SSH or another PEM key; only age identities are supported (`bakthat keygen`)")
+    text = _text(data)
+    if text is None:
+        raise UsageError(f"{shown} is no identity file: not UTF-8 text")
+    lines = text.split("\n")
+    identities = []
+    for number, line in enumerate(lines, 1):
+        key = line.strip()
+        if not key or key.startswith("#"):
+            continue
+        identities.append(check_identity(key, f"{shown}, line {number}"))
+    if not identities:
+        raise UsageError(f"{shown} holds no identity, that is no line that starts with AGE-SECRET-KEY-1")
+    return tuple(dict.fromkeys(identities))
+
+
+def check_identity(text: str, where: str) -> str:
+    """The identity, without the white space around it. Raises `UsageError` that says where it stands and why it cannot
+    be used, and nothing of the text."""
+    try:
+        parse_identity(text.strip())
+    except ValueError as error:
+        raise UsageError(f"{where}: not an identity that can be used: {error}") from None
+    return text.strip()
+
+
+def check_recipient(text: str, where: str) -> str:
+    """The recipient, without the white space around it. Raises `UsageError` that says where it stands (`-r`, or
+    `recipients` of a profile) and why it cannot be used, and nothing of the text: a secret may have got there."""
+    try:
+        parse_recipient(text.strip())
+    except ValueError as error:
+        raise UsageError(f"{where}: not a recipient that can be used: {error}") from None
+    return text.strip()
+
+
+def recipient_of(identity: str) -> str:
+    """The recipient that belongs to an identity, as `age-keygen -y` tells it. Raises `UsageError`."""
+    return _recipient_text(parse_identity(check_identity(identity, "the identity")))
+
+
+def _read(path: str) -> tuple[bytes, int]:
+    """What is in the file, and its mode."""
+    try:
+        with open(path, "rb") as file:
+            # Of what was opened, not of what lies under the name by then.
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(_FILE_LIMIT + 1)
+    except FileNotFoundError:
+        raise UsageError(f"the identity file {_shown(path)} is not there") from None
+    except OSError as error:
+        raise UsageError(f"the identity file {_shown(path)} cannot be read: {error.strerror}") from None
+    if len(data) > _FILE_LIMIT:
+        raise UsageError(f"{_shown(path)} is no identity file: larger than {_FILE_LIMIT} bytes")
+    return data, mode
+
+
+def _text(data: bytes) -> str | None:
+    """The text without a BOM; None if it is not UTF-8. The decoder's error holds the whole file, so it must not become
+    the context of ours."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def _shown(path: StrPath) -> str:
+    """Quoted, and on one line whatever the name holds."""
+    return repr(os.fspath(path))
+
+
+def _recipient_text(private: X25519PrivateKey) -> str:
+    return bech32.encode(RECIPIENT_PREFIX, private.public_key().public_bytes_raw())

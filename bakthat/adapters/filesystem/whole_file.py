@@ -1,0 +1,245 @@
+"""A file that gets its name in a folder only when it is whole and on disk, and never in the place of another."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from attrs import frozen
+
+from bakthat.adapters.filesystem.linux import NO_SUCH_CALL, NOREPLACE, RenameWithFlags, rename_with_flags
+from bakthat.adapters.packing.hard_link import NO_HARD_LINKS
+
+TEMPORARY = ".bakthat-put-"
+"""What the names of files begin with that are not whole yet, or claim a name."""
+
+ABANDONED_AFTER = 12 * 3600.0
+"""Seconds without a change after which a temporary file is a leftover, unless it is locked. A lock alone does not tell:
+a network mount may have none, or those of this machine only, and the file may be another machine's."""
+
+# The open file itself is locked while it is written, so that a leftover of a killed process can be distinguished.
+NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+
+_NO_SUCH_RENAME = NO_SUCH_CALL | {errno.EPERM}
+"""EPERM: what some sandboxes answer to a system call that they do not know."""
+
+_COPY = 1024 * 1024
+
+
+def _unnamed(folder: int) -> int:
+    """A new file without a name, which vanishes with its writer (open(2), O_TMPFILE). Raises OSError where the system
+    or the file system has none."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+    return os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=folder)
+
+
+@frozen(kw_only=True)
+class FileCalls:
+    """The system calls that file systems lack, each in its own way. `link`: os.link. `rename`: renameat2(2).
+    `unnamed`: opens a new file without a name. `lock`: fcntl.flock."""
+
+    link: Callable[..., None] = os.link
+    rename: RenameWithFlags = rename_with_flags
+    unnamed: Callable[[int], int] = _unnamed
+    lock: Callable[[int, int], None] = fcntl.flock
+
+
+class WholeFile:
+    """A context: a new file, open as `fd`; `publish` gives it its name. What is not published is gone at the end.
+
+    While it is written it has no name at all where the system can do that, else a hidden one, which
+    `remove_leftovers` removes some time after its writer was killed.
+    """
+
+    def __init__(self, folder: int, calls: FileCalls) -> None:
+        """`folder`: an open directory, which stays open."""
+        self.fd = -1
+        self._folder = folder
+        self._calls = calls
+        self._name: str | None = None
+
+    def __enter__(self) -> WholeFile:
+        try:
+            self.fd = self._calls.unnamed(self._folder)
+        except OSError:
+            self.fd, self._name = _named(self._folder, self._calls)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._name is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._name, dir_fd=self._folder)
+        os.close(self.fd)
+
+    def publish(self, name: str, *, replace: bool = False) -> None:
+        """Everything written is on disk, and then the file has this name, which is on disk as well. Raises
+        `FileExistsError` if the name is taken, unless `replace`.
+
+        The name is given by a hard link, which never replaces; where there are none, by renameat2(2) with
+        RENAME_NOREPLACE; where there is no such call either, by a plain rename while a hidden file claims the name,
+        which keeps apart all who use this class.
+        """
+        os.fsync(self.fd)
+        if replace:
+            os.replace(self._own_name(), name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            self._name = None
+        elif not (self._linked(name) or self._renamed(name)):
+            with _claimed(name, self._folder, self._calls, now=os.fstat(self.fd).st_mtime):
+                self._rename_if_free(name)
+        sync_folder(self._folder)
+
+    def _linked(self, name: str) -> bool:
+        source, source_folder = self._name or f"/proc/self/fd/{self.fd}", self._folder if self._name else None
+        try:
+            self._calls.link(source, name, src_dir_fd=source_folder, dst_dir_fd=self._folder, follow_symlinks=True)
+        except OSError as error:
+            if error.errno not in NO_HARD_LINKS:
+                raise
+            return False
+        return True
+
+    def _renamed(self, name: str) -> bool:
+        source = os.fsencode(self._own_name())
+        try:
+            self._calls.rename(self._folder, source, self._folder, os.fsencode(name), NOREPLACE)
+        except OSError as error:
+            if error.errno not in _NO_SUCH_RENAME:
+                raise
+            return False
+        self._name = None
+        return True
+
+    def _rename_if_free(self, name: str) -> None:
+        try:
+            os.stat(name, dir_fd=self._folder, follow_symlinks=False)
+        except FileNotFoundError:
+            os.rename(self._own_name(), name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            self._name = None
+        else:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    def _own_name(self) -> str:
+        """The hidden name; if it has none yet, it gets one: by a link, or by a copy where there are no links."""
+        if self._name is None:
+            name = _temporary_name()
+            if self._linked(name):
+                self._name = name
+            else:
+                copy, self._name = _named(self._folder, self._calls)
+                written, self.fd = self.fd, copy
+                _copy(written, copy)
+                os.close(written)
+                os.fsync(copy)
+        return self._name
+
+
+def remove_leftovers(folder: int, calls: FileCalls, now: float) -> None:
+    """Remove what killed writers left in the folder. `now`: the time as the file system tells it, epoch seconds, such
+    as that of a file that was just made: a server's clock may differ from this machine's."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(TEMPORARY)]
+    for name in names:
+        _remove_leftover(name, folder, calls, now)
+
+
+def sync_folder(folder: int) -> None:
+    """Have the folder's names on disk. Some network mounts cannot be asked for that; they write names at once."""
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}:
+            raise
+
+
+def _temporary_name() -> str:
+    return f"{TEMPORARY}{secrets.token_hex(8)}"
+
+
+def _named(folder: int, calls: FileCalls) -> tuple[int, str]:
+    while True:
+        name = _temporary_name()
+        fd = _locked_new(name, folder, calls)
+        if fd is not None:
+            return fd, name
+
+
+def _locked_new(name: str, folder: int, calls: FileCalls) -> int | None:
+    """A new file of this name, open and locked; None if it was taken for a leftover before it was locked. Raises
+    `FileExistsError`."""
+    fd = os.open(name, NEW_FILE, 0o600, dir_fd=folder)
+    try:
+        with contextlib.suppress(OSError):  # a network mount may have no locks
+            calls.lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder, follow_symlinks=False)):
+                return fd
+    except BaseException:
+        os.close(fd)
+        raise
+    os.close(fd)
+    return None
+
+
+@contextlib.contextmanager
+def _claimed(name: str, folder: int, calls: FileCalls, now: float) -> Iterator[None]:
+    """Nobody else who does the same has the claim of this name meanwhile. Raises `FileExistsError` if somebody has it:
+    they are about to give the name to a file of theirs."""
+    claim = f"{TEMPORARY}claim-{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}"
+    fd = None
+    while fd is None:
+        try:
+            fd = _locked_new(claim, folder, calls)
+        except FileExistsError:
+            if not _remove_leftover(claim, folder, calls, now):
+                raise
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(claim, dir_fd=folder)
+        os.close(fd)
+
+
+def _remove_leftover(name: str, folder: int, calls: FileCalls, now: float) -> bool:
+    """Whether the file is gone: nobody has it locked, and it has not changed for long."""
+    try:
+        # Not blocking: it may be a fifo that somebody has put there, which nobody writes to.
+        fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or now - found.st_mtime < ABANDONED_AFTER:
+            return False
+        with contextlib.suppress(OSError):
+            try:
+                calls.lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        os.unlink(name, dir_fd=folder)
+    except OSError as error:
+        return error.errno == errno.ENOENT
+    finally:
+        os.close(fd)
+    return True
+
+
+def _copy(source: int, target: int) -> None:
+    position = 0
+    while piece := os.pread(source, _COPY, position):
+        position += len(piece)
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(target, view) :]

@@ -1,0 +1,229 @@
+"""`LocalObjectStore`: objects as files of a folder, such as a second disk or a network mount."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from bakthat.adapters.filesystem.folder_listing import keys_below
+from bakthat.adapters.filesystem.folders import make_folders
+from bakthat.adapters.filesystem.home import expand_home
+from bakthat.adapters.filesystem.whole_file import (
+    NEW_FILE,
+    TEMPORARY,
+    FileCalls,
+    WholeFile,
+    remove_leftovers,
+    sync_folder,
+)
+from bakthat.domain.object_key import check_key
+from bakthat.domain.objects import ObjectInfo
+from bakthat.errors import AccessDenied, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
+from bakthat.ports.object_store import ObjectStore
+
+_MARK = ".bakthat-store"
+"""An empty file in every folder that was ever stored into: without it, a folder that holds nothing may be the place
+where a disk is not mounted, and a `sync` would take every backup on it for gone."""
+_COPY = 1024 * 1024
+
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+"""A day within what a `datetime` can be, so that every time zone can show it."""
+
+
+def _silent(_: str) -> None:
+    """Tells nobody."""
+
+
+class LocalObjectStore(ObjectStore):
+    """A key is a path below `folder`. An object gets its name only when it is whole and on disk, and never in the place
+    of another, with hard links or without (`WholeFile`). A folder that holds nothing
+    at all, not even the hidden mark of an earlier `put`, is refused for reading: its disk may not be mounted."""
+
+    def __init__(
+        self, folder: Path, *, calls: FileCalls | None = None, notice: Callable[[str], None] = _silent
+    ) -> None:
+        """`folder` may not exist yet; the first `put` creates it, readable by its owner only. `~` is
+        expanded, `ConfigInvalid` where there is no home directory. `calls`: those that a file system may lack.
+        `notice` is called with what a listing leaves out: folders that cannot be read, and paths that are longer than a
+        key may be."""
+        whole = expand_home(folder, "local_path", instead="give `local_path` as a whole path")
+        self._folder = Path(os.path.abspath(whole))
+        self._notice = notice
+        self._calls = calls if calls is not None else FileCalls()
+        self.location = self._folder.as_uri()
+
+    def __repr__(self) -> str:
+        return f"LocalObjectStore({str(self._folder)!r})"
+
+    def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
+        path = self._path(key)
+        with self._translated(key):
+            if not replace and os.path.lexists(path):
+                raise ObjectExists(f"{path} exists already")
+            make_folders(str(path.parent))
+        self._mark()
+        folder = self._open_folder(path.parent)
+        try:
+            with contextlib.ExitStack() as stack:
+                with self._translated(key):
+                    file = stack.enter_context(WholeFile(folder, self._calls))
+                    remove_leftovers(folder, self._calls, os.fstat(file.fd).st_mtime)
+                size = 0
+                for piece in iter(lambda: body.read(_COPY), b""):
+                    with self._translated(key):
+                        _write_all(file.fd, piece)
+                    size += len(piece)
+                with self._translated(key):
+                    file.publish(path.name, replace=replace)
+                    modified = os.fstat(file.fd).st_mtime
+        finally:
+            os.close(folder)
+        return ObjectInfo(key=key, size=size, modified=_moment(modified))
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        path = self._path(key)
+        with self._translated(key):
+            self._check_folder()
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                os.close(fd)
+                raise ObjectNotFound(f"{path} is not a file")
+        return io.BufferedReader(_TranslatedFile(fd, path), _COPY)
+
+    def stat(self, key: str) -> ObjectInfo:
+        path = self._path(key)
+        with self._translated(key):
+            self._check_folder()
+            found = path.lstat()
+            if not stat.S_ISREG(found.st_mode):
+                raise ObjectNotFound(f"{path} is not a file")
+        return _info(key, found)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        # Key order is not directory order (`a.b` < `a/b` < `a0`), so the names are collected before they are sorted.
+        with self._translated(prefix):
+            self._check_folder()
+            keys = keys_below(str(self._folder), prefix, _is_own, self._notice)
+        out_of_reach: list[StoreError] = []
+        for key in sorted(keys):
+            try:
+                found = os.lstat(f"{self._folder}/{key}")
+            except FileNotFoundError:
+                continue  # deleted meanwhile
+            except OSError as error:
+                out_of_reach.append(_translation(error, self._folder / key))
+                continue
+            if stat.S_ISREG(found.st_mode):
+                yield _info(key, found)
+        if out_of_reach:
+            more = f", and {len(out_of_reach) - 1} more" if len(out_of_reach) > 1 else ""
+            self._notice(f"not listed{more}: {out_of_reach[0]}")
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        with self._translated(key):
+            self._check_folder()
+            try:
+                path.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            folder = self._open_folder(path.parent)
+            try:
+                sync_folder(folder)
+            finally:
+                os.close(folder)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / check_key(key)
+
+    def _check_folder(self) -> None:
+        if not self._folder.is_dir():
+            raise StoreUnavailable(f"the folder {self._folder} is not there; is its disk mounted?")
+        with os.scandir(self._folder) as entries:
+            if next(entries, None) is None:
+                raise StoreUnavailable(f"the folder {self._folder} holds nothing at all; is its disk mounted?")
+
+    def _mark(self) -> None:
+        with self._translated(_MARK), contextlib.suppress(FileExistsError):
+            os.close(os.open(self._folder / _MARK, NEW_FILE, 0o600))
+
+    def _open_folder(self, path: Path) -> int:
+        with self._translated(str(path)):
+            return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    @contextlib.contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise _translation(error, self._folder / key) from error
+
+
+class _TranslatedFile(io.FileIO):
+    """A file whose reading raises our errors, not the system's."""
+
+    def __init__(self, fd: int, path: Path) -> None:
+        super().__init__(fd, "rb")
+        self._path = path
+
+    def readinto(self, buffer: Any) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise _translation(error, self._path) from error
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            raise _translation(error, self._path) from error
+
+
+def _translation(error: OSError, path: Path) -> StoreError:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+        return ObjectNotFound(f"{path} is not there")
+    if error.errno in {errno.EEXIST, errno.EISDIR}:
+        return ObjectExists(f"{path} exists already")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        free = ""
+        with contextlib.suppress(OSError, StopIteration):
+            there = next(parent for parent in path.parents if parent.is_dir())
+            free = f", {shutil.disk_usage(there).free // 1_000_000} MB free"
+        return StoreError(f"{path} could not be written: {reason}{free}; make room or choose another local_path")
+    if error.errno == errno.EFBIG:
+        return StoreError(f"{path}: its file system holds no file of this size (FAT: 4 GB); choose another local_path")
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return AccessDenied(f"{path}: {reason}; check who owns the folder and that it is not mounted read-only")
+    return StoreError(f"{path}: {reason}")
+
+
+def _info(key: str, found: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(key=key, size=found.st_size, modified=_moment(found.st_mtime))
+
+
+def _moment(seconds: float) -> datetime:
+    """A file may be dated in the year 10000, which is no `datetime`."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return _LATEST if seconds > 0 else _EARLIEST
+
+
+def _is_own(name: str) -> bool:
+    return name.startswith((TEMPORARY, _MARK))
+
+
+def _write_all(fd: int, piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,66 @@
+"""Hard links, and what takes their place on a file system that has none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+
+from attrs import frozen
+
+from bakthat.adapters.packing.file_process import set_attributes
+
+NO_HARD_LINKS = frozenset(
+    {errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK, errno.EXDEV}
+)
+"""What link(2) says where there are no hard links: EPERM the kernel itself (exFAT, FAT), EOPNOTSUPP CIFS, ENOSYS FUSE.
+The others are taken for the same; what must not be written says so again at the next attempt."""
+
+_COPY = 1024 * 1024
+
+
+@frozen(kw_only=True)
+class Links:
+    """The system's calls for links, which some file systems lack: `os.link`, `os.symlink`."""
+
+    link: Callable[..., None] = os.link
+    symlink: Callable[..., None] = os.symlink
+
+    def link_or_copy(self, source: int, source_name: bytes, directory: int, name: bytes) -> bool:
+        """Make the name in `directory` a hard link to a file or symbolic link in `source`, or a copy of it with mode,
+        owner and time. Gives whether it is a link. Raises the link's error where there can be no copy either."""
+        try:
+            self.link(source_name, name, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in NO_HARD_LINKS:
+                raise
+            found = os.stat(source_name, dir_fd=source, follow_symlinks=False)
+            if stat.S_ISLNK(found.st_mode):
+                self.symlink(os.readlink(source_name, dir_fd=source), name, dir_fd=directory)
+            elif stat.S_ISREG(found.st_mode):
+                _copy(source, source_name, directory, name, found)
+            else:
+                raise
+            return False
+        return True
+
+
+def _copy(source: int, source_name: bytes, directory: int, name: bytes, found: os.stat_result) -> None:
+    original = os.open(source_name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
+    try:
+        copy = os.open(
+            name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory
+        )
+        try:
+            while piece := os.read(original, _COPY):
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(copy, view) :]
+            attributes = (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_mtime_ns)
+            # What was refused to the original was said then.
+            set_attributes(copy, attributes, lambda *_: None, name)
+        finally:
+            os.close(copy)
+    finally:
+        os.close(original)

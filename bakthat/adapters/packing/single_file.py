@@ -1,0 +1,143 @@
+"""A single file, stored as the bytes that it has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from bakthat.adapters.filesystem.printable import printable
+from bakthat.adapters.filesystem.staging import Landing, target_error
+from bakthat.adapters.packing.source import open_file, reason, status_of
+from bakthat.domain.payload import PackReport, Problem, UnpackReport
+from bakthat.errors import BackupNotFound, PayloadDamaged
+from bakthat.ports.payload import Packer
+
+if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
+    from bakthat.domain.exclusions import Exclusions
+
+_BUFFER = 256 * 1024
+
+
+class PlainFilePacker(Packer):
+    """The stream is the file's content and nothing else: its name, mode and time are not in it, so that a restored
+    file has the mode of any new one. Excludes do not apply to a source that was named itself."""
+
+    def pack(
+        self,
+        source: Path,
+        into: BinaryIO,
+        *,
+        exclusions: Exclusions | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> PackReport:
+        descriptor, before = open_file(source)
+        buffer = memoryview(bytearray(_BUFFER))
+        size = 0
+        trouble = ""
+        try:
+            # No further than its size at first: to follow a file that grows might never end.
+            while left := before.st_size - size:
+                try:
+                    count = os.readv(descriptor, (buffer[:left],))
+                except OSError as error:
+                    trouble = f"{reason(error)}; the rest of it is missing"
+                    break
+                if not count:
+                    break
+                into.write(buffer[:count])
+                size += count
+                if on_bytes is not None:
+                    on_bytes(count)
+            trouble = trouble or _change(descriptor, before, size)
+        finally:
+            os.close(descriptor)
+        problems = (Problem(printable(str(source)), trouble),) if trouble else ()
+        return PackReport(files=1, size=size, problems=problems)
+
+    def survey(
+        self,
+        source: Path,
+        *,
+        exclusions: Exclusions | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
+    ) -> PackReport:
+        return PackReport(files=1, size=status_of(source).st_size)
+
+    def unpack(
+        self,
+        packed: BinaryIO,
+        into: Path,
+        *,
+        name: str,
+        name_is_guess: bool = False,
+        overwrite: bool = False,
+        only: Sequence[str] = (),
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> UnpackReport:
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise PayloadDamaged(f"no file can be called {name!r}, as this backup says; nothing was restored")
+        if only and not _is_chosen(name, only):
+            raise BackupNotFound(f"the backup is a single file, {printable(name)}, which no --only pattern matches")
+        with Landing(into, overwrite=overwrite) as landing:
+            landing.check(name)
+            try:
+                descriptor = os.open(
+                    name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=landing.fd
+                )
+            except OSError as error:
+                raise target_error(error, into / name) from error
+            size = 0
+            try:
+                while block := packed.read(_BUFFER):
+                    _write_all(descriptor, block, into / name)
+                    size += len(block)
+                    if on_bytes is not None:
+                        on_bytes(len(block))
+                _sync(descriptor, into / name)
+            finally:
+                os.close(descriptor)
+            landing.commit([name])
+        return UnpackReport(roots=(name,), files=1, size=size, notices=tuple(landing.notices))
+
+    def check(self, packed: BinaryIO) -> UnpackReport:
+        size = 0
+        while block := packed.read(_BUFFER):
+            size += len(block)
+        return UnpackReport(files=1, size=size)
+
+
+def _is_chosen(name: str, only: Sequence[str]) -> bool:
+    from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
+
+    return IgnoreRules([PatternList("--only", only)]).selects(name, False)
+
+
+def _change(descriptor: int, before: os.stat_result, size: int) -> str:
+    """What happened to the file while it was read; empty if nothing did."""
+    try:
+        if size < before.st_size:
+            return "shrank while it was read"
+        if os.read(descriptor, 1):
+            return "grew while it was read; what was added is missing"
+        return "" if os.fstat(descriptor).st_mtime_ns == before.st_mtime_ns else "changed while it was read"
+    except OSError as error:
+        return reason(error)
+
+
+def _write_all(descriptor: int, block: bytes, path: Path) -> None:
+    rest = memoryview(block)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except OSError as error:
+            raise target_error(error, path) from error
+
+
+def _sync(descriptor: int, path: Path) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise target_error(error, path) from error

@@ -1,0 +1,103 @@
+"""`ObjectDestination`: backups in an object store, which gives them back at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from itertools import chain
+from typing import Any, BinaryIO
+
+from bakthat.domain import glacier_inventory
+from bakthat.domain.backup import Backup, Owner
+from bakthat.domain.catalog import PREFIX, stored_filename_of
+from bakthat.domain.objects import ArchiveId, ObjectInfo, Tier
+from bakthat.domain.retrieval import Wait
+from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged, StoreError, StoreUnavailable
+from bakthat.ports.object_store import ObjectStore
+from bakthat.usecases.destinations.base import Destination, Found
+from bakthat.usecases.destinations.retrievals import Appointments
+
+
+class ObjectDestination(Destination):
+    """Archives are objects under their stored filenames, their catalog entries beside them."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        objects: ObjectStore,
+        *,
+        catalog: ObjectStore | None = None,
+        thaw: Callable[[], Appointments] | None = None,
+    ) -> None:
+        """catalog: the same place, where entries are stored so that they can be read at any time; None: as archives.
+        thaw: makes what asks for objects that a lifecycle rule has frozen; None where the store freezes none."""
+        self.owner = owner
+        self.objects = objects
+        self.catalog = catalog if catalog is not None else objects
+        self._thaw = thaw
+
+    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Mapping[str, Any]:
+        self.objects.put(draft.stored_filename, body, size_hint=size_hint)
+        return {}
+
+    @contextmanager
+    def open(self, backup: Backup, *, tier: Tier | None = None) -> Iterator[BinaryIO]:
+        with ExitStack() as stack:
+            try:
+                reader = stack.enter_context(self.objects.open(backup.stored_filename))
+            except ObjectArchived:
+                if self._thaw is None:
+                    raise
+                name = backup.stored_filename
+                reader = stack.enter_context(self._thaw().opened(name, ArchiveId(name), tier))
+            yield reader
+
+    def usual_wait(self, tier: Tier | None) -> Wait | None:
+        return self._thaw().usual_wait(tier) if self._thaw is not None else None
+
+    def is_gone(self, backup: Backup) -> bool:
+        try:
+            self.objects.stat(backup.stored_filename)
+        except ObjectNotFound:
+            return True
+        return False
+
+    def size_of(self, backup: Backup) -> int | None:
+        return self.objects.stat(backup.stored_filename).size
+
+    def remove(self, backup: Backup) -> None:
+        self.objects.delete(backup.stored_filename)
+
+    def _claimed_keys(self) -> set[str]:
+        """The keys that the copy of an inventory says are archives of `glacier` in the same bucket."""
+        try:
+            with self.objects.open(glacier_inventory.KEY) as reader:
+                archives = glacier_inventory.loads(reader.read(glacier_inventory.MOST_BYTES + 1)).archives
+        except StoreUnavailable:
+            raise
+        except (StoreError, PayloadDamaged):
+            return set()  # no evidence; each archive's own entry is asked
+        return {key for name, key in archives.items() if name == key}
+
+    def found(self, prefix: str = "") -> Iterator[Found]:
+        archives: list[ObjectInfo] = []
+        entries: dict[str, datetime] = {}
+        # The entries lie beside the archives: without a prefix one listing holds both.
+        for info in chain(self.objects.list(prefix), self.objects.list(f"{PREFIX}{prefix}") if prefix else ()):
+            described = stored_filename_of(info.key)
+            if described is not None:
+                entries[described] = info.modified
+            elif not info.key.startswith(PREFIX) and info.key != glacier_inventory.KEY:
+                archives.append(info)
+        claimed = self._claimed_keys() if any(info.is_cold for info in archives) else set()
+        for info in archives:
+            yield Found(
+                stored_filename=info.key,
+                size=info.size,
+                modified=info.modified,
+                stored_at=info.modified,
+                entry_modified=entries.get(info.key),
+                is_cold=info.is_cold,
+                claimed=info.is_cold and info.key in claimed,
+            )

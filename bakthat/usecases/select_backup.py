@@ -1,0 +1,63 @@
+"""Which backup a person means: the selector's rule over the database, within one destination."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import evolve
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.query import Query
+from bakthat.domain.selector import Lookup, OfAnotherHost, Viewpoint, nearest, select
+from bakthat.errors import BackupNotFound
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.tools import Tools
+
+
+def choose(name: str, destination: Destination, tools: Tools, *, host: str | None = None) -> Backup:
+    """The backup that NAME means in this destination; with `host`, only one of that host. What a person should know of
+    the choice is told. Raises `AmbiguousName`, and `BackupNotFound` with the nearest names, or with the other
+    destination that holds such a backup."""
+
+    def held(query: Query) -> Iterable[Backup]:
+        return tools.repo.find(evolve(query, backend=destination.name, owners=(destination.owner,)))
+
+    lookup = Lookup(
+        by_stored_filename=lambda text: held(Query(stored_filename=text)),
+        by_filename=lambda text: held(Query(filename=text)),
+    )
+    try:
+        choice = select(name, lookup, Viewpoint(here=tools.host(), now=tools.clock(), host=host))
+    except OfAnotherHost:
+        raise
+    except BackupNotFound:
+        raise BackupNotFound(not_found(name, destination, tools)) from None
+    for notice in choice.notices:
+        tools.notice(notice)
+    return choice.backup
+
+
+def not_found(name: str, destination: Destination, tools: Tools) -> str:
+    """The line that says so, with the way out: the nearest names, or the destination that holds such a backup."""
+    here: set[str] = set()
+    elsewhere: set[str] = set()
+    for backup in tools.repo.find(Query()):
+        if backup.belongs_to(destination.owner):
+            here.add(backup.filename)
+        elif name in {backup.filename, backup.stored_filename}:
+            elsewhere.add(backup.backend)
+    text = f"{name}: no such backup in {destination.name} ({destination.owner.location})"
+    if destination.name in elsewhere:
+        return (
+            f"{text}; a backup of this name lies in another bucket or folder, or its record does not say where: try "
+            "another profile (-p), `bakthat sync`, or `bakthat restore --from`"
+        )
+    if "swift" in elsewhere:
+        return f"{text}; there is one in Swift, which bakthat no longer speaks: see docs/from-2013.md"
+    if elsewhere:
+        names = " or ".join(f"-d {backend}" for backend in sorted(elsewhere))
+        return f"{text}; there is one elsewhere, try {names} or another profile (-p)"
+    alike = nearest(name, here)
+    if alike:
+        return f"{text}; did you mean {' or '.join(alike)}?"
+    return f"{text}; `bakthat show` lists the backups, `bakthat sync` finds those that other machines made"

@@ -1,0 +1,153 @@
+"""Reads the catalog entries of archives that a listing found, several at once, and judges what they say.
+
+An entry that cannot be read, or that does not fit its archive, costs itself: the archive is then known from its name,
+size and date alone. A store that is down is an error.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from attrs import frozen
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.catalog import key_of
+from bakthat.domain.evidence import believed
+from bakthat.errors import InvalidName, ObjectArchived, PayloadDamaged, StoreError, StoreUnavailable
+from bakthat.usecases.destinations.base import Destination, Found
+
+_READERS = 16
+"""Catalog entries that are read at once: small requests, whose time is the way there and back."""
+
+BATCH = 512
+"""Entries that are asked for before the first of them is recorded: bounds memory, keeps the readers busy."""
+
+_MOST_FAILURES = 10
+"""Entries that may fail as if the store were down, while it answers otherwise, before it counts as down."""
+
+
+@frozen(kw_only=True)
+class Read:
+    """A found archive, and the record of its entry as far as it may be believed (None: nothing is).
+
+    problem: why the entry is not believed, "" if it is. seen: it was read, and need not be read again until it changes.
+    foreign: the archive is one of another destination.
+    """
+
+    found: Found
+    entry: Backup | None = None
+    problem: str = ""
+    seen: bool = True
+    foreign: bool = False
+
+
+class EntryReader:
+    """The entries of one destination."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self._lock = threading.Lock()
+        self._failures = 0
+
+    def read(self, wanted: Iterable[Found]) -> Iterator[Read]:
+        """Each archive with its entry, in order. Raises `StoreUnavailable` if the store is down."""
+        waiting = iter(wanted)
+        with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="bakthat-sync") as readers:
+            while batch := list(islice(waiting, BATCH)):
+                yield from readers.map(self._read, batch)
+
+    def _read(self, found: Found) -> Read:
+        if found.entry_modified is None:
+            return Read(found=found, entry=found.record)
+        try:
+            entry = self._destination.read_entry(found.stored_filename)
+        except PayloadDamaged as error:
+            return Read(found=found, entry=found.record, problem=str(error))
+        except ObjectArchived:
+            return Read(
+                found=found,
+                entry=found.record,
+                problem="its catalog entry lies in an archive class and cannot be read; exclude bakthat_catalog/ from "
+                "the lifecycle rule, copy the entry to a class that can be read, and run `bakthat sync` again",
+            )
+        except StoreUnavailable as error:
+            self._check_up(found, error)
+            return self._unread(found, error)
+        except (StoreError, InvalidName) as error:
+            return self._unread(found, error)
+        if entry is None:
+            return Read(found=found, entry=found.record, foreign=found.only_by_entry)
+        return self._judged(entry.backup, found)
+
+    def _unread(self, found: Found, error: Exception) -> Read:
+        problem = f"its catalog entry cannot be read: {error}"
+        return Read(found=found, entry=found.record, problem=problem, seen=False)
+
+    def _check_up(self, found: Found, error: StoreUnavailable) -> None:
+        """Raises the error unless the store answers otherwise, so that it is the entry alone that cannot be read."""
+        with self._lock:
+            self._failures += 1
+            failures = self._failures
+        catalog = self._destination.catalog
+        if catalog is None or failures > _MOST_FAILURES:
+            raise error
+        try:
+            catalog.stat(key_of(found.stored_filename))
+        except StoreUnavailable:
+            raise error from None
+        except StoreError:
+            pass
+
+    def _judged(self, entry: Backup, found: Found) -> Read:
+        destination, written = self._destination, found.entry_modified
+        if found.only_by_entry and not says_that_it_is_of(destination, entry):
+            return Read(found=found, foreign=True)
+        if _says_that_it_is_of_another(entry, destination):
+            if found.claimed:
+                return Read(found=found, foreign=True)
+            problem = f"its catalog entry says that it is an archive of {entry.backend}, and the store does not"
+            return Read(found=found, entry=found.record, problem=problem)
+        if not _fits(entry, found, destination):
+            problem = f"its catalog entry is of another archive{_where(entry, destination)}"
+            return Read(found=found, entry=found.record, problem=problem)
+        assert written is not None  # noqa: S101 - an entry that was read was listed
+        metadata = {"archive_id": entry.metadata["archive_id"]} if found.only_by_entry else {}
+        judged = believed(entry, found.stored_filename, written)
+        return Read(found=found, entry=judged if not metadata else _with(judged, metadata))
+
+
+def _with(backup: Backup, metadata: dict[str, object]) -> Backup:
+    return backup.with_metadata(backup.last_updated, **metadata)
+
+
+def says_that_it_is_of(destination: Destination, entry: Backup) -> bool:
+    """Whether the entry says that its archive is in the archive store of this destination."""
+    archive_id = entry.metadata.get("archive_id")
+    here = entry.backend == destination.name and entry.location == destination.owner.location
+    return here and isinstance(archive_id, str) and bool(archive_id)
+
+
+def _says_that_it_is_of_another(entry: Backup, destination: Destination) -> bool:
+    """Whether the entry is of an archive of `glacier` in the same bucket."""
+    return (
+        entry.backend != destination.name
+        and entry.location == destination.owner.location
+        and entry.metadata.get("archive_id") is not None
+    )
+
+
+def _fits(entry: Backup, found: Found, destination: Destination) -> bool:
+    """Whether the entry can be of this archive: two machines that know nothing of each other may back up two
+    directories of one name in the same second, to two destinations whose entries lie in one bucket. A value, which has
+    no SHA-256, is replaced before its entry is."""
+    if entry.backend == destination.name and entry.sha256 is None:
+        return True
+    same_size = found.size in (None, entry.size)
+    return same_size and all(entry.metadata.get(key) == value for key, value in found.metadata.items())
+
+
+def _where(entry: Backup, destination: Destination) -> str:
+    return f", in {entry.backend}" if entry.backend != destination.name else ""

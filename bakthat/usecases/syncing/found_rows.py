@@ -1,0 +1,241 @@
+"""The rows of archives that a listing found, made of the listing, the entry and the row that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from types import TracebackType
+from typing import Any
+
+from attrs import evolve
+
+from bakthat.domain import stored_name
+from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.evidence import other_identity
+from bakthat.domain.query import Query
+from bakthat.errors import BakthatError, InvalidName
+from bakthat.ports.metadata_repo import MetadataRepo
+from bakthat.usecases.destinations.base import Destination, Found
+from bakthat.usecases.syncing.entry_reader import BATCH, Read
+
+SKEW = 15 * 60
+"""Seconds by which the clocks of a store and of a machine may differ before an entry counts as newer than its row."""
+
+_MOST_SIZE = 2**63 - 1
+
+
+def entry_date(found: Found) -> int | None:
+    """When the entry was written, in UTC epoch seconds; None if there is none."""
+    return None if found.entry_modified is None else int(found.entry_modified.timestamp())
+
+
+def wants_reading(found: Found, row: Backup | None) -> bool:
+    """Whether the entry says more than the database knows, or the row must change without one."""
+    if row is None or row.is_deleted:
+        return True
+    written = entry_date(found)
+    if written is None:
+        return False
+    seen = row.metadata.get("entry_seen")
+    if row.is_from_listing:
+        return seen != written
+    known = int(row.last_updated.timestamp())
+    if isinstance(seen, int) and 0 <= seen <= _MOST_SIZE:
+        known = max(known, seen)
+    return written > known + SKEW
+
+
+def new_row(read: Read, destination: Destination) -> Backup:
+    """The row of an archive that the database does not know."""
+    if read.entry is None:
+        return _from_listing(read, destination)
+    return _seen(_from_entry(read.entry, read.found, destination), read.found)
+
+
+def changed_row(row: Backup, read: Read, destination: Destination) -> tuple[Backup, str]:
+    """The row as it should be, and what is wrong with the entry, if anything is."""
+    found, entry = read.found, read.entry
+    if row.is_deleted:
+        # Marked as deleted, and there all the same: what is in the store can be restored, so it is shown.
+        return _returned(row, read, destination), read.problem
+    if entry is None or found.entry_modified is None:
+        return _seen(row, found, always=True) if read.problem and read.seen else row, read.problem
+    others = other_identity(row, entry) if _is_settled(row, entry) else ()
+    replaced = bool(others) and _is_replaced(row, found)
+    if others and not replaced:
+        problem = f"its catalog entry now describes another archive ({', '.join(others)}), and is not believed"
+        return _seen(row, found, always=True), problem
+    taken = row
+    if row.is_from_listing or replaced or entry.last_updated > row.last_updated:
+        taken = evolve(_from_entry(entry, found, destination), filename=row.filename)
+        if not row.is_from_listing and not replaced:
+            taken = _as_trusted_as(row, taken)
+    return _seen(taken, found), ""
+
+
+def _is_settled(row: Backup, entry: Backup) -> bool:
+    """Whether the row knows what the archive is, so that no entry may say otherwise: it has a SHA-256, or it is of
+    2013, which wrote no entries. A value is replaced under its key, but not by one that is no longer encrypted."""
+    if row.metadata.get("KeyValue"):
+        return row.is_encrypted and not entry.is_encrypted
+    return row.sha256 is not None or (row.stored_at is None and not row.is_from_listing)
+
+
+def _is_replaced(row: Backup, found: Found) -> bool:
+    """Whether the store holds another object than the one that this database took in. What its own `backup` wrote it
+    knows better than any entry; and of an archive that the store does not list itself it sees nothing."""
+    if row.stored_at is None or found.stored_at is None or found.size is None:
+        return False
+    return found.size != row.size or whole_seconds(found.stored_at) != row.stored_at
+
+
+def _from_entry(entry: Backup, found: Found, destination: Destination) -> Backup:
+    """The entry's record, as a row of this destination: values observed in the store override those in the entry."""
+    return evolve(
+        entry,
+        backend=destination.name,
+        backend_hash=destination.owner.backend_hash,
+        stored_filename=found.stored_filename,
+        size=_size(found) if found.size is not None else entry.size,
+        is_deleted=False,
+        metadata={**entry.metadata, "location": destination.owner.location, **_facts(found)},
+    )
+
+
+def _from_listing(read: Read, destination: Destination) -> Backup:
+    found = read.found
+    modified = whole_seconds(found.modified)
+    try:
+        name = stored_name.parse(found.stored_filename)
+        series, when, encrypted = name.series, name.when.astimezone(UTC), name.encrypted
+    except InvalidName:
+        series, when, encrypted = found.stored_filename, modified, found.stored_filename.endswith(".enc")
+    row = Backup(
+        backend=destination.name,
+        backend_hash=destination.owner.backend_hash,
+        backup_date=when,
+        filename=series,
+        stored_filename=found.stored_filename,
+        size=_size(found),
+        last_updated=modified,
+        metadata={
+            "is_enc": encrypted,
+            "location": destination.owner.location,
+            "from_listing": True,
+            **_facts(found),
+        },
+    )
+    return _seen(row, found, always=True) if read.problem and read.seen else row
+
+
+def _facts(found: Found) -> dict[str, Any]:
+    """What the store's own list says of an archive, for its record. `stored_at`: UTC epoch seconds, the store's own
+    date; only rows of archives that this database did not write itself have it."""
+    facts = dict(found.metadata)
+    if found.stored_at is not None:
+        facts["stored_at"] = int(found.stored_at.timestamp())
+    return facts
+
+
+def _size(found: Found) -> int:
+    return found.size if found.size is not None and 0 <= found.size <= _MOST_SIZE else 0
+
+
+def _seen(row: Backup, found: Found, *, always: bool = False) -> Backup:
+    """The row, with the date of its entry where it would else count as newer than the row at the next sync."""
+    written = entry_date(found)
+    if written is None or not (always or written > int(row.last_updated.timestamp()) + SKEW):
+        return row
+    return evolve(row, metadata={**row.metadata, "entry_seen": written})
+
+
+def _returned(row: Backup, read: Read, destination: Destination) -> Backup:
+    """The row of a backup that was marked as deleted, and is there."""
+    found = read.found
+    if found.stored_at is not None and found.stored_at.timestamp() >= row.last_updated.timestamp() + 1:
+        # What lies there was stored after the backup was deleted, so it is not what this database knew.
+        taken = evolve(new_row(read, destination), filename=row.filename)
+    elif read.entry is None or (_is_settled(row, read.entry) and other_identity(row, read.entry)):
+        taken = evolve(row, is_deleted=False)
+    else:
+        taken = evolve(_from_entry(read.entry, found, destination), filename=row.filename)
+        taken = _seen(_as_trusted_as(row, taken), found)
+    return taken
+
+
+def _as_trusted_as(row: Backup, changed: Backup) -> Backup:
+    """The changed row with what the row knows of where the archive is and when it was stored. What this database's
+    `backup` wrote has no date of the store, and an entry must not change that."""
+    metadata = {key: value for key, value in changed.metadata.items() if key != "stored_at"}
+    metadata.update({key: row.metadata[key] for key in ("stored_at", "archive_id") if key in row.metadata})
+    return evolve(changed, metadata=metadata)
+
+
+def _without_seen(row: Backup) -> Backup:
+    return evolve(row, metadata={key: value for key, value in row.metadata.items() if key != "entry_seen"})
+
+
+class RowChanges:
+    """Rows that a sync adds and changes, written in batches. As a context it writes the rest when it is left, after an
+    error too: what was read need not be read again. `added`, `updated`: the rows, but for those of which only the date
+    of their entry was noted."""
+
+    def __init__(self, repo: MetadataRepo, query: Query, *, dry_run: bool) -> None:
+        """query: gives every row that may be changed."""
+        self.added: list[Backup] = []
+        self.updated: list[Backup] = []
+        self._repo = repo
+        self._query = query
+        self._dry_run = dry_run
+        self._written = 0  # of those in `added`
+        self._pairs: list[tuple[Backup, Backup]] = []
+
+    def __enter__(self) -> RowChanges:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, BakthatError):
+            self._write_added()
+            self._write_changed()
+
+    def add(self, row: Backup) -> None:
+        """Add a row."""
+        self.added.append(row)
+        if len(self.added) - self._written >= BATCH:
+            self._write_added()
+
+    def change(self, row: Backup, changed: Backup) -> None:
+        """Put the changed row in the place of `row`, unless another process has changed that meanwhile, as by deleting
+        the backup: what it knows is newer, and the next sync sees it."""
+        # A repository keeps the later of two records. Here a clock that went back must not decide.
+        changed = evolve(changed, last_updated=max(changed.last_updated, row.last_updated))
+        if _without_seen(changed) != _without_seen(row):
+            self.updated.append(changed)
+        self._pairs.append((row, changed))
+        if len(self._pairs) >= 8 * BATCH:
+            self._write_changed()
+
+    def _write_added(self) -> None:
+        rows, self._written = self.added[self._written :], len(self.added)
+        if not self._dry_run:
+            self._repo.put_all(rows)
+
+    def _write_changed(self) -> None:
+        pairs, self._pairs = self._pairs, []
+        if not self._dry_run and pairs:
+            known = self._known(pairs)
+            self._repo.put_all([changed for row, changed in pairs if row in known.get(row.stored_filename, ())])
+
+    def _known(self, pairs: Sequence[tuple[Backup, Backup]]) -> dict[str, list[Backup]]:
+        """The rows as the database has them now, by stored filename."""
+        known: dict[str, list[Backup]] = {}
+        if len(pairs) > BATCH // 8:
+            for row in self._repo.find(self._query):
+                known.setdefault(row.stored_filename, []).append(row)
+        else:
+            for row, _ in pairs:
+                query = Query(stored_filename=row.stored_filename, deleted=True)
+                known[row.stored_filename] = list(self._repo.find(query))
+        return known
