@@ -21,7 +21,7 @@ MODULES = [
     "bakthat.adapters",
     "bakthat.testing",
     # Adapters that nobody is meant to build by hand are left out.
-    "!bakthat.adapters.(?!memory_|local_store|pieces)",
+    "!bakthat.adapters.(?!memory|local_folder|streams)",
 ]
 
 _PARAMETER = re.compile(r"^(`?\w+`?(?:, `?\w+`?)*): (?=\S)", re.MULTILINE)

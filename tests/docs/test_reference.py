@@ -35,8 +35,8 @@ def test_what_authors_of_stores_and_tests_need_is_in_it(reference: Path) -> None
         "ports/object_store": "ObjectStore.put",
         "domain/backup": "Backup.when",
         "usecases/sync": "SyncReport.vanished",
-        "adapters/memory_store": "MemoryObjectStore",
-        "adapters/pieces": "reader_of",
+        "adapters/memory/object_store": "MemoryObjectStore",
+        "adapters/streams": "reader_of",
         "testing/faulty": "FaultyArchiveStore",
         "testing/object_store_contract": "ObjectStoreContract.many",
     }

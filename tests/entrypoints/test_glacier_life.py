@@ -66,7 +66,8 @@ def test_an_archive_class_of_the_bucket_is_glacier_too(moto_url: str, tree: Path
     assert [backup.filename for backup in other.show()] == ["warm"]
     other.sync("glacier")
     assert made in [row.with_metadata(row.last_updated, stored_at=None) for row in other.show()]
-    # moto retrieves from a class at once; the appointment itself is tested in `tests/adapters/test_s3_cold.py`.
+    # moto retrieves from a class at once; the retrieval is tested in
+    # `tests/adapters/aws/test_s3_archive_class.py`.
     other.restore("site", "glacier", target=tmp_path / "out")
     assert (tmp_path / "out" / "site" / "index.html").exists()
 

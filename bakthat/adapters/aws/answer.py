@@ -125,8 +125,8 @@ class Answer:
 def ask(what: str, call: Callable[..., Any], /, **request: Any) -> Answer:
     """Send one request by a method of a client, and return its answer.
 
-    The errors of botocore, urllib3 and sockets come out as they are, for `bakthat.adapters.aws.client.translated` around this
-    call. Raises `StoreError` for an answer that cannot be parsed. `what` names the thing in messages.
+    The errors of botocore, urllib3 and sockets come out as they are, for `client.translated` around this call. Raises
+    `StoreError` for an answer that cannot be parsed. `what` names the thing in messages.
     """
     operation = _operation(call.__name__)
     try:

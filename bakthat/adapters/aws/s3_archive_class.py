@@ -90,7 +90,7 @@ class S3ColdStore(ArchiveStore):
         amazon: bool = False,
         notice: Callable[[str], None] = log_notice,
     ) -> None:
-        """`client`: as `bakthat.adapters.aws.s3.s3_client` builds it. `days`: how long a retrieved object stays readable.
+        """`client`: as `s3.s3_client` builds it. `days`: how long a retrieved object stays readable.
         The others are those of `S3ObjectStore`. Raises `ConfigInvalid`."""
         self.location = location or s3_location(bucket, prefix)
         # What other services bill is not known.

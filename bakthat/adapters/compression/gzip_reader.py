@@ -1,4 +1,4 @@
-"""Reads gzip (RFC 1952): members that say their length (see `bakthat.adapters.compression.gzip_writer`) in parallel, others as a stream.
+"""Reads gzip (RFC 1952): members that say their length (see `gzip_writer`) in parallel, others as a stream.
 
 No length that a file states is believed before it is checked: a member that says its length is read only if that is
 within what our own writer can produce, and inflated no further than the length that its trailer states, 1 MiB at most.

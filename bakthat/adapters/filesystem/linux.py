@@ -1,4 +1,4 @@
-"""What Linux has and Python's `os` has not: renameat2(2), syncfs(2), the list of mounts."""
+"""What Linux has and Python's `os` has not: renameat2(2), syncfs(2), the list of mounts; and what link(2) says."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ RenameWithFlags = Callable[[int, bytes, int, bytes, int], None]
 the system or the file system does not know the flag."""
 
 NO_SUCH_CALL = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
+
+NO_HARD_LINKS = frozenset(
+    {errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK, errno.EXDEV}
+)
+"""What link(2) says where there are no hard links: EPERM the kernel itself (exFAT, FAT), EOPNOTSUPP CIFS, ENOSYS FUSE.
+The others are taken for the same; what must not be written says so again at the next attempt."""
 
 
 @functools.cache

@@ -14,8 +14,7 @@ from types import TracebackType
 
 from attrs import frozen
 
-from bakthat.adapters.filesystem.linux import NO_SUCH_CALL, NOREPLACE, RenameWithFlags, rename_with_flags
-from bakthat.adapters.packing.hard_link import NO_HARD_LINKS
+from bakthat.adapters.filesystem.linux import NO_HARD_LINKS, NO_SUCH_CALL, NOREPLACE, RenameWithFlags, rename_with_flags
 
 TEMPORARY = ".bakthat-put-"
 """What the names of files begin with that are not whole yet, or claim a name."""

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Callable
 
 from attrs import frozen
 
+from bakthat.adapters.filesystem.linux import NO_HARD_LINKS
 from bakthat.adapters.packing.file_process import set_attributes
-
-NO_HARD_LINKS = frozenset(
-    {errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK, errno.EXDEV}
-)
-"""What link(2) says where there are no hard links: EPERM the kernel itself (exFAT, FAT), EOPNOTSUPP CIFS, ENOSYS FUSE.
-The others are taken for the same; what must not be written says so again at the next attempt."""
 
 _COPY = 1024 * 1024
 

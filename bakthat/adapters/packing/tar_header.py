@@ -97,7 +97,7 @@ def member(
     name: its own name; that of a directory ends with a slash
     link: what a symbolic link holds, or the path of the member that a hard link stands for
     comment: a record for our own reader, which others pass over
-    real_size: of a sparse file, whose content is a map and what is not in its holes (see `bakthat.adapters.packing.sparse`).
+    real_size: of a sparse file, whose content is a map and what is not in its holes (see `sparse`).
         A reader that knows no sparse files shall not take that for the file: only the record has its true name
     """
     records: list[tuple[bytes, bytes]] = []

@@ -1,8 +1,8 @@
 """Two machines without a common database that back up one name in one second, round after round.
 
-`python -m tests.adapters.aws.racing_process URL BUCKET NUMBER ROUNDS SIZE` is one of the machines. In each round it waits
-for a line on its standard input, then backs up a file of its own, whose first byte is its number. It prints, as JSON,
-the stored filename of each round.
+`python -m tests.adapters.aws.racing_process URL BUCKET NUMBER ROUNDS SIZE` is one of the machines. In each round it
+waits for a line on its standard input, then backs up a file of its own, whose first byte is its number. It prints, as
+JSON, the stored filename of each round.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""A process that writes into a database while others do the same: `python -m tests.adapters.database.writing_process DATABASE
-NUMBER ROUNDS`. Prints the names of the shared backups that it was the first to add, as JSON."""
+"""A process that writes into a database while others do the same.
+
+`python -m tests.adapters.database.writing_process DATABASE NUMBER ROUNDS` prints the names of the
+shared backups that it was the first to add, as JSON."""
 
 from __future__ import annotations
 

@@ -1,0 +1,13 @@
+"""The adapters in memory, under the names by which tests and scripts import them.
+
+They are real adapters: each passes the same contract suite as those that write to a disk or to a service.
+"""
+
+from __future__ import annotations
+
+from bakthat.adapters.memory.archive_store import MemoryArchiveStore
+from bakthat.adapters.memory.config_source import MemoryConfig
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
+
+__all__ = ["MemoryArchiveStore", "MemoryConfig", "MemoryObjectStore", "MemoryRepo"]
