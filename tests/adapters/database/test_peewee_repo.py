@@ -32,7 +32,7 @@ from bakthat.testing.metadata_repo_contract import EVERYTHING, MetadataRepoContr
 from tests.fixtures.held_secrets import held_by
 from tests.fixtures.postgresql import PostgresqlForTests
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SQL_OF_2013 = (ROOT / "tests/data/bakthat-2013.sql").read_text()
 
 

@@ -148,7 +148,7 @@ def test_pyrage_opens_what_is_sealed_here_with_a_password(size):
 
 def test_what_pyrage_sealed_with_a_password_is_opened_here():
     # A file kept from once, since pyrage takes up to 2^20, 5 s, as it finds the machine.
-    sealed = (Path(__file__).parent.parent / "data" / "password_by_pyrage.age").read_bytes()
+    sealed = (Path(__file__).parents[2] / "data" / "password_by_pyrage.age").read_bytes()
     assert unseal(sealed, BY_PASSWORD) == b"sealed by pyrage 1.4.0\n"
 
 

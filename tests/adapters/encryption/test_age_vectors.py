@@ -19,7 +19,7 @@ from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.domain.payload import Keys
 from bakthat.errors import BakthatError, PayloadDamaged, WrongPassword
 
-FOLDER = Path(__file__).parent.parent / "data" / "age"
+FOLDER = Path(__file__).parents[2] / "data" / "age"
 NAMES = sorted(path.name for path in FOLDER.iterdir())
 
 

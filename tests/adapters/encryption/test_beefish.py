@@ -21,7 +21,7 @@ from tests.fixtures import beefish_2013
 
 PASSWORD = "correct horse 2013"
 KEYS = Keys(passphrase=PASSWORD)
-BY_THE_PACKAGE = Path(__file__).parent.parent / "data" / "beefish_0.2.1.tgz.enc"
+BY_THE_PACKAGE = Path(__file__).parents[2] / "data" / "beefish_0.2.1.tgz.enc"
 GZIPPED = gzip.compress(random.Random(1).randbytes(300_000), mtime=0)
 ANY = BeefishCipher(begins=begins_anyhow)
 
