@@ -171,4 +171,4 @@ def test_thousands_of_small_files_come_back_with_the_help_of_a_second_process(ba
     processors = len(os.sched_getaffinity(0))
     assert started.exists() == (processors > 1)
     if processors > 1:
-        assert "file_maker.py" in started.read_text()
+        assert "file_process.py" in started.read_text()

@@ -324,7 +324,7 @@ def restore(into, nth):
     left = nth
     def trace(frame, event, _):
         nonlocal left
-        if not frame.f_code.co_filename.endswith(("landing.py", "descriptors.py")):
+        if not frame.f_code.co_filename.endswith(("staging.py", "dir_fd.py")):
             return None
         if event == "line":
             left -= 1
