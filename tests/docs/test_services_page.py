@@ -48,5 +48,5 @@ def test_twelve_services_are_told_of_and_how_that_is_known() -> None:
 
 @pytest.mark.parametrize("service", ["SeaweedFS 4.48", "rclone 1.75"])
 def test_what_is_called_tested_is_in_the_tests(service: str) -> None:
-    suites = (Path(__file__).parents[1] / "adapters" / "test_s3_contract.py").read_text().lower()
+    suites = (Path(__file__).parents[1] / "adapters" / "aws" / "test_s3_contract.py").read_text().lower()
     assert service.split()[0].lower() in suites
