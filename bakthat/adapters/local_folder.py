@@ -169,7 +169,7 @@ class LocalObjectStore(ObjectStore):
 
 
 class _TranslatedFile(io.FileIO):
-    """A file whose reading raises our errors, not the system's."""
+    """A file whose reading raises our errors, not the system's. Closing it raises none: what was read is read."""
 
     def __init__(self, fd: int, path: Path) -> None:
         super().__init__(fd, "rb")
@@ -186,6 +186,10 @@ class _TranslatedFile(io.FileIO):
             return super().readall()
         except OSError as error:
             raise _translation(error, self._path) from error
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def _translation(error: OSError, path: Path) -> StoreError:

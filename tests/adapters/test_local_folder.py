@@ -302,3 +302,11 @@ def test_a_file_of_a_year_that_no_calendar_has_is_listed(small_disk: Path, secon
     (info,) = LocalObjectStore(small_disk).list()
     assert info.modified.astimezone().year == year
     assert LocalObjectStore(small_disk).stat("good") == info
+
+
+def test_a_disk_that_fails_after_an_object_was_read_fails_nothing(tmp_path: Path) -> None:
+    store = LocalObjectStore(tmp_path)
+    store.put("k", io.BytesIO(b"content"))
+    with store.open("k") as reader:
+        assert reader.read() == b"content"
+        os.close(reader.fileno())  # so that closing it once more is an error

@@ -102,7 +102,12 @@ class Machine:
 def machine(tmp_path: Path) -> Machine:
     folder = tmp_path / "machine"
     folder.mkdir()
-    made = Machine(folder, tmp_path / "calls")
+    return new_machine(folder, tmp_path / "calls")
+
+
+def new_machine(folder: Path, log: Path) -> Machine:
+    """One whose folder, empty so far, holds a configuration and some photos."""
+    made = Machine(folder, log)
     made.environment = {**os.environ, "HOME": str(folder), "PYTHONPATH": str(Path(__file__).parents[2])}
     settings = {
         "local_path": str(folder / "disk" / "store"),

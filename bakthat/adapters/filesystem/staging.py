@@ -328,9 +328,10 @@ class Landing:
                 os.close(fd)
 
     def _remove_private(self, committed: bool) -> None:
-        _retire_old(self._private)
-        failure = empty(self._private)
+        failure: OSError | None = None
         try:
+            _retire_old(self._private)
+            failure = empty(self._private)
             os.rmdir(self._name, dir_fd=self._into)
         except OSError as error:
             failure = failure or error

@@ -78,7 +78,9 @@ class WholeFile:
         if self._name is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._name, dir_fd=self._folder)
-        os.close(self.fd)
+        # What was published was synced before: an error now says nothing about it
+        with contextlib.suppress(OSError):
+            os.close(self.fd)
 
     def publish(self, name: str, *, replace: bool = False) -> None:
         """Everything written is on disk, and then the file has this name, which is on disk as well. Raises

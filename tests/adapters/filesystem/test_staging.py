@@ -816,3 +816,13 @@ def test_the_note_says_where_a_thing_was_taken_from(into: Path) -> None:
         seen = [path.read_text() for path in into.glob(".bakthat-restore-*/old/*.path")]
     assert seen == ["d/e"]
     assert contents(into) == {"d/e": "1"}
+
+
+def test_a_disk_that_fails_after_replacing_leaves_what_was_replaced_and_says_so(into: Path) -> None:
+    write(into, {"a/old": "1"})
+    with Landing(into, overwrite=True, rename=no_such_call) as landing:
+        write(landing.path, {"a/new": "2"})
+        landing.commit(["a"])
+        write(landing.path.parent, {"replaced/in the way": ""})
+    assert contents(into)["a/new"] == "2"
+    assert "could not be removed completely" in landing.notices[0].reason

@@ -190,3 +190,14 @@ def test_a_folder_that_cannot_be_synced_is_no_error() -> None:
     sync_folder(read)
     os.close(read)
     os.close(write)
+
+
+@every
+def test_a_disk_that_fails_after_a_file_was_published_fails_nothing(
+    folder: int, tmp_path: Path, calls: FileCalls
+) -> None:
+    with WholeFile(folder, calls) as file:
+        os.write(file.fd, b"content")
+        file.publish("k")
+        os.close(file.fd)  # so that closing it once more is an error
+    assert (tmp_path / "k").read_bytes() == b"content"
