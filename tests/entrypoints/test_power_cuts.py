@@ -29,7 +29,7 @@ from tests.fixtures.power_cut import Moment, Tree, moments, read_tree, write_tre
 from tests.fixtures.system_calls import recorded
 
 NO_FSYNC = "import os; os.fsync = lambda fd: None"
-NO_SYNCFS = "from bakthat.adapters import landing; landing.sync_file_system = lambda fd: None"
+NO_SYNCFS = "from bakthat.adapters.filesystem import staging; staging.sync_file_system = lambda fd: None"
 
 NO_LINKS = """
 import errno, os
