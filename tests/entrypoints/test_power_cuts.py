@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import sqlite3
 import sys
 import tarfile
 from collections.abc import Callable
@@ -49,6 +50,9 @@ from bakthat.adapters.filesystem import linux as linux_calls
 def refuse(*_): raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 linux_calls.rename_with_flags = refuse
 """
+
+NO_SHARED_MEMORY = "from bakthat.adapters.database import sqlite; sqlite.can_share_memory = lambda path: False"
+"""So that the database has a rollback journal."""
 
 
 @define
@@ -188,10 +192,14 @@ def first_backup_is_whole_or_not_there(machine: Machine, *, mutation: str = "") 
     return machine.at_each(found, check)
 
 
-def deleted_is_whole_or_gone(machine: Machine, *, mutation: str = "") -> int:
+def deleted_is_whole_or_gone(
+    machine: Machine, *, mutation: str = "", prepare: Callable[[], None] = lambda: None
+) -> int:
+    """`prepare`: what is done before the command."""
     kept = back_up(machine)
     change_photos(machine)
     doomed = back_up(machine)
+    prepare()
     found = machine.run("delete", doomed.stored_filename, "-c", "bakthat.yml", told="Deleted", mutation=mutation)
 
     def check(told: bool) -> None:
@@ -210,6 +218,15 @@ def deleted_is_whole_or_gone(machine: Machine, *, mutation: str = "") -> int:
             assert list(machine.archives()) == [kept.stored_filename]
 
     return machine.at_each(found, check)
+
+
+def deleted_with_a_rollback_journal_is_whole_or_gone(machine: Machine, *, mutation: str = "") -> int:
+    def leave_wal() -> None:
+        database = sqlite3.connect(machine.folder / "var" / "state" / "bakthat.sqlite")
+        database.execute("PRAGMA journal_mode = delete").close()
+        database.close()
+
+    return deleted_is_whole_or_gone(machine, mutation=mutation, prepare=leave_wal)
 
 
 def restored_is_old_or_new(machine: Machine, *, mutation: str = "", tidy: Callable[[], None] = lambda: None) -> int:
@@ -327,6 +344,8 @@ def test_a_command_that_does_not_sync_is_found_out(machine: Machine, law: Callab
         (backup_is_whole_or_not_there, NO_RENAMES),
         (first_backup_is_whole_or_not_there, NO_LINKS),
         (first_backup_is_whole_or_not_there, NO_RENAMES),
+        (first_backup_is_whole_or_not_there, NO_SHARED_MEMORY),
+        (deleted_with_a_rollback_journal_is_whole_or_gone, NO_SHARED_MEMORY),
         (restored_is_old_or_new, NO_LINKS),
         (restored_is_old_or_new_after_the_next_restore, NO_RENAMES),
     ],

@@ -132,6 +132,11 @@ class Engine(ABC):
 _CREATING = threading.Lock()
 
 
+_DURABLE = ("synchronous", 3)
+"""EXTRA. A rollback journal's removal is what commits; by default (FULL) SQLite does not sync its folder after that, and
+a power cut may bring the journal back, and with it the rows as they were. With a log (WAL) both are the same."""
+
+
 class SqliteFile(Engine):
     """A SQLite file in WAL mode: readers and one writer do not wait for each other. On a file system that cannot share
     memory, which WAL needs, the file has a rollback journal.
@@ -202,7 +207,7 @@ class SqliteFile(Engine):
     @contextlib.contextmanager
     def _open_to_write(self) -> Iterator[peewee.SqliteDatabase]:
         with contextlib.ExitStack() as stack:
-            database = stack.enter_context(_connected(self._database("mode=rw")))
+            database = stack.enter_context(_connected(self._database("mode=rw", _DURABLE)))
             try:
                 self._switch_to_wal(database)
             except sqlite3.OperationalError as error:
@@ -210,7 +215,7 @@ class SqliteFile(Engine):
                     raise
                 stack.close()
                 self._leave_wal()
-                database = stack.enter_context(_connected(self._database("mode=rw")))
+                database = stack.enter_context(_connected(self._database("mode=rw", _DURABLE)))
             yield database
 
     @contextlib.contextmanager
