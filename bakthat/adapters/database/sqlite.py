@@ -133,8 +133,8 @@ _CREATING = threading.Lock()
 
 
 _DURABLE = ("synchronous", 3)
-"""EXTRA. A rollback journal's removal is what commits; by default (FULL) SQLite does not sync its folder after that, and
-a power cut may bring the journal back, and with it the rows as they were. With a log (WAL) both are the same."""
+"""EXTRA. A rollback journal's removal is what commits; by default (FULL) SQLite does not sync its folder then, and a
+power cut may bring the journal back, and with it the rows as they were. With a log (WAL) both are the same."""
 
 
 class SqliteFile(Engine):
