@@ -267,7 +267,7 @@ def test_what_the_system_refuses_comes_as_a_notice() -> None:
             into,
             unprivileged_after="""
         from bakthat.adapters.packing.tar_extractor import extract_tar
-        from tests.adapters.test_file_maker import Started
+        from tests.adapters.packing.test_file_process import Started
         from tests.fixtures.tar_members import END, member
         """,
         )
@@ -320,7 +320,7 @@ def test_where_descriptors_are_few_the_files_are_made_without(into: Path) -> Non
         import io, resource, sys
         from pathlib import Path
         from bakthat.adapters.packing.tar_extractor import extract_tar
-        from tests.adapters.test_file_maker import Started
+        from tests.adapters.packing.test_file_process import Started
         from tests.fixtures.tar_members import END, member
         archive = b"".join(member(b"wide/%d/f" % (number % 150), b"x%d" % number) for number in range(3000))
         started = Started()
@@ -392,7 +392,7 @@ def test_a_directory_of_which_there_can_be_no_descriptor_is_left_to_whoever_aske
     done = run_python(
         """
         import os, resource
-        from tests.adapters.test_file_maker import PLAIN, Counting, refuse
+        from tests.adapters.packing.test_file_process import PLAIN, Counting, refuse
         here = os.open("/", os.O_RDONLY)
         maker = Counting(refuse, refuse)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
