@@ -132,8 +132,8 @@ class Engine(ABC):
 _CREATING = threading.Lock()
 
 
-_DURABLE = ("synchronous", 3)
-"""EXTRA. A rollback journal's removal is what commits; by default (FULL) SQLite does not sync its folder then, and a
+_DURABLE = "PRAGMA synchronous = EXTRA"
+"""A rollback journal's removal is what commits; by default (FULL) SQLite does not sync its folder then, and a
 power cut may bring the journal back, and with it the rows as they were. With a log (WAL) both are the same."""
 
 
@@ -207,7 +207,7 @@ class SqliteFile(Engine):
     @contextlib.contextmanager
     def _open_to_write(self) -> Iterator[peewee.SqliteDatabase]:
         with contextlib.ExitStack() as stack:
-            database = stack.enter_context(_connected(self._database("mode=rw", _DURABLE)))
+            database = stack.enter_context(_connected(self._database("mode=rw")))
             try:
                 self._switch_to_wal(database)
             except sqlite3.OperationalError as error:
@@ -215,7 +215,10 @@ class SqliteFile(Engine):
                     raise
                 stack.close()
                 self._leave_wal()
-                database = stack.enter_context(_connected(self._database("mode=rw", _DURABLE)))
+                database = stack.enter_context(_connected(self._database("mode=rw")))
+            # Only now: the setting makes SQLite open the log, which fails where memory cannot be shared.
+            connection: sqlite3.Connection = database.connection()
+            connection.execute(_DURABLE).close()
             yield database
 
     @contextlib.contextmanager
