@@ -137,6 +137,11 @@ _DURABLE = "PRAGMA synchronous = EXTRA"
 power cut may bring the journal back, and with it the rows as they were. With a log (WAL) both are the same."""
 
 
+def _make_durable(database: Database) -> None:
+    connection: sqlite3.Connection = database.connection()
+    connection.execute(_DURABLE).close()
+
+
 class SqliteFile(Engine):
     """A SQLite file in WAL mode: readers and one writer do not wait for each other. On a file system that cannot share
     memory, which WAL needs, the file has a rollback journal.
@@ -217,8 +222,7 @@ class SqliteFile(Engine):
                 self._leave_wal()
                 database = stack.enter_context(_connected(self._database("mode=rw")))
             # Only now: the setting makes SQLite open the log, which fails where memory cannot be shared.
-            connection: sqlite3.Connection = database.connection()
-            connection.execute(_DURABLE).close()
+            _make_durable(database)
             yield database
 
     @contextlib.contextmanager
