@@ -36,7 +36,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from attrs import define, field, frozen
 
-from bakthat.adapters.aws import client as aws
+from bakthat.adapters.aws.client import client
 from bakthat.adapters.aws.glacier_tree_hash import LEAF, joined
 from bakthat.domain.profile import Profile
 from bakthat.domain.retrieval import KEPT
@@ -224,7 +224,7 @@ class FakeGlacier:
 
     def client(self, *, attempts: int = 3) -> Any:
         """A client of this service that tries each request so many times."""
-        return aws.client("glacier", self.profile, retries={"mode": "standard", "total_max_attempts": attempts})
+        return client("glacier", self.profile, retries={"mode": "standard", "total_max_attempts": attempts})
 
     # what a test sees and turns
 

@@ -28,9 +28,10 @@ from typing import Any, BinaryIO, NoReturn, Self, cast
 
 from botocore.exceptions import ClientError
 
-from bakthat.adapters.aws import client as aws
 from bakthat.adapters.aws.answer import Answer, ask, ask_pages
+from bakthat.adapters.aws.client import READ_TIMEOUT, client
 from bakthat.adapters.aws.daemon_threads import Workers
+from bakthat.adapters.aws.errors import Codes, code_of, translated
 from bakthat.adapters.aws.glacier_tree_hash import joined, tree_hash
 from bakthat.adapters.aws.settings import resolved
 from bakthat.domain import retrieval
@@ -80,7 +81,7 @@ _ACCOUNT = "-"
 
 _ABSENT = frozenset({"ResourceNotFoundException", "VaultNotFound"})
 
-_CODES: aws.Codes = {
+_CODES: Codes = {
     "NoLongerSupportedException": (
         ConfigInvalid,
         "Amazon's vaults take no new customers since 15 December 2025; set s3_bucket and glacier_storage_class "
@@ -153,7 +154,7 @@ class GlacierArchiveStore(ArchiveStore):
             raise ConfigInvalid(f"profile {profile.name!r} names no glacier_vault")
         vault, profile = profile.glacier_vault, resolved(profile, "glacier")
         return cls(
-            aws.client("glacier", profile),
+            client("glacier", profile),
             vault,
             endpoint_url=profile.endpoint_url,
             part_size=profile.part_size,
@@ -263,7 +264,7 @@ class GlacierArchiveStore(ArchiveStore):
                 landed()
         except BaseException:
             # a part that arrives after the upload was aborted is refused, but let those on their way end first
-            workers.close(wait=aws.READ_TIMEOUT)
+            workers.close(wait=READ_TIMEOUT)
             raise
         workers.close(wait=0)
         return hashes, size
@@ -398,7 +399,7 @@ class GlacierArchiveStore(ArchiveStore):
         """For a service that does not tell an archive's size: that of the output, which it may have to count."""
         answer = self._output(job_id)
         told = answer.header("content-length")
-        with closing(answer.body("body")) as body, aws.translated(self.location):
+        with closing(answer.body("body")) as body, translated(self.location):
             return int(told) if told.isdecimal() else sum(map(len, iter(lambda: body.read(_PIECE), b"")))
 
     def _output(self, job_id: JobId, **more: str) -> Answer:
@@ -435,7 +436,7 @@ class GlacierArchiveStore(ArchiveStore):
         filled = -skip
         try:
             while filled < size:
-                with aws.translated(self.location):
+                with translated(self.location):
                     piece = body.read(min(_PIECE, size - filled if filled >= 0 else -filled))
                 if not piece or stopped.is_set():
                     raise StoreUnavailable(f"{self.location}: the connection broke; try again later")
@@ -483,7 +484,7 @@ class GlacierArchiveStore(ArchiveStore):
         for attempt in itertools.count(1):
             answer = self._output(job_id)
             try:
-                with aws.translated(self.location):
+                with translated(self.location):
                     return cast(bytes, answer.body("body").read())
             except StoreUnavailable:
                 if attempt == READS:
@@ -506,11 +507,11 @@ class GlacierArchiveStore(ArchiveStore):
     ) -> Iterator[None]:
         """Around a call: the service's errors come out as bakthat's. `absent`: what is raised where the thing asked for
         is not there, though the vault is; `malformed`: where the service says that it cannot be an id at all."""
-        with aws.translated(f"{self.location}: {what}", _CODES):
+        with translated(f"{self.location}: {what}", _CODES):
             try:
                 yield
             except ClientError as error:
-                code = aws.code_of(error)
+                code = code_of(error)
                 says = str(error.response.get("Error", {}).get("Message") or "")
                 if code in _ABSENT and says.lower().startswith("vault not found"):
                     raise StoreError(

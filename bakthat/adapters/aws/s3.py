@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, cast
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from bakthat.adapters.aws import client as aws
 from bakthat.adapters.aws import s3_write_claim
 from bakthat.adapters.aws.answer import ask
-from bakthat.adapters.aws.client import Redirected, code_of, status_of, translated
+from bakthat.adapters.aws.client import client
+from bakthat.adapters.aws.errors import Redirected, code_of, status_of, translated
 from bakthat.adapters.aws.s3_download import S3Reader
 from bakthat.adapters.aws.s3_head import check_tells_apart, explained_head, head
 from bakthat.adapters.aws.s3_listing import check_is_listing, entry_of, listed
@@ -253,7 +253,7 @@ def s3_client(profile: Profile, **config: Any) -> Any:
         # botocore's own choice, but said aloud it also makes presigned URLs for the bucket's region. A bucket with a
         # dot is in no certificate, and another service need not answer to host names with a bucket before them.
         s3["addressing_style"] = "virtual"
-    made = aws.client("s3", profile, **{"signature_version": "s3v4", "s3": s3, **config})
+    made = client("s3", profile, **{"signature_version": "s3v4", "s3": s3, **config})
     made.meta.events.register_first("request-created.s3", _without_expect)
     # By this name it is called before botocore's own check of answers, which is registered for "before-parse.s3.*".
     made.meta.events.register_first("before-parse.*.CompleteMultipartUpload", _without_leading_space)

@@ -21,7 +21,7 @@ from attrs import frozen
 from botocore.exceptions import ClientError
 
 from bakthat.adapters.aws.answer import Answer, ask
-from bakthat.adapters.aws.client import Codes, code_of, status_of, translated
+from bakthat.adapters.aws.errors import Codes, code_of, status_of, translated
 from bakthat.adapters.aws.s3 import S3ObjectStore, is_amazon, s3_client
 from bakthat.adapters.aws.s3_head import explained_head
 from bakthat.adapters.aws.s3_upload import log_notice

@@ -15,8 +15,8 @@ from typing import Any
 from botocore.exceptions import ClientError, FlexibleChecksumError
 
 from bakthat.adapters.aws.answer import Answer, ask
-from bakthat.adapters.aws.client import code_of, status_of, translated
 from bakthat.adapters.aws.daemon_threads import Workers
+from bakthat.adapters.aws.errors import code_of, status_of, translated
 from bakthat.adapters.aws.s3_head import head
 from bakthat.errors import ObjectExists, StoreError, StoreUnavailable
 

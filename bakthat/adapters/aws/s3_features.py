@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve, frozen
 from botocore.exceptions import ClientError
 
-from bakthat.adapters.aws.client import code_of, status_of
+from bakthat.adapters.aws.errors import code_of, status_of
 
 _DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch"})
 """Codes that name a checksum because the bytes do not match it. The feature is supported then."""

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from bakthat.adapters.aws.answer import Answer, ask
-from bakthat.adapters.aws.client import is_bare, status_of, translated
+from bakthat.adapters.aws.errors import is_bare, status_of, translated
 from bakthat.errors import BakthatError, ObjectNotFound, StoreError
 
 _NO_HEAD = frozenset({405, 501})

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from bakthat.adapters.aws.answer import Answer, ask
-from bakthat.adapters.aws.client import translated
+from bakthat.adapters.aws.errors import translated
 from bakthat.errors import StoreError
 
 

@@ -17,8 +17,9 @@ from botocore.exceptions import ClientError
 from isal.isal_zlib import crc32
 
 from bakthat.adapters.aws.answer import Answer, ask
-from bakthat.adapters.aws.client import READ_TIMEOUT, Codes, code_of, is_bare, status_of, translated
+from bakthat.adapters.aws.client import READ_TIMEOUT
 from bakthat.adapters.aws.daemon_threads import Workers
+from bakthat.adapters.aws.errors import Codes, code_of, is_bare, status_of, translated
 from bakthat.adapters.aws.s3_features import Learnt, base64_text, md5
 from bakthat.adapters.aws.s3_head import check_tells_apart, head
 from bakthat.adapters.aws.s3_part_sizes import EQUAL_PARTS, MAX_PARTS, MIB, PartPlan, plan_parts

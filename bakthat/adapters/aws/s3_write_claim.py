@@ -27,7 +27,7 @@ from attrs import field, frozen
 from botocore.exceptions import ClientError
 
 from bakthat.adapters.aws.answer import ask
-from bakthat.adapters.aws.client import code_of, translated
+from bakthat.adapters.aws.errors import code_of, translated
 from bakthat.adapters.aws.s3_listing import listed
 from bakthat.errors import BakthatError, ObjectExists, StoreError, StoreUnavailable
 

@@ -112,7 +112,7 @@ def _mentioned(setting: str) -> bool:
 def _session(profile: Profile) -> Any:
     import botocore.session
 
-    from bakthat.adapters.aws.client import translated
+    from bakthat.adapters.aws.errors import translated  # imports botocore, too
 
     with translated(f"profile {profile.name!r}"):
         session = botocore.session.Session(profile=profile.aws_profile)

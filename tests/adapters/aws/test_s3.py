@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 
 import pytest
 
-from bakthat.adapters.aws.client import translated
+from bakthat.adapters.aws.errors import translated
 from bakthat.adapters.aws.s3 import S3ObjectStore, is_amazon
 from bakthat.adapters.aws.s3_upload import Bucket, PartBody, Uploader
 from bakthat.domain.profile import Profile
