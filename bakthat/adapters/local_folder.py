@@ -25,6 +25,7 @@ from bakthat.adapters.filesystem.whole_file import (
     remove_leftovers,
     sync_folder,
 )
+from bakthat.adapters.streams import write_all
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import AccessDenied, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
@@ -80,7 +81,7 @@ class LocalObjectStore(ObjectStore):
                 size = 0
                 for piece in iter(lambda: body.read(_COPY), b""):
                     with self._translated(key):
-                        _write_all(file.fd, piece)
+                        write_all(file.fd, piece)
                     size += len(piece)
                 with self._translated(key):
                     file.publish(path.name, replace=replace)
@@ -225,9 +226,3 @@ def _moment(seconds: float) -> datetime:
 
 def _is_own(name: str) -> bool:
     return name.startswith((TEMPORARY, _MARK))
-
-
-def _write_all(fd: int, piece: bytes) -> None:
-    view = memoryview(piece)
-    while view:
-        view = view[os.write(fd, view) :]

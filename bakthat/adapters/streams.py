@@ -1,8 +1,10 @@
-"""`reader_of`: pieces of bytes as a stream, as stores have to give it; `piecewise`: a stream as pieces."""
+"""Streams: `reader_of` (chunks as a stream), `piecewise` (a stream as chunks), `fill` (read until a buffer is full),
+`write_all` (write until everything is written)."""
 
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Generator
 from typing import Any, BinaryIO
 
@@ -21,6 +23,43 @@ def piecewise(stream: BinaryIO) -> Callable[[int], bytes]:
     has a `read_piece` of its own (see `bakthat.ports.payload`)."""
     read: Callable[[int], bytes] = getattr(stream, "read_piece", stream.read)
     return read
+
+
+def fill(stream: BinaryIO, buffer: memoryview) -> int:
+    """Read until the buffer is full or the stream ends. A raw stream may return fewer bytes at any time.
+
+    Returns:
+        The number of bytes read; less than `len(buffer)` only at the end of the stream.
+
+    Raises:
+        BlockingIOError: The stream is in non-blocking mode and has no bytes at the moment.
+    """
+    readinto: Callable[[memoryview], int | None] | None = getattr(stream, "readinto", None)
+    filled = 0
+    while filled < len(buffer):
+        if readinto is not None:
+            count = readinto(buffer[filled:])
+        else:
+            chunk = stream.read(len(buffer) - filled)
+            count = len(chunk)
+            buffer[filled : filled + count] = chunk
+        if count is None:
+            raise BlockingIOError("the stream has no bytes at the moment; it must wait for them itself")
+        if not count:
+            break
+        filled += count
+    return filled
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    """Write everything at the file's position: one `os.write` may write less, for example when the disk is full.
+
+    Raises:
+        OSError: As `os.write`; what was written before stays written.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 class _Pieces(io.RawIOBase):

@@ -15,6 +15,7 @@ from types import TracebackType
 from attrs import frozen
 
 from bakthat.adapters.filesystem.linux import NO_HARD_LINKS, NO_SUCH_CALL, NOREPLACE, RenameWithFlags, rename_with_flags
+from bakthat.adapters.streams import write_all
 
 TEMPORARY = ".bakthat-put-"
 """What the names of files begin with that are not whole yet, or claim a name."""
@@ -241,6 +242,4 @@ def _copy(source: int, target: int) -> None:
     position = 0
     while piece := os.pread(source, _COPY, position):
         position += len(piece)
-        view = memoryview(piece)
-        while view:
-            view = view[os.write(target, view) :]
+        write_all(target, piece)
