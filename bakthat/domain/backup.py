@@ -12,6 +12,14 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from bakthat.domain import stored_name
+from bakthat.domain.archive_format import (
+    ArchiveFormat,
+    Compression,
+    Container,
+    format_of_suffix,
+    recorded_format,
+    suffix_of_changed_name,
+)
 from bakthat.errors import InvalidName
 
 LATE = timedelta(days=7)
@@ -181,6 +189,26 @@ class Backup:
         except InvalidName:
             return self.backup_date
 
+    @property
+    def format(self) -> ArchiveFormat:
+        """What the stored bytes are: by the record where that says so (2013's does not), else by the name."""
+        if self.metadata.get("KeyValue"):
+            gzipped = bool(self.metadata.get("is_gzipped"))
+            return ArchiveFormat(Container.FILE, Compression.GZIP if gzipped else Compression.NONE)
+        if self.metadata.get("packed_by_source"):
+            return ArchiveFormat(Container.FILE, Compression.NONE)
+        try:
+            suffix = stored_name.parse(self.stored_filename).suffix
+        except InvalidName:
+            suffix = suffix_of_changed_name(self.stored_filename)
+        return recorded_format(self.metadata.get("container"), suffix) or format_of_suffix(suffix)
+
+    @property
+    def root(self) -> str | None:
+        """The base name of its source, where the record knows it and a file can have it."""
+        value = self.metadata.get("root")
+        return value if isinstance(value, str) and value and _is_utf8(value) else None
+
     def belongs_to(self, owner: Owner) -> bool:
         """Whether this backup lies in that store: by location where the record has one, else by 2013's hash."""
         if self.backend != owner.backend:
@@ -228,6 +256,15 @@ class Backup:
             "stored_filename": self.stored_filename,
             "tags": list(self.tags),
         }
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether the text can be encoded: JSON can spell lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def whole_seconds(moment: datetime) -> datetime:

@@ -7,19 +7,21 @@ from datetime import UTC, datetime
 
 from attrs import frozen
 
+from bakthat.domain.archive_format import SUFFIXES, ArchiveFormat, format_of_suffix
 from bakthat.errors import InvalidName
 
 DATE_FORMAT = "%Y%m%d%H%M%S"
-SUFFIXES = (".tgz", ".tar", "")
-"""A gzipped tar, a bare tar (`compress: false` of a directory), a file as it is."""
 
 MAX_SERIES_BYTES = 200
 """A file name may hold 255 bytes (ext4, XFS, APFS); date, suffixes and the catalog's `.json` take 28 of them, and a
 temporary name some more."""
 
+_ENDS = rf"(?P<suffix>{'|'.join(map(re.escape, SUFFIXES))})(?P<enc>\.enc)?"
+
 # Before 2013's 0.4 there was no dot before the date. The form with a dot is tried first: a series may end in a dot.
-_DOTTED = re.compile(r"(?P<series>.+)\.(?P<date>[0-9]{14})(?P<suffix>\.tgz|\.tar|)(?P<enc>\.enc)?", re.DOTALL)
-_UNDOTTED = re.compile(r"(?P<series>.+)(?P<date>[0-9]{14})(?P<suffix>\.tgz|\.tar|)(?P<enc>\.enc)?", re.DOTALL)
+_DOTTED = re.compile(rf"(?P<series>.+)\.(?P<date>[0-9]{{14}}){_ENDS}", re.DOTALL)
+_UNDOTTED = re.compile(rf"(?P<series>.+)(?P<date>[0-9]{{14}}){_ENDS}", re.DOTALL)
+_ENDS_OF_TYPED = re.compile(rf"(.+?)((?:{'|'.join(map(re.escape, SUFFIXES))})(?:\.enc)?)", re.DOTALL)
 
 
 @frozen(kw_only=True)
@@ -34,6 +36,11 @@ class StoredName:
     suffix: str = ".tgz"
     encrypted: bool = False
     dotted: bool = True
+
+    @property
+    def format(self) -> ArchiveFormat:
+        """What the object is, as far as its name says so."""
+        return format_of_suffix(self.suffix)
 
     def __str__(self) -> str:
         dot = "." if self.dotted else ""
@@ -128,7 +135,7 @@ class NameAndDate:
 
 def readings(name: str) -> list[NameAndDate]:
     """Every way to read NAME as a series followed by the start of a date, with or without the dot."""
-    match = re.fullmatch(r"(.+?)((?:\.tgz|\.tar)?(?:\.enc)?)", name, re.DOTALL)
+    match = _ENDS_OF_TYPED.fullmatch(name)
     if match is None:
         return []
     stem, rest = match.groups()

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from attrs import evolve
 
+from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup, split_tags
 from bakthat.domain.interval import parse_interval
 from bakthat.domain.objects import Tier
@@ -227,7 +228,7 @@ class Bakthat:
                     one_file_system=_given(one_file_system, profile.one_file_system),
                 ),
                 on_excluded=on_excluded,
-                compress=profile.compress,
+                compression=Compression.GZIP if profile.compress else Compression.NONE,
                 recorded_source=recorded_source,
             )
 

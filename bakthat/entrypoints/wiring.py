@@ -19,6 +19,7 @@ from attrs import evolve
 
 from bakthat import __version__
 from bakthat.adapters.aws.settings import owner_of_glacier, owner_of_s3
+from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile
@@ -114,7 +115,7 @@ def build_tools(
         repo=chosen_repo,
         tar=TarPacker(second_process=second_process),
         plain=PlainFilePacker(),
-        compressor=GzipCompressor(),
+        compressors={Compression.GZIP: GzipCompressor()},
         cipher=cipher if cipher is not None else LateCipher(),
         examine=examine,
         source_patterns=lambda source, gitignore: source_patterns(source, gitignore, notice),

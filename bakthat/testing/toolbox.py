@@ -15,6 +15,7 @@ from bakthat.adapters.packing.pattern_files import named_patterns, source_patter
 from bakthat.adapters.packing.single_file import PlainFilePacker
 from bakthat.adapters.packing.source import examine
 from bakthat.adapters.packing.tar_packer import TarPacker
+from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.exclusions import OwnThings
 from bakthat.domain.progress import Progress
@@ -98,7 +99,7 @@ class Toolbox:
             repo=self.repo,
             tar=TarPacker(),
             plain=PlainFilePacker(),
-            compressor=GzipCompressor(),
+            compressors={Compression.GZIP: GzipCompressor()},
             # The cheapest key derivation: what seals a test's backup guards nothing.
             cipher=self.cipher if self.cipher is not None else AgeCipher(work_factor=1),
             examine=examine,

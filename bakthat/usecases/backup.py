@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from attrs import evolve, field, frozen
 
+from bakthat.domain.archive_format import Compression, Container, StorageForm, storage_form
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.catalog import CatalogEntry
 from bakthat.domain.excluded import OWN
@@ -23,7 +24,7 @@ from bakthat.errors import BakthatError, DatabaseError, DuplicateBackup, ObjectE
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.exclusions import ExclusionRequest, exclusions_for
 from bakthat.usecases.neighbours import tell_of_neighbours
-from bakthat.usecases.streams.archive_stream import Shape, shape_for, writing
+from bakthat.usecases.streams.archive_stream import packer_of, writing
 from bakthat.usecases.streams.hashing import RecordedReader
 from bakthat.usecases.streams.pipe import flowing
 from bakthat.usecases.tools import Tools
@@ -41,7 +42,7 @@ _PROBLEMS_RECORDED = 20
 class BackupRequest:
     """What to back up. `name`: of the series, by default the source's base name. `keys`: what seals it, none for a
     plain backup. `exclusions`: what to leave out. `on_excluded`: called with the path of each entry that is left out,
-    and with what leaves it out. `compress`: False stores a file as it is, a directory as bare tar.
+    and with what leaves it out. `compression`: NONE stores a file as it is, a directory as bare tar.
     `recorded_source`: what the record says that the files come from, by default the source's path; "" for nothing: the
     path of a temporary directory tells nothing, and is another one each time."""
 
@@ -52,7 +53,7 @@ class BackupRequest:
     keys: Keys = field(factory=Keys)
     exclusions: ExclusionRequest = field(factory=ExclusionRequest)
     on_excluded: Callable[[str, str], None] | None = None
-    compress: bool = True
+    compression: Compression = Compression.GZIP
     recorded_source: str | None = None
 
 
@@ -64,20 +65,20 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     `ConfigError`; `DatabaseError` says whether the archive is stored already.
     """
     kind = tools.examine(request.source)
-    shape = shape_for(kind, request.compress, tools)
-    series = series_for(request, shape)
+    form = storage_form(kind, request.compression)
+    series = series_for(request, form)
     exclusions = exclusions_for(request.exclusions, request.source, kind, request.destination, tools)
     destination = tools.destination(request.destination)
     name = StoredName(
-        series=series, when=whole_seconds(tools.clock()), suffix=shape.suffix, encrypted=bool(request.keys)
+        series=series, when=whole_seconds(tools.clock()), suffix=form.suffix, encrypted=bool(request.keys)
     )
-    tell_of_neighbours(_draft(request, name, shape, destination, tools), destination, tools)
+    tell_of_neighbours(_draft(request, name, form, destination, tools), destination, tools)
     last = name.when + timedelta(seconds=_SECONDS_TRIED)
     claims = _Claims(tools)
     while name.when < last:
         if claims.claim(str(name)):
             try:
-                made = _store(request, name, kind, shape, exclusions, destination, tools)
+                made = _store(request, name, kind, form, exclusions, destination, tools)
             except (ObjectExists, DuplicateBackup):
                 # Another machine, which does not share this database, was faster in the same second.
                 pass
@@ -96,18 +97,18 @@ def _absolute(source: Path) -> Path:
         raise SourceError("the current directory is not there any more; change into another one") from None
 
 
-def series_for(request: BackupRequest, shape: Shape) -> str:
+def series_for(request: BackupRequest, form: StorageForm) -> str:
     """The series of the backup. Raises `InvalidName`."""
     if request.name is not None:
         return check_series(request.name)
     base_name = _absolute(request.source).name
-    if shape.packed_by_source:
+    if form.packed_by_source:
         # As 2013 did: dump.tar.gz becomes dump.20130305193615.tgz.
         base_name = re.sub(r"\.(tgz|tar\.gz)$", "", base_name) or base_name
     return series_of(base_name)
 
 
-def _most_bytes(source: Path, kind: SourceKind, shape: Shape, tools: Tools) -> int | None:
+def _most_bytes(source: Path, kind: SourceKind, form: StorageForm, tools: Tools) -> int | None:
     """About how many bytes the archive of a file has at most; None for a directory, which nobody has counted, and for a
     sparse file, whose size says nothing."""
     if kind is SourceKind.DIRECTORY:
@@ -116,7 +117,7 @@ def _most_bytes(source: Path, kind: SourceKind, shape: Shape, tools: Tools) -> i
         status = source.stat()
     except OSError:
         return None  # it has just vanished, which the packer will tell
-    if shape.packer is not tools.plain and status.st_blocks * 512 < status.st_size:
+    if form.format.container is Container.TAR and status.st_blocks * 512 < status.st_size:
         return None
     return int(status.st_size * 1.001) + 65_536
 
@@ -146,7 +147,9 @@ class _Claims:
             return True
 
 
-def _draft(request: BackupRequest, name: StoredName, shape: Shape, destination: Destination, tools: Tools) -> Backup:
+def _draft(
+    request: BackupRequest, name: StoredName, form: StorageForm, destination: Destination, tools: Tools
+) -> Backup:
     """The record as far as it is known before the first byte."""
     return Backup(
         backend=destination.name,
@@ -160,7 +163,7 @@ def _draft(request: BackupRequest, name: StoredName, shape: Shape, destination: 
         metadata={
             "is_enc": bool(request.keys),
             "location": destination.owner.location,
-            **facts_of_source(request, shape, tools),
+            **facts_of_source(request, form, tools),
         },
     )
 
@@ -169,12 +172,12 @@ def _store(
     request: BackupRequest,
     name: StoredName,
     kind: SourceKind,
-    shape: Shape,
+    form: StorageForm,
     exclusions: Exclusions,
     destination: Destination,
     tools: Tools,
 ) -> Backup:
-    draft = _draft(request, name, shape, destination, tools)
+    draft = _draft(request, name, form, destination, tools)
     read = 0
 
     def on_bytes(count: int) -> None:
@@ -183,16 +186,14 @@ def _store(
         tools.progress(Progress(stage="backing up", done=read))
 
     def produce(into: BinaryIO) -> PackReport:
-        with writing(into, shape, request.keys, tools) as sink:
-            return shape.packer.pack(
+        with writing(into, form.format, request.keys, tools) as sink:
+            return packer_of(form.format, tools).pack(
                 request.source, sink, exclusions=exclusions, on_excluded=request.on_excluded, on_bytes=on_bytes
             )
 
     with flowing(produce) as flow:
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if request.keys else b"")
-        extra = destination.store(
-            draft, cast(BinaryIO, body), size_hint=_most_bytes(request.source, kind, shape, tools)
-        )
+        extra = destination.store(draft, cast(BinaryIO, body), size_hint=_most_bytes(request.source, kind, form, tools))
         if not body.ended:
             # A store that breaks its contract holds half a backup now, under the name of a whole one.
             _discard(evolve(draft, metadata={**draft.metadata, **extra}), destination, tools)
@@ -234,14 +235,14 @@ def _discard(half: Backup, destination: Destination, tools: Tools) -> None:
         tools.notice(f"half a backup may be left in {destination.owner.location}, {half.stored_filename}: {error}")
 
 
-def facts_of_source(request: BackupRequest, shape: Shape, tools: Tools) -> dict[str, Any]:
+def facts_of_source(request: BackupRequest, form: StorageForm, tools: Tools) -> dict[str, Any]:
     """What a record says of a backup before its first byte."""
     keys = request.keys
     metadata: dict[str, Any] = {
         "client": tools.host(),
         "root": _printable(_absolute(request.source).name or "root"),
         "tool": tools.tool,
-        "compression": "gzip" if shape.gzipped else "none",
+        "compression": str(form.format.compression),
     }
     source = request.recorded_source
     if source is None:
@@ -251,7 +252,7 @@ def facts_of_source(request: BackupRequest, shape: Shape, tools: Tools) -> dict[
     if keys:
         scheme = "age-x25519" if keys.recipients else "age-scrypt"
         metadata["encryption"] = {"scheme": scheme, "recipients": list(keys.recipients)}
-    if shape.packed_by_source:
+    if form.packed_by_source:
         metadata["packed_by_source"] = True
     return metadata
 

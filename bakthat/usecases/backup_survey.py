@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bakthat.domain.archive_format import storage_form
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.stored_name import StoredName
 from bakthat.usecases.backup import BackupRequest, facts_of, facts_of_source, series_for, tell_report
 from bakthat.usecases.exclusions import exclusions_for
-from bakthat.usecases.streams.archive_stream import shape_for
+from bakthat.usecases.streams.archive_stream import packer_of
 from bakthat.usecases.tools import Tools
 
 
@@ -18,10 +19,11 @@ def survey_backup(request: BackupRequest, tools: Tools) -> Backup:
     the source, the name and what to leave out.
     """
     kind = tools.examine(request.source)
-    shape = shape_for(kind, request.compress, tools)
-    name = StoredName(series=series_for(request, shape), when=whole_seconds(tools.clock()), suffix=shape.suffix)
+    form = storage_form(kind, request.compression)
+    name = StoredName(series=series_for(request, form), when=whole_seconds(tools.clock()), suffix=form.suffix)
     exclusions = exclusions_for(request.exclusions, request.source, kind, request.destination, tools)
-    report = shape.packer.survey(request.source, exclusions=exclusions, on_excluded=request.on_excluded)
+    packer = packer_of(form.format, tools)
+    report = packer.survey(request.source, exclusions=exclusions, on_excluded=request.on_excluded)
     tell_report(f"a backup of {name.series}", report, tools)
     return Backup(
         backend=request.destination,
@@ -31,5 +33,5 @@ def survey_backup(request: BackupRequest, tools: Tools) -> Backup:
         size=0,
         tags=request.tags,
         last_updated=name.when,
-        metadata={"dry_run": True, **facts_of_source(request, shape, tools), **facts_of(report)},
+        metadata={"dry_run": True, **facts_of_source(request, form, tools), **facts_of(report)},
     )

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 from attrs import frozen
 
 from bakthat.domain import glacier_inventory, stored_name
+from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.catalog import PREFIX, CatalogEntry
 from bakthat.domain.object_key import check_key
@@ -111,7 +112,7 @@ def get_value(key: str, destination_name: str, tools: Tools, *, keys: Keys) -> S
             raise PasswordNeeded(f"{key} is encrypted; give its password")
         content = _unsealed(content, keys, tools)
     try:
-        if backup.metadata.get("is_gzipped"):
+        if backup.format.compression is Compression.GZIP:
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as inflating:
                 content = inflating.read(MOST_BYTES + 1)
         _check_length(key, len(content))

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from attrs import field, frozen
 
 from bakthat.domain import retrieval
+from bakthat.domain.archive_format import Container, suffix_of_changed_name
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
-from bakthat.domain.progress import Progress
 from bakthat.domain.stored_name import parse
 from bakthat.errors import (
     BackupNotFound,
     InvalidName,
     ObjectNotFound,
     PasswordNeeded,
-    PayloadDamaged,
-    PayloadError,
     RetrievalPending,
-    WrongPassword,
 )
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.select_backup import choose
-from bakthat.usecases.streams.archive_stream import opened, shape_of
-from bakthat.usecases.streams.hashing import CheckedReader
+from bakthat.usecases.streams.archive_stream import open_archive, packer_of
 from bakthat.usecases.tools import Tools
 
 _PROBLEMS_TOLD = 20
@@ -90,9 +86,7 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     if not request.allow_plain:
         PlainGuard(destination, tools).check(backup)
     keys = keys_of(backup, request.keys)
-    with _opened(backup, destination, request, tools) as stored:
-        report = unpack(stored, backup, keys, request, tools)
-    return _restored(backup, report, tools)
+    return _unpack(_opened(backup, destination, request, tools), backup, keys, request, tools)
 
 
 def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tools: Tools) -> Restored:
@@ -113,21 +107,16 @@ def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tool
         metadata={"location": objects.location},
     )
     keys = keys_of(backup, request.keys)
-    with objects.open(key) as stored:
-        report = unpack(stored, backup, keys, request, tools)
-    return _restored(backup, report, tools)
+    return _unpack(objects.open(key), backup, keys, request, tools)
 
 
 def _series_of(name: str) -> str:
     """The series of an object that nothing but its name is known of. A file that is stored as it is keeps its date."""
-    plain = name.removesuffix(".enc")
-    for suffix in (".tgz", ".tar"):
-        if plain.endswith(suffix):
-            try:
-                return parse(name).series
-            except InvalidName:
-                return plain.removesuffix(suffix)
-    return plain
+    try:
+        parsed = parse(name)
+    except InvalidName:
+        return name.removesuffix(".enc").removesuffix(suffix_of_changed_name(name))
+    return parsed.series if parsed.suffix else name.removesuffix(".enc")
 
 
 def _restored(backup: Backup, report: UnpackReport, tools: Tools) -> Restored:
@@ -190,34 +179,20 @@ def keys_of(backup: Backup, ask: Callable[[Backup], Keys]) -> Keys:
     return keys
 
 
-def unpack(stored: BinaryIO, backup: Backup, keys: Keys, request: RestoreRequest, tools: Tools) -> UnpackReport:
-    """Undo what the backup did, layer by layer, from the stored bytes to the files."""
-
-    done = 0
-
-    def on_bytes(count: int) -> None:
-        nonlocal done
-        done += count
-        tools.progress(Progress(stage="restoring", done=done, total=backup.size))
-
-    shape = shape_of(backup, tools)
-    checked = cast(BinaryIO, CheckedReader(stored, size=backup.known_size, sha256=backup.sha256, on_bytes=on_bytes))
-    try:
-        with opened(checked, backup, keys, tools) as plain:
-            return shape.packer.unpack(
-                plain,
-                request.target,
-                name=shape.name,
-                name_is_guess=shape.name_is_guess,
-                overwrite=request.overwrite,
-                only=request.only,
-            )
-    except (PayloadDamaged, WrongPassword) as error:
-        raise _named(error, backup) from error
-
-
-def _named(error: PayloadError, backup: Backup) -> PayloadError:
-    text = str(error)
-    if backup.stored_filename not in text:
-        text = f"{backup.stored_filename}: {text}"
-    return type(error)(text)
+def _unpack(
+    stored: AbstractContextManager[BinaryIO], backup: Backup, keys: Keys, request: RestoreRequest, tools: Tools
+) -> Restored:
+    """Unpack the stored bytes into the target directory."""
+    is_value = bool(backup.metadata.get("KeyValue"))
+    root = None if is_value else backup.root
+    name = backup.filename.rsplit("/", 1)[-1] if is_value else backup.filename
+    with open_archive(stored, backup, keys, tools, stage="restoring") as plain:
+        report = packer_of(backup.format, tools).unpack(
+            plain,
+            request.target,
+            name=root or name,
+            name_is_guess=root is None and backup.format.container is Container.TAR,
+            overwrite=request.overwrite,
+            only=request.only,
+        )
+    return _restored(backup, report, tools)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from bakthat.domain.archive_format import Compression
 from bakthat.domain.payload import SourceKind
 from bakthat.domain.progress import Progress
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -42,7 +43,7 @@ class Tools:
     repo: MetadataRepo
     tar: Packer
     plain: Packer
-    compressor: Compressor
+    compressors: Mapping[Compression, Compressor]
     cipher: Cipher
     examine: Callable[[Path], SourceKind]
     source_patterns: Callable[[Path, bool], PatternList | None]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import enum
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from attrs import frozen
 
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.payload import Keys
-from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.errors import (
     BackupNotFound,
@@ -26,8 +24,7 @@ from bakthat.errors import (
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.select_backup import choose
-from bakthat.usecases.streams.archive_stream import opened, shape_of
-from bakthat.usecases.streams.hashing import CheckedReader
+from bakthat.usecases.streams.archive_stream import open_archive, packer_of, read_through
 from bakthat.usecases.tools import Tools
 
 
@@ -137,6 +134,7 @@ def _verify_one(
     keys: Callable[[Backup], Keys],
 ) -> Verified:
     level = Level.NONE
+    stage = f"verifying {backup.stored_filename}"
     try:
         if plain_guard is not None:
             plain_guard.check(backup)
@@ -152,16 +150,17 @@ def _verify_one(
         note = ""
         if backup.is_encrypted and not given:
             note = "no password or key file: not opened"
-            _read_through(backup, destination, tools)
+            read_through(destination.open(backup), backup, tools, stage=stage)
         else:
             try:
-                _open_through(backup, destination, tools, given)
+                with open_archive(destination.open(backup), backup, given, tools, stage=stage) as plain:
+                    packer_of(backup.format, tools).check(plain)
             except PasswordNeeded as error:
                 note = f"not opened: {error}"
-                _read_through(backup, destination, tools)
+                read_through(destination.open(backup), backup, tools, stage=stage)
             except WrongPassword:
                 # Whoever gives a key wants to know that it fits; the stored bytes are checked all the same.
-                _read_through(backup, destination, tools)
+                read_through(destination.open(backup), backup, tools, stage=stage)
                 level = Level.STORED if backup.sha256 else Level.PRESENT
                 raise
             else:
@@ -173,28 +172,3 @@ def _verify_one(
         return Verified(backup=backup, level=level, error=named)
     except BakthatError as error:
         return Verified(backup=backup, level=level, error=error)
-
-
-def _checked(stored: BinaryIO, backup: Backup, tools: Tools) -> BinaryIO:
-    done = 0
-
-    def on_bytes(count: int) -> None:
-        nonlocal done
-        done += count
-        tools.progress(Progress(stage=f"verifying {backup.stored_filename}", done=done, total=backup.size))
-
-    return cast(BinaryIO, CheckedReader(stored, size=backup.known_size, sha256=backup.sha256, on_bytes=on_bytes))
-
-
-def _read_through(backup: Backup, destination: Destination, tools: Tools) -> None:
-    with destination.open(backup) as stored:
-        reader = _checked(stored, backup, tools)
-        while reader.read(1024 * 1024):
-            pass
-
-
-def _open_through(backup: Backup, destination: Destination, tools: Tools, keys: Keys) -> None:
-    with ExitStack() as chain:
-        stored = chain.enter_context(destination.open(backup))
-        plain = chain.enter_context(opened(_checked(stored, backup, tools), backup, keys, tools))
-        shape_of(backup, tools).packer.check(plain)

@@ -30,6 +30,10 @@ from tests.domain.series import utc
             "www.20260102030405.tar.enc",
             StoredName(series="www", when=utc(2026, 1, 2, 3, 4, 5), suffix=".tar", encrypted=True),
         ),
+        (
+            "shop.sql.20260102030405.gz.enc",
+            StoredName(series="shop.sql", when=utc(2026, 1, 2, 3, 4, 5), suffix=".gz", encrypted=True),
+        ),
         ("db2.20260102030405.tgz", StoredName(series="db2", when=utc(2026, 1, 2, 3, 4, 5))),
         ("db220120927110000.tgz", StoredName(series="db2", when=utc(2012, 9, 27, 11), dotted=False)),
         ("a.20250101000000.tgz.20260101000000.tgz", StoredName(series="a.20250101000000.tgz", when=utc(2026))),

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakthat.domain.archive_description import LIMIT, describe, read_description
+from bakthat.domain.archive_format import SUFFIXES
 from bakthat.domain.backup import Backup
-from bakthat.domain.stored_name import SUFFIXES, StoredName
+from bakthat.domain.stored_name import StoredName
 from tests.domain.test_archive_description import backup
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from bakthat.domain.archive_format import SUFFIXES
 from bakthat.domain.stored_name import (
-    SUFFIXES,
     StoredName,
     check_series,
     parse,

@@ -18,6 +18,7 @@ from attrs import evolve
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.adapters.packing.tar_packer import TarPacker
+from bakthat.domain.archive_format import Compression
 from bakthat.domain.name_claim import NameClaim
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
@@ -92,12 +93,12 @@ def test_a_file_becomes_a_tgz_with_that_file(box: Toolbox, tree: Path) -> None:
 
 
 def test_without_compression_a_file_is_stored_as_it_is(box: Toolbox, tree: Path) -> None:
-    backup(request(tree / "index.html", compress=False), box.tools)
+    backup(request(tree / "index.html", compression=Compression.NONE), box.tools)
     assert stored(box, "index.html.20260102030405") == b"<h1>hello</h1>"
 
 
 def test_without_compression_a_directory_is_a_bare_tar(box: Toolbox, tree: Path) -> None:
-    backup(request(tree, compress=False), box.tools)
+    backup(request(tree, compression=Compression.NONE), box.tools)
     with tarfile.open(fileobj=io.BytesIO(stored(box, "site.20260102030405.tar")), mode="r:") as archive:
         assert "site/index.html" in archive.getnames()
 
@@ -421,7 +422,7 @@ def test_a_store_that_does_not_hear_the_sources_error_is_no_success(
 
     box.stores["s3"] = DeafStore()
     with pytest.raises(error, match="gone"):
-        backup(request(tree, compress=False), evolve(box.tools, tar=FailingPacker()))
+        backup(request(tree, compression=Compression.NONE), evolve(box.tools, tar=FailingPacker()))
     assert (box.keys_in("s3"), rows(box)) == ([], [])
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.payload import Keys
 from bakthat.errors import (
@@ -53,16 +54,18 @@ def same_tree(left: Path, right: Path) -> bool:
     )
 
 
-@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize("compression", list(Compression))
 @pytest.mark.parametrize("keys", [Keys(), Keys(passphrase="secret")])
-def test_a_directory_comes_back_as_it_was(box: Toolbox, tree: Path, target: Path, compress: bool, keys: Keys) -> None:
-    back_up(box, tree, compress=compress, keys=keys)
+def test_a_directory_comes_back_as_it_was(
+    box: Toolbox, tree: Path, target: Path, compression: Compression, keys: Keys
+) -> None:
+    back_up(box, tree, compression=compression, keys=keys)
     bring_back(box, "site", target, keys=lambda _: keys)
     assert same_tree(tree, target / "site")
 
 
 def test_a_file_stored_as_it_is_comes_back_under_its_name(box: Toolbox, tree: Path, target: Path) -> None:
-    back_up(box, tree / "index.html", compress=False, name="page")
+    back_up(box, tree / "index.html", compression=Compression.NONE, name="page")
     bring_back(box, "page", target)
     assert (target / "index.html").read_text() == "<h1>hello</h1>"
 
@@ -327,7 +330,7 @@ def test_a_connection_that_drops_leaves_nothing(
 
 
 def test_a_root_that_no_file_can_be_called_gives_way_to_the_series(box: Toolbox, tree: Path, target: Path) -> None:
-    made = back_up(box, tree / "index.html", compress=False)
+    made = back_up(box, tree / "index.html", compression=Compression.NONE)
     box.repo.replace(made.with_metadata(made.last_updated, root="\ud800"))
     bring_back(box, "index.html", target)
     assert (target / "index.html").read_text() == "<h1>hello</h1>"

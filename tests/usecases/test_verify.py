@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
@@ -27,9 +28,9 @@ def stored(box: Toolbox, made: Backup) -> bytes:
         return reader.read()
 
 
-@pytest.mark.parametrize("compress", [True, False])
-def test_a_good_backup_opens(box: Toolbox, tree: Path, compress: bool) -> None:
-    back_up(box, tree, compress=compress)
+@pytest.mark.parametrize("compression", list(Compression))
+def test_a_good_backup_opens(box: Toolbox, tree: Path, compression: Compression) -> None:
+    back_up(box, tree, compression=compression)
     (result,) = verify("site", "s3", box.tools)
     assert (result.level, result.error) == (Level.OPENS, None)
 

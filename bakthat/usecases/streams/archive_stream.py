@@ -1,110 +1,103 @@
-"""How a backup's stored bytes are made, and undone layer by layer. The one place that maps names to formats."""
+"""From a packer's bytes to stored bytes, and back: compression and encryption, as the format of the backup says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import BinaryIO
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import BinaryIO, cast
 
-from attrs import frozen
-
+from bakthat.domain.archive_format import ArchiveFormat, Compression, Container
 from bakthat.domain.backup import Backup
-from bakthat.domain.payload import Keys, SourceKind
-from bakthat.domain.stored_name import parse
-from bakthat.errors import InvalidName, PasswordNeeded
+from bakthat.domain.payload import Keys
+from bakthat.domain.progress import Progress
+from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, WrongPassword
 from bakthat.ports.payload import Packer
+from bakthat.usecases.streams.hashing import CheckedReader
 from bakthat.usecases.streams.pipe import flowing
 from bakthat.usecases.tools import Tools
 
-_PIECE = 1024 * 1024
+_CHUNK = 1024 * 1024
 
 
-@frozen(kw_only=True)
-class Shape:
-    """How the plain bytes of a backup are made. `suffix`: what its stored filename ends in. `packed_by_source`: the
-    source is a gzipped tar already, and is stored as it is. `name`: of the file or directory that comes back;
-    `name_is_guess`: that of the series, since the record does not tell."""
-
-    packer: Packer
-    gzipped: bool
-    suffix: str
-    packed_by_source: bool = False
-    name: str = ""
-    name_is_guess: bool = False
-
-
-def shape_for(kind: SourceKind, compress: bool, tools: Tools) -> Shape:
-    """How a source is to be stored."""
-    if kind is SourceKind.DIRECTORY:
-        return Shape(packer=tools.tar, gzipped=compress, suffix=".tgz" if compress else ".tar")
-    if not compress:
-        return Shape(packer=tools.plain, gzipped=False, suffix="")
-    if kind is SourceKind.PACKED_FILE:
-        return Shape(packer=tools.plain, gzipped=False, suffix=".tgz", packed_by_source=True)
-    return Shape(packer=tools.tar, gzipped=True, suffix=".tgz")
-
-
-def shape_of(backup: Backup, tools: Tools) -> Shape:
-    """How a backup was stored: by its record where that says so (2013's does not), else by its name."""
-    if backup.metadata.get("KeyValue"):
-        name = backup.filename.rsplit("/", 1)[-1]
-        return Shape(packer=tools.plain, gzipped=bool(backup.metadata.get("is_gzipped")), suffix="", name=name)
-    root = backup.metadata.get("root")
-    recorded = root if isinstance(root, str) and root and _is_text(root) else ""
-    name = recorded or backup.filename
-    suffix = _suffix(backup.stored_filename)
-    if suffix == "" or backup.metadata.get("packed_by_source"):
-        return Shape(packer=tools.plain, gzipped=False, suffix=suffix, name=name)
-    return Shape(packer=tools.tar, gzipped=suffix == ".tgz", suffix=suffix, name=name, name_is_guess=not recorded)
-
-
-def _is_text(name: str) -> bool:
-    """Whether a file can have the name: JSON can spell lone surrogates, which are no text."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _suffix(stored_filename: str) -> str:
-    try:
-        return parse(stored_filename).suffix
-    except InvalidName:
-        # A name that somebody changed: its end tells what 2013 looked at, too.
-        plain = stored_filename.removesuffix(".enc")
-        return next((suffix for suffix in (".tgz", ".tar") if plain.endswith(suffix)), "")
+def packer_of(format_: ArchiveFormat, tools: Tools) -> Packer:
+    """The packer of the format's container."""
+    return tools.tar if format_.container is Container.TAR else tools.plain
 
 
 @contextmanager
-def writing(into: BinaryIO, shape: Shape, keys: Keys, tools: Tools) -> Iterator[BinaryIO]:
-    """Where a packer writes to, so that what comes out in `into` is compressed and sealed."""
+def writing(into: BinaryIO, format_: ArchiveFormat, keys: Keys, tools: Tools) -> Iterator[BinaryIO]:
+    """A stream for a packer; what it writes is compressed, encrypted, and written to `into`."""
     with ExitStack() as chain:
         sink = into
         if keys:
             sink = chain.enter_context(tools.cipher.sealing(sink, keys))
-        if shape.gzipped:
-            sink = chain.enter_context(tools.compressor.compressing(sink))
+        if format_.compression is not Compression.NONE:
+            sink = chain.enter_context(tools.compressors[format_.compression].compressing(sink))
         yield sink
 
 
 @contextmanager
-def opened(stored: BinaryIO, backup: Backup, keys: Keys, tools: Tools) -> Iterator[BinaryIO]:
-    """What the packer wrote, out of the stored bytes, which a thread of its own reads and unseals. Raises
-    `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`."""
-    if backup.is_encrypted and not keys:
-        raise PasswordNeeded(f"{backup.stored_filename} is encrypted; give its password, or its key file with -i")
+def open_archive(
+    stored: AbstractContextManager[BinaryIO], backup: Backup, keys: Keys, tools: Tools, *, stage: str
+) -> Iterator[BinaryIO]:
+    """Read what the packer wrote.
 
-    def unseal(into: BinaryIO) -> None:
-        with ExitStack() as sealed:
-            source = sealed.enter_context(tools.cipher.unsealing(stored, keys)) if backup.is_encrypted else stored
-            while piece := source.read(_PIECE):
-                into.write(piece)
+    stored: gives the stored bytes, as `destination.open` does. stage: of the reported progress.
 
-    with ExitStack() as chain:
-        flow = chain.enter_context(flowing(unseal))
+    A thread reads and decrypts. At the end of the stream the size and SHA-256 of the stored bytes are compared with
+    the record. Errors of the payload name the backup. Raises what `stored` does, `PasswordNeeded`, `WrongPassword`,
+    `PayloadDamaged`.
+    """
+    with _naming(backup), ExitStack() as chain:
+        if backup.is_encrypted and not keys:
+            raise PasswordNeeded(f"{backup.stored_filename} is encrypted; give its password, or its key file with -i")
+        checked = _checked(chain.enter_context(stored), backup, tools, stage)
+
+        def decrypt(into: BinaryIO) -> None:
+            with ExitStack() as opened:
+                source = opened.enter_context(tools.cipher.unsealing(checked, keys)) if backup.is_encrypted else checked
+                while chunk := source.read(_CHUNK):
+                    into.write(chunk)
+
+        flow = chain.enter_context(flowing(decrypt))
         flow.begin()
         plain = flow.reader
-        if shape_of(backup, tools).gzipped:
-            plain = chain.enter_context(tools.compressor.decompressing(plain))
+        compression = backup.format.compression
+        if compression is not Compression.NONE:
+            plain = chain.enter_context(tools.compressors[compression].decompressing(plain))
         yield plain
+
+
+def read_through(stored: AbstractContextManager[BinaryIO], backup: Backup, tools: Tools, *, stage: str) -> None:
+    """Read the stored bytes to their end, as they are. Raises what `stored` does; `PayloadDamaged` if their size or
+    SHA-256 is not the recorded one."""
+    with _naming(backup), stored as reader:
+        checked = _checked(reader, backup, tools, stage)
+        while checked.read(_CHUNK):
+            pass
+
+
+def _checked(stored: BinaryIO, backup: Backup, tools: Tools, stage: str) -> BinaryIO:
+    done = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        tools.progress(Progress(stage=stage, done=done, total=backup.size))
+
+    return cast(BinaryIO, CheckedReader(stored, size=backup.known_size, sha256=backup.sha256, on_bytes=on_bytes))
+
+
+@contextmanager
+def _naming(backup: Backup) -> Iterator[None]:
+    """Errors of the payload begin with the stored filename, unless they name it."""
+    try:
+        yield
+    except (PayloadDamaged, WrongPassword) as error:
+        if backup.stored_filename in str(error):
+            raise
+        raise _named(error, backup) from error
+
+
+def _named(error: PayloadError, backup: Backup) -> PayloadError:
+    return type(error)(f"{backup.stored_filename}: {error}")
