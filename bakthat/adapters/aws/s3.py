@@ -16,11 +16,12 @@ from bakthat.adapters.aws import s3_write_claim
 from bakthat.adapters.aws.answer import ask
 from bakthat.adapters.aws.client import client
 from bakthat.adapters.aws.errors import Redirected, code_of, status_of, translated
+from bakthat.adapters.aws.s3_bucket import Bucket, log_notice
 from bakthat.adapters.aws.s3_download import S3Reader
 from bakthat.adapters.aws.s3_head import check_tells_apart, explained_head, head
 from bakthat.adapters.aws.s3_listing import check_is_listing, entry_of, listed
 from bakthat.adapters.aws.s3_part_sizes import MAX_PART, MIN_PART
-from bakthat.adapters.aws.s3_upload import Bucket, Uploader, log_notice
+from bakthat.adapters.aws.s3_upload import Uploader
 from bakthat.adapters.aws.settings import resolved
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo

@@ -23,8 +23,8 @@ from botocore.exceptions import ClientError
 from bakthat.adapters.aws.answer import Answer, ask
 from bakthat.adapters.aws.errors import Codes, code_of, status_of, translated
 from bakthat.adapters.aws.s3 import S3ObjectStore, is_amazon, s3_client
+from bakthat.adapters.aws.s3_bucket import log_notice
 from bakthat.adapters.aws.s3_head import explained_head
-from bakthat.adapters.aws.s3_upload import log_notice
 from bakthat.adapters.aws.settings import resolved
 from bakthat.domain import glacier_inventory, retrieval
 from bakthat.domain.archive_description import read_description

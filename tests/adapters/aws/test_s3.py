@@ -20,7 +20,9 @@ import pytest
 
 from bakthat.adapters.aws.errors import translated
 from bakthat.adapters.aws.s3 import S3ObjectStore, is_amazon
-from bakthat.adapters.aws.s3_upload import Bucket, PartBody, Uploader
+from bakthat.adapters.aws.s3_bucket import Bucket
+from bakthat.adapters.aws.s3_part_body import PartBody
+from bakthat.adapters.aws.s3_upload import Uploader
 from bakthat.domain.profile import Profile
 from bakthat.errors import (
     AccessDenied,

@@ -13,7 +13,9 @@ from attrs import evolve
 from botocore.exceptions import ClientError
 
 from bakthat import open_profile
-from bakthat.adapters.aws.s3_upload import Bucket, PartBody, Uploader
+from bakthat.adapters.aws.s3_bucket import Bucket
+from bakthat.adapters.aws.s3_part_body import PartBody
+from bakthat.adapters.aws.s3_upload import Uploader
 from bakthat.errors import AccessDenied, BakthatError, ObjectExists, StoreError
 from bakthat.testing.deviations import both, dropping, has, ignoring, lacks, rewriting, setting, where
 from bakthat.testing.faulty_proxy import (

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from bakthat.adapters.aws.s3_upload import Bucket, Uploader
+from bakthat.adapters.aws.s3_bucket import Bucket
+from bakthat.adapters.aws.s3_upload import Uploader
 from bakthat.domain.profile import Profile
 from bakthat.errors import AccessDenied, BakthatError, ObjectExists, StoreError, StoreUnavailable
 from tests.adapters.aws.racing_process import lost, race

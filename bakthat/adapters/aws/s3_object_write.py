@@ -1,0 +1,200 @@
+"""`ObjectWrite`: the request that makes an uploaded object visible, sent until it is known what became of it."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from bakthat.adapters.aws.answer import Answer
+from bakthat.adapters.aws.errors import Codes, code_of, is_bare, status_of, translated
+from bakthat.adapters.aws.s3_features import Learnt, base64_text, md5
+from bakthat.adapters.aws.s3_head import head
+from bakthat.adapters.aws.s3_part_body import PartBody, crc
+from bakthat.adapters.aws.s3_writer import CANNOT_LOOK, Writer
+from bakthat.errors import (
+    AccessDenied,
+    BakthatError,
+    ConfigError,
+    ObjectExists,
+    ObjectNotFound,
+    StoreError,
+    StoreUnavailable,
+)
+
+_CONFLICTS = 3
+"""How often a write is sent again that met another one of the same key under way (409)."""
+
+TOO_LARGE: Codes = {
+    "EntityTooLarge": (StoreError, "the service takes no request so large (EntityTooLarge); set a smaller part_size")
+}
+
+
+class ObjectWrite:
+    """The object that one upload is about, and the request after which readers see it."""
+
+    def __init__(self, writer: Writer, key: str, what: str, replace: bool) -> None:
+        self.bucket = writer.bucket
+        self.client = writer.bucket.client
+        self.what = what
+        self.where = {"Bucket": writer.bucket.name, "Key": key}
+        self.writer = writer
+        self._replace = replace
+        self._put_id = writer.bucket.put_id()
+        self._looked = False
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """What the object is given beside its bytes."""
+        properties: dict[str, Any] = {"Metadata": {"put-id": self._put_id}}
+        if self.bucket.storage_class is not None:
+            properties["StorageClass"] = self.bucket.storage_class
+        return properties
+
+    def write(
+        self, learnt: Learnt, operation: Callable[..., Any], request: dict[str, Any]
+    ) -> tuple[Answer, dict[str, Any]]:
+        """One request about this object: `Uploader.write`."""
+        unconditional = self._replace or self._looked
+        return self.writer.write(learnt, self.what, operation, self.where | request, unconditional=unconditional)
+
+    def put(self, view: memoryview) -> datetime:
+        """Store the whole object with one request; the time that it bears."""
+        request = {**self.properties, "Body": PartBody(view), "ChecksumCRC32": crc(view)}
+        if not self.bucket.trusted:
+            # A service may ignore the CRC in silence; this one they all check.
+            request["ContentMD5"] = base64_text(md5(view).digest())
+        learnt = self.writer.single
+        return self.make_visible(
+            learnt, lambda condition: self.write(learnt, self.client.put_object, request | condition)[0], TOO_LARGE
+        )
+
+    def make_visible(
+        self, learnt: Learnt, send: Callable[[dict[str, Any]], Answer], codes: Codes | None = None
+    ) -> datetime:
+        """Send the request that makes the object visible, with the condition given to it; the time that it bears.
+
+        Raises `ObjectExists` only for a key that someone else has taken.
+        """
+        claims = self.writer.claims
+        if self._replace or claims is None:
+            return self._make_visible(learnt, send, codes)
+        with claims.held(self.where["Key"], self.what, self._put_id):
+            modified = self._make_visible(learnt, send, codes)
+            self._check_still_ours()
+        return modified
+
+    def _make_visible(self, learnt: Learnt, send: Callable[[dict[str, Any]], Answer], codes: Codes | None) -> datetime:
+        conflicts = 0
+        while True:
+            if not self._replace and learnt.must_look and self._look(learnt):
+                return self.bucket.clock()
+            try:
+                with translated(self.what, codes):
+                    answer = send({} if self._replace else {"IfNoneMatch": "*"})
+            except StoreError as error:
+                if cause_of(error) == "ConditionalRequestConflict" and conflicts < _CONFLICTS:
+                    conflicts += 1
+                    self.bucket.pause(0.1 * 2**conflicts)
+                    continue
+                if not self._is_own_copy(learnt, error, resent=conflicts > 0 or _was_resent(error)):
+                    raise
+                return self.bucket.clock()
+            if answer.maybe_text("ETag") is None and not self.is_ours():
+                raise StoreError(f"{self.what}: answered as if it were stored, and it is not there; check endpoint_url")
+            return self._date_of(answer)
+
+    def is_ours(self) -> bool:
+        """Whether the object that is there is this upload's. Raises `StoreError` if that cannot be told."""
+        try:
+            return self._bears_our_id(head(self.client, self.where, self.what))
+        except ObjectNotFound:
+            return False
+
+    def _check_still_ours(self) -> None:
+        """Raise `ObjectExists` if the object that is there bears the id of another write, which has replaced ours."""
+        try:
+            found = head(self.client, self.where, self.what)
+        except BakthatError:
+            return  # put-only credentials may not look
+        if "put-id" in map(str.lower, found.texts("Metadata")) and not self._bears_our_id(found):
+            raise ObjectExists(f"{self.what}: another backup was stored under this name at the same moment")
+
+    def _look(self, learnt: Learnt) -> bool:
+        """Whether the object is there already, stored by an earlier request of this upload. Raises `ObjectExists` if it
+        is another's."""
+        try:
+            found = head(self.client, self.where, self.what)
+        except ObjectNotFound:
+            self._looked = True
+            return False
+        except StoreUnavailable:
+            raise
+        except (ConfigError, StoreError) as error:
+            # A courtesy as long as the write itself has a condition: put-only credentials may not look. And the
+            # answer to HEAD has no body; what is wrong (region, token) is said by the answer to the write.
+            if learnt.features.condition:
+                return False
+            if isinstance(error, AccessDenied):
+                raise AccessDenied(CANNOT_LOOK.format(self.bucket.name)) from error
+            raise
+        if self._bears_our_id(found):
+            return True
+        self.writer.check_tells_apart(self.where, self.what)
+        raise ObjectExists(f"{self.what}: exists already")
+
+    def _is_own_copy(self, learnt: Learnt, error: StoreError, *, resent: bool) -> bool:
+        """Whether the write that failed was carried out after all, by an attempt whose answer was lost or could not be
+        read."""
+        if isinstance(error, ObjectExists) and is_refusal(error) and not resent:
+            learnt.must_look = False  # the service has shown that it honours conditions
+            return False
+        is_taken = isinstance(error, ObjectExists) or cause_of(error) == "NoSuchUpload"
+        if is_refusal(error) and not is_taken and not resent:
+            return False
+        try:
+            return self.is_ours()
+        except StoreError as unknown:
+            if not is_taken:
+                return False
+            raise StoreError(
+                f"{self.what}: an answer was lost, and whether this object was stored cannot be told; "
+                "allow s3:GetObject, or back up again"
+            ) from unknown
+
+    def _bears_our_id(self, found: Answer) -> bool:
+        metadata = found.texts("Metadata")
+        return any(name.lower() == "put-id" and value == self._put_id for name, value in metadata.items())
+
+    def _date_of(self, answer: Answer) -> datetime:
+        """The service's own clock, as its answer shows it: the answer to a write does not tell the object's time."""
+        try:
+            return email.utils.parsedate_to_datetime(answer.header("date")).astimezone(UTC)
+        except (OverflowError, ValueError):
+            return self.bucket.clock()
+
+
+def cause_of(error: BakthatError) -> str:
+    """The service's own word for an error, where it said one."""
+    return code_of(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
+
+
+def is_refusal(error: BakthatError) -> bool:
+    """Whether the service itself has said that it did not carry out the request: not by silence, nor by an answer that
+    cannot be read, nor by an error under the status of a success. A status without a word may be a proxy's, which does
+    not know what became of the request."""
+    cause = error.__cause__
+    if not isinstance(cause, ClientError) or isinstance(error, StoreUnavailable):
+        return False
+    return 400 <= status_of(cause) < 500 and not is_bare(cause)
+
+
+def _was_resent(error: BakthatError) -> bool:
+    """Whether the request that failed was not the first of its kind."""
+    cause = error.__cause__
+    if not isinstance(cause, ClientError):
+        return False
+    return int(cause.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0

@@ -1,0 +1,67 @@
+"""`PartBody`: the body of one request, and its CRC."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import CancelledError
+
+from isal.isal_zlib import crc32
+
+from bakthat.adapters.aws.s3_features import base64_text
+
+
+class PartBody:
+    """A request's body that botocore can send, rewind and send again, and that another thread can stop.
+
+    urllib3 limits each single send by the connect timeout, so a slow line must not be given megabytes at once: what is
+    handed out grows while the line takes it quickly, and shrinks while it does not.
+    """
+
+    _FIRST, _LEAST, _MOST = 64 * 1024, 16 * 1024, 512 * 1024
+
+    def __init__(self, view: memoryview, cancelled: threading.Event | None = None) -> None:
+        self.view = view
+        self._cancelled = cancelled
+        self._at = 0
+        self._step = self._FIRST
+        self._handed_out = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._stop_if_cancelled()
+        self._at = offset + (0, self._at, len(self.view))[whence]
+        self._step = self._FIRST
+        return self._at
+
+    def read(self, size: int | None = -1) -> bytes | memoryview:
+        """Returns the next bytes; how many, this object decides. Without a size, returns the rest as `bytes`: that is
+        how moto's in-process responder reads a body, and it takes nothing but `bytes`."""
+        self._stop_if_cancelled()
+        now = time.monotonic()
+        took, self._handed_out = now - self._handed_out, now
+        if took < 0.05:
+            self._step = min(self._step * 2, self._MOST)
+        elif took > 1:
+            self._step = max(self._step // 2, self._LEAST)
+        if size is None or size < 0:
+            rest, self._at = bytes(self.view[self._at :]), len(self.view)
+            return rest
+        piece = self.view[self._at : self._at + self._step]
+        self._at += len(piece)
+        return piece
+
+    def _stop_if_cancelled(self) -> None:
+        if self._cancelled is not None and self._cancelled.is_set():
+            # botocore lets this one through; any other would be taken for a broken connection and tried again.
+            raise CancelledError
+
+
+def crc(view: memoryview) -> str:
+    """The CRC32 as the header x-amz-checksum-crc32 has it."""
+    return base64_text(crc32(view).to_bytes(4, "big"))

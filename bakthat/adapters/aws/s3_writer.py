@@ -1,0 +1,81 @@
+"""`Writer`: sends the requests of uploads, and remembers what the service turned out not to support."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from bakthat.adapters.aws.answer import Answer, ask
+from bakthat.adapters.aws.s3_bucket import Bucket
+from bakthat.adapters.aws.s3_features import Learnt
+from bakthat.adapters.aws.s3_head import check_tells_apart
+from bakthat.adapters.aws.s3_part_body import PartBody, crc
+from bakthat.adapters.aws.s3_write_claim import WriteClaims
+from bakthat.errors import AccessDenied
+
+
+class Writer:
+    """The requests that write into one bucket, from any number of threads. Lives as long as the store."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+        self.single = Learnt(must_look=not bucket.trusted)
+        """What is known about writing with a single request."""
+        self.in_parts = Learnt(must_look=not bucket.trusted)
+        """What is known about writing in parts."""
+        self._tells_apart = bucket.trusted
+        self.claims: WriteClaims | None = None
+        """What keeps two writers of one key apart where the service may not; None where it does."""
+        if bucket.claims:
+            self.claims = WriteClaims(
+                client=bucket.client,
+                bucket=bucket.name,
+                prefix=bucket.prefix,
+                pause=bucket.pause,
+                write=self._put_small,
+            )
+
+    def check_tells_apart(self, where: dict[str, str], what: str) -> None:
+        """Raise `StoreError` if every name seems to be taken, since what answers is a web site."""
+        if not self._tells_apart:
+            check_tells_apart(self.bucket.client, where, what)
+            self._tells_apart = True
+
+    def _put_small(self, key: str, content: bytes) -> None:
+        view = memoryview(content)
+        request = {"Bucket": self.bucket.name, "Key": key, "Body": PartBody(view), "ChecksumCRC32": crc(view)}
+        self.write(self.single, key, self.bucket.client.put_object, request, unconditional=True)
+
+    def write(
+        self, learnt: Learnt, what: str, operation: Callable[..., Any], request: dict[str, Any], *, unconditional: bool
+    ) -> tuple[Answer, dict[str, Any]]:
+        """Send a request that writes; again without a header that the service does not support, or with one that it
+        demands, which is remembered in `learnt`. Returns the answer, and the request as it was answered.
+
+        `unconditional`: whether it may be sent without its condition.
+        """
+        features = learnt.features
+        while True:
+            sent = features.fitted(request)
+            if "Body" in request:
+                request["Body"].seek(0)  # botocore begins where the body stands
+            try:
+                answer = ask(what, operation, **sent)
+            except ClientError as error:
+                left = features.after(error, sent)
+                if left is None:
+                    raise
+                if features.condition and not left.condition and not unconditional:
+                    raise AccessDenied(CANNOT_LOOK.format(self.bucket.name)) from error
+                features = left
+                continue
+            learnt.features = learnt.features.both(features)
+            return answer, sent
+
+
+CANNOT_LOOK = (
+    "s3://{}: this service cannot refuse to overwrite, and the credentials may not look what is there; "
+    "allow s3:GetObject"
+)
