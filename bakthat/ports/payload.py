@@ -3,8 +3,8 @@
 Writers are chained: what a packer writes goes into a compressor, from there into a cipher, from there into the store.
 A writer's `write` has taken the bytes when it returns, so the caller may reuse its buffer.
 
-Readers are chained the other way. One may have a method `read_piece(most)`: at most so many bytes, as they lie there,
-and none at the end only. Whoever can do with any number of bytes asks for pieces, and spares them a copy.
+Readers are chained the other way. One may have a method `read_chunk(limit)`: it returns the next available bytes
+without copying, at most `limit`; `b""` means end of stream. `bakthat.ports.streams` works with readers of either kind.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from bakthat.adapters.aws.s3_features import md5
 from bakthat.adapters.aws.s3_object_write import TOO_LARGE, ObjectWrite, cause_of, is_refusal
 from bakthat.adapters.aws.s3_part_body import PartBody, crc
 from bakthat.adapters.aws.s3_part_sizes import MIB, PartPlan
-from bakthat.adapters.streams import fill
 from bakthat.errors import BakthatError, StoreError
+from bakthat.ports.streams import fill
 
 _log = logging.getLogger("bakthat")
 

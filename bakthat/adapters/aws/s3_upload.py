@@ -21,7 +21,7 @@ from bakthat.adapters.aws.s3_multipart import Multipart
 from bakthat.adapters.aws.s3_object_write import ObjectWrite
 from bakthat.adapters.aws.s3_part_sizes import plan_parts
 from bakthat.adapters.aws.s3_writer import Writer
-from bakthat.adapters.streams import fill
+from bakthat.ports.streams import fill
 
 _SMALL_BUFFER = 256 * 1024
 """Bytes of the first buffer, which grows to a part's size only if the object does: most objects are catalog entries."""

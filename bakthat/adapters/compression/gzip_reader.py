@@ -16,8 +16,8 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from bakthat.adapters.streams import piecewise
 from bakthat.errors import PayloadDamaged
+from bakthat.ports.streams import chunk_reader
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -120,7 +120,7 @@ class GzipReader(io.BufferedIOBase):
             size -= len(parts[-1])
         return b"".join(parts)
 
-    def read_piece(self, most: int) -> bytes:
+    def read_chunk(self, most: int) -> bytes:
         """What is at hand; nothing at the end. A whole block is not copied."""
         if not self._fill():
             return b""
@@ -277,7 +277,7 @@ class _Source:
     """The packed bytes, with what has been read and not yet been used."""
 
     def __init__(self, packed: BinaryIO) -> None:
-        self._read = piecewise(packed)
+        self._read = chunk_reader(packed)
         self._have = b""
         self._at = 0
 

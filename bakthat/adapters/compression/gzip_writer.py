@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, Protocol, cast
 
 from bakthat.ports.payload import Compressor
+from bakthat.ports.streams import write_whole
 
 BLOCK = 1024 * 1024
 """Bytes of input in a member, at most."""
@@ -183,7 +184,7 @@ class GzipWriter(io.BufferedIOBase):
     def _write_next(self) -> None:
         future, block = self._waiting.popleft()
         try:
-            self._into.write(future.result())
+            write_whole(self._into, future.result())
         except BaseException as error:
             self._failure = error
             raise

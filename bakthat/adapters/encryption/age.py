@@ -29,6 +29,7 @@ from bakthat.adapters.encryption import bech32
 from bakthat.domain.payload import AGE_MAGIC, Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, UsageError, WrongPassword
 from bakthat.ports.payload import Cipher
+from bakthat.ports.streams import fill, write_whole
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -500,7 +501,7 @@ class _SealingWriter(io.RawIOBase):
         aead = self._aead
         if aead is None:
             header, nonce, key = self._begin()
-            self._write_through(memoryview(header + nonce))
+            write_whole(self._into, header + nonce)
             aead = self._aead = ChaCha20Poly1305(key)
         end = self._ready + len(plain) + _TAG_SIZE
         aead.encrypt_into(_chunk_nonce(self._counter, last=last), plain, None, self._sealed[self._ready : end])
@@ -510,16 +511,8 @@ class _SealingWriter(io.RawIOBase):
             self._pass_on()
 
     def _pass_on(self) -> None:
-        self._write_through(self._sealed[: self._ready])
+        write_whole(self._into, self._sealed[: self._ready])
         self._ready = 0
-
-    def _write_through(self, data: memoryview) -> None:
-        while len(data):
-            # A raw file may take less than it is given; a buffered one never does.
-            taken = self._into.write(data)
-            if not taken:
-                raise BlockingIOError("the stream that the sealed bytes go into takes nothing")
-            data = data[taken:]
 
 
 class _Sealed:
@@ -527,7 +520,6 @@ class _Sealed:
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
-        self._read_into: Callable[[memoryview], int | None] | None = getattr(source, "readinto", None)
         self._buffer = memoryview(bytearray(_BATCH_SIZE))
         self._start = 0
         self._stop = 0
@@ -554,16 +546,9 @@ class _Sealed:
         left = self._stop - self._start
         self._buffer[:left] = self._buffer[self._start : self._stop]
         self._start, self._stop = 0, left
-        while self._stop < _BATCH_SIZE and not self._ended:
-            room = self._buffer[self._stop :]
-            if self._read_into is not None:
-                count = self._read_into(room) or 0
-            else:
-                data = self._source.read(len(room))
-                count = len(data)
-                room[:count] = data
-            self._stop += count
-            self._ended = not count
+        if not self._ended:
+            self._stop += fill(self._source, self._buffer[left:])
+            self._ended = self._stop < _BATCH_SIZE
 
 
 class _OpeningReader(io.RawIOBase):

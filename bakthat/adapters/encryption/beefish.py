@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, UsageError, WrongPassword
 from bakthat.ports.payload import Cipher
+from bakthat.ports.streams import read_up_to
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -119,8 +120,8 @@ class BeefishCipher(Cipher):
                 "encrypted with a password (by the bakthat of 2013): give it; an identity does not fit"
             )
         passwords = _key_bytes(keys.passphrase)
-        vector = _read(sealed, _BLOCK)
-        head = _read(sealed, _HEAD)
+        vector = read_up_to(sealed, _BLOCK)
+        head = read_up_to(sealed, _HEAD)
         if len(head) % _BLOCK or not head:
             raise PayloadDamaged(_cut_short(len(vector) + len(head)))
         for password in passwords:
@@ -159,15 +160,6 @@ def _decryptor(key: bytes, vector: bytes) -> CipherContext:
             "this Python's cryptography cannot do Blowfish, which the bakthat of 2013 used: unset "
             "CRYPTOGRAPHY_OPENSSL_NO_LEGACY, or install cryptography from PyPI"
         ) from None
-
-
-def _read(source: BinaryIO, size: int) -> bytes:
-    """So many bytes, fewer only at the end."""
-    pieces = []
-    while size and (piece := source.read(size)):
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
 
 
 def _without_padding(plain: bytes) -> bytes:
@@ -219,7 +211,7 @@ class _DecryptingReader(io.RawIOBase):
             self._ended = True
 
     def _next_piece(self) -> bytes:
-        piece = _read(self._sealed, _PIECE)
+        piece = read_up_to(self._sealed, _PIECE)
         self._size += len(piece)
         if len(piece) % _BLOCK:
             raise PayloadDamaged(_cut_short(_BLOCK + self._size))

@@ -11,6 +11,7 @@ from bakthat.adapters.encryption.age import resembles
 from bakthat.domain.payload import Keys
 from bakthat.errors import PayloadDamaged
 from bakthat.ports.payload import Cipher
+from bakthat.ports.streams import read_up_to
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -32,9 +33,7 @@ class EitherCipher(Cipher):
 
     @contextmanager
     def unsealing(self, sealed: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
-        first = b""
-        while len(first) < _PEEKED and (piece := sealed.read(_PEEKED - len(first))):
-            first += piece
+        first = read_up_to(sealed, _PEEKED)
         if not first:
             raise PayloadDamaged("the encrypted file is empty")
         cipher = self._age if resembles(first) else self._old

@@ -42,10 +42,10 @@ from bakthat.adapters.packing.file_process import (
 from bakthat.adapters.packing.hard_link import Links
 from bakthat.adapters.packing.long_names import LongNames
 from bakthat.adapters.packing.tar_reader import Kind, Member, TarReader
-from bakthat.adapters.streams import piecewise
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.payload import Problem, UnpackReport
 from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged, TargetError, UsageError
+from bakthat.ports.streams import chunk_reader
 
 # Descriptors are few (1,024 by default), and most archives stay in one directory for a while
 _OPEN_DIRECTORIES = 64
@@ -139,7 +139,7 @@ class _Outside:
     """What the caller gave: an error of it is the caller's, and comes out as it is."""
 
     def __init__(self, packed: BinaryIO, on_bytes: Callable[[int], None] | None) -> None:
-        self._read = piecewise(packed)
+        self._read = chunk_reader(packed)
         self._on_bytes = on_bytes
         self.error: OSError | None = None
 

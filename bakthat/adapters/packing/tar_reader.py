@@ -18,8 +18,8 @@ from attrs import define
 
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.packing.tar_header import LINKED_COMMENT
-from bakthat.adapters.streams import piecewise
 from bakthat.errors import PayloadDamaged
+from bakthat.ports.streams import chunk_reader
 
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
@@ -132,7 +132,7 @@ class TarReader:
     """
 
     def __init__(self, packed: BinaryIO) -> None:
-        self._read = piecewise(packed)
+        self._read = chunk_reader(packed)
         self._buffer = b""
         self._at = 0
         self._base = 0  # where the buffer begins in the stream

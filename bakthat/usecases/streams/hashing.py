@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from bakthat.errors import PayloadDamaged
+from bakthat.ports.streams import fill
 
 
 class RecordedReader(io.RawIOBase):
@@ -18,15 +19,12 @@ class RecordedReader(io.RawIOBase):
     `PayloadDamaged`, so that the store drops it: no plain bytes go out where sealed ones were promised.
     """
 
-    def __init__(
-        self, body: BinaryIO, *, must_start: bytes = b"", on_bytes: Callable[[int], None] | None = None
-    ) -> None:
+    def __init__(self, body: BinaryIO, *, must_start: bytes = b"") -> None:
         self.size = 0
         self.ended = False
         self._body = body
         self._hash = hashlib.sha256()
         self._must_start = must_start
-        self._on_bytes = on_bytes
 
     @property
     def sha256(self) -> str:
@@ -44,8 +42,6 @@ class RecordedReader(io.RawIOBase):
         self._hash.update(view[:count])
         self.size += count
         self.ended = self.ended or count < len(view)
-        if self._on_bytes is not None and count:
-            self._on_bytes(count)
         return count
 
     def _check_start(self, piece: memoryview) -> None:
@@ -79,7 +75,7 @@ class CheckedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
-        count = _fill(self._stored, view)
+        count = fill(self._stored, view)
         self._seen(view[:count])
         if count < len(view):
             self._check_end()
@@ -107,21 +103,3 @@ class CheckedReader(io.RawIOBase):
             raise PayloadDamaged(f"the store holds {self.size} bytes of it, the record says {self._expected_size}")
         if self._hash is not None and self._hash.hexdigest() != self._expected:
             raise PayloadDamaged("the stored bytes are not those that were written (their SHA-256 differs)")
-
-
-def _fill(stream: BinaryIO, view: memoryview) -> int:
-    """Fill the view; fewer bytes only at the end, although a raw stream may give fewer at any time."""
-    readinto = getattr(stream, "readinto", None)
-    filled = 0
-    while filled < len(view):
-        rest = view[filled:]
-        if readinto is not None:
-            count = int(readinto(rest))
-        else:
-            piece = stream.read(len(rest))
-            count = len(piece)
-            rest[:count] = piece
-        if not count:
-            break
-        filled += count
-    return filled

@@ -121,7 +121,7 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         return self._pipe.fill(memoryview(buffer).cast("B"))
 
-    def read_piece(self, most: int) -> bytes:
+    def read_chunk(self, most: int) -> bytes:
         """What was written in one piece, if it is not longer than `most`: that is not copied."""
         piece = self._pipe.take(most)
         return piece.obj if isinstance(piece.obj, bytes) and len(piece.obj) == len(piece) else piece.tobytes()

@@ -297,7 +297,7 @@ def test_readinto_fills_the_buffer_across_members() -> None:
 def test_pieces_of_any_size_add_up(make: Callable[[bytes], bytes], most: int) -> None:
     data = text(2 * BLOCK + 5)
     with GzipCompressor().decompressing(io.BytesIO(make(data))) as reader:
-        pieces = list(iter(lambda: reader.read_piece(most), b""))  # type: ignore[attr-defined]
+        pieces = list(iter(lambda: reader.read_chunk(most), b""))  # type: ignore[attr-defined]
     assert b"".join(pieces) == data
     assert max(map(len, pieces)) <= most
 
