@@ -37,7 +37,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from attrs import define, field, frozen
 
 from bakthat.adapters.aws.client import client
-from bakthat.adapters.aws.glacier_tree_hash import LEAF, joined
+from bakthat.adapters.aws.glacier_tree_hash import LEAF, joined, leaves
 from bakthat.domain.profile import Profile
 from bakthat.domain.retrieval import KEPT
 
@@ -380,11 +380,11 @@ class FakeGlacier:
         description = request.description()
         if not request.body:
             raise _invalid("Invalid Content-Length: 0")
-        leaves = _leaves(request.body)
-        request.check_hashes(joined(leaves).hex())
+        hashes = leaves(request.body)
+        request.check_hashes(joined(hashes).hex())
         path = self.directory / f"archive-{next(self._numbers)}"
         path.write_bytes(request.body)
-        return self._stored(vault, description, path, len(request.body), leaves)
+        return self._stored(vault, description, path, len(request.body), hashes)
 
     def _stored(self, vault: Vault, description: str, path: Path, size: int, leaves: list[bytes]) -> _Answer:
         archive = Archive(
@@ -446,13 +446,13 @@ class FakeGlacier:
             raise _invalid(f"Content-Range {told[0]} does not align with part size {upload.part_size}")
         if start // upload.part_size >= MOST_PARTS:
             raise _invalid(f"The part number exceeds {MOST_PARTS}")
-        leaves = _leaves(request.body)
-        request.check_hashes(joined(leaves).hex())
+        hashes = leaves(request.body)
+        request.check_hashes(joined(hashes).hex())
         with upload.path.open("r+b") as file:
             file.seek(start)
             file.write(request.body)
-        upload.parts[start] = (size, leaves)
-        return _Answer(204, {"x-amz-sha256-tree-hash": joined(leaves).hex()})
+        upload.parts[start] = (size, hashes)
+        return _Answer(204, {"x-amz-sha256-tree-hash": joined(hashes).hex()})
 
     def complete_multipart_upload(self, request: _Request) -> _Answer:
         vault = self._vault(request.vault_name)
@@ -806,11 +806,6 @@ def _date(moment: datetime | None) -> str | None:
 
 def _json(content: dict[str, Any]) -> _Answer:
     return _Answer(200, {"Content-Type": "application/json"}, json.dumps(content).encode())
-
-
-def _leaves(content: bytes) -> list[bytes]:
-    view = memoryview(content)
-    return [hashlib.sha256(view[at : at + LEAF]).digest() for at in range(0, len(view), LEAF)]
 
 
 def _vault_as_json(vault: Vault) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""Glacier's tree hash: SHA-256 of every mebibyte, paired and hashed again until one is left.
+"""Glacier's tree hash: the SHA-256 of every mebibyte, combined in pairs until one is left.
 
 The rule (Amazon Glacier Developer Guide, "Computing Checksums"): the leaves are the SHA-256 of each 1 MiB, the last
-one of what remains; on every level neighbours are joined and hashed, and one without a neighbour moves up unchanged.
-A part whose size is a power of two in mebibytes and that begins at a multiple of it is a subtree of its own, so the
-hash of the whole can be had from the hashes of its parts.
+leaf of what remains. On every level two neighbours are concatenated and hashed; a node without a neighbour moves up
+unchanged. So the hashes of parts can be combined in the same way, if a part is a power of two in mebibytes.
+
+botocore's `calculate_tree_hash` computes the same for a file. It is not used here: it cannot combine the hashes of
+parts, and copies bytes that are in memory already (docs/decisions/0150).
 """
 
 from __future__ import annotations
@@ -15,78 +17,25 @@ LEAF = 1 << 20
 """Bytes of a leaf."""
 
 
-class TreeHash:
-    """The tree hash of bytes that arrive in pieces of any size. Memory grows with the logarithm of their number."""
-
-    def __init__(self) -> None:
-        self._forest = _Forest()
-        self._leaf = hashlib.sha256()
-        self._filled = 0
-        self._size = 0
-
-    @property
-    def size(self) -> int:
-        """Bytes taken so far."""
-        return self._size
-
-    def update(self, data: bytes | bytearray | memoryview) -> None:
-        """Take the next bytes."""
-        view = memoryview(data).cast("B")
-        self._size += len(view)
-        while view:
-            piece = view[: LEAF - self._filled]
-            self._leaf.update(piece)
-            self._filled += len(piece)
-            view = view[len(piece) :]
-            if self._filled == LEAF:
-                self._forest.add(self._leaf.digest())
-                self._leaf, self._filled = hashlib.sha256(), 0
-
-    def digest(self) -> bytes:
-        """The hash of what was taken so far; of nothing, it is SHA-256's of nothing."""
-        if not self._filled and self._size:
-            return self._forest.root()
-        return self._forest.root(self._leaf.digest())
-
-    def hexdigest(self) -> str:
-        return self.digest().hex()
-
-
 def tree_hash(data: bytes | bytearray | memoryview) -> bytes:
-    """The tree hash of these bytes."""
-    hashed = TreeHash()
-    hashed.update(data)
-    return hashed.digest()
+    """The tree hash of at least one byte."""
+    return joined(leaves(data))
 
 
-def joined(parts: Iterable[bytes]) -> bytes:
-    """The tree hash of the whole, from those of its parts in order: all of one size, a power of two in mebibytes, only
-    the last one may be smaller. There is at least one."""
-    forest = _Forest()
-    for part in parts:
-        forest.add(part)
-    return forest.root()
+def leaves(data: bytes | bytearray | memoryview) -> list[bytes]:
+    """The SHA-256 of each mebibyte."""
+    view = memoryview(data)
+    return [hashlib.sha256(view[at : at + LEAF]).digest() for at in range(0, len(view), LEAF)]
 
 
-class _Forest:
-    """Perfect trees of falling height, left to right: what is known of a tree that still grows at its right end."""
+def joined(hashes: Iterable[bytes]) -> bytes:
+    """The tree hash of the whole, from the hashes of its parts in order.
 
-    def __init__(self) -> None:
-        self._trees: list[tuple[int, bytes]] = []
-
-    def add(self, digest: bytes) -> None:
-        height = 0
-        while self._trees and self._trees[-1][0] == height:
-            digest = hashlib.sha256(self._trees.pop()[1] + digest).digest()
-            height += 1
-        self._trees.append((height, digest))
-
-    def root(self, last: bytes | None = None) -> bytes:
-        """The hash over all trees, and a last leaf that is not among them."""
-        digests = [digest for _, digest in self._trees]
-        if last is not None:
-            digests.append(last)
-        root = digests.pop()
-        while digests:
-            root = hashlib.sha256(digests.pop() + root).digest()
-        return root
+    Args:
+        hashes: At least one. All parts have one size, a power of two in mebibytes; only the last may be smaller.
+    """
+    level = list(hashes)
+    while len(level) > 1:
+        pairs = [level[at : at + 2] for at in range(0, len(level), 2)]
+        level = [hashlib.sha256(pair[0] + pair[1]).digest() if len(pair) == 2 else pair[0] for pair in pairs]
+    return level[0]

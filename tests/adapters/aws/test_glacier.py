@@ -18,17 +18,10 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.glacier.models import glacier_backends
 
 from bakthat.adapters.aws import client as aws
-from bakthat.adapters.aws.glacier import (
-    LARGEST_PART,
-    MIB,
-    MOST_PARTS,
-    RANGE,
-    READS,
-    SINGLE_CALL,
-    GlacierArchiveStore,
-    part_size_for,
-)
+from bakthat.adapters.aws.glacier import GlacierArchiveStore
+from bakthat.adapters.aws.glacier_output import RANGE, READS
 from bakthat.adapters.aws.glacier_tree_hash import tree_hash
+from bakthat.adapters.aws.glacier_upload import LARGEST_PART, MIB, MOST_PARTS, SINGLE_CALL, part_size_for
 from bakthat.domain.objects import ArchiveId, JobId, Tier
 from bakthat.domain.profile import Profile
 from bakthat.errors import (
@@ -584,10 +577,12 @@ def test_a_service_that_knows_no_ranges_is_read_all_the_same(store: GlacierArchi
         assert reader.read() == CONTENT
 
 
-def test_a_retrieval_that_expires_while_it_is_read_is_told(store: GlacierArchiveStore, service: FakeGlacier) -> None:
-    service_store = made(store._client, max_concurrency=1)
-    job = ready(service_store, service)
-    with service_store.open(job) as reader:
+def test_a_retrieval_that_expires_while_it_is_read_is_told(
+    running: tuple[FakeGlacier, Any], vault: Vault, service: FakeGlacier
+) -> None:
+    store = made(running[1], max_concurrency=1)
+    job = ready(store, service)
+    with store.open(job) as reader:
         reader.read(1)
         service.expire(job)
         with pytest.raises(RetrievalExpired):
