@@ -14,6 +14,7 @@ from typing import Any
 
 from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup, Owner, split_tags, whole_seconds
+from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.domain.catalog import ONLY_IN_A_DATABASE
 from bakthat.domain.objects import ArchiveInfo
 from bakthat.errors import InvalidName
@@ -77,7 +78,7 @@ def rebuilt(info: ArchiveInfo, owner: Owner) -> Backup | None:
         size=info.size,
         tags=split_tags(facts.get("tags")),
         last_updated=whole_seconds(info.created),
-        metadata=metadata,
+        metadata=BackupMetadata.from_dict(metadata),
     )
 
 

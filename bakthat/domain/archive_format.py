@@ -79,11 +79,9 @@ def suffix_of_changed_name(name: str) -> str:
     return next((end for end in SUFFIXES if plain.endswith(end) and _BY_SUFFIX[end].container is Container.TAR), "")
 
 
-def recorded_format(container: object, suffix: str) -> ArchiveFormat | None:
+def recorded_format(container: str | None, suffix: str) -> ArchiveFormat | None:
     """The format by the container that a record names, and the suffix of the stored filename. None if they contradict
     each other, or the record names none: then the suffix decides."""
-    if not isinstance(container, str):
-        return None
     if container == Container.FILE:
         # Whatever the suffix: a file that was a gzipped tar already is stored as it is, as `.tgz`.
         return ArchiveFormat(Container.FILE, Compression.NONE)

@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack
 
 from attrs import evolve, field, frozen
 
@@ -20,6 +19,7 @@ from bakthat.domain.archive_format import (
     recorded_format,
     suffix_of_changed_name,
 )
+from bakthat.domain.backup_metadata import BackupMetadata, Facts
 from bakthat.errors import InvalidName
 
 LATE = timedelta(days=7)
@@ -31,8 +31,8 @@ def _words(value: Iterable[str]) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(dict(value))
+def _metadata(value: Mapping[str, Any]) -> BackupMetadata:
+    return BackupMetadata.from_dict(value)
 
 
 def backend_hash(access_key: str | None, container: str) -> str:
@@ -64,10 +64,7 @@ class Backup:
     filename: the series; stored_filename: this backup's object
     size: stored bytes; 0 also where nobody has told (`known_size`)
     tags: in the order given
-    metadata: `is_enc`, `client` (host), and what 1.0 adds: `location`, `sha256` (hex, of the stored bytes), `source`
-        (path), `root` (the base name that the members are under), `tool`, `counts`, `encryption` (`scheme`,
-        `recipients`), `compression`, `incomplete`, `problems`, `problem_count`, `packed_by_source`, `verified`. Never a
-        secret. Only in a database, never in a catalog entry: `stored_at`, `from_listing`, `entry_seen` (see `sync`).
+    metadata: what else is known (`Facts` has the keys); a mapping, with properties for the known facts
     """
 
     backend: str
@@ -79,35 +76,32 @@ class Backup:
     tags: tuple[str, ...] = field(default=(), converter=_words)
     is_deleted: bool = False
     last_updated: datetime
-    metadata: Mapping[str, Any] = field(factory=dict, converter=_frozen_mapping, hash=False)
+    metadata: BackupMetadata = field(factory=BackupMetadata, converter=_metadata, hash=False)
 
     @property
     def location(self) -> str | None:
         """The store's location, None for a row of 2013."""
-        value = self.metadata.get("location")
-        return value if isinstance(value, str) else None
+        return self.metadata.location
 
     @property
     def is_encrypted(self) -> bool:
-        return self.stored_filename.endswith(".enc") or bool(self.metadata.get("is_enc"))
+        return self.stored_filename.endswith(".enc") or self.metadata.is_encrypted
 
     @property
     def is_incomplete(self) -> bool:
         """Whether files of the source could not be read, or changed while they were."""
-        return bool(self.metadata.get("incomplete"))
+        return self.metadata.is_incomplete
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What the record says about files that were not backed up as they were, one line each: path and reason. The
         first of them only, where there were many (`problem_count`)."""
-        value = self.metadata.get("problems")
-        return tuple(line for line in value if isinstance(line, str)) if isinstance(value, list | tuple) else ()
+        return self.metadata.problems
 
     @property
     def problem_count(self) -> int | None:
         """How many files were not backed up as they were; None if the record does not tell."""
-        value = self.metadata.get("problem_count")
-        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+        return self.metadata.problem_count
 
     @property
     def completeness(self) -> str:
@@ -124,37 +118,28 @@ class Backup:
     @property
     def sha256(self) -> str | None:
         """SHA-256 hex of the stored bytes, where the record knows it."""
-        value = self.metadata.get("sha256")
-        return value if isinstance(value, str) else None
+        return self.metadata.sha256
 
     @property
     def stored_at(self) -> datetime | None:
         """When the archive was stored by the store's own date; None for a backup that this database's own `backup`
         wrote, and where the store did not tell."""
-        value = self.metadata.get("stored_at")
-        if type(value) is not int:
-            return None
-        try:
-            return from_epoch(value)
-        except (ValueError, OverflowError, OSError):
-            return None
+        return self.metadata.stored_at
 
     @property
     def is_from_listing(self) -> bool:
         """Whether all that is known of the backup is its name, size and date in the store's listing."""
-        return bool(self.metadata.get("from_listing"))
+        return self.metadata.is_from_listing
 
     @property
     def host(self) -> str | None:
         """The host that made it, where the record knows it."""
-        value = self.metadata.get("client")
-        return value if isinstance(value, str) and value else None
+        return self.metadata.host
 
     @property
     def source(self) -> str | None:
         """The path that it is a backup of, where the record knows it; 2013 kept none."""
-        value = self.metadata.get("source")
-        return value if isinstance(value, str) and value else None
+        return self.metadata.source
 
     @property
     def distrust(self) -> str:
@@ -176,9 +161,14 @@ class Backup:
         return self.size if self.size or self.sha256 else None
 
     @property
+    def is_value(self) -> bool:
+        """Whether it is a value of the key/value store, which is no backup of a series."""
+        return self.metadata.is_value
+
+    @property
     def has_stored_name(self) -> bool:
         """Whether the object's name is a stored filename. A value (`KeyValue`) lies under its own key."""
-        return not self.metadata.get("KeyValue") and stored_name.is_stored_name(self.stored_filename)
+        return not self.is_value and stored_name.is_stored_name(self.stored_filename)
 
     @cached_property
     def when(self) -> datetime:
@@ -192,22 +182,20 @@ class Backup:
     @property
     def format(self) -> ArchiveFormat:
         """What the stored bytes are: by the record where that says so (2013's does not), else by the name."""
-        if self.metadata.get("KeyValue"):
-            gzipped = bool(self.metadata.get("is_gzipped"))
-            return ArchiveFormat(Container.FILE, Compression.GZIP if gzipped else Compression.NONE)
-        if self.metadata.get("packed_by_source"):
+        if self.is_value:
+            return ArchiveFormat(Container.FILE, Compression.GZIP if self.metadata.is_gzipped else Compression.NONE)
+        if self.metadata.is_packed_by_source:
             return ArchiveFormat(Container.FILE, Compression.NONE)
         try:
             suffix = stored_name.parse(self.stored_filename).suffix
         except InvalidName:
             suffix = suffix_of_changed_name(self.stored_filename)
-        return recorded_format(self.metadata.get("container"), suffix) or format_of_suffix(suffix)
+        return recorded_format(self.metadata.container, suffix) or format_of_suffix(suffix)
 
     @property
     def root(self) -> str | None:
         """The base name of its source, where the record knows it and a file can have it."""
-        value = self.metadata.get("root")
-        return value if isinstance(value, str) and value and _is_utf8(value) else None
+        return self.metadata.root
 
     def belongs_to(self, owner: Owner) -> bool:
         """Whether this backup lies in that store: by location where the record has one, else by 2013's hash."""
@@ -233,11 +221,9 @@ class Backup:
         """This record, marked as deleted at `now`."""
         return evolve(self, is_deleted=True, last_updated=whole_seconds(now))
 
-    def with_metadata(self, now: datetime, **changes: Any) -> Backup:
+    def with_metadata(self, now: datetime, **changes: Unpack[Facts]) -> Backup:
         """This record with other metadata; a value of None removes the key."""
-        merged = {**self.metadata, **changes}
-        kept = {key: value for key, value in merged.items() if value is not None}
-        return evolve(self, metadata=kept, last_updated=whole_seconds(now))
+        return evolve(self, metadata=self.metadata.changed(**changes), last_updated=whole_seconds(now))
 
     def as_record(self) -> dict[str, Any]:
         """The record as `show --json`, the catalog and hooks get it: dates as UTC epoch seconds, tags as a list.
@@ -251,20 +237,11 @@ class Backup:
             "filename": self.filename,
             "is_deleted": self.is_deleted,
             "last_updated": int(self.last_updated.timestamp()),
-            "metadata": dict(self.metadata),
+            "metadata": self.metadata.to_dict(),
             "size": self.size,
             "stored_filename": self.stored_filename,
             "tags": list(self.tags),
         }
-
-
-def _is_utf8(text: str) -> bool:
-    """Whether the text can be encoded: JSON can spell lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def whole_seconds(moment: datetime) -> datetime:

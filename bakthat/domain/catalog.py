@@ -14,6 +14,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from bakthat.domain.backup import Backup, from_epoch, split_tags
+from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.errors import PayloadDamaged
 
 VERSION = 1
@@ -124,7 +125,7 @@ def loads(data: bytes) -> CatalogEntry:
             tags=split_tags(_utf8("tags", tags if isinstance(tags, str) else " ".join(map(str, tags)))),
             is_deleted=bool(_maybe(raw, "is_deleted", (bool, int), False)),
             last_updated=from_epoch(_number(raw, "last_updated")),
-            metadata=metadata,
+            metadata=BackupMetadata.from_dict(metadata),
         )
     except (TypeError, ValueError, OverflowError, OSError) as error:
         raise PayloadDamaged(f"the catalog entry is damaged: {error}") from None
@@ -152,7 +153,7 @@ def _bounded(backup: Backup) -> Backup:
             room -= size
     if len(metadata) < len(backup.metadata) or len(tags) < len(backup.tags):
         metadata["cut"] = True
-    return evolve(backup, tags=tags, metadata=metadata)
+    return evolve(backup, tags=tags, metadata=BackupMetadata.from_dict(metadata))
 
 
 def _no_json(constant: str) -> None:

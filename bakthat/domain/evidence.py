@@ -15,6 +15,7 @@ from attrs import evolve
 
 from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.errors import InvalidName
 
 IDENTITY: Mapping[str, str] = MappingProxyType(
@@ -72,7 +73,7 @@ def believed(entry: Backup, stored_filename: str, written: datetime) -> Backup:
         stored_filename=stored_filename,
         backup_date=when,
         last_updated=min(entry.last_updated, latest),
-        metadata=metadata,
+        metadata=BackupMetadata.from_dict(metadata),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 from attrs import field, frozen
 
@@ -33,6 +34,10 @@ class Keys:
     passphrase: str | None = field(default=None, repr=False)
     recipients: tuple[str, ...] = ()
     identities: tuple[str, ...] = field(default=(), repr=False)
+
+    def as_metadata(self) -> dict[str, Any]:
+        """How a backup is encrypted with these keys, as a record has it under `encryption`."""
+        return {"scheme": "age-x25519" if self.recipients else "age-scrypt", "recipients": list(self.recipients)}
 
     def __bool__(self) -> bool:
         return bool(self.passphrase or self.recipients or self.identities)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.excluded import OWN
@@ -14,8 +13,8 @@ _FILES = (".bakthatexclude", ".gitignore")
 def excluded_line(made: Backup, source: str) -> str:
     """`Left out 12 entries: 10 by proj/.gitignore, 2 by --exclude.`; empty if nothing was. `source`: as the user wrote
     it."""
-    excluded = made.metadata.get("excluded")
-    if not isinstance(excluded, Mapping):
+    excluded = made.metadata.excluded
+    if excluded is None:
         return ""
     parts: list[str] = []
     for label, count in excluded["by"].items():

@@ -66,7 +66,7 @@ def opening_keys(
 
     Raises `UsageError` for a key file, `ConfigError` for a password command, that cannot be used.
     """
-    scheme = _scheme(backup)
+    scheme = backup.metadata.encryption_scheme
     found: tuple[str, ...] = ()
     paths = tuple(identities) or ((profile.identity,) if profile.identity else ())
     if paths and scheme != "age-scrypt":
@@ -79,12 +79,6 @@ def opening_keys(
     if not secret and not found and ask is not None:
         secret = ask()
     return Keys(passphrase=secret or None, identities=found)
-
-
-def _scheme(backup: Backup) -> str | None:
-    encryption = backup.metadata.get("encryption")
-    scheme = encryption.get("scheme") if isinstance(encryption, Mapping) else None
-    return scheme if isinstance(scheme, str) else None
 
 
 def _password(profile: Profile, password: str | None, environment: Mapping[str, str]) -> str | None:

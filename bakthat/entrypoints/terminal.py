@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bakthat.domain.backup import Backup, from_epoch
@@ -101,8 +101,8 @@ def backup_line(backup: Backup, *, verbose: bool = False) -> str:
 
 
 def _verified(backup: Backup) -> str:
-    verified = backup.metadata.get("verified")
-    if not isinstance(verified, Mapping) or not isinstance(verified.get("at"), int):
+    verified = backup.metadata.verified
+    if verified is None or not isinstance(verified.get("at"), int):
         return "never verified"
     outcome = "BAD" if "error" in verified else verified.get("level")
     try:

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from attrs import evolve, field, frozen
 
 from bakthat.domain.archive_format import Compression, Container, StorageForm, storage_form
 from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.backup_metadata import BackupMetadata, Facts
 from bakthat.domain.catalog import CatalogEntry
 from bakthat.domain.excluded import OWN
 from bakthat.domain.name_claim import NameClaim
@@ -108,7 +109,7 @@ def series_for(request: BackupRequest, form: StorageForm) -> str:
     return series_of(base_name)
 
 
-def _most_bytes(source: Path, kind: SourceKind, form: StorageForm, tools: Tools) -> int | None:
+def _most_bytes(source: Path, kind: SourceKind, form: StorageForm) -> int | None:
     """About how many bytes the archive of a file has at most; None for a directory, which nobody has counted, and for a
     sparse file, whose size says nothing."""
     if kind is SourceKind.DIRECTORY:
@@ -160,11 +161,9 @@ def _draft(
         size=0,
         tags=request.tags,
         last_updated=name.when,
-        metadata={
-            "is_enc": bool(request.keys),
-            "location": destination.owner.location,
-            **facts_of_source(request, form, tools),
-        },
+        metadata=BackupMetadata.of(is_enc=bool(request.keys), location=destination.owner.location).changed(
+            **facts_of_source(request, form, tools)
+        ),
     )
 
 
@@ -193,10 +192,10 @@ def _store(
 
     with flowing(produce) as flow:
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if request.keys else b"")
-        extra = destination.store(draft, cast(BinaryIO, body), size_hint=_most_bytes(request.source, kind, form, tools))
+        archive_id = destination.store(draft, cast(BinaryIO, body), size_hint=_most_bytes(request.source, kind, form))
         if not body.ended:
             # A store that breaks its contract holds half a backup now, under the name of a whole one.
-            _discard(evolve(draft, metadata={**draft.metadata, **extra}), destination, tools)
+            _discard(evolve(draft, metadata=draft.metadata.changed(archive_id=archive_id)), destination, tools)
             if flow.error is not None:
                 raise flow.error
             raise StoreError(
@@ -210,7 +209,7 @@ def _store(
         draft,
         size=body.size,
         last_updated=whole_seconds(tools.clock()),
-        metadata={**draft.metadata, "sha256": body.sha256, **facts_of(report), **extra},
+        metadata=draft.metadata.changed(sha256=body.sha256, archive_id=archive_id).changed(**facts_of(report)),
     )
     _record(made, destination, tools)
     return made
@@ -235,10 +234,9 @@ def _discard(half: Backup, destination: Destination, tools: Tools) -> None:
         tools.notice(f"half a backup may be left in {destination.owner.location}, {half.stored_filename}: {error}")
 
 
-def facts_of_source(request: BackupRequest, form: StorageForm, tools: Tools) -> dict[str, Any]:
+def facts_of_source(request: BackupRequest, form: StorageForm, tools: Tools) -> Facts:
     """What a record says of a backup before its first byte."""
-    keys = request.keys
-    metadata: dict[str, Any] = {
+    facts: Facts = {
         "client": tools.host(),
         "root": _printable(_absolute(request.source).name or "root"),
         "tool": tools.tool,
@@ -248,18 +246,17 @@ def facts_of_source(request: BackupRequest, form: StorageForm, tools: Tools) -> 
     if source is None:
         source = os.path.abspath(request.source)
     if source:
-        metadata["source"] = _printable(source)
-    if keys:
-        scheme = "age-x25519" if keys.recipients else "age-scrypt"
-        metadata["encryption"] = {"scheme": scheme, "recipients": list(keys.recipients)}
+        facts["source"] = _printable(source)
+    if request.keys:
+        facts["encryption"] = request.keys.as_metadata()
     if form.packed_by_source:
-        metadata["packed_by_source"] = True
-    return metadata
+        facts["packed_by_source"] = True
+    return facts
 
 
-def facts_of(report: PackReport) -> dict[str, Any]:
+def facts_of(report: PackReport) -> Facts:
     """What a record says of it after the last one."""
-    metadata: dict[str, Any] = {
+    facts: Facts = {
         "counts": {
             "files": report.files,
             "directories": report.directories,
@@ -268,14 +265,14 @@ def facts_of(report: PackReport) -> dict[str, Any]:
         },
     }
     if report.excluded.by:
-        metadata["excluded"] = report.excluded.as_metadata()
+        facts["excluded"] = report.excluded.as_metadata()
     if report.problems:
-        metadata["incomplete"] = True
-        metadata["problem_count"] = sum(problem.count for problem in report.problems)
-        metadata["problems"] = [
+        facts["incomplete"] = True
+        facts["problem_count"] = sum(problem.count for problem in report.problems)
+        facts["problems"] = [
             f"{_printable(problem.path)}: {problem.reason}" for problem in report.problems[:_PROBLEMS_RECORDED]
         ]
-    return metadata
+    return facts
 
 
 def _printable(path: str) -> str:
@@ -304,7 +301,4 @@ def _listed_meanwhile(made: Backup, tools: Tools) -> bool:
     """Whether the row that is there is of this very archive: a sync of another process, which shares the database, has
     found it in the store before its maker could record it."""
     rows = [row for row in tools.repo.find(Query(stored_filename=made.stored_filename)) if row.same_backup_as(made)]
-    return any(
-        row.sha256 == made.sha256 or (row.metadata.get("from_listing") is True and row.size == made.size)
-        for row in rows
-    )
+    return any(row.sha256 == made.sha256 or (row.is_from_listing and row.size == made.size) for row in rows)

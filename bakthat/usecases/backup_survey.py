@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bakthat.domain.archive_format import storage_form
 from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.domain.stored_name import StoredName
 from bakthat.usecases.backup import BackupRequest, facts_of, facts_of_source, series_for, tell_report
 from bakthat.usecases.exclusions import exclusions_for
@@ -33,5 +34,7 @@ def survey_backup(request: BackupRequest, tools: Tools) -> Backup:
         size=0,
         tags=request.tags,
         last_updated=name.when,
-        metadata={"dry_run": True, **facts_of_source(request, form, tools), **facts_of(report)},
+        metadata=BackupMetadata.of(**facts_of_source(request, form, tools))
+        .changed(**facts_of(report))
+        .changed(dry_run=True),
     )

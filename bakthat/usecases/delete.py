@@ -44,7 +44,7 @@ def deletion_candidate(request: DeleteRequest, tools: Tools) -> DeletionCandidat
     destination = tools.destination(request.destination)
     backup = choose(request.name, destination, tools, host=request.host)
     query = Query(filename=backup.filename, backend=destination.name, owners=(destination.owner,))
-    series = [row for row in tools.repo.find(query) if row.metadata.get("KeyValue") == backup.metadata.get("KeyValue")]
+    series = [row for row in tools.repo.find(query) if row.is_value == backup.is_value]
     origin, kin = next((group for group in origins(series) if backup in group[1]), (ANY_ORIGIN, [backup]))
     # Where nothing vouches for any of them, what is known to be incomplete still counts least.
     complete = [row for row in kin if rank(row) == 0] or [row for row in kin if not row.is_incomplete]

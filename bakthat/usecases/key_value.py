@@ -13,6 +13,7 @@ from attrs import frozen
 from bakthat.domain import glacier_inventory, stored_name
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.domain.catalog import PREFIX, CatalogEntry
 from bakthat.domain.object_key import check_key
 from bakthat.domain.payload import Keys
@@ -66,17 +67,15 @@ def set_value(
     sealed = _sealed(content, keys, tools) if keys else content
     destination.objects.put(key, io.BytesIO(sealed), replace=True)
     now = whole_seconds(tools.clock())
-    metadata: dict[str, Any] = {
-        "KeyValue": True,
-        "is_enc": bool(keys),
-        "is_gzipped": compress,
-        "client": tools.host(),
-        "location": destination.owner.location,
-        "tool": tools.tool,
-    }
-    if keys:
-        scheme = "age-x25519" if keys.recipients else "age-scrypt"
-        metadata["encryption"] = {"scheme": scheme, "recipients": list(keys.recipients)}
+    metadata = BackupMetadata.of(
+        KeyValue=True,
+        is_enc=bool(keys),
+        is_gzipped=compress,
+        client=tools.host(),
+        location=destination.owner.location,
+        tool=tools.tool,
+        encryption=keys.as_metadata() if keys else None,
+    )
     backup = Backup(
         backend=destination.name,
         backend_hash=destination.owner.backend_hash,
@@ -170,7 +169,7 @@ def _check_free(key: str, destination: ObjectDestination, tools: Tools) -> None:
     if key.startswith(PREFIX) or key == glacier_inventory.KEY:
         raise InvalidName(f"{key!r} is a name that bakthat keeps for itself; choose another key")
     query = Query(stored_filename=key, backend=destination.name, owners=(destination.owner,))
-    backups = [row for row in tools.repo.find(query) if not row.metadata.get("KeyValue")]
+    backups = [row for row in tools.repo.find(query) if not row.is_value]
     if backups or _is_archive(key):
         raise InvalidName(f"{key!r} is the name of a backup, not of a value; choose another key")
 
@@ -185,7 +184,7 @@ def _is_archive(key: str) -> bool:
 
 def _rows(key: str, destination: ObjectDestination, tools: Tools, *, deleted: bool = False) -> list[Backup]:
     query = Query(stored_filename=key, backend=destination.name, owners=(destination.owner,), deleted=deleted)
-    return [row for row in tools.repo.find(query) if row.metadata.get("KeyValue")]
+    return [row for row in tools.repo.find(query) if row.is_value]
 
 
 def _sealed(content: bytes, keys: Keys, tools: Tools) -> bytes:

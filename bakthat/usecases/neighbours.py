@@ -18,7 +18,7 @@ def tell_of_neighbours(draft: Backup, destination: Destination, tools: Tools) ->
     has one that is dated later than this. A database that cannot be used is not told of here."""
     query = Query(filename=draft.filename, backend=destination.name, owners=(destination.owner,))
     try:
-        series = [row for row in tools.repo.find(query) if not row.metadata.get("KeyValue")]
+        series = [row for row in tools.repo.find(query) if not row.is_value]
     except DatabaseError:
         return
     for line in (_of_others(draft, series), _of_later_ones(draft.filename, series, draft.when)):

@@ -13,6 +13,7 @@ from attrs import field, frozen
 from bakthat.domain import retrieval
 from bakthat.domain.archive_format import Container, suffix_of_changed_name
 from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.domain.stored_name import parse
@@ -104,7 +105,7 @@ def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tool
         stored_filename=name,
         size=info.size,
         last_updated=whole_seconds(info.modified),
-        metadata={"location": objects.location},
+        metadata=BackupMetadata.of(location=objects.location),
     )
     keys = keys_of(backup, request.keys)
     return _unpack(objects.open(key), backup, keys, request, tools)
@@ -183,7 +184,7 @@ def _unpack(
     stored: AbstractContextManager[BinaryIO], backup: Backup, keys: Keys, request: RestoreRequest, tools: Tools
 ) -> Restored:
     """Unpack the stored bytes into the target directory."""
-    is_value = bool(backup.metadata.get("KeyValue"))
+    is_value = backup.is_value
     root = None if is_value else backup.root
     name = backup.filename.rsplit("/", 1)[-1] if is_value else backup.filename
     with open_archive(stored, backup, keys, tools, stage="restoring") as plain:

@@ -118,7 +118,7 @@ def _series(filename: str, destination: Destination, tools: Tools, dry_run: bool
         query = Query(filename=filename, backend=destination.name, owners=(destination.owner,))
         held = SyncedSeries(backups=tuple(tools.repo.find(query)))
     # A value may bear the name of a series; it is no backup of it, neither one to delete nor the newest to keep.
-    held = evolve(held, backups=tuple(backup for backup in held.backups if not backup.metadata.get("KeyValue")))
+    held = evolve(held, backups=tuple(backup for backup in held.backups if not backup.is_value))
     if not held.backups and not held.nameless:
         raise BackupNotFound(not_found(filename, destination, tools))
     return held

@@ -232,9 +232,7 @@ class _Elsewhere:
             self._names = frozenset(
                 row.stored_filename
                 for row in self._tools.repo.find(Query(deleted=True))
-                if row.backend != here.name
-                and row.location == here.owner.location
-                and row.metadata.get("archive_id") is not None
+                if row.backend != here.name and row.location == here.owner.location and row.metadata.claims_archive
             )
         return stored_filename in self._names
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
@@ -111,8 +111,8 @@ def _says_something_new(result: Verified, quick: bool) -> bool:
     not a glance that found nothing wrong after a closer look that did not either."""
     if result.error is not None and not result.is_bad:
         return result.level not in (Level.NONE, Level.PRESENT)
-    earlier = result.backup.metadata.get("verified")
-    looked_closer = isinstance(earlier, Mapping) and "error" not in earlier
+    earlier = result.backup.metadata.verified
+    looked_closer = earlier is not None and "error" not in earlier
     return result.is_bad or not (quick and looked_closer)
 
 

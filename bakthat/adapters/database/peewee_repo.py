@@ -291,7 +291,7 @@ def _row(backup: Backup) -> tuple[object, ...]:
         backup.filename,
         int(backup.is_deleted),
         int(backup.last_updated.timestamp()),
-        json.dumps(dict(backup.metadata)),
+        json.dumps(backup.metadata.to_dict()),
         backup.size,
         backup.stored_filename,
         _tags_text(backup.tags),

@@ -119,5 +119,5 @@ def _as_kept(backup: Backup) -> Backup:
         backup,
         backup_date=whole_seconds(backup.backup_date),
         last_updated=whole_seconds(backup.last_updated),
-        metadata=json.loads(json.dumps(dict(backup.metadata))),
+        metadata=json.loads(json.dumps(backup.metadata.to_dict())),
     )

@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from bakthat.domain import glacier_inventory
 from bakthat.domain.archive_description import describe
@@ -71,7 +71,7 @@ class ArchiveDestination(Destination):
         self._names_of: Mapping[str, Sequence[str]] = {}
         self._names_at: datetime | None = None
 
-    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Mapping[str, Any]:
+    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> ArchiveId:
         archive_id = self._archives.upload(body, description=describe(draft), size_hint=size_hint)
         name = draft.stored_filename
         try:
@@ -82,7 +82,7 @@ class ArchiveDestination(Destination):
         own = GlacierInventory(archives={name: archive_id})
         # What this database knows besides may be what another machine has deleted: only a first copy is made of it.
         self._save_after(lambda saved: (saved if saved is not None else self.local()).merged(own))
-        return {"archive_id": archive_id}
+        return archive_id
 
     def open(self, backup: Backup, *, tier: Tier | None = None) -> AbstractContextManager[BinaryIO]:
         return self._appointments.opened(backup.stored_filename, self._id_of(backup), tier)
@@ -95,7 +95,7 @@ class ArchiveDestination(Destination):
             try:
                 self.catalog.stat(key_of(backup.stored_filename))
             except ObjectNotFound:
-                if "tool" not in backup.metadata and self._repo.archive_id(backup.stored_filename):
+                if backup.metadata.tool is None and self._repo.archive_id(backup.stored_filename):
                     return False  # 2013 wrote no entries, and its copy of the inventory may never have been in here
                 return backup.stored_filename not in self.saved().archives
             return False
@@ -136,7 +136,7 @@ class ArchiveDestination(Destination):
                 modified=entries.get(name, self._clock()),
                 stored_at=entries.get(name),
                 entry_modified=entries.get(name),
-                metadata={"archive_id": name if self._archives.names_are_ids else archive_id},
+                archive_id=name if self._archives.names_are_ids else archive_id,
             )
 
     @staticmethod
@@ -300,8 +300,8 @@ class ArchiveDestination(Destination):
         if self._names_at is None or not timedelta(0) <= now - self._names_at <= _NAMES_KEPT:
             names: dict[str, list[str]] = {}
             for row in self._repo.find(Query(backend=self.name, owners=(self.owner,))):
-                known = row.metadata.get("archive_id")
-                if isinstance(known, str):
+                known = row.metadata.archive_id
+                if known is not None:
                     names.setdefault(known, []).append(row.stored_filename)
             self._names_of, self._names_at = names, now
         return self._names_of
@@ -310,8 +310,8 @@ class ArchiveDestination(Destination):
         if self._archives.names_are_ids:
             return ArchiveId(backup.stored_filename)
         # The record's own first: the database's inventory has one id for a name, though two vaults may both hold it.
-        known = backup.metadata.get("archive_id")
-        if not isinstance(known, str) or not known:
+        known = backup.metadata.archive_id
+        if known is None:
             known = self._repo.archive_id(backup.stored_filename)
         if known is None and self.catalog is not None:
             known = self.saved().archives.get(backup.stored_filename)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from attrs import field, frozen
+from attrs import frozen
 
 from bakthat.domain.backup import Backup, Owner
 from bakthat.domain.catalog import MOST_BYTES, CatalogEntry, key_of, loads
-from bakthat.domain.objects import Tier
+from bakthat.domain.objects import ArchiveId, Tier
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
@@ -25,7 +25,7 @@ class Found:
 
     size: bytes, None if the list does not tell. modified: aware UTC. stored_at: the store's own date of the archive,
     aware UTC, None if the list does not tell. entry_modified: when its catalog entry was written, None if it has none.
-    record: what the list itself says of the backup, beyond; metadata: what the record needs to find the archive again.
+    record: what the list itself says of the backup, beyond; archive_id: in an archive store, where the list tells it.
     is_cold: it lies in an archive class. claimed: it is cold, and the saved inventory says that it is an archive of
     `glacier` in the same bucket. only_by_entry: the list does not show that it is of this destination; only its entry
     can.
@@ -37,7 +37,7 @@ class Found:
     stored_at: datetime | None = None
     entry_modified: datetime | None = None
     record: Backup | None = None
-    metadata: Mapping[str, Any] = field(factory=dict)
+    archive_id: str | None = None
     is_cold: bool = False
     claimed: bool = False
     only_by_entry: bool = False
@@ -58,10 +58,12 @@ class Destination(ABC):
         return self.owner.backend
 
     @abstractmethod
-    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Mapping[str, Any]:
-        """Store an archive whole or not at all. `draft`: its record as far as it is known before. `size_hint`: bytes
-        that it will not exceed by much. Gives what the record
-        needs to find it again, for its metadata. Raises `ObjectExists` if the name is taken."""
+    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> ArchiveId | None:
+        """Store an archive whole or not at all. Gives the id under which an archive store keeps it.
+
+        draft: its record as far as it is known before. size_hint: bytes that it will not exceed by much.
+
+        Raises `ObjectExists` if the name is taken."""
 
     @abstractmethod
     def open(self, backup: Backup, *, tier: Tier | None = None) -> AbstractContextManager[BinaryIO]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from bakthat.domain import glacier_inventory
 from bakthat.domain.backup import Backup, Owner
@@ -37,9 +37,8 @@ class ObjectDestination(Destination):
         self.catalog = catalog if catalog is not None else objects
         self._thaw = thaw
 
-    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Mapping[str, Any]:
+    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> None:
         self.objects.put(draft.stored_filename, body, size_hint=size_hint)
-        return {}
 
     @contextmanager
     def open(self, backup: Backup, *, tier: Tier | None = None) -> Iterator[BinaryIO]:

@@ -73,7 +73,7 @@ class VaultListing:
                 modified=info.created,
                 stored_at=info.created,
                 record=record,
-                metadata={"archive_id": info.archive_id},
+                archive_id=info.archive_id,
             )
 
     def _pending(self, job: RetrievalJob) -> RetrievalPending:

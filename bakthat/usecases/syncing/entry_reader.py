@@ -114,20 +114,16 @@ class EntryReader:
             problem = f"its catalog entry is of another archive{_where(entry, destination)}"
             return Read(found=found, entry=found.record, problem=problem)
         assert written is not None  # noqa: S101 - an entry that was read was listed
-        metadata = {"archive_id": entry.metadata["archive_id"]} if found.only_by_entry else {}
         judged = believed(entry, found.stored_filename, written)
-        return Read(found=found, entry=judged if not metadata else _with(judged, metadata))
-
-
-def _with(backup: Backup, metadata: dict[str, object]) -> Backup:
-    return backup.with_metadata(backup.last_updated, **metadata)
+        if found.only_by_entry:
+            judged = judged.with_metadata(judged.last_updated, archive_id=entry.metadata.archive_id)
+        return Read(found=found, entry=judged)
 
 
 def says_that_it_is_of(destination: Destination, entry: Backup) -> bool:
     """Whether the entry says that its archive is in the archive store of this destination."""
-    archive_id = entry.metadata.get("archive_id")
     here = entry.backend == destination.name and entry.location == destination.owner.location
-    return here and isinstance(archive_id, str) and bool(archive_id)
+    return here and entry.metadata.archive_id is not None
 
 
 def _says_that_it_is_of_another(entry: Backup, destination: Destination) -> bool:
@@ -135,7 +131,7 @@ def _says_that_it_is_of_another(entry: Backup, destination: Destination) -> bool
     return (
         entry.backend != destination.name
         and entry.location == destination.owner.location
-        and entry.metadata.get("archive_id") is not None
+        and entry.metadata.claims_archive
     )
 
 
@@ -146,7 +142,7 @@ def _fits(entry: Backup, found: Found, destination: Destination) -> bool:
     if entry.backend == destination.name and entry.sha256 is None:
         return True
     same_size = found.size in (None, entry.size)
-    return same_size and all(entry.metadata.get(key) == value for key, value in found.metadata.items())
+    return same_size and found.archive_id in (None, entry.metadata.archive_id)
 
 
 def _where(entry: Backup, destination: Destination) -> str:

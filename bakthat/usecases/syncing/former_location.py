@@ -37,7 +37,7 @@ def rewrite_former(
         # A row of 2013 has no location, and belongs to today's as well.
         if row.location is None or found is None or _size_of(found, destination) != row.known_size:
             continue
-        metadata = {**row.metadata, "location": owner.location}
+        metadata = row.metadata.changed(location=owner.location)
         today = evolve(row, backend_hash=owner.backend_hash, metadata=metadata)
         if row.stored_filename not in rows:
             rewritten.append(today)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 from types import TracebackType
-from typing import Any
 
 from attrs import evolve
 
 from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.backup_metadata import BackupMetadata, Facts
 from bakthat.domain.evidence import other_identity
 from bakthat.domain.query import Query
 from bakthat.errors import BakthatError, InvalidName
@@ -36,12 +36,10 @@ def wants_reading(found: Found, row: Backup | None) -> bool:
     written = entry_date(found)
     if written is None:
         return False
-    seen = row.metadata.get("entry_seen")
+    seen = row.metadata.entry_seen
     if row.is_from_listing:
         return seen != written
-    known = int(row.last_updated.timestamp())
-    if isinstance(seen, int) and 0 <= seen <= _MOST_SIZE:
-        known = max(known, seen)
+    known = max(int(row.last_updated.timestamp()), seen or 0)
     return written > known + SKEW
 
 
@@ -76,7 +74,7 @@ def changed_row(row: Backup, read: Read, destination: Destination) -> tuple[Back
 def _is_settled(row: Backup, entry: Backup) -> bool:
     """Whether the row knows what the archive is, so that no entry may say otherwise: it has a SHA-256, or it is of
     2013, which wrote no entries. A value is replaced under its key, but not by one that is no longer encrypted."""
-    if row.metadata.get("KeyValue"):
+    if row.is_value:
         return row.is_encrypted and not entry.is_encrypted
     return row.sha256 is not None or (row.stored_at is None and not row.is_from_listing)
 
@@ -98,7 +96,7 @@ def _from_entry(entry: Backup, found: Found, destination: Destination) -> Backup
         stored_filename=found.stored_filename,
         size=_size(found) if found.size is not None else entry.size,
         is_deleted=False,
-        metadata={**entry.metadata, "location": destination.owner.location, **_facts(found)},
+        metadata=entry.metadata.changed(location=destination.owner.location).changed(**_facts(found)),
     )
 
 
@@ -118,20 +116,19 @@ def _from_listing(read: Read, destination: Destination) -> Backup:
         stored_filename=found.stored_filename,
         size=_size(found),
         last_updated=modified,
-        metadata={
-            "is_enc": encrypted,
-            "location": destination.owner.location,
-            "from_listing": True,
-            **_facts(found),
-        },
+        metadata=BackupMetadata.of(is_enc=encrypted, location=destination.owner.location, from_listing=True).changed(
+            **_facts(found)
+        ),
     )
     return _seen(row, found, always=True) if read.problem and read.seen else row
 
 
-def _facts(found: Found) -> dict[str, Any]:
+def _facts(found: Found) -> Facts:
     """What the store's own list says of an archive, for its record. `stored_at`: UTC epoch seconds, the store's own
     date; only rows of archives that this database did not write itself have it."""
-    facts = dict(found.metadata)
+    facts: Facts = {}
+    if found.archive_id is not None:
+        facts["archive_id"] = found.archive_id
     if found.stored_at is not None:
         facts["stored_at"] = int(found.stored_at.timestamp())
     return facts
@@ -146,7 +143,7 @@ def _seen(row: Backup, found: Found, *, always: bool = False) -> Backup:
     written = entry_date(found)
     if written is None or not (always or written > int(row.last_updated.timestamp()) + SKEW):
         return row
-    return evolve(row, metadata={**row.metadata, "entry_seen": written})
+    return evolve(row, metadata=row.metadata.changed(entry_seen=written))
 
 
 def _returned(row: Backup, read: Read, destination: Destination) -> Backup:
@@ -166,13 +163,13 @@ def _returned(row: Backup, read: Read, destination: Destination) -> Backup:
 def _as_trusted_as(row: Backup, changed: Backup) -> Backup:
     """The changed row with what the row knows of where the archive is and when it was stored. What this database's
     `backup` wrote has no date of the store, and an entry must not change that."""
-    metadata = {key: value for key, value in changed.metadata.items() if key != "stored_at"}
+    metadata = changed.metadata.without("stored_at").to_dict()
     metadata.update({key: row.metadata[key] for key in ("stored_at", "archive_id") if key in row.metadata})
-    return evolve(changed, metadata=metadata)
+    return evolve(changed, metadata=BackupMetadata.from_dict(metadata))
 
 
 def _without_seen(row: Backup) -> Backup:
-    return evolve(row, metadata={key: value for key, value in row.metadata.items() if key != "entry_seen"})
+    return evolve(row, metadata=row.metadata.without("entry_seen"))
 
 
 class RowChanges:
