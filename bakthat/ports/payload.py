@@ -10,15 +10,20 @@ without copying, at most `limit`; `b""` means end of stream. `bakthat.ports.stre
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from bakthat.domain.payload import Keys, PackReport, UnpackReport
+from attrs import define
 
-if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
+from bakthat.domain.payload import Keys, PackReport, UnpackReport
+from bakthat.errors import PayloadDamaged
+
+if TYPE_CHECKING:  # patterns are for backups and an index for looking inside; each costs some milliseconds
+    from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
     from bakthat.domain.exclusions import Exclusions
+    from bakthat.ports.random_access import RandomAccess
 
 
 class Packer(ABC):
@@ -87,38 +92,121 @@ class Packer(ABC):
         """Read the stream to its very end as `unpack` does, and write nothing. Raises `PayloadDamaged`."""
 
 
+@define
+class IndexedWriter:
+    """Where a packer writes to while the compressor collects the archive's index.
+
+    stream: takes the tar stream. on_entry: takes an entry for each of its members, in their order.
+    index: the index as it stands in the archive, in its compressed form; None before the archive is finished, and if
+    it has no index. omitted: why it has none, as a clause for a person; empty if that is no news.
+    """
+
+    stream: BinaryIO
+    on_entry: Callable[[IndexEntry], None]
+    index: bytes | None = None
+    omitted: str = ""
+
+
 class Compressor(ABC):
-    """Makes a stream smaller, and back."""
+    """Makes a stream smaller, and back.
+
+    A compressor that cannot do more than that implements the two abstract methods. Its archives are read from
+    beginning to end, where others are read in parts.
+    """
 
     @abstractmethod
     def compressing(self, into: BinaryIO) -> AbstractContextManager[BinaryIO]:
-        """A writer whose compressed bytes go into `into`. Leaving the context without an error finishes the stream;
-        with one, it stops its threads and finishes nothing. `into` stays open."""
+        """Return a writer whose compressed bytes go into `into`.
+
+        Leaving the context without an error finishes the stream; with one, it stops its threads and finishes nothing.
+        `into` stays open.
+        """
 
     @abstractmethod
     def decompressing(self, packed: BinaryIO) -> AbstractContextManager[BinaryIO]:
-        """A reader of the plain bytes, which reads `packed` to its end before it ends itself. Raises `PayloadDamaged`,
-        on reading, for a stream that is truncated, altered, or followed by anything else than zeros. An error of
-        `packed.read` comes out as it is. `packed` stays open."""
+        """Return a reader of the plain bytes, which reads `packed` to its end before it ends itself.
+
+        An index at the end of the stream is none of the plain bytes. An error of `packed.read` comes out as it is.
+        `packed` stays open.
+
+        Raises:
+            PayloadDamaged: On reading: the stream is truncated, altered, or followed by anything but zeros.
+        """
+
+    @contextmanager
+    def compressing_with_index(self, into: BinaryIO) -> Iterator[IndexedWriter]:
+        """Compress as `compressing` does, and write an index behind the data.
+
+        The index is hidden from all programs that decompress the stream. This default writes none.
+        """
+        with self.compressing(into) as stream:
+            yield IndexedWriter(stream, _ignore)
+
+    def read_index(self, packed: RandomAccess) -> ArchiveIndex | None:
+        """Return the index of an archive; None if it has none that this compressor knows.
+
+        Raises:
+            PayloadDamaged: There is an index, and it is damaged.
+        """
+        return None
+
+    def load_index(self, index: bytes) -> ArchiveIndex:
+        """Return the index out of its compressed form: `IndexedWriter.index`, or `ArchiveIndex.packed`.
+
+        Raises:
+            PayloadDamaged: It is damaged.
+        """
+        raise PayloadDamaged("an index of a compression that has none; it is damaged")
+
+    def random_access(self, packed: RandomAccess, index: ArchiveIndex) -> RandomAccess:
+        """Return random access to the plain bytes, by decompressing the blocks that the index lists.
+
+        What is read is compared with the checksum of its block. The index is not believed: if it does not fit the
+        archive, reading raises.
+
+        Raises:
+            PayloadDamaged: Now or on reading: the index does not fit, or the blocks that are read are damaged.
+        """
+        raise PayloadDamaged("this compression cannot be read in parts; its index is damaged")
 
 
 class Cipher(ABC):
-    """Seals a stream, and opens it."""
+    """Encrypts a stream, and decrypts it."""
 
     @abstractmethod
     def sealing(self, into: BinaryIO, keys: Keys) -> AbstractContextManager[BinaryIO]:
-        """A writer whose sealed bytes go into `into`. Leaving the context without an error finishes the stream; with
-        one, it finishes nothing, and what was written cannot be opened as a whole. `into` stays open.
+        """Return a writer whose encrypted bytes go into `into`.
 
-        Raises `UsageError` for keys that this cipher cannot seal with (none; a passphrase and recipients at once; a
-        malformed recipient).
+        Leaving the context without an error finishes the stream; with one, it finishes nothing, and what was written
+        cannot be decrypted as a whole. `into` stays open.
+
+        Raises:
+            UsageError: This cipher cannot encrypt with these keys: there are none, a passphrase and recipients at
+                once, or a malformed recipient.
         """
 
     @abstractmethod
     def unsealing(self, sealed: BinaryIO, keys: Keys) -> AbstractContextManager[BinaryIO]:
-        """A reader of the plain bytes, which reads `sealed` to its end before it ends itself. No byte comes out before
-        it is authenticated, where the format authenticates.
+        """Return a reader of the plain bytes, which reads `sealed` to its end before it ends itself.
 
-        Raises `PasswordNeeded` (no key of the kind that the payload wants), `WrongPassword`, `PayloadDamaged`; on
-        entry where the header tells, else on reading. An error of `sealed.read` comes out as it is.
+        No byte comes out before it is authenticated, where the format authenticates. An error of `sealed.read` comes
+        out as it is.
+
+        Raises, on entry where the header shows it, else on reading:
+            PasswordNeeded: There is no key of the kind that the payload needs.
+            WrongPassword: The keys do not fit.
+            PayloadDamaged: The payload is truncated, altered, or followed by anything.
         """
+
+    def random_access(self, sealed: RandomAccess, keys: Keys) -> RandomAccess | None:
+        """Return random access to the plain bytes; None if the format can only be read from beginning to end.
+
+        Only the parts that are read are authenticated, and the end, so that the length is. This default returns None.
+
+        Raises:
+            PasswordNeeded, WrongPassword, PayloadDamaged: As `unsealing`; damage of other parts when they are read.
+        """
+        return None
+
+
+def _ignore(_: IndexEntry) -> None: ...
