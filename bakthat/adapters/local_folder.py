@@ -26,6 +26,7 @@ from bakthat.adapters.filesystem.whole_file import (
     sync_folder,
 )
 from bakthat.adapters.streams import write_all
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import AccessDenied, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
@@ -40,18 +41,12 @@ _EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinf
 """A day within what a `datetime` can be, so that every time zone can show it."""
 
 
-def _silent(_: str) -> None:
-    """Tells nobody."""
-
-
 class LocalObjectStore(ObjectStore):
     """A key is a path below `folder`. An object gets its name only when it is whole and on disk, and never in the place
     of another, with hard links or without (`WholeFile`). A folder that holds nothing
     at all, not even the hidden mark of an earlier `put`, is refused for reading: its disk may not be mounted."""
 
-    def __init__(
-        self, folder: Path, *, calls: FileCalls | None = None, notice: Callable[[str], None] = _silent
-    ) -> None:
+    def __init__(self, folder: Path, *, calls: FileCalls | None = None, notice: Callable[[str], None] = ignore) -> None:
         """`folder` may not exist yet; the first `put` creates it, readable by its owner only. `~` is
         expanded, `ConfigInvalid` where there is no home directory. `calls`: those that a file system may lack.
         `notice` is called with what a listing leaves out: folders that cannot be read, and paths that are longer than a

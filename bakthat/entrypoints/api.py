@@ -15,6 +15,7 @@ from attrs import evolve
 
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup, split_tags
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.interval import parse_interval
 from bakthat.domain.objects import Tier
 from bakthat.domain.origin import GroupBy, Scope
@@ -24,9 +25,10 @@ from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
 from bakthat.domain.size import parse_size
+from bakthat.entrypoints.destinations import destination_names, locate
 from bakthat.entrypoints.hooks import Hooks, hooks_of
 from bakthat.entrypoints.keys import Ask, opening_keys, sealing_keys
-from bakthat.entrypoints.wiring import build_tools, destination_names, ignore, locate, open_config, utc_now
+from bakthat.entrypoints.wiring import build_tools, open_config, utc_now
 from bakthat.errors import BakthatError, RetrievalPending, UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
@@ -341,8 +343,8 @@ class Bakthat:
         only: Sequence[str] = (),
         ask: Ask | None = None,
     ) -> Restored:
-        """Restore `s3://bucket/key`, or a file's path, without database and catalog: only credentials are needed.
-        Raises as `restore` does."""
+        """Restore `s3://bucket/key`, a file's path, or a URL that an installed package opens, without database and
+        catalog: only credentials are needed. Raises as `restore` does."""
 
         def carry_out(tools: Tools) -> Restored:
             objects, key = locate(place, self.profile)

@@ -21,8 +21,7 @@ import click
 from bakthat import __version__, errors
 from bakthat.domain.selector import nearest
 from bakthat.entrypoints import terminal
-from bakthat.entrypoints.stopping import StoppedBySignal
-from bakthat.entrypoints.unheard_signals import end_anyway, end_when_unheard
+from bakthat.entrypoints.signals import StoppedBySignal, end_after, end_if_signals_are_not_handled
 
 EXIT_CODES: list[tuple[type[BaseException], int]] = [
     (errors.ConfigError, 2),
@@ -124,7 +123,7 @@ def exit_code(error: BaseException) -> int:
 
 def _stop(number: int, _: object) -> None:
     # Unwinds as Ctrl-C does, so that a half-made upload is aborted; the code is the shell's own for the signal.
-    end_anyway(number)
+    end_after(number)
     terminal.tell(f"bakthat: stopped by {signal.Signals(number).name}")
     raise StoppedBySignal(128 + number)
 
@@ -148,7 +147,7 @@ def main(arguments: list[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
             signal.signal(number, _stop)
-    end_when_unheard([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    end_if_signals_are_not_handled([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     code = 0
     try:
         result = cli.main(arguments, prog_name="bakthat", standalone_mode=False)

@@ -15,8 +15,8 @@ from bakthat.domain.profile import DEFAULT_REGION, Profile
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import SATURDAY, WEEKDAYS, RotationPolicy, first_week_day, plan, policy_from
 from bakthat.entrypoints import terminal
-from bakthat.entrypoints.plugins import store_names
-from bakthat.entrypoints.wiring import DEFAULT_CONFIG, open_config_to_write, open_repo, owners_of, utc_now
+from bakthat.entrypoints.destinations import all_names, owners_of
+from bakthat.entrypoints.wiring import DEFAULT_CONFIG, open_config_to_write, open_repo, utc_now
 from bakthat.errors import AccessDenied, ConfigError, CredentialsRefused, ProfileNotFound, StoreError
 from bakthat.ports.config_source import ConfigSource
 
@@ -45,7 +45,7 @@ def configure_profile(config: str | None, name: str, *, notice: Callable[[str], 
         )
     local_path = _ask("Folder for -d local", before.local_path) or before.local_path
     fallback = before.default_destination if s3_bucket or before.default_destination != "s3" else "local"
-    destinations = ("s3", "glacier", "local", *store_names())
+    destinations = all_names()
     question = f"Default destination ({', '.join(destinations)})"
     default_destination = _ask(question, fallback, wrong=_no_choice(*destinations)) or fallback
     profile = evolve(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bakthat.domain.backup import Backup, split_tags
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.profile import Profile
 from bakthat.domain.query import Query, newest_first
-from bakthat.entrypoints.wiring import ignore, open_repo, owners_of
+from bakthat.entrypoints.destinations import owners_of
+from bakthat.entrypoints.wiring import open_repo
 from bakthat.errors import ConfigInvalid
 from bakthat.ports.config_source import ConfigSource
 from bakthat.usecases.show import show

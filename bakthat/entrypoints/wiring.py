@@ -13,33 +13,24 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import unquote, urlsplit
-
-from attrs import evolve
 
 from bakthat import __version__
-from bakthat.adapters.aws.settings import owner_of_glacier, owner_of_s3
 from bakthat.domain.archive_format import Compression
-from bakthat.domain.backup import Owner, backend_hash
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.payload import Keys
-from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile
+from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
-from bakthat.domain.selector import nearest
-from bakthat.entrypoints.plugins import open_store, store_names
-from bakthat.errors import BakthatError, ConfigInvalid, UnknownDestination, UsageError
+from bakthat.entrypoints.destination_type import Parts
+from bakthat.entrypoints.destinations import Destinations
+from bakthat.entrypoints.own_places import own_things
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
-from bakthat.usecases.destinations.archive_store import ArchiveDestination
-from bakthat.usecases.destinations.base import Destination
-from bakthat.usecases.destinations.object_store import ObjectDestination
-from bakthat.usecases.destinations.retrievals import Appointments
 from bakthat.usecases.tools import Tools
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
-    from bakthat.domain.exclusions import OwnThings
     from bakthat.domain.ignore_patterns import PatternList
 
 DEFAULT_CONFIG = "~/.bakthat.yml"
@@ -48,10 +39,6 @@ DEFAULT_CONFIG = "~/.bakthat.yml"
 def utc_now() -> datetime:
     """The moment, aware UTC."""
     return datetime.now(UTC)
-
-
-def ignore(_: object) -> None:
-    """Tells nobody."""
 
 
 def open_config(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:
@@ -110,7 +97,14 @@ def build_tools(
     chosen_repo = repo if repo is not None else open_repo(profile.database)
     return Tools(
         destination=Destinations(
-            profile, stores or {}, archives=archives, repo=chosen_repo, clock=clock, notice=notice
+            Parts(
+                profile=profile,
+                stores=stores or {},
+                archives=archives,
+                repo=chosen_repo,
+                clock=clock,
+                notice=notice,
+            )
         ),
         repo=chosen_repo,
         tar=TarPacker(second_process=second_process),
@@ -143,208 +137,6 @@ def named_patterns(path: Path) -> PatternList:
     from bakthat.adapters.packing import pattern_files
 
     return pattern_files.named_patterns(path)
-
-
-def own_things(
-    source: Path, profile: Profile, others: Iterable[Profile], stores: Mapping[str, ObjectStore]
-) -> OwnThings:
-    """What is bakthat's own below or around the source: local destinations, databases and the cache."""
-    from bakthat.adapters.packing.own_things import find_own_things
-
-    folders = [(name, store.location) for name, store in stores.items() if store.location.startswith("file://")]
-    folders.append(("" if "local" in stores else "local", profile.local_path))
-    folders += [("", other.local_path) for other in others]
-    databases = [_database_file(one.database) for one in (profile, *others)]
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return find_own_things(
-        source,
-        stores=[(name, path) for name, folder in folders if (path := _path(folder))],
-        databases=[path for database in databases if database and (path := _path(database))],
-        caches=[path / "bakthat" for path in [_path(cache)] if path],
-    )
-
-
-def _path(setting: str) -> Path | None:
-    """None where `~` is written and nobody knows the home directory."""
-    if setting.startswith("file://"):
-        return Path(unquote(urlsplit(setting).path))
-    try:
-        return Path(setting).expanduser()
-    except RuntimeError:
-        return None
-
-
-def _database_file(database: str) -> str:
-    """The file of a SQLite database; empty for any other."""
-    if database.startswith("sqlite://"):
-        return database.removeprefix("sqlite://").removeprefix("/")
-    return "" if "://" in database else database
-
-
-class Destinations:
-    """The profile's destinations by name, each built when it is first asked for."""
-
-    def __init__(
-        self,
-        profile: Profile,
-        stores: Mapping[str, ObjectStore],
-        *,
-        archives: ArchiveStore | None = None,
-        repo: MetadataRepo,
-        clock: Callable[[], datetime],
-        notice: Callable[[str], None],
-    ) -> None:
-        self._profile = profile
-        self._stores = stores
-        self._archives = archives
-        self._repo = repo
-        self._clock = clock
-        self._notice = notice
-        self._built: dict[str, Destination] = {}
-
-    def __call__(self, name: str) -> Destination:
-        if name not in self._built:
-            self._built[name] = self._build(name)
-        return self._built[name]
-
-    def _build(self, name: str) -> Destination:
-        profile = self._profile
-        if name in self._stores:
-            return _handed_in(name, self._stores[name], profile)
-        if name == "s3":
-            return self._s3()
-        if name == "glacier":
-            return self._glacier()
-        if name == "local":
-            from bakthat.adapters.local_folder import LocalObjectStore
-
-            return _handed_in(name, LocalObjectStore(Path(profile.local_path), notice=self._notice), profile)
-        store = open_store(name, profile)
-        if store is not None:
-            return _handed_in(name, store, profile)
-        known = ["s3", "glacier", "local", *self._stores, *store_names()]
-        alike = nearest(name, known)
-        hint = f"; did you mean {alike[0]}?" if alike else ""
-        raise UnknownDestination(f"{name!r} is no destination; there are {', '.join(known)}{hint}")
-
-    def _s3(self) -> Destination:
-        owner = owner_of_s3(self._profile)
-        from bakthat.adapters.aws.s3 import S3ObjectStore
-
-        objects = S3ObjectStore.from_profile(self._profile, notice=self._notice)
-        # Entries are read at any time, so they never go into another storage class.
-        catalog = self._bucket() if self._profile.storage_class else None
-        return ObjectDestination(owner, objects, catalog=catalog, thaw=self._thaw)
-
-    def _thaw(self) -> Appointments:
-        """How objects of the bucket are asked for that a lifecycle rule has frozen."""
-        from bakthat.adapters.aws.s3_archive_class import S3ColdStore
-
-        archives = S3ColdStore.of_bucket(self._profile, notice=self._notice)
-        return Appointments(archives, self._repo, clock=self._clock, notice=self._notice)
-
-    def _glacier(self) -> Destination:
-        """The vault that the profile names, else the archive class of its bucket."""
-        owner = owner_of_glacier(self._profile)
-        archives = self._archives
-        if archives is not None:
-            owner = evolve(owner, location=archives.location)
-        elif self._profile.glacier_vault:
-            from bakthat.adapters.aws.glacier import GlacierArchiveStore
-
-            archives = GlacierArchiveStore.from_profile(self._profile)
-        else:
-            from bakthat.adapters.aws.s3_archive_class import S3ColdStore
-
-            archives = S3ColdStore.from_profile(self._profile, notice=self._notice)
-        return ArchiveDestination(
-            owner, archives, self._bucket(), repo=self._repo, clock=self._clock, notice=self._notice
-        )
-
-    def _bucket(self) -> ObjectStore | None:
-        """The store for what must be readable at any time: catalog entries, and the copy of Glacier's inventory."""
-        if "s3" in self._stores:
-            return self._stores["s3"]
-        if not self._profile.s3_bucket:
-            return None
-        from bakthat.adapters.aws.s3 import S3ObjectStore
-
-        return S3ObjectStore.from_profile(evolve(self._profile, storage_class=None), notice=self._notice)
-
-
-def locate(place: str, profile: Profile) -> tuple[ObjectStore, str]:
-    """The store and the key of a single object: `s3://bucket/key`, or a file's path. Raises `UsageError`."""
-    if place.startswith("s3://"):
-        bucket, _, key = place.removeprefix("s3://").partition("/")
-        if not bucket or not key:
-            raise UsageError(f"{place!r} is no object; write s3://bucket/key")
-        from bakthat.adapters.aws.s3 import S3ObjectStore
-
-        return S3ObjectStore.from_profile(evolve(profile, s3_bucket=bucket, s3_prefix="")), key
-    from bakthat.adapters.filesystem.home import expand_home
-    from bakthat.adapters.local_folder import LocalObjectStore
-
-    path = Path(expand_home(place.removeprefix("file://"), "--from", instead="give the file as a whole path"))
-    if not path.name:
-        raise UsageError(f"{place!r} is no file; write the path of a backup, or s3://bucket/key")
-    return LocalObjectStore(path.parent), path.name
-
-
-def local_folder(profile: Profile) -> Path | None:
-    """The folder of `-d local`; None if the profile names none and there is no home directory for the usual one.
-    Raises `ConfigInvalid` if it names one in a home directory that is not there."""
-    from bakthat.adapters.filesystem.home import expand_home
-
-    try:
-        return Path(expand_home(profile.local_path, "local_path", instead="give `local_path` as a whole path"))
-    except ConfigInvalid:
-        if profile.local_path != DEFAULT_LOCAL_PATH:
-            raise
-        return None
-
-
-def destination_names(profile: Profile) -> list[str]:
-    """The destinations that the profile names, its default one first; the local folder only if it is there."""
-    names = [profile.default_destination]
-    if profile.s3_bucket:
-        names.append("s3")
-    if profile.glacier_vault or (profile.glacier_storage_class and profile.s3_bucket):
-        names.append("glacier")
-    folder = local_folder(profile)
-    if folder is not None and folder.is_dir():
-        names.append("local")
-    names += [name for name in store_names() if name in profile.stores]
-    if profile.default_destination == "s3" and not profile.s3_bucket and len(names) > 1:
-        names.remove("s3")  # the default of a profile that has no bucket
-    return list(dict.fromkeys(names))
-
-
-def owners_of(profile: Profile, notice: Callable[[str], None] = ignore) -> tuple[Owner, ...]:
-    """Every store that the profile names, as the records of their backups are marked. Contacts none of them. `notice`
-    is called with a store of another package that cannot be opened, which is left out."""
-    from bakthat.adapters.local_folder import LocalObjectStore
-
-    folder = local_folder(profile)
-    owners = [] if folder is None else [_handed_in("local", LocalObjectStore(folder), profile).owner]
-    if profile.s3_bucket:
-        owners.append(owner_of_s3(profile))
-    if profile.glacier_vault or (profile.glacier_storage_class and profile.s3_bucket):
-        owners.append(owner_of_glacier(profile))
-    for name in store_names():
-        if name in profile.stores or name == profile.default_destination:
-            try:
-                store = open_store(name, profile)
-            except BakthatError as error:
-                notice(f"{error}; the backups in it are not shown")
-                continue
-            if store is not None:
-                owners.append(_handed_in(name, store, profile).owner)
-    return tuple(owners)
-
-
-def _handed_in(name: str, store: ObjectStore, profile: Profile) -> Destination:
-    owner = Owner(backend=name, location=store.location, backend_hash=backend_hash(profile.access_key, store.location))
-    return ObjectDestination(owner, store)
 
 
 class LateCipher(Cipher):

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from attrs import evolve, frozen
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.origin import GroupBy, Scope, listed, origins, shown
 from bakthat.domain.origin_plan import plan_origins
 from bakthat.domain.query import Query, newest_first
@@ -41,10 +42,6 @@ class Retention:
     failed: tuple[tuple[Backup, BakthatError], ...] = ()
 
 
-def _silent(_: Plan) -> None:
-    """Tells nobody."""
-
-
 def rotate_backups(
     filename: str,
     destination_name: str,
@@ -53,7 +50,7 @@ def rotate_backups(
     *,
     scope: Scope = EVERY_ORIGIN,
     dry_run: bool = False,
-    on_plan: Callable[[Plan], None] = _silent,
+    on_plan: Callable[[Plan], None] = ignore,
 ) -> Retention:
     """Delete what the policy does not keep of exactly this series, each origin of the scope by itself. `on_plan` sees
     the plan before anything is deleted.
@@ -77,7 +74,7 @@ def remove_older_than(
     *,
     scope: Scope = EVERY_ORIGIN,
     dry_run: bool = False,
-    on_plan: Callable[[Plan], None] = _silent,
+    on_plan: Callable[[Plan], None] = ignore,
 ) -> Retention:
     """Delete the backups of exactly this series that are older than `age`; but of no origin the newest, nor the newest
     complete one. Otherwise as `rotate_backups`."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from bakthat.domain.archive_format import Compression
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.payload import SourceKind
 from bakthat.domain.progress import Progress
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -19,10 +20,6 @@ from bakthat.usecases.destinations.base import Destination
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
     from bakthat.domain.exclusions import OwnThings
     from bakthat.domain.ignore_patterns import PatternList
-
-
-def _silent(_: object) -> None:
-    """Tells nobody."""
 
 
 @frozen(kw_only=True)
@@ -54,5 +51,5 @@ class Tools:
     pid: Callable[[], int]
     tool: str
     sleep: Callable[[float], None]
-    notice: Callable[[str], None] = _silent
-    progress: Callable[[Progress], None] = _silent
+    notice: Callable[[str], None] = ignore
+    progress: Callable[[Progress], None] = ignore

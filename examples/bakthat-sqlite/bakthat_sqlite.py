@@ -12,7 +12,7 @@ from bakthat import Profile
 from bakthat.adapters.streams import reader_of
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
-from bakthat.errors import ConfigInvalid, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
+from bakthat.errors import ConfigInvalid, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable, UsageError
 from bakthat.ports.object_store import ObjectStore
 
 Row = tuple[Any, ...]
@@ -96,3 +96,11 @@ def from_profile(profile: Profile) -> SqliteStore:
     if "path" not in settings:
         raise ConfigInvalid(f"profile {profile.name!r}: stores: sqlite: path is missing; name the file to use")
     return SqliteStore(Path(settings["path"]))
+
+
+def from_url(url: str, _: Profile) -> tuple[SqliteStore, str]:
+    """`sqlite:///home/me/backups.sqlite/photos.20260102030405.tgz`"""
+    path, _, key = url.removeprefix("sqlite://").rpartition("/")
+    if not Path(path).is_file():
+        raise UsageError(f"there is no file {path}; write sqlite:// and its whole path, then / and a stored filename")
+    return SqliteStore(Path(path)), key

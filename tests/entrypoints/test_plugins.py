@@ -157,6 +157,85 @@ def test_a_broken_package_disturbs_nobody_who_does_not_use_it(
     assert said.code == 0, said.err
 
 
+URLS = f"""{GOOD}
+def at(url, profile):
+    folder, _, key = url.removeprefix("attic://").rpartition("/")
+    return LocalObjectStore(Path(folder)), key
+"""
+
+
+@pytest.fixture
+def restore_from(bakthat_command: CommandLine, site: Path) -> Callable[..., Said]:
+    """`bakthat restore --from PLACE`, with the packages of `site`."""
+
+    def restore_from(place: str, code: int = 2) -> Said:
+        said = bakthat_command("restore", "--from", place, "--target", "out", PYTHONPATH=str(site))
+        assert said.code == code, said.err
+        return said
+
+    return restore_from
+
+
+def test_restore_from_a_url_reaches_the_store_of_a_package(
+    install: Install, backup: Callable[..., Said], restore_from: Callable[..., Said], tmp_path: Path
+) -> None:
+    install("acme-attic", URLS, "attic = acme_attic:attic\n[bakthat.urls]\nattic = acme_attic:at")
+    stored = backup("attic", 0).out.strip()
+    said = restore_from(f"attic://{tmp_path}/attic/{stored}", 0)
+    assert said.out == "out/data\n"
+
+
+def test_a_url_that_names_no_object_is_refused_without_a_word_of_it(
+    install: Install, restore_from: Callable[..., Said]
+) -> None:
+    install("acme-attic", URLS, "attic = acme_attic:attic\n[bakthat.urls]\nattic = acme_attic:at")
+    said = restore_from("attic://me:s3cret@host/folder/").err
+    assert "this attic:// URL names no object; end it with the stored filename of a backup" in said
+    assert "s3cret" not in said
+
+
+def test_a_scheme_that_no_package_opens_lists_those_that_can_be_read(
+    install: Install, restore_from: Callable[..., Said]
+) -> None:
+    install("acme-attic", URLS, "attic = acme_attic:attic\n[bakthat.urls]\nattic = acme_attic:at")
+    said = restore_from("sftp://me:s3cret@host/data.20260102030405.tgz").err
+    assert "no store reads sftp:// URLs; give the path of a file, s3://bucket/key, attic://…" in said
+    assert "s3cret" not in said
+
+
+def test_a_package_that_offers_no_urls_goes_on_working_as_a_store(
+    install: Install, backup: Callable[..., Said], restore_from: Callable[..., Said], tmp_path: Path
+) -> None:
+    install("acme-attic", GOOD, "attic = acme_attic:attic")
+    stored = backup("attic", 0).out.strip()
+    assert "no store reads attic:// URLs" in restore_from(f"attic://{tmp_path}/attic/{stored}").err
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("def at(url, profile): return 3", "returned a int, not a store and a key"),
+        ("def at(url, profile): return ('key', 'store')", "is a str, not a bakthat ObjectStore"),
+        ("def at(url, profile): raise OSError('no such disk')", "could not be opened: OSError: no such disk"),
+        ("import sys\ndef at(url, profile): sys.exit(0)", "could not be opened: SystemExit: 0"),
+    ],
+)
+def test_what_opens_urls_and_fails_is_named_with_its_package(
+    install: Install, restore_from: Callable[..., Said], code: str, told: str
+) -> None:
+    install("acme-attic", f"{GOOD}\n{code}", "attic = acme_attic:attic\n[bakthat.urls]\nattic = acme_attic:at")
+    said = restore_from("attic://folder/data.20260102030405.tgz").err
+    assert "acme-attic" in said
+    assert told in said
+
+
+def test_two_packages_that_open_one_scheme_are_both_named(install: Install, restore_from: Callable[..., Said]) -> None:
+    install("acme-attic", URLS, "a = acme_attic:attic\n[bakthat.urls]\nattic = acme_attic:at")
+    install("other-attic", URLS, "b = other_attic:attic\n[bakthat.urls]\nattic = other_attic:at")
+    said = restore_from("attic://folder/data.20260102030405.tgz").err
+    assert "two packages offer to open attic:// URLs: acme-attic and other-attic; uninstall one" in said
+
+
 EXITS = """
 import sys
 from pathlib import Path

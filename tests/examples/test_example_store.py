@@ -94,6 +94,12 @@ def test_the_command_line_backs_up_and_restores_through_it(environment: Environm
     environment.bakthat("restore", "site", "-d", "sqlite", "--target", "restored")
     assert (environment.here / "restored" / "site" / "index.html").read_text() == "<h1>hello</h1>"
 
+    stored = environment.bakthat("show", "site", "-d", "sqlite").split()[-1]
+    url = f"sqlite://{environment.home}/backups.sqlite/{stored}"
+    (environment.here / "empty.yml").write_text("")
+    environment.bakthat("restore", "-c", "empty.yml", "--from", url, "--target", "by_url")
+    assert (environment.here / "by_url" / "site" / "index.html").read_text() == "<h1>hello</h1>"
+
     (environment.home / ".bakthat.sqlite").unlink()
     environment.bakthat("sync", "-d", "sqlite")
     assert "site." in environment.bakthat("show", "site")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.packing.source import O_READ, reason
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.ignore_patterns import PatternList
 from bakthat.errors import SourceError, UsageError
 
@@ -23,12 +24,8 @@ GITIGNORE = ".gitignore"
 _MAX_BYTES = 16 * 1024 * 1024
 
 
-def _silent(_: str) -> None:
-    """Ignores a notice."""
-
-
 def source_patterns(
-    source: Path, gitignore: bool = True, *, notice: Callable[[str], None] = _silent
+    source: Path, gitignore: bool = True, *, notice: Callable[[str], None] = ignore
 ) -> PatternList | None:
     """The patterns in `.bakthatexclude` at the top of the directory `source`; if there is none, those in `.gitignore`,
     unless `gitignore` is False. None if neither is there; what is no regular file counts as absent.

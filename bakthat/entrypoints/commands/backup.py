@@ -6,7 +6,7 @@ import click
 
 from bakthat.domain.backup import Backup
 from bakthat.entrypoints import terminal
-from bakthat.entrypoints.excluded_line import excluded_line
+from bakthat.entrypoints.left_out_report import left_out_line
 from bakthat.entrypoints.options import (
     INCOMPLETE,
     Settings,
@@ -96,7 +96,7 @@ def backup(
     else:
         terminal.result(made.stored_filename)
         settings.say(_summary(made))
-    if left_out := excluded_line(made, filename):
+    if left_out := left_out_line(made, filename):
         settings.say(left_out)
     if made.is_incomplete:
         terminal.tell("bakthat: the backup is incomplete: see the files named above")

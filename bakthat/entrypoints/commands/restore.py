@@ -24,7 +24,7 @@ from bakthat.errors import UsageError
 
 @click.command(short_help="Restore a backup, or a part of it.")
 @click.argument("name", required=False)
-@click.option("--from", "place", metavar="PLACE", help="s3://bucket/key or a file, without any database.")
+@click.option("--from", "place", metavar="PLACE", help="s3://bucket/key, a file, or a plug-in's URL.")
 @destination_option
 @host_option
 @click.option("--target", default=".", metavar="DIR", type=click.Path(), help="Where to (default: here).")

@@ -305,7 +305,7 @@ def test_the_location_of_a_bucket_imports_botocore_only_where_its_files_name_an_
         """
         import sys
         from bakthat.domain.profile import Profile
-        from bakthat.entrypoints.wiring import owners_of
+        from bakthat.entrypoints.destinations import owners_of
         owners_of(Profile(s3_bucket="attic"))
         print("botocore" in sys.modules, "boto3" in sys.modules and "botocore" not in sys.modules)
         """

@@ -15,9 +15,9 @@ from tests.fixtures.held import HOLD, end_of_held
 def test_a_process_that_a_file_system_holds_is_ended_by_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     script = f"""{HOLD}
 import signal
-from bakthat.entrypoints.unheard_signals import end_when_unheard
+from bakthat.entrypoints.signals import end_if_signals_are_not_handled
 signal.signal({number:d}, lambda *_: None)
-end_when_unheard([{number:d}], patience=0.2)
+end_if_signals_are_not_handled([{number:d}], patience=0.2)
 hold(sys.argv[1])
 """
     fifo = tmp_path / "fifo"
@@ -40,9 +40,9 @@ def test_a_command_that_a_file_system_holds_is_ended_by_a_signal(bakthat_command
 def test_a_thread_that_is_held_does_not_keep_the_process_from_ending_after_a_signal() -> None:
     script = """
 import signal, sys, threading
-from bakthat.entrypoints.unheard_signals import end_anyway
+from bakthat.entrypoints.signals import end_after
 threading.Thread(target=threading.Event().wait).start()
-end_anyway(signal.SIGTERM, patience=0.2)
+end_after(signal.SIGTERM, patience=0.2)
 sys.exit(1)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
@@ -52,10 +52,10 @@ sys.exit(1)
 def test_a_signal_that_is_heard_ends_nothing() -> None:
     script = """
 import signal, time
-from bakthat.entrypoints.unheard_signals import end_when_unheard
+from bakthat.entrypoints.signals import end_if_signals_are_not_handled
 heard = []
 signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
-end_when_unheard([signal.SIGTERM], patience=0.1)
+end_if_signals_are_not_handled([signal.SIGTERM], patience=0.1)
 signal.raise_signal(signal.SIGTERM)
 time.sleep(0.5)
 print(len(heard))

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from bakthat.adapters.memory.object_store import MemoryObjectStore
-from bakthat.entrypoints.guarded_store import GuardedStore, guarded
-from bakthat.entrypoints.stopping import StoppedBySignal
+from bakthat.entrypoints.exit_guard import ExitGuardedStore, exit_guarded
+from bakthat.entrypoints.signals import StoppedBySignal
 from bakthat.errors import StoreError
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.url_signer import UrlSigner
@@ -23,7 +23,7 @@ class TestGuardedStore(ObjectStoreContract):
 
     @pytest.fixture
     def store(self) -> ObjectStore:
-        return guarded(MemoryObjectStore(), "the store")
+        return exit_guarded(MemoryObjectStore(), "the store")
 
 
 class Signer(MemoryObjectStore, UrlSigner):
@@ -33,17 +33,17 @@ class Signer(MemoryObjectStore, UrlSigner):
 
 def test_every_method_of_a_store_is_guarded() -> None:
     methods = {name for name in vars(ObjectStore) if not name.startswith("_")}
-    assert methods <= set(vars(GuardedStore))
+    assert methods <= set(vars(ExitGuardedStore))
 
 
 def test_a_store_that_signs_urls_still_does() -> None:
-    store = guarded(Signer(), "the store")
+    store = exit_guarded(Signer(), "the store")
     assert isinstance(store, UrlSigner)
     assert store.presign("k", 60, "PUT") == "PUT k 60"
 
 
 def test_one_that_does_not_is_not_said_to() -> None:
-    assert not isinstance(guarded(MemoryObjectStore(), "the store"), UrlSigner)
+    assert not isinstance(exit_guarded(MemoryObjectStore(), "the store"), UrlSigner)
 
 
 CALLS: dict[str, Callable[[ObjectStore], object]] = {
@@ -59,7 +59,7 @@ def ending(call: str, error: BaseException) -> ObjectStore:
     store = MemoryObjectStore()
     if call != "put":
         store.put("k", io.BytesIO(b"x"))
-    return guarded(FaultyObjectStore(store, Fault(method=call, error=lambda: error)), "the store 'attic'")
+    return exit_guarded(FaultyObjectStore(store, Fault(method=call, error=lambda: error)), "the store 'attic'")
 
 
 @pytest.mark.parametrize("call", CALLS)

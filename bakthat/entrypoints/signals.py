@@ -1,8 +1,8 @@
-"""Ends a process that cannot hear a signal, since its main thread is held in a system call; or cannot end after it.
+"""How signals end the command line, also when the program cannot react to them.
 
-Python runs a signal's handler in the main thread, when a system call has returned. One on a file system that does not
-answer (a dead NFS mount, a hanging FUSE process) may never return; and because there is a handler, the system does not
-end the process by itself as it would otherwise.
+Python runs a signal's handler in the main thread, when a system call has returned. A call on a file system that does
+not answer (a dead NFS mount, a hanging FUSE process) may never return; and because there is a handler, the system does
+not end the process by itself as it would otherwise.
 """
 
 from __future__ import annotations
@@ -21,16 +21,20 @@ _PATIENCE_AFTERWARDS = 60.0
 """Seconds to abort an upload, or to remove what a restore has begun."""
 
 
-def end_when_unheard(numbers: Iterable[int], *, patience: float = _PATIENCE) -> None:
-    """From now on, end the process with the shell's own code for one of these signals, if it has been waiting for so
-    many seconds to be delivered."""
+class StoppedBySignal(SystemExit):
+    """Raised by the command line's own signal handlers. Any other SystemExit comes from code that is not bakthat's."""
+
+
+def end_if_signals_are_not_handled(numbers: Iterable[int], *, patience: float = _PATIENCE) -> None:
+    """From now on, end the process with the shell's own code for one of these signals, if it has been pending for
+    `patience` seconds."""
     thread = threading.Thread(target=_watch, args=(frozenset(numbers), patience), name="bakthat-signals", daemon=True)
     thread.start()
 
 
-def end_anyway(number: int, *, patience: float = _PATIENCE_AFTERWARDS) -> None:
-    """The signal was heard, and the program is about to end: whatever keeps it from that, such as a thread that a file
-    system holds, keeps it for so many seconds only."""
+def end_after(number: int, *, patience: float = _PATIENCE_AFTERWARDS) -> None:
+    """End the process `patience` seconds from now, with the shell's own code for this signal. It was handled, and the
+    program is about to end; a thread that a file system holds up must not keep it from that."""
 
     def end() -> None:
         time.sleep(patience)
@@ -40,7 +44,7 @@ def end_anyway(number: int, *, patience: float = _PATIENCE_AFTERWARDS) -> None:
 
 
 def _watch(numbers: frozenset[int], patience: float) -> None:
-    # A thread sees only those pending signals of the process that it blocks itself; all others still take them
+    # A thread sees only those pending signals of the process that it blocks itself; all others still take them.
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     since: dict[int, float] = {}
     while True:

@@ -10,7 +10,7 @@ from bakthat.domain.excluded import OWN
 _FILES = (".bakthatexclude", ".gitignore")
 
 
-def excluded_line(made: Backup, source: str) -> str:
+def left_out_line(made: Backup, source: str) -> str:
     """`Left out 12 entries: 10 by proj/.gitignore, 2 by --exclude.`; empty if nothing was. `source`: as the user wrote
     it."""
     excluded = made.metadata.excluded

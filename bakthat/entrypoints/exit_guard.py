@@ -1,4 +1,4 @@
-"""`guarded`: a store from another package that cannot end the program.
+"""`exit_guarded`: a store from another package that cannot end the program.
 
 `sys.exit(0)` in a store's `put` would end `bakthat backup` with exit code 0, and no backup.
 """
@@ -12,15 +12,15 @@ from types import TracebackType
 from typing import Any, BinaryIO, cast
 
 from bakthat.domain.objects import ObjectInfo
-from bakthat.entrypoints.stopping import StoppedBySignal
+from bakthat.entrypoints.signals import StoppedBySignal
 from bakthat.errors import StoreError
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.url_signer import UrlSigner
 
 
-def guarded(store: ObjectStore, which: str) -> ObjectStore:
+def exit_guarded(store: ObjectStore, which: str) -> ObjectStore:
     """The store, whose SystemExit comes out as `StoreError`. `which`: the store and its package, for the message."""
-    return _GuardedSigner(store, which) if isinstance(store, UrlSigner) else GuardedStore(store, which)
+    return _GuardedSigner(store, which) if isinstance(store, UrlSigner) else ExitGuardedStore(store, which)
 
 
 @contextlib.contextmanager
@@ -35,7 +35,7 @@ def _answering(which: str, call: str) -> Iterator[None]:
         ) from error
 
 
-class GuardedStore(ObjectStore):
+class ExitGuardedStore(ObjectStore):
     """Passes every call on."""
 
     def __init__(self, store: ObjectStore, which: str) -> None:
@@ -76,7 +76,7 @@ class GuardedStore(ObjectStore):
         return _answering(self._which, call)
 
 
-class _GuardedSigner(GuardedStore, UrlSigner):
+class _GuardedSigner(ExitGuardedStore, UrlSigner):
     def presign(self, key: str, expires_in: int, method: str = "GET") -> str:
         with self._answering("presign"):
             return cast(UrlSigner, self._store).presign(key, expires_in, method)
