@@ -121,7 +121,7 @@ def test_a_backup_by_password_or_key_is_restored_by_following_the_page(downloads
 
     follow(at_once, downloads)
     assert_same_tree(downloads / "plain" / "photos", source / "photos")
-    assert_same_tree(downloads / "sealed" / "photos", source / "photos")
+    assert_same_tree(downloads / "encrypted" / "photos", source / "photos")
 
 
 def test_a_file_of_2013_is_opened_by_the_page_s_program(downloads):
