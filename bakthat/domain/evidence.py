@@ -14,7 +14,7 @@ from types import MappingProxyType
 from attrs import evolve
 
 from bakthat.domain import stored_name
-from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.backup import Backup, Owner, whole_seconds
 from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.errors import InvalidName
 
@@ -84,3 +84,15 @@ def other_identity(row: Backup, entry: Backup) -> tuple[str, ...]:
         found.append("encryption")
     found += [word for key, word in IDENTITY.items() if row.metadata.get(key) != entry.metadata.get(key)]
     return tuple(dict.fromkeys(found))
+
+
+def claims_to_be_of(entry: Backup, owner: Owner) -> bool:
+    """Whether the entry says that its archive is in this archive store."""
+    here = entry.backend == owner.backend and entry.location == owner.location
+    return here and entry.metadata.archive_id is not None
+
+
+def claims_to_be_of_another(entry: Backup, owner: Owner) -> bool:
+    """Whether the entry says that its archive is one of another destination in the same place: of `glacier`, in the
+    bucket of `s3`."""
+    return entry.backend != owner.backend and entry.location == owner.location and entry.metadata.claims_archive

@@ -19,7 +19,7 @@ from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.destinations.archive_store import ArchiveDestination
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.destinations.object_store import ObjectDestination
-from bakthat.usecases.destinations.retrievals import Appointments
+from bakthat.usecases.destinations.retrievals import Retrievals
 
 
 def _open_s3(parts: Parts) -> Destination:
@@ -31,14 +31,14 @@ def _open_s3(parts: Parts) -> Destination:
     # Entries are read at any time, so they never go into another storage class.
     catalog = _bucket(parts) if profile.storage_class else None
 
-    def thaw() -> Appointments:
+    def retrievals() -> Retrievals:
         """Return how objects of the bucket are asked for that a lifecycle rule has frozen."""
         from bakthat.adapters.aws.s3_archive_class import S3ColdStore
 
         archives = S3ColdStore.of_bucket(profile, notice=parts.notice)
-        return Appointments(archives, parts.repo, clock=parts.clock, notice=parts.notice)
+        return Retrievals(archives, parts.repo, clock=parts.clock, notice=parts.notice)
 
-    return ObjectDestination(owner, objects, catalog=catalog, thaw=thaw)
+    return ObjectDestination(owner, objects, catalog=catalog, retrievals=retrievals)
 
 
 def _s3_object(url: str, profile: Profile) -> tuple[ObjectStore, str]:

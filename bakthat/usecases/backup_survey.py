@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bakthat.domain.archive_format import storage_form
 from bakthat.domain.backup import Backup, whole_seconds
-from bakthat.domain.backup_metadata import BackupMetadata
+from bakthat.domain.backup_metadata import BackupMetadata, Facts
 from bakthat.domain.stored_name import StoredName
-from bakthat.usecases.backup import BackupRequest, facts_of, facts_of_source, series_for, tell_report
+from bakthat.usecases.backup_request import BackupRequest, facts_of_source, series_for
 from bakthat.usecases.exclusions import exclusions_for
+from bakthat.usecases.storing.facts import facts_of, report_notices
 from bakthat.usecases.streams.archive_stream import packer_of
 from bakthat.usecases.tools import Tools
 
@@ -25,7 +26,8 @@ def survey_backup(request: BackupRequest, tools: Tools) -> Backup:
     exclusions = exclusions_for(request.exclusions, request.source, kind, request.destination, tools)
     packer = packer_of(form.format, tools)
     report = packer.survey(request.source, exclusions=exclusions, on_excluded=request.on_excluded)
-    tell_report(f"a backup of {name.series}", report, tools)
+    facts: Facts = {"dry_run": True, **facts_of_source(request, form, tools)}
+    report_notices(f"a backup of {name.series}", report, tools)
     return Backup(
         backend=request.destination,
         backup_date=name.when,
@@ -34,7 +36,5 @@ def survey_backup(request: BackupRequest, tools: Tools) -> Backup:
         size=0,
         tags=request.tags,
         last_updated=name.when,
-        metadata=BackupMetadata.of(**facts_of_source(request, form, tools))
-        .changed(**facts_of(report))
-        .changed(dry_run=True),
+        metadata=BackupMetadata.of(**facts).changed(**facts_of(report)),
     )

@@ -10,7 +10,7 @@ from bakthat.domain.query import Query
 from bakthat.domain.rotation import rank
 from bakthat.domain.selector import newest_of
 from bakthat.errors import DeletionRefused
-from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.removal import remove
 from bakthat.usecases.select_backup import choose
 from bakthat.usecases.tools import Tools
 
@@ -72,18 +72,3 @@ def delete(request: DeleteRequest, tools: Tools) -> Backup:
             f"({chosen.origin}); nothing was deleted: add --yes to delete it all the same"
         )
     return remove(chosen.backup, tools.destination(request.destination), tools)
-
-
-def remove(backup: Backup, destination: Destination, tools: Tools) -> Backup:
-    """Remove archive, then catalog entry, then mark the row: whatever is cut short, doing it again finishes it."""
-    billed = destination.days_still_billed(backup, tools.clock())
-    if billed:
-        tools.notice(
-            f"{backup.stored_filename} is deleted before the service's minimum age: "
-            f"it is billed for {billed} day{'' if billed == 1 else 's'} more"
-        )
-    destination.remove(backup)
-    destination.remove_entry(backup.stored_filename)
-    gone = backup.deleted(tools.clock())
-    tools.repo.replace(gone)
-    return gone

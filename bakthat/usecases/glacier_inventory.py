@@ -18,14 +18,14 @@ def show_local_inventory(tools: Tools) -> Mapping[str, ArchiveId]:
 
 def show_saved_inventory(destination_name: str, tools: Tools) -> Mapping[str, ArchiveId]:
     """What the copy in the bucket says. Raises `ConfigInvalid` without a bucket, `PayloadDamaged`."""
-    return _archives(destination_name, tools).saved().archives
+    return _archives(destination_name, tools).inventory.read().archives
 
 
 def backup_inventory(destination_name: str, tools: Tools) -> Mapping[str, ArchiveId]:
     """Write the copy from what the database knows and, where it can be read, from what the copy held already."""
     destination = _archives(destination_name, tools)
-    inventory = destination.saved_or_empty().merged(destination.local())
-    destination.save(inventory)
+    inventory = destination.inventory.read_or_empty().merged(destination.names.inventory())
+    destination.inventory.write(inventory)
     return inventory.archives
 
 
@@ -34,7 +34,7 @@ def restore_inventory(destination_name: str, tools: Tools) -> Mapping[str, Archi
     A name that no archive can have is left out, with a notice."""
     known = tools.repo.archive_ids()
     new: dict[str, ArchiveId] = {}
-    for name, archive_id in _archives(destination_name, tools).saved().archives.items():
+    for name, archive_id in _archives(destination_name, tools).inventory.read().archives.items():
         try:
             check_key(name)
         except InvalidName as error:

@@ -23,10 +23,10 @@ from bakthat.domain.rotation import (
 )
 from bakthat.domain.series_notices import changing_hosts, future_dates, mixed_hosts
 from bakthat.errors import AccessDenied, BackupNotFound, BakthatError, CredentialsRefused, ObjectNotFound
-from bakthat.usecases.delete import remove
 from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.removal import remove
 from bakthat.usecases.select_backup import not_found
-from bakthat.usecases.sync import SyncedSeries, sync_series
+from bakthat.usecases.syncing.series import SyncedSeries, sync_series
 from bakthat.usecases.tools import Tools
 
 EVERY_ORIGIN = Scope()

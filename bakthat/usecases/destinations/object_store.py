@@ -16,7 +16,7 @@ from bakthat.domain.retrieval import Wait
 from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged, StoreError, StoreUnavailable
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.destinations.base import Destination, Found
-from bakthat.usecases.destinations.retrievals import Appointments
+from bakthat.usecases.destinations.retrievals import Retrievals
 
 
 class ObjectDestination(Destination):
@@ -28,14 +28,15 @@ class ObjectDestination(Destination):
         objects: ObjectStore,
         *,
         catalog: ObjectStore | None = None,
-        thaw: Callable[[], Appointments] | None = None,
+        retrievals: Callable[[], Retrievals] | None = None,
     ) -> None:
         """catalog: the same place, where entries are stored so that they can be read at any time; None: as archives.
-        thaw: makes what asks for objects that a lifecycle rule has frozen; None where the store freezes none."""
+        retrievals: makes those of objects that a lifecycle rule has moved to an archive class; None where there are no
+        such classes."""
         self.owner = owner
         self.objects = objects
         self.catalog = catalog if catalog is not None else objects
-        self._thaw = thaw
+        self._retrievals = retrievals
 
     def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> None:
         self.objects.put(draft.stored_filename, body, size_hint=size_hint)
@@ -46,14 +47,14 @@ class ObjectDestination(Destination):
             try:
                 reader = stack.enter_context(self.objects.open(backup.stored_filename))
             except ObjectArchived:
-                if self._thaw is None:
+                if self._retrievals is None:
                     raise
                 name = backup.stored_filename
-                reader = stack.enter_context(self._thaw().opened(name, ArchiveId(name), tier))
+                reader = stack.enter_context(self._retrievals().opened(name, ArchiveId(name), tier))
             yield reader
 
     def usual_wait(self, tier: Tier | None) -> Wait | None:
-        return self._thaw().usual_wait(tier) if self._thaw is not None else None
+        return self._retrievals().usual_wait(tier) if self._retrievals is not None else None
 
     def is_gone(self, backup: Backup) -> bool:
         try:

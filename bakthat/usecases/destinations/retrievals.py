@@ -1,7 +1,7 @@
-"""`Appointments`: archives that come back hours after they were asked for, as a state machine kept in the database.
+"""`Retrievals`: archives that can be read hours after a request, as a state machine that is kept in the database.
 
-nothing asked → asked for → pending → ready; expired → asked for again. The job is remembered under the backup's stored
-filename, so that a later call, or another process, goes on where the last one stopped.
+not requested -> requested -> pending -> ready; expired -> requested again. The job is kept under the stored filename of
+the backup, so that a later call, or another process, continues where the last one stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.metadata_repo import MetadataRepo
 
 
-class Appointments:
+class Retrievals:
     """The retrievals of one archive store."""
 
     def __init__(

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import key_of
-from bakthat.domain.evidence import believed
+from bakthat.domain.evidence import believed, claims_to_be_of, claims_to_be_of_another
 from bakthat.errors import InvalidName, ObjectArchived, PayloadDamaged, StoreError, StoreUnavailable
 from bakthat.usecases.destinations.base import Destination, Found
 
@@ -103,9 +103,9 @@ class EntryReader:
 
     def _judged(self, entry: Backup, found: Found) -> Read:
         destination, written = self._destination, found.entry_modified
-        if found.only_by_entry and not says_that_it_is_of(destination, entry):
+        if found.only_by_entry and not claims_to_be_of(entry, destination.owner):
             return Read(found=found, foreign=True)
-        if _says_that_it_is_of_another(entry, destination):
+        if claims_to_be_of_another(entry, destination.owner):
             if found.claimed:
                 return Read(found=found, foreign=True)
             problem = f"its catalog entry says that it is an archive of {entry.backend}, and the store does not"
@@ -118,21 +118,6 @@ class EntryReader:
         if found.only_by_entry:
             judged = judged.with_metadata(judged.last_updated, archive_id=entry.metadata.archive_id)
         return Read(found=found, entry=judged)
-
-
-def says_that_it_is_of(destination: Destination, entry: Backup) -> bool:
-    """Whether the entry says that its archive is in the archive store of this destination."""
-    here = entry.backend == destination.name and entry.location == destination.owner.location
-    return here and entry.metadata.archive_id is not None
-
-
-def _says_that_it_is_of_another(entry: Backup, destination: Destination) -> bool:
-    """Whether the entry is of an archive of `glacier` in the same bucket."""
-    return (
-        entry.backend != destination.name
-        and entry.location == destination.owner.location
-        and entry.metadata.claims_archive
-    )
 
 
 def _fits(entry: Backup, found: Found, destination: Destination) -> bool:

@@ -15,7 +15,8 @@ from bakthat.errors import AccessDenied, StoreUnavailable
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
-from bakthat.usecases.sync import SyncedSeries, sync, sync_series
+from bakthat.usecases.sync import sync
+from bakthat.usecases.syncing.series import SyncedSeries, sync_series
 
 
 def back_up(box: Toolbox, tree: Path, name: str = "db") -> str:

@@ -1,0 +1,79 @@
+"""`BackupRequest`: what to back up; and what follows from it before the source is read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import field, frozen
+
+from bakthat.domain.archive_format import Compression, StorageForm
+from bakthat.domain.backup_metadata import Facts
+from bakthat.domain.payload import Keys
+from bakthat.domain.stored_name import check_series, series_of
+from bakthat.errors import SourceError
+from bakthat.usecases.exclusions import ExclusionRequest
+from bakthat.usecases.storing.facts import printable
+from bakthat.usecases.tools import Tools
+
+
+@frozen(kw_only=True)
+class BackupRequest:
+    """What to back up.
+
+    name: of the series, by default the base name of the source. keys: what encrypts it, none for a plain backup.
+    exclusions: what to leave out. on_excluded: called with the path of each entry that is left out, and with what
+    leaves it out. compression: NONE stores a file as it is, a directory as bare tar.
+    recorded_source: what the record says that the files come from, by default the path of the source; "" for nothing:
+    the path of a temporary directory says nothing, and differs each time.
+    """
+
+    source: Path
+    destination: str
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    keys: Keys = field(factory=Keys)
+    exclusions: ExclusionRequest = field(factory=ExclusionRequest)
+    on_excluded: Callable[[str, str], None] | None = None
+    compression: Compression = Compression.GZIP
+    recorded_source: str | None = None
+
+
+def series_for(request: BackupRequest, form: StorageForm) -> str:
+    """The series of the backup. Raises `InvalidName`."""
+    if request.name is not None:
+        return check_series(request.name)
+    base_name = _absolute(request.source).name
+    if form.packed_by_source:
+        # As 2013 did: dump.tar.gz becomes dump.20130305193615.tgz.
+        base_name = re.sub(r"\.(tgz|tar\.gz)$", "", base_name) or base_name
+    return series_of(base_name)
+
+
+def facts_of_source(request: BackupRequest, form: StorageForm, tools: Tools) -> Facts:
+    """What the record says of the backup before its first byte."""
+    facts: Facts = {
+        "client": tools.host(),
+        "root": printable(_absolute(request.source).name or "root"),
+        "tool": tools.tool,
+        "compression": str(form.format.compression),
+    }
+    source = request.recorded_source
+    if source is None:
+        source = os.path.abspath(request.source)
+    if source:
+        facts["source"] = printable(source)
+    if request.keys:
+        facts["encryption"] = request.keys.as_metadata()
+    if form.packed_by_source:
+        facts["packed_by_source"] = True
+    return facts
+
+
+def _absolute(source: Path) -> Path:
+    try:
+        return Path(os.path.abspath(source))
+    except FileNotFoundError:
+        raise SourceError("the current directory is not there any more; change into another one") from None

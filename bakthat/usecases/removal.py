@@ -1,0 +1,22 @@
+"""How one backup is removed, for every verb that deletes."""
+
+from __future__ import annotations
+
+from bakthat.domain.backup import Backup
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.tools import Tools
+
+
+def remove(backup: Backup, destination: Destination, tools: Tools) -> Backup:
+    """Remove archive, then catalog entry, then mark the row: whatever is cut short, doing it again finishes it."""
+    billed = destination.days_still_billed(backup, tools.clock())
+    if billed:
+        tools.notice(
+            f"{backup.stored_filename} is deleted before the service's minimum age: "
+            f"it is billed for {billed} day{'' if billed == 1 else 's'} more"
+        )
+    destination.remove(backup)
+    destination.remove_entry(backup.stored_filename)
+    gone = backup.deleted(tools.clock())
+    tools.repo.replace(gone)
+    return gone

@@ -1,0 +1,32 @@
+"""Names are claimed in the database before anything is stored under them."""
+
+from __future__ import annotations
+
+from bakthat.domain.name_claim import NameClaim
+from bakthat.errors import DatabaseError
+from bakthat.usecases.tools import Tools
+
+
+class NameClaims:
+    """Claims names, so that two backups of one second have different names before either is stored.
+
+    A database that cannot be used stops no backup: then only the store can refuse a name that is taken, as for
+    machines without a common database.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._usable = True
+
+    def claim(self, stored_filename: str) -> bool:
+        """Whether the name was free, in every destination: several may keep their catalog in one bucket."""
+        tools = self._tools
+        if not self._usable:
+            return True
+        claim = NameClaim(stored_filename=stored_filename, host=tools.host(), pid=tools.pid(), claimed_at=tools.clock())
+        try:
+            return tools.repo.claim_name(claim)
+        except DatabaseError as error:
+            self._usable = False
+            tools.notice(f"{error}; the backup goes on without the database")
+            return True

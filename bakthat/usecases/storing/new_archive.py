@@ -1,0 +1,163 @@
+"""From a stream of content to an archive in a store, its catalog entry and its record.
+
+for each second from now on, until a name is free:
+    claim the name in the database
+    pack -> compress -> encrypt -> pipe -> SHA-256 -> store     (a thread on the left of the pipe)
+    write the catalog entry
+    add the row
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import BinaryIO, cast
+
+from attrs import evolve, field, frozen
+
+from bakthat.domain.archive_format import StorageForm
+from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.backup_metadata import BackupMetadata, Facts
+from bakthat.domain.catalog import CatalogEntry
+from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport
+from bakthat.domain.progress import Progress
+from bakthat.domain.query import Query
+from bakthat.domain.stored_name import StoredName
+from bakthat.errors import BakthatError, DuplicateBackup, ObjectExists, StoreError
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.storing.facts import facts_of, report_notices
+from bakthat.usecases.storing.name_claims import NameClaims
+from bakthat.usecases.storing.neighbours import tell_of_neighbours
+from bakthat.usecases.streams.archive_stream import writing
+from bakthat.usecases.streams.hashing import RecordedReader
+from bakthat.usecases.streams.pipe import flowing
+from bakthat.usecases.tools import Tools
+
+_SECONDS_TRIED = 60
+"""For how many seconds on a free name is looked for before a backup gives up."""
+
+
+@frozen(kw_only=True)
+class NewArchive:
+    """A backup before its first byte.
+
+    series, form, keys, tags: see `Backup` and `StorageForm`. facts: what the record says of the source.
+    produce: writes the content, which is compressed and encrypted afterwards, into its first argument, and calls the
+    second with the number of bytes read since the last call. size_hint: bytes that the archive will not exceed by much.
+    """
+
+    series: str
+    form: StorageForm
+    destination: Destination
+    produce: Callable[[BinaryIO, Callable[[int], None]], PackReport]
+    facts: Facts
+    keys: Keys = field(factory=Keys)
+    tags: tuple[str, ...] = ()
+    size_hint: int | None = None
+
+    def draft(self, when: datetime) -> Backup:
+        """The record as far as it is known before the first byte."""
+        name = StoredName(series=self.series, when=when, suffix=self.form.suffix, encrypted=bool(self.keys))
+        owner = self.destination.owner
+        return Backup(
+            backend=self.destination.name,
+            backend_hash=owner.backend_hash,
+            backup_date=when,
+            filename=self.series,
+            stored_filename=str(name),
+            size=0,
+            tags=self.tags,
+            last_updated=when,
+            metadata=BackupMetadata.of(is_enc=bool(self.keys), location=owner.location).changed(**self.facts),
+        )
+
+
+def store_new(archive: NewArchive, tools: Tools) -> Backup:
+    """Store the archive whole or not at all, then its catalog entry, then its record; return the record.
+
+    Raises what `archive.produce` does, `StoreError`, `DatabaseError`, and `DuplicateBackup` if every second of the next
+    minute is taken.
+    """
+    now = whole_seconds(tools.clock())
+    tell_of_neighbours(archive.draft(now), archive.destination, tools)
+    claims = NameClaims(tools)
+    for seconds in range(_SECONDS_TRIED):
+        draft = archive.draft(now + timedelta(seconds=seconds))
+        if not claims.claim(draft.stored_filename):
+            continue
+        try:
+            return _store(archive, draft, tools)
+        except (ObjectExists, DuplicateBackup):
+            # Another machine, which does not share this database, was faster in the same second.
+            continue
+    last = archive.draft(now + timedelta(seconds=_SECONDS_TRIED)).stored_filename
+    raise DuplicateBackup(f"{last}: every second of the last minute holds a backup of this name already; try again")
+
+
+def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
+    destination = archive.destination
+    read = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal read
+        read += count
+        tools.progress(Progress(stage="backing up", done=read))
+
+    def produce(into: BinaryIO) -> PackReport:
+        with writing(into, archive.form.format, archive.keys, tools) as sink:
+            return archive.produce(sink, on_bytes)
+
+    with flowing(produce) as flow:
+        body = RecordedReader(flow.reader, must_start=AGE_MAGIC if archive.keys else b"")
+        archive_id = destination.store(draft, cast(BinaryIO, body), size_hint=archive.size_hint)
+        if not body.ended:
+            # A store that breaks its contract holds half a backup now, under the name of a whole one.
+            _discard(evolve(draft, metadata=draft.metadata.changed(archive_id=archive_id)), destination, tools)
+            if flow.error is not None:
+                raise flow.error
+            raise StoreError(
+                f"{draft.stored_filename}: the store {destination.owner.location} stopped reading after {body.size} "
+                "bytes, so there is no backup; this is a bug of the store"
+            )
+        report = flow.result()
+
+    report_notices(draft.stored_filename, report, tools)
+    made = evolve(
+        draft,
+        size=body.size,
+        last_updated=whole_seconds(tools.clock()),
+        metadata=draft.metadata.changed(sha256=body.sha256, archive_id=archive_id).changed(**facts_of(report)),
+    )
+    _record(made, destination, tools)
+    return made
+
+
+def _discard(half: Backup, destination: Destination, tools: Tools) -> None:
+    try:
+        destination.remove(half)
+    except BakthatError as error:
+        tools.notice(f"half a backup may be left in {destination.owner.location}, {half.stored_filename}: {error}")
+
+
+def _record(made: Backup, destination: Destination, tools: Tools) -> None:
+    """Catalog entry first, row last: a crash in between leaves an archive that `sync` finds, never a row alone."""
+    try:
+        destination.write_entry(CatalogEntry(backup=made))
+    except BakthatError as error:
+        tools.notice(f"{made.stored_filename} is stored, but its catalog entry is not: {error}")
+    try:
+        tools.repo.add(made)
+    except DuplicateBackup:
+        if not _listed_meanwhile(made, tools):
+            raise
+        tools.repo.replace(made)
+    except BakthatError as error:
+        way_out = "" if "bakthat sync" in str(error) else "; run `bakthat sync`"
+        raise type(error)(f"{made.stored_filename} is stored, but not in the database: {error}{way_out}") from error
+
+
+def _listed_meanwhile(made: Backup, tools: Tools) -> bool:
+    """Whether the row that is there is of this very archive: a sync of another process, which shares the database, has
+    found it in the store before its maker could record it."""
+    rows = [row for row in tools.repo.find(Query(stored_filename=made.stored_filename)) if row.same_backup_as(made)]
+    return any(row.sha256 == made.sha256 or (row.is_from_listing and row.size == made.size) for row in rows)

@@ -1,0 +1,67 @@
+"""What retention needs: one series as the store has it."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from bakthat.domain import stored_name
+from bakthat.domain.backup import Backup
+from bakthat.domain.query import Query, newest_first
+from bakthat.errors import InvalidName
+from bakthat.usecases.destinations.base import Destination, Found
+from bakthat.usecases.syncing.run import Complaints, SyncRun, mark_vanished, take_in
+from bakthat.usecases.tools import Tools
+
+
+@frozen(kw_only=True)
+class SyncedSeries:
+    """A series as its store and the database have it now, newest first. `nameless`: archives that have no readable
+    catalog entry; they are not in the database, and only their names say that they belong to the series."""
+
+    backups: tuple[Backup, ...]
+    nameless: tuple[Backup, ...] = ()
+
+
+def sync_series(filename: str, destination: Destination, tools: Tools, *, dry_run: bool = False) -> SyncedSeries:
+    """Make the database agree with the store for exactly this series: one listing by prefix, and one read for each
+    archive that the database does not know. Unlike `sync`, it takes in only archives that have a catalog entry, and
+    never waits for a list.
+
+    Raises `AccessDenied` where the credentials may not list, `StoreError`, `DatabaseError`.
+    """
+    query = Query(text=filename, backend=destination.name, owners=(destination.owner,), deleted=True)
+    rows = {row.stored_filename: row for row in tools.repo.find(query)}
+    prefix = f"{filename}."
+    archives = {
+        found.stored_filename: found
+        for found in destination.found(prefix)
+        if _is_of_series(filename, found, rows.get(found.stored_filename))
+    }
+    unknown = [found for found in archives.values() if _is_unknown(rows.get(found.stored_filename))]
+    ours = {name: row for name, row in rows.items() if row.filename == filename}
+    listed = {name: row for name, row in ours.items() if name.startswith(prefix) and destination.lists_archives}
+    with Complaints(tools.notice) as complain:
+        run = SyncRun(destination=destination, tools=tools, query=query, dry_run=dry_run, complain=complain)
+        taken = take_in(run, unknown, rows, by_name_alone=False)
+        vanished = mark_vanished(run, listed, archives)
+    for row in (*taken.added, *taken.updated, *vanished):
+        ours[row.stored_filename] = row
+    live = [row for row in ours.values() if not row.is_deleted and row.filename == filename]
+    return SyncedSeries(
+        backups=tuple(sorted(live, key=newest_first, reverse=True)),
+        nameless=tuple(sorted(taken.nameless, key=newest_first, reverse=True)),
+    )
+
+
+def _is_of_series(filename: str, found: Found, row: Backup | None) -> bool:
+    if row is not None:
+        return row.filename == filename
+    try:
+        return stored_name.parse(found.stored_filename).series == filename
+    except InvalidName:
+        return False
+
+
+def _is_unknown(row: Backup | None) -> bool:
+    """Whether the database knows no more of an archive than its name, or thinks that it is gone."""
+    return row is None or row.is_deleted or row.is_from_listing
