@@ -9,15 +9,13 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from bakthat import __version__
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.callbacks import ignore
-from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints.destination_type import Parts
@@ -90,6 +88,7 @@ def build_tools(
     """The tools of the verbs for one profile. Whatever is not handed in is built from the profile. `second_process`: as
     of `TarPacker`. `profiles`: all of the configuration, whose folders and databases no backup contains."""
     from bakthat.adapters.compression.gzip_writer import GzipCompressor
+    from bakthat.adapters.encryption.detecting import DetectingCipher
     from bakthat.adapters.packing.single_file import PlainFilePacker
     from bakthat.adapters.packing.source import examine
     from bakthat.adapters.packing.tar_packer import TarPacker
@@ -110,7 +109,7 @@ def build_tools(
         tar=TarPacker(second_process=second_process),
         plain=PlainFilePacker(),
         compressors={Compression.GZIP: GzipCompressor()},
-        cipher=cipher if cipher is not None else LateCipher(),
+        cipher=cipher if cipher is not None else DetectingCipher(),
         examine=examine,
         source_patterns=lambda source, gitignore: source_patterns(source, gitignore, notice),
         named_patterns=named_patterns,
@@ -137,20 +136,3 @@ def named_patterns(path: Path) -> PatternList:
     from bakthat.adapters.packing import pattern_files
 
     return pattern_files.named_patterns(path)
-
-
-class LateCipher(Cipher):
-    """age for what is written, and whatever a stored file is sealed with for what is read; imported when needed."""
-
-    def sealing(self, into: BinaryIO, keys: Keys) -> AbstractContextManager[BinaryIO]:
-        return self._cipher().sealing(into, keys)
-
-    def unsealing(self, sealed: BinaryIO, keys: Keys) -> AbstractContextManager[BinaryIO]:
-        return self._cipher().unsealing(sealed, keys)
-
-    def _cipher(self) -> Cipher:
-        from bakthat.adapters.encryption.age import AgeCipher
-        from bakthat.adapters.encryption.beefish import BeefishCipher
-        from bakthat.adapters.encryption.detecting import EitherCipher
-
-        return EitherCipher(AgeCipher(), BeefishCipher())

@@ -30,6 +30,7 @@ import pytest
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, UsageError, WrongPassword
 from bakthat.ports.payload import Cipher
+from bakthat.ports.random_access import BytesAccess
 from bakthat.testing.streams import FullSink, StreamFailed, short_reads, some_bytes, write_in_pieces
 
 
@@ -64,6 +65,13 @@ class CipherContract:
     def opened(self, cipher: Cipher, keys: Keys, sealed: BinaryIO) -> bytes:
         with cipher.unsealing(sealed, keys) as reader:
             return b"".join(iter(lambda: reader.read(10_000), b""))
+
+    def read_range(self, cipher: Cipher, keys: Keys, sealed: bytes) -> bytes:
+        """Read everything by random access. What no longer looks like the format may be None, as of another one."""
+        access = cipher.random_access(BytesAccess(sealed), keys)
+        if access is None:
+            raise PayloadDamaged("it can no longer be read in parts")
+        return access.read_at(0, access.size)
 
     @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, None])
     def test_what_is_sealed_opens(
@@ -128,6 +136,54 @@ class CipherContract:
             while piece := reader.read(10_000):
                 came += piece
         assert content.startswith(came)
+
+    @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, None])
+    def test_any_range_can_be_read_if_the_format_allows_it(
+        self, cipher: Cipher, sealing_keys: Keys, opening_keys: Keys, size: int | None
+    ) -> None:
+        content = some_bytes(size if size is not None else self.large)
+        access = cipher.random_access(BytesAccess(self.sealed(cipher, sealing_keys, content)), opening_keys)
+        if access is None:
+            return
+        assert access.size == len(content)
+        for offset in (0, 1, len(content) // 2, 65_535, 65_536, len(content), len(content) + 1):
+            for length in (0, 1, 65_536, len(content)):
+                assert access.read_at(offset, length) == content[offset : offset + length]
+
+    def test_no_range_comes_out_before_it_is_authenticated(
+        self, cipher: Cipher, sealing_keys: Keys, opening_keys: Keys
+    ) -> None:
+        content = some_bytes(1000)
+        sealed = self.sealed(cipher, sealing_keys, content)
+        if cipher.random_access(BytesAccess(sealed), opening_keys) is None:
+            return
+        for at in range(0, len(sealed), 7):
+            altered = bytearray(sealed)
+            altered[at] ^= 1
+            with pytest.raises(PayloadError):
+                self.read_range(cipher, opening_keys, bytes(altered))
+
+    @pytest.mark.parametrize("size", [0, 10, 65_536, None])
+    def test_a_range_of_what_is_cut_short_is_damaged(
+        self, cipher: Cipher, sealing_keys: Keys, opening_keys: Keys, size: int | None
+    ) -> None:
+        sealed = self.sealed(cipher, sealing_keys, some_bytes(size if size is not None else self.large))
+        if cipher.random_access(BytesAccess(sealed), opening_keys) is None:
+            return
+        for kept in (0, 1, len(sealed) // 2, len(sealed) - 16, len(sealed) - 1):
+            with pytest.raises(PayloadDamaged):
+                self.read_range(cipher, opening_keys, sealed[:kept])
+
+    def test_a_range_needs_the_right_keys(
+        self, cipher: Cipher, sealing_keys: Keys, opening_keys: Keys, wrong_keys: Keys
+    ) -> None:
+        sealed = self.sealed(cipher, sealing_keys, b"content")
+        if cipher.random_access(BytesAccess(sealed), opening_keys) is None:
+            return
+        with pytest.raises(WrongPassword):
+            self.read_range(cipher, wrong_keys, sealed)
+        with pytest.raises(PasswordNeeded):
+            self.read_range(cipher, Keys(), sealed)
 
     @pytest.mark.parametrize("noise", [b"\0", b"noise"])
     def test_what_follows_the_end_is_damage(

@@ -8,8 +8,7 @@ import pytest
 
 from bakthat.adapters.compression.gzip_writer import GzipCompressor, ZlibEngine
 from bakthat.adapters.encryption.age import AgeCipher
-from bakthat.adapters.encryption.beefish import BeefishCipher
-from bakthat.adapters.encryption.detecting import EitherCipher
+from bakthat.adapters.encryption.detecting import DetectingCipher
 from bakthat.adapters.encryption.key_files import keygen
 from bakthat.adapters.packing.single_file import PlainFilePacker
 from bakthat.adapters.packing.tar_packer import TarPacker
@@ -70,10 +69,10 @@ class TestAgeCipherWithRecipients(CipherContract):
         return Keys(identities=(keygen(clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)).identity,))
 
 
-class TestEitherCipher(TestAgeCipherWithPassphrase):
+class TestDetectingCipher(TestAgeCipherWithPassphrase):
     @pytest.fixture
     def cipher(self) -> Cipher:
-        return EitherCipher(AgeCipher(work_factor=1), BeefishCipher())
+        return DetectingCipher(lambda: AgeCipher(work_factor=1))
 
 
 class TestTarPacker(PackerContract):

@@ -20,6 +20,7 @@ from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import Keys, PackReport, UnpackReport
 from bakthat.errors import BackupNotFound, PasswordNeeded, PayloadDamaged, TargetExists, UsageError, WrongPassword
 from bakthat.ports.payload import Cipher, Compressor
+from bakthat.ports.random_access import BytesAccess, RandomAccess
 from bakthat.testing.cipher_contract import CipherContract
 from bakthat.testing.compressor_contract import CompressorContract
 from bakthat.testing.packer_contract import PackerContract
@@ -236,6 +237,56 @@ class HasNoMac(Rot):
 class SealsNothing(Rot):
     def turned(self, content: bytes, keys: Keys) -> bytes:
         return content
+
+
+class ReadsAll(RightCipher):
+    """Random access by decrypting everything, with a place to go wrong at."""
+
+    def random_access(self, sealed: RandomAccess, keys: Keys) -> RandomAccess:
+        with self.unsealing(io.BytesIO(sealed.read_at(0, sealed.size)), keys) as reader:
+            return self.over(reader.read())
+
+    def over(self, content: bytes) -> RandomAccess:
+        return BytesAccess(content)
+
+
+@falls_by("test_any_range_can_be_read_if_the_format_allows_it")
+class ReadsOneByteTooFar(ReadsAll):
+    def over(self, content: bytes) -> RandomAccess:
+        return BytesAccess(content + b"\0")
+
+
+@falls_by("test_a_range_needs_the_right_keys")
+class ReadsNothingWithWrongKeys(ReadsAll):
+    def random_access(self, sealed: RandomAccess, keys: Keys) -> RandomAccess:
+        try:
+            return super().random_access(sealed, keys)
+        except WrongPassword:
+            return BytesAccess(b"")
+
+
+@falls_by("test_a_range_of_what_is_cut_short_is_damaged")
+class ReadsWhatIsThere(ReadsAll):
+    def random_access(self, sealed: RandomAccess, keys: Keys) -> RandomAccess:
+        content = b""
+        try:
+            with self.unsealing(io.BytesIO(sealed.read_at(0, sealed.size)), keys) as reader:
+                while chunk := reader.read(65_536):
+                    content += chunk
+        except PayloadDamaged:
+            pass
+        return BytesAccess(content)
+
+
+class AccessesRot(Rot):
+    def random_access(self, sealed: RandomAccess, keys: Keys) -> RandomAccess:
+        with self.unsealing(io.BytesIO(sealed.read_at(0, sealed.size)), keys) as reader:
+            return BytesAccess(reader.read())
+
+
+@falls_by("test_no_range_comes_out_before_it_is_authenticated")
+class ReadsRangesWithoutAMac(AccessesRot):
+    pass
 
 
 @falls_by("test_an_error_inside_the_context_finishes_nothing")

@@ -1,13 +1,12 @@
-"""`EitherCipher`: opens what any bakthat encrypted, and seals as this one does."""
+"""`DetectingCipher`: decrypts what any bakthat has encrypted, and encrypts as this one does."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from bakthat.adapters.encryption.age import resembles
 from bakthat.domain.payload import Keys
 from bakthat.errors import PayloadDamaged
 from bakthat.ports.payload import Cipher
@@ -16,33 +15,58 @@ from bakthat.ports.streams import read_up_to
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# "-----BEGIN AGE ENCRYPTED FILE-----" is the longest beginning that tells an age file.
+    from bakthat.ports.random_access import RandomAccess
+
 _PEEKED = 64
+"""Bytes; the longest beginning of an age file, `-----BEGIN AGE ENCRYPTED FILE-----`, fits."""
 
 
-class EitherCipher(Cipher):
-    """`age` seals; `age` or `old` opens, as the first bytes say: what does not begin like an age file is 2013's, whose
-    files begin with eight random bytes (one in 2^64 of them like an age file)."""
+def _age() -> Cipher:
+    from bakthat.adapters.encryption.age import AgeCipher
 
-    def __init__(self, age: Cipher, old: Cipher) -> None:
+    return AgeCipher()
+
+
+def _beefish() -> Cipher:
+    from bakthat.adapters.encryption.beefish import BeefishCipher
+
+    return BeefishCipher()
+
+
+class DetectingCipher(Cipher):
+    """Encrypts with age. Decrypts with the cipher that the first bytes of a file tell.
+
+    What does not begin like an age file is 2013's: those files begin with eight random bytes, and one in 2^64 of them
+    like an age file. The ciphers are imported when they are needed: `cryptography` takes some 30 ms.
+    """
+
+    def __init__(self, age: Callable[[], Cipher] = _age, old: Callable[[], Cipher] = _beefish) -> None:
         self._age = age
         self._old = old
 
     def sealing(self, into: BinaryIO, keys: Keys) -> AbstractContextManager[BinaryIO]:
-        return self._age.sealing(into, keys)
+        return self._age().sealing(into, keys)
 
     @contextmanager
     def unsealing(self, sealed: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
         first = read_up_to(sealed, _PEEKED)
-        if not first:
-            raise PayloadDamaged("the encrypted file is empty")
-        cipher = self._age if resembles(first) else self._old
+        cipher = self._cipher_for(first)
         with cipher.unsealing(cast(BinaryIO, _Rejoined(first, sealed)), keys) as plain:
             yield plain
 
+    def random_access(self, sealed: RandomAccess, keys: Keys) -> RandomAccess | None:
+        return self._cipher_for(sealed.read_at(0, _PEEKED)).random_access(sealed, keys)
+
+    def _cipher_for(self, first: bytes) -> Cipher:
+        if not first:
+            raise PayloadDamaged("the encrypted file is empty")
+        from bakthat.adapters.encryption.age_header import resembles
+
+        return self._age() if resembles(first) else self._old()
+
 
 class _Rejoined(io.RawIOBase):
-    """The bytes that were looked at, and then the rest. Closing it does not close the rest."""
+    """The bytes that were peeked at, and then the rest. Closing it does not close the rest."""
 
     def __init__(self, first: bytes, rest: BinaryIO) -> None:
         self._first = first

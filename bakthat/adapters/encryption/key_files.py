@@ -11,7 +11,7 @@ from attrs import field, frozen
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bakthat.adapters.encryption import bech32
-from bakthat.adapters.encryption.age import IDENTITY_PREFIX, RECIPIENT_PREFIX, parse_identity, parse_recipient
+from bakthat.adapters.encryption.age_keys import IDENTITY_PREFIX, RECIPIENT_PREFIX, parse_identity, parse_recipient
 from bakthat.adapters.filesystem.folders import sync_names
 from bakthat.adapters.filesystem.home import expand_home
 from bakthat.errors import TargetExists, UsageError

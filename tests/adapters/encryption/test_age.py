@@ -16,10 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakthat.adapters.encryption import age, bech32
+from bakthat.adapters.encryption import bech32
 from bakthat.adapters.encryption.age import AgeCipher
+from bakthat.adapters.encryption.age_header import MAGIC, Stanza, build_header, parse_header, resembles
+from bakthat.adapters.encryption.age_keys import wrap_to_recipients
+from bakthat.adapters.encryption.age_primitives import to_base64
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, UsageError, WrongPassword
+from bakthat.ports.random_access import BytesAccess, RandomAccess
 from tests.fixtures import age_program
 from tests.fixtures.held_secrets import held_by
 
@@ -63,7 +67,7 @@ def payload(size: int) -> bytes:
 
 
 def header_length(sealed: bytes) -> int:
-    return age._parse_header(sealed[:100_000])[1]
+    return parse_header(sealed[:100_000])[1]
 
 
 class Pipe(io.RawIOBase):
@@ -107,9 +111,6 @@ class Breaks(io.RawIOBase):
         if not count:
             raise self.error
         return count
-
-
-# ---- with the age program and pyrage
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -170,9 +171,6 @@ def test_what_the_age_program_seals_with_a_password_is_opened_here(tmp_path, siz
 
 def test_a_password_costs_2_to_the_18_unless_told_otherwise():
     assert b" 18\n" in seal(b"", BY_PASSWORD, AgeCipher())[:100]
-
-
-# ---- sealing and opening
 
 
 @given(
@@ -262,24 +260,20 @@ def test_the_random_source_is_the_only_chance():
 
 def test_recipients_of_other_kinds_are_passed_over():
     file_key = bytes(range(16))
-    foreign = age._Stanza(kind="ssh-rsa", arguments=("mhir0Q",), body=bytes(256))
-    grease = age._Stanza(kind="H9#-grease", body=b"")
-    ours = age._x25519_stanzas(file_key, RECIPIENTS[:1], os.urandom)
+    foreign = Stanza(kind="ssh-rsa", arguments=("mhir0Q",), body=bytes(256))
+    grease = Stanza(kind="H9#-grease", body=b"")
+    ours = wrap_to_recipients(file_key, RECIPIENTS[:1], os.urandom)
     sealed = seal(b"plain", cipher=AgeCipher(random=lambda size: bytes(range(size))))
     rest = sealed[header_length(sealed) :]
-    assert unseal(age._header(file_key, [foreign, *ours, grease]) + rest) == b"plain"
+    assert unseal(build_header(file_key, [foreign, *ours, grease]) + rest) == b"plain"
 
 
-def test_what_is_sealed_is_recognised_and_what_age_must_refuse_resembles_it():
+def test_what_is_encrypted_begins_with_the_magic_and_what_age_must_refuse_resembles_it():
     sealed = seal(b"")
-    assert age.recognises(sealed[: len(age.MAGIC)])
-    assert not age.recognises(b"age-encryption.org/v2\n")
+    assert sealed.startswith(MAGIC)
     for start in (sealed, sealed[:5], b"age-encryption.org/v2\n", b"-----BEGIN AGE ENCRYPTED FILE-----\nYWdl", b""):
-        assert age.resembles(start)
-    assert not age.resembles(b"\x1f\x8b\x08")
-
-
-# ---- the password's key is derived beside the first work
+        assert resembles(start)
+    assert not resembles(b"\x1f\x8b\x08")
 
 
 def test_the_key_is_derived_in_a_thread_while_the_first_bytes_are_written():
@@ -288,7 +282,7 @@ def test_the_key_is_derived_in_a_thread_while_the_first_bytes_are_written():
         writer.write(b"x" * CHUNK)
         assert [thread.name for thread in threading.enumerate() if thread.name.startswith("age-scrypt")]
         assert into.getvalue() == b""
-    assert age.recognises(into.getvalue())
+    assert into.getvalue().startswith(MAGIC)
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("age-scrypt")]
 
 
@@ -345,9 +339,6 @@ def test_a_writer_is_closed_when_its_context_is_left():
         writer.write(b"more")
 
 
-# ---- keys that are missing or do not fit
-
-
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
@@ -397,14 +388,14 @@ def test_keys_that_cannot_open_are_refused_on_entry_and_told_what_is_needed(seal
 
 
 def test_a_file_for_other_kinds_of_keys_says_so():
-    header = age._header(bytes(16), [age._Stanza(kind="ssh-ed25519", arguments=("a", "b"), body=bytes(32))])
+    header = build_header(bytes(16), [Stanza(kind="ssh-ed25519", arguments=("a", "b"), body=bytes(32))])
     with pytest.raises(WrongPassword, match="other kinds"):
         unseal(header + bytes(32))
 
 
 def test_more_recipients_than_a_reader_here_would_take_are_refused():
     with pytest.raises(UsageError, match="11000 recipients are too many"):
-        age._header(bytes(16), [age._Stanza(kind="X25519", arguments=("A" * 43,), body=bytes(32))] * 11_000)
+        build_header(bytes(16), [Stanza(kind="X25519", arguments=("A" * 43,), body=bytes(32))] * 11_000)
 
 
 @pytest.mark.parametrize("work_factor", [0, 23, -1])
@@ -415,12 +406,10 @@ def test_a_work_factor_that_could_not_be_read_again_cannot_be_chosen(work_factor
 
 @pytest.mark.parametrize("work_factor", ["23", "30", "99999999999999999999"])
 def test_an_excessive_work_factor_is_refused_and_named(work_factor):
-    stanza = age._Stanza(kind="scrypt", arguments=(age._base64(bytes(16)), work_factor), body=bytes(32))
+    stanza = Stanza(kind="scrypt", arguments=(to_base64(bytes(16)), work_factor), body=bytes(32))
     with pytest.raises(PayloadDamaged, match=rf"2\^{work_factor[:6]}.*2\^22"):
-        unseal(age._header(bytes(16), [stanza]) + bytes(32), BY_PASSWORD)
+        unseal(build_header(bytes(16), [stanza]) + bytes(32), BY_PASSWORD)
 
-
-# ---- damage
 
 PLAIN = payload(3 * CHUNK + 100)
 SEALED = {"recipient": seal(PLAIN), "password": seal(PLAIN, BY_PASSWORD)}
@@ -543,8 +532,8 @@ def test_a_chunk_of_another_file_with_the_same_keys_is_refused():
         (b"-----BEGIN AGE ENCRYPTED FILE-----\nYWdlLWVu", "`age -d` opens it"),
         (b"\x1f\x8b\x08\0 gzip", "not an age file"),
         (SEALED["recipient"][:100], "cut short"),
-        (age.MAGIC + b"-> X25519 a\n" * 100_000, "longer than"),
-        (age.MAGIC + b"--- " + b"A" * 43 + b"\n", "it has none"),
+        (MAGIC + b"-> X25519 a\n" * 100_000, "longer than"),
+        (MAGIC + b"--- " + b"A" * 43 + b"\n", "it has none"),
     ],
     # The bytes of a sealed file differ in every process, and with them its name would.
     ids=["empty", "magic cut short", "version 2", "armored", "gzip", "header cut short", "endless header", "no stanza"],
@@ -557,7 +546,7 @@ def test_what_is_no_whole_age_header_says_why(file, reason):
 def test_a_bad_header_mac_is_damage_although_the_key_fits():
     sealed = SEALED["recipient"]
     start = sealed.index(b"--- ") + 4
-    other = age._base64(bytes(32)).encode()
+    other = to_base64(bytes(32)).encode()
     with pytest.raises(PayloadDamaged, match="MAC"):
         unseal(sealed[:start] + other + sealed[start + 43 :])
 
@@ -586,9 +575,6 @@ def test_a_failed_read_leaves_no_unauthenticated_byte_in_the_reader_s_buffer():
         with pytest.raises(PayloadDamaged):
             reader.readinto(buffer)
     assert bytes(buffer) == bytes(2 * MIB)
-
-
-# ---- memory and secrets
 
 
 def test_memory_stays_the_same_however_much_is_sealed_and_opened():
@@ -733,3 +719,97 @@ def test_no_object_shows_a_key_or_the_plaintext(keys):
     assert into.getvalue().count(b"PLAINTEXT") == 0
     for secret in (PASSWORD, IDENTITIES[0], "PLAINTEXT"):
         assert secret not in shown
+
+
+class Ranges(RandomAccess):
+    """Remembers which ranges were read."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.size = len(content)
+        self.read: list[tuple[int, int]] = []
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self.read.append((offset, length))
+        return self._content[offset : offset + length]
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 5])
+def test_any_range_can_be_decrypted(size):
+    plain = payload(size)
+    access = QUICK.random_access(BytesAccess(seal(plain)), ONE)
+    assert access.size == size
+    edges = {0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, size - 1, size, size + 1, size + CHUNK}
+    for offset in sorted(edge for edge in edges if edge >= 0):
+        for length in (0, 1, 10, CHUNK, CHUNK + 1, size + 1):
+            assert access.read_at(offset, length) == plain[offset : offset + length], (offset, length)
+
+
+def test_only_the_chunks_that_a_range_needs_are_read():
+    plain = payload(10 * CHUNK)
+    sealed = seal(plain)
+    start = header_length(sealed) + 16
+    source = Ranges(sealed)
+    access = QUICK.random_access(source, ONE)
+    whole = CHUNK + 16
+    assert source.read == [(0, 4096), (start + 9 * whole, whole)]
+    assert access.read_at(3 * CHUNK - 1, 2) == plain[3 * CHUNK - 1 : 3 * CHUNK + 1]
+    assert source.read[2:] == [(start + 2 * whole, 2 * whole)]
+    assert access.read_at(4 * CHUNK - 5, 5) == plain[4 * CHUNK - 5 : 4 * CHUNK]
+    assert len(source.read) == 3  # the chunk that was decrypted last is kept
+
+
+def test_a_long_header_is_read_whole():
+    plain = payload(CHUNK + 1)
+    recipients = tuple(identity_of(seed)[1] for seed in range(100, 180))
+    source = Ranges(seal(plain, Keys(recipients=recipients)))
+    access = QUICK.random_access(source, Keys(identities=(identity_of(179)[0],)))
+    assert access.read_at(CHUNK, 1) == plain[CHUNK:]
+
+
+@pytest.mark.parametrize("damaged", range(4))
+@pytest.mark.parametrize("wanted", range(4))
+def test_a_damaged_chunk_spoils_only_what_needs_it(damaged, wanted):
+    plain = payload(3 * CHUNK + 100)
+    sealed = bytearray(seal(plain))
+    sealed[header_length(bytes(sealed)) + 16 + damaged * (CHUNK + 16) + 50] ^= 1
+    source = BytesAccess(bytes(sealed))
+    if damaged == 3:  # the last chunk proves the end, so nothing can be read without it
+        with pytest.raises(PayloadDamaged, match="chunk 4 of 4 is not authentic"):
+            QUICK.random_access(source, ONE)
+        return
+    access = QUICK.random_access(source, ONE)
+    if wanted == damaged:
+        for _ in range(2):
+            with pytest.raises(PayloadDamaged, match=f"chunk {damaged + 1} of 4 is not authentic"):
+                access.read_at(wanted * CHUNK + 1000, 10)
+    else:
+        assert access.read_at(wanted * CHUNK, 10) == plain[wanted * CHUNK :][:10]
+
+
+def test_whole_chunks_that_were_cut_off_are_noticed_at_once():
+    sealed = seal(payload(3 * CHUNK))
+    for missing in (1, 2):
+        with pytest.raises(PayloadDamaged, match="cut off"):
+            QUICK.random_access(BytesAccess(sealed[: -missing * (CHUNK + 16)]), ONE)
+
+
+def test_chunks_that_were_exchanged_are_not_authentic():
+    plain = payload(3 * CHUNK)
+    sealed = seal(plain)
+    start, whole = header_length(sealed) + 16, CHUNK + 16
+    first, second = (sealed[start + number * whole :][:whole] for number in range(2))
+    access = QUICK.random_access(BytesAccess(sealed[:start] + second + first + sealed[start + 2 * whole :]), ONE)
+    for at in (0, CHUNK):
+        with pytest.raises(PayloadDamaged):
+            access.read_at(at, 1)
+    assert access.read_at(2 * CHUNK, 1) == plain[2 * CHUNK :][:1]
+
+
+def test_a_source_that_became_shorter_is_damage():
+    class Shrinks(BytesAccess):
+        def read_at(self, offset: int, length: int) -> bytes:
+            return super().read_at(offset, length)[:-1] if offset else super().read_at(offset, length)
+
+    with pytest.raises(PayloadDamaged):
+        QUICK.random_access(Shrinks(seal(payload(3 * CHUNK))), ONE)

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from bakthat.adapters.encryption import age
 from bakthat.adapters.encryption.age import AgeCipher
+from bakthat.adapters.encryption.age_header import build_header, parse_header
+from bakthat.adapters.encryption.age_keys import unwrap
 from bakthat.domain.payload import Keys
 from bakthat.errors import BakthatError, PayloadDamaged, WrongPassword
 
@@ -99,6 +100,6 @@ def test_a_vector_gives_what_it_expects(name, size):
 @pytest.mark.parametrize("name", [name for name in NAMES if read_vector(name).payload])
 def test_a_vector_s_header_wraps_its_file_key_and_is_written_again_byte_by_byte(name):
     vector = read_vector(name)
-    header, length = age._parse_header(vector.file[:100_000])
-    assert age._unwrap(header, vector.keys) == vector.file_key
-    assert age._header(vector.file_key, list(header.stanzas)) == vector.file[:length]
+    header, length = parse_header(vector.file[:100_000])
+    assert unwrap(header, vector.keys) == vector.file_key
+    assert build_header(vector.file_key, list(header.stanzas)) == vector.file[:length]

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.encryption.beefish import BeefishCipher, begins_anyhow, begins_as_gzip, begins_as_written
-from bakthat.adapters.encryption.detecting import EitherCipher
+from bakthat.adapters.encryption.detecting import DetectingCipher
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, UsageError, WrongPassword
+from bakthat.ports.random_access import BytesAccess
 from tests.fixtures import beefish_2013
 
 PASSWORD = "correct horse 2013"
@@ -225,7 +226,7 @@ def test_what_begins_anyhow_takes_the_password_as_utf_8():
 
 # ---- either encryption
 
-EITHER = EitherCipher(AgeCipher(work_factor=4), BeefishCipher())
+EITHER = DetectingCipher(lambda: AgeCipher(work_factor=4))
 
 
 def sealed_now(plain: bytes) -> bytes:
@@ -297,3 +298,7 @@ def test_no_error_or_object_shows_the_password_or_the_plaintext(password):
     assert "S3C" not in shown
     assert PASSWORD not in shown
     assert "PLAINTEXT" not in shown
+
+
+def test_2013s_format_can_only_be_read_from_beginning_to_end():
+    assert EITHER.random_access(BytesAccess(bytes(range(200))), Keys(passphrase="password")) is None
