@@ -29,7 +29,7 @@ _MARK = ' {"bakthat":'
 _NEEDED = ("is_enc", "packed_by_source", "encryption", "compression", "root", "sha256")
 _TELLING = ("client", "source", "tool", "counts")
 _ELSEWHERE = ONLY_IN_A_DATABASE | {"location"}
-"""Facts that the store itself tells, or that one database notes for itself."""
+"""Facts that the store itself gives, or that one database notes for itself."""
 
 
 def describe(backup: Backup) -> str:
@@ -66,9 +66,9 @@ def rebuilt(info: ArchiveInfo, owner: Owner) -> Backup | None:
     if stored_filename is None:
         return None
     name = stored_name.parse(stored_filename)
-    told = {key: value for key, value in facts.get("metadata", {}).items() if key not in ONLY_IN_A_DATABASE}
+    given = {key: value for key, value in facts.get("metadata", {}).items() if key not in ONLY_IN_A_DATABASE}
     # The name decides: a description is what somebody wrote.
-    metadata = {**told, "is_enc": name.encrypted, "location": owner.location}
+    metadata = {**given, "is_enc": name.encrypted, "location": owner.location}
     return Backup(
         backend=owner.backend,
         backend_hash=owner.backend_hash,

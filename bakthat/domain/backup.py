@@ -36,7 +36,7 @@ def _metadata(value: Mapping[str, Any]) -> BackupMetadata:
 
 
 def backend_hash(access_key: str | None, container: str) -> str:
-    """SHA-512 hex of access key and container name, as 2013 told whose a row is. 1.0 also records the location."""
+    """SHA-512 hex of access key and container name, by which 2013 marked its rows. 1.0 also records the location."""
     return hashlib.sha512(f"{access_key or ''}{container}".encode()).hexdigest()
 
 
@@ -62,7 +62,7 @@ class Backup:
     backend_hash: see `backend_hash()`; `location` in the metadata decides where there is one
     backup_date, last_updated: aware UTC, whole seconds (UTC epoch seconds in the database)
     filename: the series; stored_filename: this backup's object
-    size: stored bytes; 0 also where nobody has told (`known_size`)
+    size: stored bytes; 0 also where it is unknown (`known_size`)
     tags: in the order given
     metadata: what else is known (`Facts` has the keys); a mapping, with properties for the known facts
     """
@@ -100,7 +100,7 @@ class Backup:
 
     @property
     def problem_count(self) -> int | None:
-        """How many files were not backed up as they were; None if the record does not tell."""
+        """How many files were not backed up as they were; None if the record does not say."""
         return self.metadata.problem_count
 
     @property
@@ -123,7 +123,7 @@ class Backup:
     @property
     def stored_at(self) -> datetime | None:
         """When the archive was stored by the store's own date; None for a backup that this database's own `backup`
-        wrote, and where the store did not tell."""
+        wrote, and where the store did not say."""
         return self.metadata.stored_at
 
     @property
@@ -145,7 +145,7 @@ class Backup:
     def distrust(self) -> str:
         """Why nothing vouches for the date and the content of this backup, in words; "" for a trusted one.
 
-        Whoever may write into a store can put an archive there under the date of any past day, but the store itself
+        With permission to write into a store one can put an archive there under any past date, but the store itself
         dates it. What this database's own `backup` recorded is trusted, whenever the store got it.
         """
         if self.is_from_listing:

@@ -22,7 +22,7 @@ PREFIX = "bakthat_catalog/"
 
 MOST_BYTES = 256 * 1024
 """Bytes of an entry. A record takes 1 to 2 KiB, one with many long paths of unreadable files some 100 KiB. Several
-entries are read at once, and whoever may write to the store may write entries."""
+entries are read at once, and permission to write to the store is permission to write entries."""
 
 _MOST_VALUES = 10_000
 """Values in an entry. As Python's, each takes about 100 bytes, however short its text; a record has about 40."""
@@ -46,11 +46,11 @@ ONLY_IN_A_DATABASE = frozenset({"entry_seen", "from_listing", "stored_at", "veri
 """Keys of the metadata that one database notes for itself. An entry has none of them: a forged entry must not say how
 its archive was found, nor that it was verified."""
 
-_TELLING_MOST = (
+_BY_IMPORTANCE = (
     "is_enc", "encryption", "KeyValue", "is_gzipped", "packed_by_source", "container", "compression", "sha256",
     "incomplete", "archive_id", "location", "root", "client", "source", "tool", "counts",
 )  # fmt: skip
-_ORDER = {key: number for number, key in enumerate(_TELLING_MOST)}
+_ORDER = {key: number for number, key in enumerate(_BY_IMPORTANCE)}
 
 
 def key_of(stored_filename: str) -> str:
@@ -59,7 +59,7 @@ def key_of(stored_filename: str) -> str:
 
 
 def stored_filename_of(key: str) -> str | None:
-    """The stored filename whose entry lies under this key; None if the key is no entry's."""
+    """The stored filename whose entry lies under this key; None if it is not the key of an entry."""
     if key.startswith(PREFIX) and key.endswith(".json"):
         return key.removeprefix(PREFIX).removesuffix(".json") or None
     return None
@@ -94,7 +94,7 @@ class CatalogEntry:
 
 
 def loads(data: bytes) -> CatalogEntry:
-    """The entry in these bytes. Raises `PayloadDamaged` if they are none: not JSON, without the fields that make a
+    """The entry in these bytes. Raises `PayloadDamaged` if they are not one: not JSON, without the fields that make a
     record, or longer than any entry is. Metadata that a database should not keep are left out, and `cut` says so."""
     if len(data) > MOST_BYTES:
         raise PayloadDamaged(f"the catalog entry is longer than {MOST_BYTES} bytes")
@@ -137,7 +137,7 @@ def loads(data: bytes) -> CatalogEntry:
 
 
 def _bounded(backup: Backup) -> Backup:
-    """The record with no more tags and metadata than a database should keep, what tells most first."""
+    """The record with no more tags and metadata than a database should keep, the most important first."""
     tags: list[str] = []
     room = _TAG_CHARACTERS
     for tag in backup.tags:
@@ -211,5 +211,5 @@ def _number(raw: Mapping[str, Any], name: str) -> float:
 def _size(raw: Mapping[str, Any]) -> int:
     size = int(_number(raw, "size"))
     if not 0 <= size < 2**63:
-        raise ValueError("size is no number of bytes")
+        raise ValueError("size is not a number of bytes")
     return size

@@ -1,8 +1,8 @@
-"""What is believed of what a store says about a backup.
+"""How far bakthat believes what a store says about a backup.
 
-Catalog entries, descriptions of archives and the saved inventory are evidence, not truth: whoever may write to the
-store may have written them. What can be seen of the archive itself (its name, its size, its date) decides over what is
-written about it, and what the database knows already decides over both.
+Catalog entries, descriptions of archives and the saved inventory are evidence, not truth: anybody who may write to the
+store may have written them. What can be seen of the archive itself (its name, its size, its date) overrides what is
+written about it, and what the database knows already overrides both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _GIVEN_BY_THE_STORE = ("archive_id", "location")
 
 
 _TEXTS = ("sha256", "root", "client", "source", "tool", "compression", "container", "command")
-"""Metadata that are text; what else an entry gives for them is left out."""
+"""Metadata that are text; a value of another type is dropped."""
 
 
 def believed(entry: Backup, stored_filename: str, written: datetime) -> Backup:

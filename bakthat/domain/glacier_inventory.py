@@ -63,7 +63,7 @@ class GlacierInventory:
 
 
 def loads(data: bytes) -> GlacierInventory:
-    """The inventory in these bytes, of today's form or of 2013's. Raises `PayloadDamaged` if they are none, or longer
+    """The inventory in these bytes, of today's form or of 2013's. Raises `PayloadDamaged` for anything else, or longer
     than any is. Of 2013's list, an element that names no archive is left out."""
     if len(data) > MOST_BYTES:
         raise PayloadDamaged(

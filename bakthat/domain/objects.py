@@ -12,7 +12,7 @@ ArchiveId = NewType("ArchiveId", str)
 """A service's own name for an archive (a vault's opaque id; a key, for an S3 archive class)."""
 
 JobId = NewType("JobId", str)
-"""A service's own name for a retrieval that it was asked for."""
+"""A service's own name for a requested retrieval."""
 
 
 COLD_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
@@ -55,7 +55,7 @@ class ArchiveInfo:
 
 @frozen(kw_only=True)
 class RetrievalJob:
-    """A retrieval that was asked for, as the database remembers it. `filename`: the stored filename.
+    """A requested retrieval, as the database keeps it. `filename`: the stored filename.
     `requested`: aware UTC, None for a job of 2013's table, which kept no date. `tier`: likewise."""
 
     filename: str

@@ -1,4 +1,4 @@
-"""Values about the bytes of a backup: what seals them, and what packing and unpacking report."""
+"""Values about the bytes of a backup: the keys that encrypt them, and what packing and unpacking report."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class SourceKind(enum.Enum):
 
 @frozen(kw_only=True)
 class Keys:
-    """What seals or opens a payload. Nothing of it that is secret shows in `repr`.
+    """What encrypts or decrypts a payload. Nothing of it that is secret shows in `repr`.
 
-    `passphrase`: for scrypt (age) or Blowfish (2013's files). `recipients`: public keys, `age1…`; sealing only.
-    `identities`: private keys, `AGE-SECRET-KEY-1…`; opening only. A payload is sealed with a passphrase or to
+    `passphrase`: for scrypt (age) or Blowfish (2013's files). `recipients`: public keys, `age1…`; they only encrypt.
+    `identities`: private keys, `AGE-SECRET-KEY-1…`; they only decrypt. A payload is encrypted with a passphrase or to
     recipients, never both: the age format forbids it.
     """
 

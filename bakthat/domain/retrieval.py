@@ -1,4 +1,4 @@
-"""Restore by appointment: how long the services usually take, what a user is told, and when a job is over."""
+"""Retrievals: how long the services usually take, what the messages say, and when a job is over."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def pending(
     waits: Mapping[Tier, Wait],
     now: datetime | None = None,
 ) -> RetrievalPending:
-    """The error that says what was asked for, when, when it is usually ready, and what to do then.
+    """The error that says what was requested, when, when it is usually ready, and what to do then.
 
-    `requested`: None if nobody kept the time. `tier`: None counts as standard. `now`: a time of the same day is told
+    `requested`: None if the time is unknown. `tier`: None counts as standard. `now`: a time of the same day is told
     without its date.
     """
     wait = waits.get(tier if tier is not None else Tier.STANDARD)

@@ -49,7 +49,7 @@ class StoredName:
 
 
 def parse(stored_filename: str) -> StoredName:
-    """The parts of a stored filename, of today's form or of 2013's. Raises `InvalidName` if it is none."""
+    """The parts of a stored filename, of today's form or of 2013's. Raises `InvalidName` if it is not one."""
     for pattern in (_DOTTED, _UNDOTTED):
         match = pattern.fullmatch(stored_filename)
         if match is None:
@@ -98,16 +98,16 @@ def series_of(base_name: str) -> str:
     """The series name for a source's base name. Control characters and bytes that are not UTF-8 (`os.fsdecode` leaves
     them as lone surrogates) are written `%0A`, `%FF`, since no store takes them; the archive's members keep the true
     name. `/` has no base name and becomes `root`. Raises `InvalidName` for a name that is too long."""
-    pieces: list[str] = []
+    parts: list[str] = []
     for char in base_name:
         code = ord(char)
         if 0xDC80 <= code <= 0xDCFF:
-            pieces.append(f"%{code - 0xDC00:02X}")
+            parts.append(f"%{code - 0xDC00:02X}")
         elif code < 32 or code == 127:
-            pieces.append(f"%{code:02X}")
+            parts.append(f"%{code:02X}")
         else:
-            pieces.append(char)
-    return check_series("".join(pieces) or "root")
+            parts.append(char)
+    return check_series("".join(parts) or "root")
 
 
 @frozen(kw_only=True)

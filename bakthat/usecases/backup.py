@@ -49,7 +49,7 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
 
 
 def _size_hint(source: Path, kind: SourceKind, form: StorageForm) -> int | None:
-    """About how many bytes the archive of a file has at most; None for a directory, whose size nobody has counted, and
+    """About how many bytes the archive of a file has at most; None for a directory, whose size is unknown, and
     for a sparse file, whose size says nothing."""
     if kind is SourceKind.DIRECTORY:
         return None

@@ -17,7 +17,7 @@ from bakthat.usecases.tools import Tools
 
 @frozen(kw_only=True)
 class DeleteRequest:
-    """Which backup to delete. `host`: only one of this host is meant. `dry_run`: only tell which it would be.
+    """Which backup to delete. `host`: only one of this host is meant. `dry_run`: only return which it would be.
     `spare_last_complete`: refuse the only complete backup of an origin."""
 
     name: str
@@ -58,7 +58,7 @@ def deletion_candidate(request: DeleteRequest, tools: Tools) -> DeletionCandidat
 
 
 def delete(request: DeleteRequest, tools: Tools) -> Backup:
-    """Delete the one backup that the name means, and give back its record.
+    """Delete the one backup that the name means, and return its record.
 
     Raises `BackupNotFound`, `AmbiguousName`, `DeletionRefused`; `StoreError`: the record then still stands, and
     deleting again finishes.

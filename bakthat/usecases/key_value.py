@@ -1,4 +1,4 @@
-"""Key and value: JSON values in an object store, as small backups that are found by `show` and brought by `restore`."""
+"""Key and value: JSON values in an object store, as small backups, which `show` lists and `restore` restores."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOST_BYTES = 16 * 1024 * 1024
 """Bytes of a value's JSON text. It is held in memory as a whole, as Python's objects in up to 24 times its length; and
 what was stored by somebody else may inflate to a thousand times its size."""
 
-_SEALED_MORE = 1024 * 1024
+_OVERHEAD = 1024 * 1024
 """Bytes that encryption and compression add at most: a header with hundreds of recipients, 16 bytes for each 64 KiB."""
 
 
@@ -64,8 +64,8 @@ def set_value(
         )
     if compress:
         content = gzip.compress(content, mtime=0)
-    sealed = _sealed(content, keys, tools) if keys else content
-    destination.objects.put(key, io.BytesIO(sealed), replace=True)
+    stored = _encrypted(content, keys, tools) if keys else content
+    destination.objects.put(key, io.BytesIO(stored), replace=True)
     now = whole_seconds(tools.clock())
     metadata = BackupMetadata.of(
         KeyValue=True,
@@ -82,7 +82,7 @@ def set_value(
         backup_date=now,
         filename=key,
         stored_filename=key,
-        size=len(sealed),
+        size=len(stored),
         last_updated=now,
         metadata=metadata,
     )
@@ -102,14 +102,14 @@ def get_value(key: str, destination_name: str, tools: Tools, *, keys: Keys) -> S
     backup = find_value(key, destination_name, tools)
     try:
         with destination.objects.open(key) as reader:
-            content = reader.read(MOST_BYTES + _SEALED_MORE + 1)
+            content = reader.read(MOST_BYTES + _OVERHEAD + 1)
     except ObjectNotFound:
         raise BackupNotFound(f"{key}: no such key in {destination.owner.location}") from None
-    _check_length(key, len(content) - _SEALED_MORE)
+    _check_length(key, len(content) - _OVERHEAD)
     if backup.is_encrypted:
         if not keys:
             raise PasswordNeeded(f"{key} is encrypted; give its password")
-        content = _unsealed(content, keys, tools)
+        content = _decrypted(content, keys, tools)
     try:
         if backup.format.compression is Compression.GZIP:
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as inflating:
@@ -187,13 +187,13 @@ def _rows(key: str, destination: ObjectDestination, tools: Tools, *, deleted: bo
     return [row for row in tools.repo.find(query) if row.is_value]
 
 
-def _sealed(content: bytes, keys: Keys, tools: Tools) -> bytes:
+def _encrypted(content: bytes, keys: Keys, tools: Tools) -> bytes:
     into = io.BytesIO()
     with tools.cipher.sealing(cast(BinaryIO, into), keys) as writer:
         writer.write(content)
     return into.getvalue()
 
 
-def _unsealed(content: bytes, keys: Keys, tools: Tools) -> bytes:
+def _decrypted(content: bytes, keys: Keys, tools: Tools) -> bytes:
     with tools.cipher.unsealing(io.BytesIO(content), keys) as reader:
         return reader.read()

@@ -1,4 +1,4 @@
-"""`restore`: one backup comes back as files."""
+"""`restore`: one backup becomes files again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from bakthat.usecases.select_backup import choose
 from bakthat.usecases.streams.archive_stream import open_archive, packer_of
 from bakthat.usecases.tools import Tools
 
-_PROBLEMS_TOLD = 20
+_MOST_PROBLEMS = 20
 """Lines. As many as a backup records."""
 
 _LINE = 400
@@ -91,7 +91,7 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
 
 
 def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tools: Tools) -> Restored:
-    """Restore an object by its key alone: no database, no catalog; the name tells what it is. `request.name` and
+    """Restore an object by its key alone: no database, no catalog; its name says what it is. `request.name` and
     `request.destination` do not matter. Raises `BackupNotFound` if there is no such object, else as `restore` does."""
     try:
         info = objects.stat(key)
@@ -125,15 +125,15 @@ def _restored(backup: Backup, report: UnpackReport, tools: Tools) -> Restored:
         tools.notice(f"{notice.path}: {notice.reason}")
     if backup.is_incomplete:
         tools.notice(f"{backup.stored_filename} is {backup.completeness}: not backed up as it was:")
-        for line in told_problems(backup):
+        for line in problem_lines(backup):
             tools.notice(line)
     return Restored(backup=backup, report=report)
 
 
-def told_problems(backup: Backup) -> list[str]:
+def problem_lines(backup: Backup) -> list[str]:
     """The recorded problems, one line each, for a person: not more and not longer than can be read. An entry in a
     bucket may hold more."""
-    lines = [line if len(line) <= _LINE else f"{line[:_LINE]}…" for line in backup.problems[:_PROBLEMS_TOLD]]
+    lines = [line if len(line) <= _LINE else f"{line[:_LINE]}…" for line in backup.problems[:_MOST_PROBLEMS]]
     count = max(backup.problem_count or 0, len(backup.problems))
     if not lines:
         return ["the record does not say which files"]
@@ -161,8 +161,8 @@ def _opened(backup: Backup, destination: Destination, request: RestoreRequest, t
 
 
 def _wait(pending: RetrievalPending, seconds: float, tools: Tools) -> None:
-    told = str(pending).replace("run restore again", f"looking again in {seconds:.0f} s")
-    tools.notice(told)
+    line = str(pending).replace("run restore again", f"looking again in {seconds:.0f} s")
+    tools.notice(line)
     try:
         tools.sleep(seconds)
     except KeyboardInterrupt:

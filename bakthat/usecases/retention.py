@@ -154,8 +154,8 @@ def _notices(filename: str, series: SyncedSeries, planned: Plan, scope: Scope, n
     lines = list(future_dates(series.backups, now))
     if scope.group_by is GroupBy.HOST_AND_SOURCE:
         groups = scope.groups(series.backups)
-        told = [*(mixed_hosts(*group) for group in groups), *changing_hosts(groups)]
-        lines += [f"{shown(filename)}: {line}" for line in told if line]
+        lines_of_hosts = [*(mixed_hosts(*group) for group in groups), *changing_hosts(groups)]
+        lines += [f"{shown(filename)}: {line}" for line in lines_of_hosts if line]
     for origin, of_origin in planned.by_origin().items():
         untrusted = [decision for decision in of_origin.keep + of_origin.drop if rank(decision.backup) == 2]
         if len(untrusted) not in (0, len(of_origin.keep + of_origin.drop)):

@@ -16,7 +16,7 @@ from bakthat.usecases.tools import Tools
 
 def choose(name: str, destination: Destination, tools: Tools, *, host: str | None = None) -> Backup:
     """The backup that NAME means in this destination; with `host`, only one of that host. What a person should know of
-    the choice is told. Raises `AmbiguousName`, and `BackupNotFound` with the nearest names, or with the other
+    the choice is a notice. Raises `AmbiguousName`, and `BackupNotFound` with the nearest names, or with the other
     destination that holds such a backup."""
 
     def held(query: Query) -> Iterable[Backup]:

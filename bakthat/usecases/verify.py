@@ -1,4 +1,4 @@
-"""`verify`: whether a backup is still what it was, level by level, as far as can be told without writing a file."""
+"""`verify`: whether a backup is still what it was, level by level, without writing a file."""
 
 from __future__ import annotations
 
@@ -78,8 +78,10 @@ def verify(
     on_verified: Callable[[Verified], None] = lambda _: None,
 ) -> list[Verified]:
     """Verify the backup that NAME means, or with None every backup of the destination, newest first; the result and
-    its date go into each record. host: only backups of this host. quick: only whether it is there and of the right
-    size. allow_plain: a plain backup of a series that is encrypted is no error. on_verified: told of each at once.
+    its date go into each record.
+
+    host: only backups of this host. quick: only whether it is there and of the right size. allow_plain: a plain backup
+    of a series that is encrypted is no error. on_verified: called with each result as it comes.
 
     One bad backup does not stop the rest. Raises `BackupNotFound`, `AmbiguousName`, `DatabaseError`.
     """
@@ -159,7 +161,7 @@ def _verify_one(
                 note = f"not opened: {error}"
                 read_through(destination.open(backup), backup, tools, stage=stage)
             except WrongPassword:
-                # Whoever gives a key wants to know that it fits; the stored bytes are checked all the same.
+                # A key that does not fit is an error of its own; the stored bytes are checked all the same.
                 read_through(destination.open(backup), backup, tools, stage=stage)
                 level = Level.STORED if backup.sha256 else Level.PRESENT
                 raise

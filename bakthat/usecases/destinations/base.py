@@ -21,14 +21,14 @@ from bakthat.ports.object_store import ObjectStore
 
 @frozen(kw_only=True)
 class Found:
-    """An archive as a destination's own list tells of it.
+    """An archive in a destination's own listing.
 
-    size: bytes, None if the list does not tell. modified: aware UTC. stored_at: the store's own date of the archive,
-    aware UTC, None if the list does not tell. entry_modified: when its catalog entry was written, None if it has none.
-    record: what the list itself says of the backup, beyond; archive_id: in an archive store, where the list tells it.
+    size: bytes, None if the listing does not say. modified: aware UTC. stored_at: the store's own date of the archive,
+    aware UTC, None if the listing does not say. entry_modified: when its catalog entry was written, None without one.
+    record: what the listing itself says of the backup. archive_id: in an archive store, where the listing says it.
     is_cold: it lies in an archive class. claimed: it is cold, and the saved inventory says that it is an archive of
-    `glacier` in the same bucket. only_by_entry: the list does not show that it is of this destination; only its entry
-    can.
+    `glacier` in the same bucket. only_by_entry: the listing does not show that it is of this destination; only its
+    entry can.
     """
 
     stored_filename: str
@@ -72,7 +72,7 @@ class Destination(ABC):
 
     @abstractmethod
     def size_of(self, backup: Backup) -> int | None:
-        """The bytes that the store holds of a backup, None if it cannot tell at once. Raises `ObjectNotFound`."""
+        """The bytes that the store holds of a backup, None if it does not say at once. Raises `ObjectNotFound`."""
 
     @abstractmethod
     def is_gone(self, backup: Backup) -> bool:

@@ -42,7 +42,7 @@ class Retrievals:
     @contextmanager
     def opened(self, name: str, archive_id: ArchiveId, tier: Tier | None) -> Iterator[BinaryIO]:
         """Read the archive, if its retrieval is ready; else begin one, or find the one that runs, and raise
-        `RetrievalPending`, which says what was asked for, when, and when it is usually ready. `tier`: None takes any
+        `RetrievalPending`, which says what was requested, when, and when it is usually ready. `tier`: None takes any
         retrieval that runs; a faster one than that which runs begins anew."""
         with ExitStack() as stack:
             reader = self._ready(name, tier, stack)
@@ -59,7 +59,7 @@ class Retrievals:
         self._repo.forget_job(name)
 
     def _ready(self, name: str, tier: Tier | None, stack: ExitStack) -> BinaryIO | None:
-        """What the remembered retrieval gives; None if there is none, or it is of no use any more."""
+        """The stream of the retrieval that the database knows; None without one, or if it is of no use any more."""
         job = self._repo.job(name)
         if job is None:
             return None

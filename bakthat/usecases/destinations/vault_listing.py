@@ -1,4 +1,4 @@
-"""A vault's own list of its archives: made about once a day, given hours after it was asked for."""
+"""A vault's own list of its archives: made about once a day, and read hours after a request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bakthat.usecases.destinations.base import Found
 
 
 class VaultListing:
-    """The list of one vault. `asked_at`: when the list that was read last was asked for."""
+    """The list of one vault. `asked_at`: when the list that was read last was requested."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class VaultListing:
                 raise self._pending(job) from None
         self._repo.forget_job(name)  # the next sync wants a newer one
         self.asked_at = job.requested
-        # The oldest of a name first: whoever may upload can give an archive any name, and must not hide another's.
+        # The oldest of a name first: permission to upload is permission to choose a name, and must not hide another's.
         names: set[str] = set()
         for info in sorted(infos, key=lambda info: info.created):
             record = rebuilt(info, self._owner)
@@ -77,11 +77,11 @@ class VaultListing:
             )
 
     def _pending(self, job: RetrievalJob) -> RetrievalPending:
-        told = retrieval.pending(
+        pending = retrieval.pending(
             job.filename,
             requested=job.requested,
             tier=job.tier,
             waits=self._archives.usual_waits,
             now=self._clock(),
         )
-        return RetrievalPending(str(told).replace("run restore again", "run sync again"))
+        return RetrievalPending(str(pending).replace("run restore again", "run sync again"))

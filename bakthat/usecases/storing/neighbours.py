@@ -1,4 +1,4 @@
-"""What a backup should say of the series that it goes into, before it is made."""
+"""Notices about the series that a new backup joins."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bakthat.usecases.tools import Tools
 
 
 def tell_of_neighbours(draft: Backup, destination: Destination, tools: Tools) -> None:
-    """Tell, as far as the database knows, whether the series already holds backups of another origin, and whether it
-    has one that is dated later than this. A database that cannot be used is not told of here."""
+    """Notify the user if, as far as the database knows, the series already holds backups of another origin, or
+    one that is dated later than this. A database that cannot be used is ignored here."""
     query = Query(filename=draft.filename, backend=destination.name, owners=(destination.owner,))
     try:
         series = [row for row in tools.repo.find(query) if not row.is_value]

@@ -1,4 +1,4 @@
-"""Readers that watch the stored bytes go by: `RecordedReader` on the way out, `CheckedReader` on the way back."""
+"""Readers that hash the stored bytes: `RecordedReader` in a backup, `CheckedReader` in a restore."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RecordedReader(io.RawIOBase):
     were all of them (`ended`).
 
     `must_start`: what the stream has to begin with. A stream that begins otherwise, or is too short to, raises
-    `PayloadDamaged`, so that the store drops it: no plain bytes go out where sealed ones were promised.
+    `PayloadDamaged`, so that the store drops it: no plain bytes leave where encrypted ones were promised.
     """
 
     def __init__(self, body: BinaryIO, *, must_start: bytes = b"") -> None:
@@ -36,7 +36,7 @@ class RecordedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         count = self._body.readinto(view)  # type: ignore[attr-defined]
-        assert isinstance(count, int)  # noqa: S101 - the pipe always tells
+        assert isinstance(count, int)  # noqa: S101 - the pipe always returns a count
         if self._must_start:
             self._check_start(view[:count])
         self._hash.update(view[:count])
@@ -44,9 +44,9 @@ class RecordedReader(io.RawIOBase):
         self.ended = self.ended or count < len(view)
         return count
 
-    def _check_start(self, piece: memoryview) -> None:
-        expected = self._must_start[: len(piece)]
-        if not expected or piece[: len(expected)] != expected:
+    def _check_start(self, chunk: memoryview) -> None:
+        expected = self._must_start[: len(chunk)]
+        if not expected or chunk[: len(expected)] != expected:
             raise PayloadDamaged("the stream is not encrypted although encryption was asked for; nothing was stored")
         self._must_start = self._must_start[len(expected) :]
 
@@ -85,18 +85,18 @@ class CheckedReader(io.RawIOBase):
         """As the stream that is read gives it, without a copy: fewer bytes than `size` do not mean the end."""
         if size < 0:
             return self.readall()
-        piece = self._stored.read(size)
-        self._seen(piece)
-        if not piece and size:
+        chunk = self._stored.read(size)
+        self._seen(chunk)
+        if not chunk and size:
             self._check_end()
-        return piece
+        return chunk
 
-    def _seen(self, piece: memoryview | bytes) -> None:
-        self.size += len(piece)
+    def _seen(self, chunk: memoryview | bytes) -> None:
+        self.size += len(chunk)
         if self._hash is not None:
-            self._hash.update(piece)
-        if self._on_bytes is not None and piece:
-            self._on_bytes(len(piece))
+            self._hash.update(chunk)
+        if self._on_bytes is not None and chunk:
+            self._on_bytes(len(chunk))
 
     def _check_end(self) -> None:
         if self._expected_size is not None and self.size != self._expected_size:

@@ -1,4 +1,4 @@
-"""A bounded pipe in memory: one thread produces a stream, whoever reads it consumes it, and neither runs ahead.
+"""A bounded pipe in memory: one thread produces a stream, another reads it, and neither runs ahead.
 
 `ObjectStore.put` pulls, while packers, compressors and ciphers push. The pipe lets both have their way without a
 temporary file, and carries an error from either side to the other.
@@ -19,19 +19,19 @@ LIMIT = 4 * 1024 * 1024
 """Bytes that wait in a pipe, about: enough to keep both sides busy, little beside the parts in flight."""
 
 PATIENCE = 2.0
-"""Seconds for which a producer that hangs is waited for."""
+"""How long to wait for a producer that hangs, in seconds."""
 
 _NOTHING = memoryview(b"")
 
 
 class _ReaderGone(Exception):
-    """Ends the producer when nobody reads any more; never seen outside."""
+    """Ends the producer once the reader has gone; never leaves this module."""
 
 
 class _Pipe:
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._pieces: deque[memoryview] = deque()
+        self._chunks: deque[memoryview] = deque()
         self._waiting = 0
         self._ended = False
         self._abandoned = False
@@ -39,8 +39,8 @@ class _Pipe:
         self._changed = threading.Condition(threading.RLock())
 
     def write(self, data: Any) -> int:
-        piece = memoryview(data if isinstance(data, bytes) else bytes(data))
-        size = len(piece)
+        chunk = memoryview(data if isinstance(data, bytes) else bytes(data))
+        size = len(chunk)
         if not size:
             return 0
         with self._changed:
@@ -48,7 +48,7 @@ class _Pipe:
                 self._changed.wait()
             if self._abandoned:
                 raise _ReaderGone
-            self._pieces.append(piece)
+            self._chunks.append(chunk)
             self._waiting += size
             self._changed.notify_all()
         return size
@@ -62,41 +62,41 @@ class _Pipe:
     def abandon(self) -> None:
         with self._changed:
             self._abandoned = True
-            self._pieces.clear()
+            self._chunks.clear()
             self._changed.notify_all()
 
     def wait(self) -> None:
         """Return when there is a byte to read, or never will be. Raises the producer's error if there is only that."""
         with self._changed:
-            while not self._pieces and not self._ended:
+            while not self._chunks and not self._ended:
                 self._changed.wait()
-            if not self._pieces and self.error is not None:
+            if not self._chunks and self.error is not None:
                 raise self.error
 
     def take(self, most: int) -> memoryview:
         """The next bytes, as they were written; nothing at the end. Raises the producer's error after its last byte, so
-        that what a reader meets first does not depend on who is faster."""
+        that the order does not depend on which thread is faster."""
         with self._changed:
             self.wait()
-            if not self._pieces:
+            if not self._chunks:
                 return _NOTHING
-            piece = self._pieces.popleft()
-            if most < len(piece):
-                self._pieces.appendleft(piece[most:])
-                piece = piece[:most]
-            self._waiting -= len(piece)
+            chunk = self._chunks.popleft()
+            if most < len(chunk):
+                self._chunks.appendleft(chunk[most:])
+                chunk = chunk[:most]
+            self._waiting -= len(chunk)
             self._changed.notify_all()
-        return piece
+        return chunk
 
     def fill(self, view: memoryview) -> int:
         """Fill the view; fewer bytes only at the end."""
         filled = 0
         while filled < len(view):
-            piece = self.take(len(view) - filled)
-            if not piece:
+            chunk = self.take(len(view) - filled)
+            if not chunk:
                 break
-            view[filled : filled + len(piece)] = piece
-            filled += len(piece)
+            view[filled : filled + len(chunk)] = chunk
+            filled += len(chunk)
         return filled
 
 
@@ -122,15 +122,15 @@ class _Reader(io.RawIOBase):
         return self._pipe.fill(memoryview(buffer).cast("B"))
 
     def read_chunk(self, most: int) -> bytes:
-        """What was written in one piece, if it is not longer than `most`: that is not copied."""
-        piece = self._pipe.take(most)
-        return piece.obj if isinstance(piece.obj, bytes) and len(piece.obj) == len(piece) else piece.tobytes()
+        """Return the next available bytes, at most `most`; a chunk that was written whole is not copied."""
+        chunk = self._pipe.take(most)
+        return chunk.obj if isinstance(chunk.obj, bytes) and len(chunk.obj) == len(chunk) else chunk.tobytes()
 
 
 class Flow(Generic[T]):
     """A stream that is being produced. `reader`: its bytes; `read(n)` gives fewer than n only at the end, and raises
     the producer's own error. `result()`: what the producer returned, once the reader has met the end; its error, if it
-    failed, also where whoever read has swallowed that."""
+    failed, also where the reader has swallowed that."""
 
     def __init__(self, pipe: _Pipe) -> None:
         self.reader = cast(BinaryIO, _Reader(pipe))
@@ -164,7 +164,7 @@ def flowing(produce: Callable[[BinaryIO], T], *, limit: int = LIMIT, patience: f
     def run() -> None:
         try:
             flow._results.append(produce(writer))
-        except BaseException as error:  # noqa: BLE001 - handed to the reader, whoever it is
+        except BaseException as error:  # noqa: BLE001 - handed to the reader
             pipe.end(error)
         else:
             pipe.end(None)

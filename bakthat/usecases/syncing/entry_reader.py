@@ -23,7 +23,7 @@ _READERS = 16
 """Catalog entries that are read at once: small requests, whose time is the way there and back."""
 
 BATCH = 512
-"""Entries that are asked for before the first of them is recorded: bounds memory, keeps the readers busy."""
+"""Entries that are requested before the first of them is recorded: bounds memory, and keeps the readers busy."""
 
 _MOST_FAILURES = 10
 """Entries that may fail as if the store were down, while it answers otherwise, before it counts as down."""

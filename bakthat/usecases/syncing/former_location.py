@@ -50,7 +50,7 @@ def rewrite_former(
 
 
 def _size_of(found: Found, destination: Destination) -> int:
-    """The bytes of an archive, by its catalog entry where the list does not tell them; 0 where nothing does."""
+    """The bytes of an archive, by its catalog entry where the listing does not say; 0 where nothing does."""
     if found.size is not None:
         return found.size
     try:

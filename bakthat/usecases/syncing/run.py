@@ -48,7 +48,7 @@ class Complaints:
     def __call__(self, line: str) -> None:
         self._count += 1
         if self._count <= _MOST_LINES:
-            # A name may be as long as whoever wrote it likes.
+            # A name in a store has any length.
             short = len(line) <= _LONGEST_LINE
             self._notice(line if short else f"{line[: _LONGEST_LINE // 2]}…{line[-_LONGEST_LINE // 2 :]}")
 
