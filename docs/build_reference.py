@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import typing
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pdoc
 from jinja2 import pass_context
 
 import bakthat
+from bakthat.domain.archive_index import IndexEntry
 
 MODULES = [
     "bakthat",
@@ -32,6 +34,13 @@ def main(into: Path) -> None:
     for name in bakthat.__all__:
         # They are imported when they are first used, and pdoc looks at what is there.
         setattr(bakthat, name, getattr(bakthat, name))
+    for part in bakthat.Bakthat.__mro__[1:-1]:
+        # The modules of its parts are not in the reference, so pdoc would leave their methods out.
+        for name, member in vars(part).items():
+            if not name.startswith("_"):
+                setattr(bakthat.Bakthat, name, member)
+    # pdoc does not resolve the annotations of a named tuple itself.
+    IndexEntry.__new__.__annotations__.update(typing.get_type_hints(IndexEntry))
     to_markdown = pdoc.render.env.filters["to_markdown"]
 
     @pass_context
@@ -40,7 +49,7 @@ def main(into: Path) -> None:
         return str(to_markdown(context, _PARAMETER.sub(r"- **\1**: ", docstring)))
 
     pdoc.render.env.filters["to_markdown"] = with_parameters
-    pdoc.render.configure(docformat="markdown", show_source=False, footer_text=f"bakthat {bakthat.__version__}")
+    pdoc.render.configure(docformat="google", show_source=False, footer_text=f"bakthat {bakthat.__version__}")
     pdoc.pdoc(*MODULES, output_directory=into)
 
 

@@ -1,8 +1,8 @@
 """The module-level functions, under the names and in the argument order of the bakthat of 2013.
 
-Each opens the profile, does one thing, and lets go of it. `conf` is a dict of settings (the keys of a profile in the
-configuration file) that takes the place of the file. `config` is a file. Scripts that do more than one thing, or that
-hand in ports, open the profile once with `bakthat.open_profile`.
+Each opens the profile and does one thing. `conf` is a dict of settings (the keys of a profile in the configuration
+file) that takes the place of the file. `config` is a file. Scripts that do more than one thing, or that hand in ports,
+open the profile once with `bakthat.open_profile`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.origin import GroupBy
 from bakthat.domain.rotation import RotationPolicy
-from bakthat.entrypoints.api import AnyPath, Bakthat, log_notice, open_profile
+from bakthat.entrypoints.api import Bakthat, log_notice, open_profile
+from bakthat.entrypoints.library.opened_profile import AnyPath
 from bakthat.entrypoints.wiring import profile_from
 from bakthat.errors import UsageError
 from bakthat.usecases.events import Events
@@ -53,14 +54,15 @@ def backup(
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> Backup:
-    """Back up a file or a directory: `Bakthat.backup`.
+    """Back up a file or a directory: `Bakthat.backup`, which explains the other arguments.
 
-    prompt: there for 2013's callers; the library never asks, so `"yes"` is refused (`UsageError`) where no password
-    is given.
-    password: "" means no encryption.
-    custom_filename: the name of the series.
-    conf: settings in the place of the configuration file's.
-    events: whose listeners are told.
+    Args:
+        prompt: For 2013's callers. The library never asks, so `"yes"` is refused (`UsageError`) where no password is
+            given.
+        password: "" means no encryption.
+        custom_filename: The name of the series.
+        conf: Settings in place of the configuration file's.
+        events: Whose listeners are called.
     """
     bakthat = opened(profile, config, conf, events)
     return bakthat.backup(

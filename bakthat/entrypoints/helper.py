@@ -11,8 +11,9 @@ from typing import Any
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.stored_name import check_series
-from bakthat.entrypoints.api import AnyPath, Bakthat
+from bakthat.entrypoints.api import Bakthat
 from bakthat.entrypoints.functions import opened
+from bakthat.entrypoints.library.opened_profile import AnyPath
 
 
 class BakHelper:

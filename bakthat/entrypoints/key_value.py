@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bakthat.domain.backup import Backup
-from bakthat.entrypoints.api import AnyPath, Bakthat
+from bakthat.entrypoints.api import Bakthat
 from bakthat.entrypoints.functions import opened
+from bakthat.entrypoints.library.opened_profile import AnyPath
 from bakthat.errors import BackupNotFound, UsageError
 from bakthat.ports.url_signer import UrlSigner
 from bakthat.usecases.key_value import delete_value, find_value, get_value, set_value, value_store

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from typing import Any
 
 READ_AHEAD = 1024 * 1024
 """Bytes that a `RangeReader` requests at a time, unless its caller says otherwise."""
@@ -62,7 +59,7 @@ class RangeReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         with memoryview(buffer) as given, given.cast("B") as view:
             chunk = self.read_chunk(len(view))
             view[: len(chunk)] = chunk

@@ -45,7 +45,7 @@ def test_what_authors_of_stores_and_tests_need_is_in_it(reference: Path) -> None
 
 
 def test_parameters_are_items_of_a_list(reference: Path) -> None:
-    assert "<li><strong>config</strong>: a file, which must exist" in (reference / "bakthat.html").read_text()
+    assert "<li><strong>config:</strong>  A file, which must exist" in (reference / "bakthat.html").read_text()
 
 
 def test_the_machinery_is_not_in_it(reference: Path) -> None:

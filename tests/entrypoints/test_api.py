@@ -193,7 +193,7 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
 
 
 def test_the_verbs_of_a_profile_are_these() -> None:
-    names = [name for name in vars(Bakthat) if not name.startswith("_")]
+    names = [name for name in dir(Bakthat) if not name.startswith("_")]
     assert sorted(names) == [
         "about_to_delete",
         "backup",

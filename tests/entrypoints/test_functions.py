@@ -45,6 +45,40 @@ def test_the_positions_are_those_of_2013(name: str, of_2013: list[str]) -> None:
     assert positions(name) == of_2013
 
 
+OWN = {"profile", "config", "conf", "events", "prompt", "custom_filename"}
+"""What a function has and its method lacks: where the settings come from, and 2013's names."""
+
+
+@pytest.mark.parametrize(
+    ("name", "only_of_the_method"),
+    [
+        ("backup", {"name", "recorded_source", "ask", "on_excluded"}),
+        ("restore", {"ask"}),
+        ("show", {"deleted"}),
+        ("delete", {"spare_last_complete"}),
+        ("remove_older_than", {"on_plan"}),
+        ("rotate_backups", {"on_plan"}),
+        ("sync", set()),
+        ("verify", {"ask", "on_verified"}),
+    ],
+)
+def test_a_function_takes_what_its_method_takes_with_the_same_defaults(name: str, only_of_the_method: set[str]) -> None:
+    of_function = inspect.signature(getattr(bakthat, name)).parameters
+    of_method = inspect.signature(getattr(bakthat.Bakthat, name)).parameters
+    shared = of_function.keys() - OWN
+    assert {each: of_function[each].default for each in shared} == {each: of_method[each].default for each in shared}
+    assert of_method.keys() - of_function.keys() - {"self"} == only_of_the_method
+
+
+@pytest.mark.parametrize("name", ["restore", "remove_older_than", "rotate_backups"])
+def test_a_short_form_shows_the_parameters_of_the_long_one_and_its_own_result(name: str) -> None:
+    short = inspect.signature(getattr(bakthat.Bakthat, name))
+    long = inspect.signature(getattr(bakthat.Bakthat, f"{name}_with_report"))
+    assert short.parameters == long.parameters
+    assert short.return_annotation in (bakthat.Backup, list[bakthat.Backup])
+    assert getattr(bakthat.Bakthat, name).__qualname__.endswith(f".{name}")
+
+
 def test_the_life_of_a_backup(conf: dict[str, Any], tree: Path, tmp_path: Path) -> None:
     made = bakthat.backup(tree, conf=conf, tags=["a", "b"], custom_filename="web", password="")
     assert (made.filename, made.tags, made.is_encrypted) == ("web", ("a", "b"), False)

@@ -1,0 +1,128 @@
+"""The verb of the library that makes backups."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from attrs import evolve
+
+from bakthat.domain.archive_format import Compression
+from bakthat.domain.backup import Backup, split_tags
+from bakthat.domain.size import parse_size
+from bakthat.entrypoints.keys import Ask, sealing_keys
+from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile
+from bakthat.errors import UsageError
+from bakthat.usecases.backup import BackupRequest
+from bakthat.usecases.backup import backup as make_backup
+from bakthat.usecases.backup_survey import survey_backup
+from bakthat.usecases.exclusions import ExclusionRequest
+from bakthat.usecases.tools import Tools
+
+T = TypeVar("T")
+
+
+class BackupVerbs(OpenedProfile):
+    """Making backups."""
+
+    def backup(
+        self,
+        filename: AnyPath = ".",
+        destination: str | None = None,
+        *,
+        name: str | None = None,
+        tags: str | Sequence[str] = (),
+        password: str | None = None,
+        recipients: Sequence[str] = (),
+        excludes: Sequence[str] = (),
+        exclude_from: Sequence[AnyPath] = (),
+        gitignore: bool | None = None,
+        exclude_caches: bool | None = None,
+        exclude_if_present: Sequence[str] | None = None,
+        exclude_larger_than: int | str | None = None,
+        one_file_system: bool | None = None,
+        recorded_source: str | None = None,
+        ask: Ask | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
+        dry_run: bool = False,
+    ) -> Backup:
+        """Back up a file or a directory into one archive.
+
+        Args:
+            filename: The file or the directory.
+            destination: Its name (`s3`, `local`, …); None means the profile's default destination.
+            name: Name of the series; by default the base name of `filename`.
+            tags: Text separated by white space, or a list.
+            password: "" means no encryption, whatever the environment says; None leaves it to BAKTHAT_PASSWORD and
+                the profile.
+            recipients: age public keys, in place of the profile's; they exclude a password.
+            excludes: gitignore patterns, besides those of the source's own `.bakthatexclude`, else `.gitignore`.
+            exclude_from: Files of such patterns, which come before `excludes`; the last pattern that matches decides.
+            gitignore: False ignores the source's `.gitignore`. None means the profile's setting, here and in the next
+                four.
+            exclude_caches: Leave out what is in directories with a valid `CACHEDIR.TAG`, except the tag.
+            exclude_if_present: Names; leave out what is in directories that hold one of them, except that one.
+            exclude_larger_than: Leave out larger files; bytes, or text such as `500M`.
+            one_file_system: Leave out what is mounted below the source.
+            recorded_source: What the record says that the files come from, instead of their path; "" for nothing.
+            ask: Called for a password if none is found elsewhere.
+            on_excluded: Called with the path of each entry that is left out, and with what leaves it out.
+            dry_run: Walk through the source and return the record as it would be, with `counts` and `excluded` in its
+                metadata and a size of 0. No file is read, no store is contacted, nothing is stored or recorded.
+
+        Returns:
+            The record of the new backup. Its `is_incomplete` tells whether some files could not be read.
+
+        Raises:
+            SourceError, InvalidName, UsageError, ConfigError, StoreError, DatabaseError: Nothing is stored then, unless
+                the message says so.
+        """
+        profile = self.profile
+
+        def requested() -> BackupRequest:
+            if not os.fspath(filename):
+                # As from an unset variable in a script, which must not become a backup of wherever it runs.
+                raise UsageError("FILENAME is empty; leave it out to back up the current directory")
+            larger_than = (
+                parse_size(exclude_larger_than) if isinstance(exclude_larger_than, str) else exclude_larger_than
+            )
+            return BackupRequest(
+                source=Path(filename),
+                destination=self._destination(destination),
+                name=name,
+                tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
+                exclusions=ExclusionRequest(
+                    patterns=tuple(excludes),
+                    files=tuple(Path(path) for path in exclude_from),
+                    gitignore=_given(gitignore, profile.gitignore),
+                    caches=_given(exclude_caches, profile.exclude_caches),
+                    if_present=tuple(_given(exclude_if_present, profile.exclude_if_present)),
+                    larger_than=_given(larger_than, profile.exclude_larger_than),
+                    one_file_system=_given(one_file_system, profile.one_file_system),
+                ),
+                on_excluded=on_excluded,
+                compression=Compression.GZIP if profile.compress else Compression.NONE,
+                recorded_source=recorded_source,
+            )
+
+        if dry_run:
+            return survey_backup(requested(), self.tools)
+
+        def carry_out(tools: Tools) -> Backup:
+            request = requested()
+            if ask is not None:
+                # A wrong path or destination is reported before a person is asked for a password.
+                tools.examine(request.source)
+                tools.destination(request.destination)
+            keys = sealing_keys(
+                self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
+            )
+            return make_backup(evolve(request, keys=keys), tools)
+
+        return self._run("backup", carry_out)
+
+
+def _given(value: T | None, default: T) -> T:
+    return value if value is not None else default

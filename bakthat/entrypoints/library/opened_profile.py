@@ -1,0 +1,169 @@
+"""`OpenedProfile`: what every verb of the library needs: tools, keys, events and hooks of one profile."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
+
+from attrs import evolve
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.payload import Keys
+from bakthat.domain.profile import Profile
+from bakthat.domain.progress import Progress
+from bakthat.entrypoints.hooks import Hooks
+from bakthat.entrypoints.keys import Ask, opening_keys
+from bakthat.usecases.events import Events
+from bakthat.usecases.tools import Tools
+
+P = ParamSpec("P")
+S = TypeVar("S", bound="OpenedProfile")
+T = TypeVar("T")
+U = TypeVar("U")
+
+AnyPath = str | os.PathLike[str]
+
+
+class OpenedProfile:
+    """One profile and its tools. The verbs are in the subclasses, by what they are about."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        tools: Tools,
+        *,
+        environment: Mapping[str, str] = os.environ,
+        events: Events | None = None,
+        hooks: Hooks | None = None,
+        new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        """`open_profile` makes one.
+
+        Args:
+            profile: The settings.
+            tools: What the verbs are handed.
+            environment: Where BAKTHAT_PASSWORD is looked for.
+            events: Whose listeners are called.
+            hooks: The profile's commands, run when a verb has ended.
+            new_session: Makes the id that the events of one call share.
+        """
+        self.profile = profile
+        self.events = events if events is not None else Events()
+        self._hooks = hooks
+        self._tools = tools
+        self._environment = environment
+        self._new_session = new_session
+
+    @property
+    def tools(self) -> Tools:
+        """What the verbs are handed."""
+        return self._tools
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(profile={self.profile.name!r})"
+
+    def _destination(self, destination: str | None) -> str:
+        return destination if destination is not None else self.profile.default_destination
+
+    def _opening(
+        self, password: str | None, identities: Sequence[AnyPath], ask: Ask | None
+    ) -> Callable[[Backup], Keys]:
+        """Return what finds the keys that may open a backup."""
+        return lambda backup: opening_keys(
+            backup,
+            self.profile,
+            password=password,
+            identities=[os.fspath(path) for path in identities],
+            ask=ask,
+            environment=self._environment,
+            notice=self.tools.notice,
+        )
+
+    def _run(
+        self,
+        verb: str,
+        carry_out: Callable[[Tools], T],
+        *,
+        told: Callable[[T], object] = lambda done: done,
+        failure: Callable[[T], BaseException | None] = lambda _: None,
+    ) -> T:
+        """Carry out a verb between its two events, then run the profile's command for how it ended.
+
+        Args:
+            verb: Its name among the events.
+            carry_out: Does it.
+            told: Makes what the listeners of `on_<verb>` get.
+            failure: Finds what went wrong although the verb returned.
+        """
+        session = self._new_session()
+        try:
+            done = self._between_events(verb, session, carry_out, told=told, failure=failure)
+        except BaseException as error:
+            self._run_hooks(verb, session, None, error)
+            raise
+        self._run_hooks(verb, session, done, failure(done))
+        return done
+
+    def _between_events(
+        self,
+        verb: str,
+        session: str,
+        carry_out: Callable[[Tools], T],
+        *,
+        told: Callable[[T], object] = lambda done: done,
+        failure: Callable[[T], BaseException | None] = lambda _: None,
+    ) -> T:
+        self.events.tell_before(verb, session)
+        try:
+            done = carry_out(self._watched(session))
+        except BaseException as error:
+            self.events.on_failure(session, verb, error)
+            raise
+        failed = failure(done)
+        if failed is not None:
+            self.events.on_failure(session, verb, failed)
+        else:
+            self.events.tell_on(verb, session, told(done))
+        return done
+
+    def _run_hooks(self, verb: str, session: str, done: object, error: BaseException | None) -> None:
+        if self._hooks is not None:
+            self._hooks.ended(verb, session, done, error)
+
+    def _watched(self, session: str) -> Tools:
+        """Return the tools, with progress reported to the listeners too, if there are any."""
+        if not len(self.events.on_progress):
+            return self.tools
+
+        def progress(report: Progress) -> None:
+            self.tools.progress(report)
+            self.events.on_progress(session, report)
+
+        return evolve(self.tools, progress=progress)
+
+
+def short_form(
+    verb: Callable[Concatenate[S, P], T], result: Callable[[T], U], *, returns: object, doc: str
+) -> Callable[Concatenate[S, P], U]:
+    """Return a method with the parameters of `verb`, which returns a part of its result.
+
+    Args:
+        verb: The method with the whole result.
+        result: Takes the part, or raises the error that the whole result reports.
+        returns: The part's type, for the reference.
+        doc: The docstring.
+    """
+
+    def short(self: S, /, *args: P.args, **kwargs: P.kwargs) -> U:
+        return result(verb(self, *args, **kwargs))
+
+    short.__module__, short.__doc__ = verb.__module__, doc
+    short.__name__ = verb.__name__.removesuffix("_with_report")
+    short.__qualname__ = verb.__qualname__.removesuffix("_with_report")
+    # For `help` and the reference, which would else show `*args, **kwargs`.
+    short.__annotations__ = {**verb.__annotations__, "return": returns}
+    short.__signature__ = inspect.signature(verb).replace(return_annotation=returns)  # type: ignore[attr-defined]
+    return short

@@ -1,0 +1,140 @@
+"""The verbs of the library that are about records: `show`, `delete` and `sync`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bakthat.domain.backup import Backup, split_tags
+from bakthat.domain.query import Query
+from bakthat.entrypoints.destinations import destination_names
+from bakthat.entrypoints.library.opened_profile import OpenedProfile
+from bakthat.errors import BakthatError, RetrievalPending
+from bakthat.usecases.delete import DeleteRequest, DeletionCandidate, deletion_candidate
+from bakthat.usecases.delete import delete as delete_backup
+from bakthat.usecases.show import show as show_backups
+from bakthat.usecases.sync import Synced, SyncReport
+from bakthat.usecases.sync import sync as sync_with_store
+
+
+class RecordVerbs(OpenedProfile):
+    """Listing, deleting and finding backups again."""
+
+    def show(
+        self,
+        query: str = "",
+        destination: str | None = None,
+        *,
+        tags: str | Sequence[str] = (),
+        deleted: bool = False,
+    ) -> list[Backup]:
+        """List the backups in this profile's database, newest first.
+
+        Args:
+            query: Part of the series or of the stored filename.
+            destination: Only of this one; None means all.
+            tags: Only backups that have every one of them.
+            deleted: Also those that are deleted.
+        """
+        return show_backups(
+            Query(
+                text=query,
+                backend=destination,
+                tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
+                deleted=deleted,
+            ),
+            self.tools.repo,
+        )
+
+    def delete(
+        self,
+        filename: str,
+        destination: str | None = None,
+        *,
+        host: str | None = None,
+        dry_run: bool = False,
+        spare_last_complete: bool = False,
+    ) -> Backup:
+        """Delete one backup, chosen as `restore` chooses it.
+
+        Args:
+            filename, destination: As of `restore`.
+            host: Only a backup of this host.
+            dry_run: Only return which it is.
+            spare_last_complete: Raise `DeletionRefused` instead of deleting the only complete backup of an origin.
+
+        Returns:
+            Its record.
+
+        Raises:
+            BackupNotFound, AmbiguousName: No backup was chosen.
+            StoreError: The record still stands, and deleting again finishes.
+        """
+        request = DeleteRequest(
+            name=filename,
+            destination=self._destination(destination),
+            host=host,
+            dry_run=dry_run,
+            spare_last_complete=spare_last_complete,
+        )
+        if dry_run:
+            return delete_backup(request, self.tools)
+        return self._run("delete", lambda tools: delete_backup(request, tools))
+
+    def about_to_delete(
+        self, filename: str, destination: str | None = None, *, host: str | None = None
+    ) -> DeletionCandidate:
+        """Return what `delete` would delete, and what there is beside it, to ask a person. Raises as `delete`."""
+        return deletion_candidate(
+            DeleteRequest(name=filename, destination=self._destination(destination), host=host), self.tools
+        )
+
+    def sync(self, destination: str | None = None, *, dry_run: bool = False) -> SyncReport:
+        """Make the database agree with the store, in which nothing is ever changed.
+
+        Args:
+            destination: Its name (`s3`, `local`, …); None means the profile's default destination.
+            dry_run: Only report what would change.
+
+        Raises:
+            StoreError: The database is as it was.
+        """
+        synced = self.sync_all([self._destination(destination)], dry_run=dry_run)
+        for error in synced.failures.values():
+            raise error
+        return next(iter(synced.reports.values()))
+
+    def sync_all(self, destinations: Sequence[str] = (), *, dry_run: bool = False) -> Synced:
+        """Sync several destinations; hooks run once, for all of them together.
+
+        Args:
+            destinations: Their names; by default all that the profile names.
+            dry_run: Only report what would change.
+
+        Returns:
+            A report or a failure for each. A store that fails does not stop the rest.
+        """
+        synced = Synced()
+        session = self._new_session()
+
+        def sync_one(name: str) -> SyncReport:
+            if dry_run:
+                return sync_with_store(name, self.tools, dry_run=True)
+            return self._between_events("sync", session, lambda tools: sync_with_store(name, tools))
+
+        try:
+            for name in destinations or destination_names(self.profile):
+                try:
+                    synced.reports[name] = sync_one(name)
+                except BakthatError as error:
+                    synced.failures[name] = error
+        except BaseException as error:
+            self._run_hooks("sync", session, synced, error)
+            raise
+        if not dry_run:
+            self._run_hooks("sync", session, synced, first_error([], synced.failures.values()))
+        return synced
+
+
+def first_error(worst: Iterable[BakthatError], others: Iterable[BakthatError]) -> BakthatError | None:
+    """Return the first of the worst, else of the others; a retrieval that is only pending last."""
+    return next(iter([*worst, *sorted(others, key=lambda error: isinstance(error, RetrievalPending))]), None)

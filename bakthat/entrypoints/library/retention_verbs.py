@@ -1,0 +1,140 @@
+"""The verbs of the library that thin out a series."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.callbacks import ignore
+from bakthat.domain.interval import parse_interval
+from bakthat.domain.origin import GroupBy, Scope
+from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
+from bakthat.entrypoints.library.opened_profile import OpenedProfile, short_form
+from bakthat.errors import UsageError
+from bakthat.usecases.retention import Retention
+from bakthat.usecases.retention import remove_older_than as remove_older
+from bakthat.usecases.retention import rotate_backups as rotate
+from bakthat.usecases.tools import Tools
+
+
+def _gone(done: Retention) -> list[Backup]:
+    """Return the records of what is gone, or would go in a dry run. Raises the first error of a deletion."""
+    if done.failed:
+        raise done.failed[0][1]
+    # Without a failure, nothing is removed of what the plan drops only in a dry run.
+    return list(done.removed) or [decision.backup for decision in reversed(done.plan.drop)]
+
+
+class RetentionVerbs(OpenedProfile):
+    """Deleting old backups."""
+
+    def remove_older_than_with_report(
+        self,
+        filename: str,
+        interval: str,
+        destination: str | None = None,
+        *,
+        group_by: GroupBy | str = GroupBy.HOST_AND_SOURCE,
+        host: str | None = None,
+        source: str | None = None,
+        dry_run: bool = False,
+        on_plan: Callable[[Plan], None] = ignore,
+    ) -> Retention:
+        """As `remove_older_than`, with a result that tells what was kept and why, and what could not be deleted."""
+
+        def carry_out(tools: Tools) -> Retention:
+            age, place = parse_interval(interval), self._destination(destination)
+            scope = _scope(group_by, host, source)
+            return remove_older(filename, place, age, tools, scope=scope, dry_run=dry_run, on_plan=on_plan)
+
+        return self._retain("delete_older_than", dry_run, carry_out)
+
+    remove_older_than = short_form(
+        remove_older_than_with_report,
+        _gone,
+        returns=list[Backup],
+        doc="""Delete the backups of a series that are older than an interval, of no origin the newest.
+
+        Args:
+            filename: The series, exactly.
+            interval: Numbers with units, such as `3M2D8h20m5s`.
+            destination, group_by, host, source, dry_run, on_plan: As of `rotate_backups`.
+
+        Returns:
+            The records of what is gone, oldest first.
+
+        Raises:
+            InvalidInterval, BackupNotFound: Nothing is deleted then.
+            StoreError: The first error of a deletion, after all others were tried.
+        """,
+    )
+
+    def rotate_backups_with_report(
+        self,
+        filename: str,
+        destination: str | None = None,
+        *,
+        policy: RotationPolicy | None = None,
+        group_by: GroupBy | str = GroupBy.HOST_AND_SOURCE,
+        host: str | None = None,
+        source: str | None = None,
+        dry_run: bool = False,
+        on_plan: Callable[[Plan], None] = ignore,
+    ) -> Retention:
+        """As `rotate_backups`, with a result that tells what was kept and why, and what could not be deleted."""
+
+        def carry_out(tools: Tools) -> Retention:
+            chosen = policy
+            if chosen is None:
+                chosen = policy_from(self.profile.rotation, where=f"profile {self.profile.name!r}")
+            scope, place = _scope(group_by, host, source), self._destination(destination)
+            return rotate(filename, place, chosen, tools, scope=scope, dry_run=dry_run, on_plan=on_plan)
+
+        return self._retain("rotate_backups", dry_run, carry_out)
+
+    rotate_backups = short_form(
+        rotate_backups_with_report,
+        _gone,
+        returns=list[Backup],
+        doc="""Delete the backups of a series that a policy does not keep.
+
+        Args:
+            filename: The series, exactly.
+            destination: Its name (`s3`, `local`, …); None means the profile's default destination.
+            policy: None means the profile's `rotation`.
+            group_by: What makes an origin, each of which is thinned by itself: `host,source`, `host`, `source`, `none`.
+            host: Only origins of this host.
+            source: Only origins of this path.
+            dry_run: Return the records of what would go; nothing is deleted.
+            on_plan: Called with what is kept and dropped, before anything is deleted.
+
+        Returns:
+            The records of what is gone, oldest first.
+
+        Raises:
+            InvalidPolicy, BackupNotFound: Nothing is deleted then.
+            StoreError: The first error of a deletion, after all others were tried.
+        """,
+    )
+
+    def _retain(self, verb: str, dry_run: bool, carry_out: Callable[[Tools], Retention]) -> Retention:
+        if dry_run:
+            return carry_out(self.tools)
+        return self._run(
+            verb,
+            carry_out,
+            told=lambda done: list(done.removed),
+            failure=lambda done: done.failed[0][1] if done.failed else None,
+        )
+
+
+def _scope(group_by: GroupBy | str, host: str | None, source: str | None) -> Scope:
+    try:
+        grouping = GroupBy(group_by)
+    except ValueError:
+        known = ", ".join(f"`{known}`" for known in GroupBy)
+        raise UsageError(f"there is no grouping {group_by!r}; choose one of {known}") from None
+    # Records hold absolute paths; `-` is a stream.
+    path = source if source in (None, "-") else os.path.abspath(source)
+    return Scope(group_by=grouping, host=host, source=path)
