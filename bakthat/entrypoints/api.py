@@ -75,7 +75,7 @@ def open_profile(
         notice: Called with lines for a person; by default they are warnings of the logger `bakthat`.
         progress: Called often, with how far a verb has come.
         events: Whose listeners are called; new ones by default.
-        second_process: A restore of many small files may start one, `sys.executable`, that makes part of them.
+        second_process: Ignored. In 1.0, a restore could start a second process for small files.
 
     Raises:
         ProfileNotFound, ConfigInvalid: The configuration has no such profile, or a wrong value.
@@ -99,7 +99,6 @@ def open_profile(
         host=lambda: environment.get("BAKTHAT_HOST") or profile.host or host(),
         notice=notice,
         progress=progress,
-        second_process=second_process,
         profiles=every_profile,
     )
     hooks = hooks_of(profile, environment, notice)

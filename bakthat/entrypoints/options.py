@@ -58,7 +58,6 @@ class Settings:
             config=self.open_config(),
             notice=self.notice,
             progress=progress,
-            second_process=True,
         )
 
 

@@ -82,11 +82,10 @@ def build_tools(
     sleep: Callable[[float], None] = time.sleep,
     notice: Callable[[str], None] = ignore,
     progress: Callable[[Progress], None] = ignore,
-    second_process: bool = False,
     profiles: Callable[[], Iterable[Profile]] = tuple,
 ) -> Tools:
-    """The tools of the verbs for one profile. Whatever is not handed in is built from the profile. `second_process`: as
-    of `TarPacker`. `profiles`: all of the configuration, whose folders and databases no backup contains."""
+    """The tools of the verbs for one profile. Whatever is not handed in is built from the profile. `profiles`: all
+    of the configuration, whose folders and databases no backup contains."""
     from bakthat.adapters.compression.gzip_writer import GzipCompressor
     from bakthat.adapters.encryption.detecting import DetectingCipher
     from bakthat.adapters.packing.single_file import PlainFilePacker
@@ -106,7 +105,7 @@ def build_tools(
             )
         ),
         repo=chosen_repo,
-        tar=TarPacker(second_process=second_process),
+        tar=TarPacker(),
         plain=PlainFilePacker(),
         compressors={Compression.GZIP: GzipCompressor()},
         cipher=cipher if cipher is not None else DetectingCipher(),

@@ -69,7 +69,6 @@ class Packer(ABC):
         name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
-        on_bytes: Callable[[int], None] | None = None,
     ) -> UnpackReport:
         """Restore into the directory `into`, all or nothing: until the stream has been read to its very end, nothing
         under its final name is touched, so that a reader that checks a hash at its end can still refuse everything.

@@ -21,7 +21,7 @@ from attrs import define, field
 
 from bakthat.adapters.database.peewee_repo import open_repo
 from bakthat.adapters.encryption.key_files import read_identities
-from bakthat.adapters.filesystem.staging import Landing
+from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import loads
 from bakthat.domain.query import Query
@@ -255,7 +255,7 @@ def restored_is_old_or_new_after_the_next_restore(machine: Machine, *, mutation:
     def begin_a_restore() -> None:
         for private in machine.folder.glob(".bakthat-restore-*"):
             private.chmod(0o700)  # the model knows no modes of directories
-        with Landing(machine.folder):
+        with StagingDirectory(machine.folder):
             pass
 
     return restored_is_old_or_new(machine, mutation=mutation, tidy=begin_a_restore)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from attrs import frozen
 
 from bakthat.adapters.filesystem.linux import NO_HARD_LINKS
-from bakthat.adapters.packing.file_process import set_attributes
+from bakthat.adapters.packing.attributes import Attributes, set_attributes
+from bakthat.adapters.packing.file_content import CREATE, write_all
 
 _COPY = 1024 * 1024
 
@@ -43,16 +44,12 @@ class Links:
 def _copy(source: int, source_name: bytes, directory: int, name: bytes, found: os.stat_result) -> None:
     original = os.open(source_name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
     try:
-        copy = os.open(
-            name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory
-        )
+        copy = os.open(name, CREATE, 0o600, dir_fd=directory)
         try:
-            while piece := os.read(original, _COPY):
-                view = memoryview(piece)
-                while view:
-                    view = view[os.write(copy, view) :]
-            attributes = (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_mtime_ns)
-            # What was refused to the original was said then.
+            while chunk := os.read(original, _COPY):
+                write_all(copy, memoryview(chunk))
+            attributes = Attributes(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_mtime_ns)
+            # What was refused to the original was reported then.
             set_attributes(copy, attributes, lambda *_: None, name)
         finally:
             os.close(copy)

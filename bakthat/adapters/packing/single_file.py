@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bakthat.adapters.filesystem.printable import printable
-from bakthat.adapters.filesystem.staging import Landing, target_error
+from bakthat.adapters.filesystem.staging import StagingDirectory
+from bakthat.adapters.filesystem.target_error import target_error
 from bakthat.adapters.packing.source import open_file, reason, status_of
 from bakthat.domain.payload import PackReport, Problem, UnpackReport
 from bakthat.errors import BackupNotFound, PayloadDamaged
@@ -75,17 +76,16 @@ class PlainFilePacker(Packer):
         name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
-        on_bytes: Callable[[int], None] | None = None,
     ) -> UnpackReport:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise PayloadDamaged(f"no file can be called {name!r}, as this backup says; nothing was restored")
         if only and not _is_chosen(name, only):
             raise BackupNotFound(f"the backup is a single file, {printable(name)}, which no --only pattern matches")
-        with Landing(into, overwrite=overwrite) as landing:
-            landing.check(name)
+        with StagingDirectory(into, overwrite=overwrite) as staging:
+            staging.check(name)
             try:
                 descriptor = os.open(
-                    name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=landing.fd
+                    name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=staging.fd
                 )
             except OSError as error:
                 raise target_error(error, into / name) from error
@@ -94,13 +94,11 @@ class PlainFilePacker(Packer):
                 while block := packed.read(_BUFFER):
                     _write_all(descriptor, block, into / name)
                     size += len(block)
-                    if on_bytes is not None:
-                        on_bytes(len(block))
                 _sync(descriptor, into / name)
             finally:
                 os.close(descriptor)
-            landing.commit([name])
-        return UnpackReport(roots=(name,), files=1, size=size, notices=tuple(landing.notices))
+            staging.commit([name])
+        return UnpackReport(roots=(name,), files=1, size=size, notices=tuple(staging.notices))
 
     def check(self, packed: BinaryIO) -> UnpackReport:
         size = 0

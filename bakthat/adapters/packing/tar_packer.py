@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,14 +20,7 @@ _LONGEST_ROOT = 255
 
 class TarPacker(Packer):
     """A backup imports the writer only, a restore the extractor only. The members say their names: `name` is only the
-    one that may be replaced.
-
-    `second_process`: whether a restore of many small files starts one (`sys.executable`, which must be Python) that
-    makes part of them, where there are two processors.
-    """
-
-    def __init__(self, *, second_process: bool = False) -> None:
-        self._second_process = second_process
+    one that may be replaced."""
 
     def pack(
         self,
@@ -63,22 +55,10 @@ class TarPacker(Packer):
         name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
-        on_bytes: Callable[[int], None] | None = None,
     ) -> UnpackReport:
-        from bakthat.adapters.packing.file_process import FileMaker
         from bakthat.adapters.packing.tar_extractor import extract_tar
 
-        start_maker = FileMaker if self._second_process and _processors() > 1 else None
-        return extract_tar(
-            packed,
-            into,
-            overwrite=overwrite,
-            root=name,
-            root_is_guess=name_is_guess,
-            only=only,
-            on_bytes=on_bytes,
-            start_maker=start_maker,
-        )
+        return extract_tar(packed, into, overwrite=overwrite, root=name, root_is_guess=name_is_guess, only=only)
 
     def check(self, packed: BinaryIO) -> UnpackReport:
         from bakthat.adapters.packing.tar_reader import Kind, TarReader
@@ -101,8 +81,3 @@ class TarPacker(Packer):
             others=sum(counts.values()) - files - directories,
             size=size,
         )
-
-
-def _processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

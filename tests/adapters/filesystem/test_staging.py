@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bakthat.adapters.filesystem.linux import EXCHANGE, mounts_below, rename_with_flags
-from bakthat.adapters.filesystem.staging import Landing
+from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.errors import TargetError, TargetExists
 from tests.fixtures.children import run_python
 from tests.fixtures.open_directory import open_directory
@@ -57,12 +57,14 @@ def into(tmp_path: Path) -> Path:
     return path
 
 
-def land(into: Path, files: dict[str, str], *, overwrite: bool = False, rename: Rename = rename_with_flags) -> Landing:
+def put(
+    into: Path, files: dict[str, str], *, overwrite: bool = False, rename: Rename = rename_with_flags
+) -> StagingDirectory:
     """Files by path, put in place by their first parts; a path that ends with a slash is a directory."""
-    with Landing(into, overwrite=overwrite, rename=rename) as landing:
-        write(landing.path, files)
-        landing.commit(list(dict.fromkeys(path.split("/")[0] for path in files)))
-    return landing
+    with StagingDirectory(into, overwrite=overwrite, rename=rename) as staging:
+        write(staging.path, files)
+        staging.commit(list(dict.fromkeys(path.split("/")[0] for path in files)))
+    return staging
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -78,53 +80,53 @@ def contents(root: Path) -> dict[str, str]:
     return {path: entry.content.decode() for path, entry in snapshot(root).items() if entry.kind in "-l"}
 
 
-# Landing
+# StagingDirectory
 
 
 def test_files_and_directories_appear_under_their_names(into: Path, rename: Rename) -> None:
-    land(into, {"a/b/c": "1", "a/d": "2", "e": "3"}, rename=rename)
+    put(into, {"a/b/c": "1", "a/d": "2", "e": "3"}, rename=rename)
     assert contents(into) == {"a/b/c": "1", "a/d": "2", "e": "3"}
     assert sorted(os.listdir(into)) == ["a", "e"]
 
 
 def test_nothing_is_seen_before_the_commit_and_nobody_else_may_look(into: Path) -> None:
-    with Landing(into) as landing:
-        write(landing.path, {"a/b": "secret"})
+    with StagingDirectory(into) as staging:
+        write(staging.path, {"a/b": "secret"})
         [private] = into.iterdir()
         assert private.name.startswith(".bakthat-restore-")
         assert private.stat().st_mode & 0o777 == 0o700
-        assert private in landing.path.parents
-        assert os.stat("a/b", dir_fd=landing.fd).st_size == 6
+        assert private in staging.path.parents
+        assert os.stat("a/b", dir_fd=staging.fd).st_size == 6
 
 
 def test_what_is_not_committed_leaves_nothing(into: Path) -> None:
-    with Landing(into) as landing:
-        write(landing.path, {"a/b": "1", "c": "2"})
-        landing.commit(["c"])
+    with StagingDirectory(into) as staging:
+        write(staging.path, {"a/b": "1", "c": "2"})
+        staging.commit(["c"])
     assert contents(into) == {"c": "2"}
     assert os.listdir(into) == ["c"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("oh"), KeyboardInterrupt()])
 def test_an_exception_leaves_nothing(into: Path, error: BaseException) -> None:
-    with pytest.raises(type(error)), Landing(into) as landing:
-        write(landing.path, {"a/b": "1"})
+    with pytest.raises(type(error)), StagingDirectory(into) as staging:
+        write(staging.path, {"a/b": "1"})
         raise error
     assert os.listdir(into) == []
 
 
 def test_a_target_that_is_not_there_is_made_and_goes_again_after_an_exception(tmp_path: Path) -> None:
     into = tmp_path / "x" / "y" / "z"
-    with pytest.raises(RuntimeError), Landing(into) as landing:
-        write(landing.path, {"a": "1"})
+    with pytest.raises(RuntimeError), StagingDirectory(into) as staging:
+        write(staging.path, {"a": "1"})
         raise RuntimeError
     assert os.listdir(tmp_path) == []
-    land(into, {"a": "1"})
+    put(into, {"a": "1"})
     assert contents(into) == {"a": "1"}
 
 
 def test_a_target_that_was_there_stays_after_an_exception(into: Path) -> None:
-    with pytest.raises(RuntimeError), Landing(into):
+    with pytest.raises(RuntimeError), StagingDirectory(into):
         raise RuntimeError
     assert into.is_dir()
 
@@ -133,8 +135,8 @@ def test_a_relative_target_is_found(into: Path) -> None:
     before = Path.cwd()
     os.chdir(into)
     try:
-        land(Path(), {"a": "1"})
-        land(Path("b/c"), {"d": "2"})
+        put(Path(), {"a": "1"})
+        put(Path("b/c"), {"d": "2"})
     finally:
         os.chdir(before)
     assert contents(into) == {"a": "1", "b/c/d": "2"}
@@ -142,7 +144,7 @@ def test_a_relative_target_is_found(into: Path) -> None:
 
 def test_a_target_may_be_reached_through_a_symbolic_link(tmp_path: Path, into: Path) -> None:
     (tmp_path / "link").symlink_to("into")
-    land(tmp_path / "link", {"a": "1"})
+    put(tmp_path / "link", {"a": "1"})
     assert contents(into) == {"a": "1"}
 
 
@@ -150,18 +152,18 @@ def test_the_default_mode_is_that_of_the_umask(into: Path) -> None:
     for umask in (0o022, 0o077, 0o002, 0o777):
         before = os.umask(umask)
         try:
-            with Landing(into) as landing:
-                assert landing.default_mode == 0o777 & ~umask | 0o700
-                write(landing.path, {})
+            with StagingDirectory(into) as staging:
+                assert staging.default_mode == 0o777 & ~umask | 0o700
+                write(staging.path, {})
         finally:
             os.umask(before)
 
 
 def test_names_that_are_not_utf8_land(into: Path) -> None:
     name = b"caf\xe9\n"
-    with Landing(into) as landing:
-        os.mkdir(name, dir_fd=landing.fd)
-        landing.commit([name])
+    with StagingDirectory(into) as staging:
+        os.mkdir(name, dir_fd=staging.fd)
+        staging.commit([name])
     assert os.listdir(os.fsencode(into)) == [name]
 
 
@@ -171,7 +173,7 @@ def test_names_that_are_not_utf8_land(into: Path) -> None:
 def test_what_is_there_is_not_replaced(into: Path, rename: Rename) -> None:
     write(into, {"a/old": "0"})
     with pytest.raises(TargetExists, match="into/a exists already; --overwrite"):
-        land(into, {"b": "1", "a/new": "2"}, rename=rename)
+        put(into, {"b": "1", "a/new": "2"}, rename=rename)
     assert contents(into) == {"a/old": "0"}
     assert os.listdir(into) == ["a"]
 
@@ -184,20 +186,20 @@ def test_whatever_is_there_is_seen_early(into: Path, there: str) -> None:
         (into / "a").mkdir()
     else:
         (into / "a").symlink_to("nowhere" if "dangling" in there else "/")
-    with Landing(into) as landing, pytest.raises(TargetExists):
-        landing.check("a")
-    with Landing(into) as landing:
-        landing.check("b")
-    with Landing(into, overwrite=True) as landing:
-        landing.check("a")
+    with StagingDirectory(into) as staging, pytest.raises(TargetExists):
+        staging.check("a")
+    with StagingDirectory(into) as staging:
+        staging.check("b")
+    with StagingDirectory(into, overwrite=True) as staging:
+        staging.check("a")
 
 
 def test_what_appears_meanwhile_is_not_replaced(into: Path, rename: Rename) -> None:
-    with pytest.raises(TargetExists), Landing(into, rename=rename) as landing:
-        landing.check("a")
-        write(landing.path, {"a/new": "1", "b": "2"})
+    with pytest.raises(TargetExists), StagingDirectory(into, rename=rename) as staging:
+        staging.check("a")
+        write(staging.path, {"a/new": "1", "b": "2"})
         write(into, {"a/theirs": "0"})
-        landing.commit(["b", "a"])
+        staging.commit(["b", "a"])
     assert contents(into) == {"a/theirs": "0"}
 
 
@@ -213,23 +215,23 @@ def test_overwriting_replaces_the_whole(into: Path, rename: Rename, old: str, ne
         (into / "a").mkdir()
     else:
         (into / "a").symlink_to("elsewhere")
-    land(into, {new: "new"}, overwrite=True, rename=rename)
+    put(into, {new: "new"}, overwrite=True, rename=rename)
     assert contents(into) == {new: "new"}
     assert sorted(os.listdir(into)) == ["a", "elsewhere"]
 
 
-def test_overwriting_what_is_not_there_is_landing(into: Path, rename: Rename) -> None:
-    land(into, {"a/b": "1"}, overwrite=True, rename=rename)
+def test_overwriting_what_is_not_there_needs_no_exchange(into: Path, rename: Rename) -> None:
+    put(into, {"a/b": "1"}, overwrite=True, rename=rename)
     assert contents(into) == {"a/b": "1"}
 
 
 def test_times_and_modes_come_along(into: Path, rename: Rename) -> None:
     write(into, {"a/old": "old"})
-    with Landing(into, overwrite=True, rename=rename) as landing:
-        write(landing.path, {"a/new": "new"})
-        os.chmod(landing.path / "a", 0o751)
-        os.utime(landing.path / "a", ns=(1, 1_600_000_000_123_456_789))
-        landing.commit(["a"])
+    with StagingDirectory(into, overwrite=True, rename=rename) as staging:
+        write(staging.path, {"a/new": "new"})
+        os.chmod(staging.path / "a", 0o751)
+        os.utime(staging.path / "a", ns=(1, 1_600_000_000_123_456_789))
+        staging.commit(["a"])
     status = (into / "a").stat()
     assert (status.st_mode & 0o7777, status.st_mtime_ns) == (0o751, 1_600_000_000_123_456_789)
 
@@ -239,36 +241,36 @@ def test_times_and_modes_come_along(into: Path, rename: Rename) -> None:
 
 def test_a_path_goes_into_the_directory_that_is_there(into: Path, rename: Rename) -> None:
     write(into, {"a/b/kept": "0", "a/b/c": "old"})
-    with Landing(into, overwrite=True, rename=rename) as landing:
-        write(landing.path, {"a/b/c": "new", "a/b/left-behind": "1", "a/x/y/z": "2"})
-        landing.commit(["a/b/c", "a/x/y/z"])
+    with StagingDirectory(into, overwrite=True, rename=rename) as staging:
+        write(staging.path, {"a/b/c": "new", "a/b/left-behind": "1", "a/x/y/z": "2"})
+        staging.commit(["a/b/c", "a/x/y/z"])
     assert contents(into) == {"a/b/kept": "0", "a/b/c": "new", "a/x/y/z": "2"}
 
 
 def test_a_path_does_not_replace_without_leave(into: Path, rename: Rename) -> None:
     write(into, {"a/b/kept": "0", "a/b/c": "old"})
-    with pytest.raises(TargetExists, match="a/b/c"), Landing(into, rename=rename) as landing:
-        write(landing.path, {"a/b/c": "new", "a/b/d": "1"})
-        landing.commit(["a/b/d", "a/b/c"])
+    with pytest.raises(TargetExists, match="a/b/c"), StagingDirectory(into, rename=rename) as staging:
+        write(staging.path, {"a/b/c": "new", "a/b/d": "1"})
+        staging.commit(["a/b/d", "a/b/c"])
     assert contents(into) == {"a/b/kept": "0", "a/b/c": "old"}
 
 
 def test_a_path_never_goes_through_a_symbolic_link(tmp_path: Path, into: Path, rename: Rename) -> None:
     write(tmp_path, {"outside/c": "0"})
     (into / "a").symlink_to("../outside")
-    with pytest.raises(TargetExists), Landing(into, rename=rename) as landing:
-        write(landing.path, {"a/c": "new"})
-        landing.commit(["a/c"])
-    with Landing(into, overwrite=True, rename=rename) as landing:
-        write(landing.path, {"a/c": "new"})
-        landing.commit(["a/c"])
+    with pytest.raises(TargetExists), StagingDirectory(into, rename=rename) as staging:
+        write(staging.path, {"a/c": "new"})
+        staging.commit(["a/c"])
+    with StagingDirectory(into, overwrite=True, rename=rename) as staging:
+        write(staging.path, {"a/c": "new"})
+        staging.commit(["a/c"])
     assert contents(tmp_path) == {"outside/c": "0", "into/a/c": "new"}
 
 
 def test_a_directory_brings_what_is_in_it_once(into: Path) -> None:
-    with Landing(into) as landing:
-        write(landing.path, {"a/b/c": "1", "a/b/d": "2"})
-        landing.commit(["a/b/c", "a/b", "a/b/d", "a"])
+    with StagingDirectory(into) as staging:
+        write(staging.path, {"a/b/c": "1", "a/b/d": "2"})
+        staging.commit(["a/b/c", "a/b", "a/b/d", "a"])
     assert contents(into) == {"a/b/c": "1", "a/b/d": "2"}
 
 
@@ -284,9 +286,12 @@ def test_a_commit_that_fails_anywhere_is_undone(into: Path, call: int, afterward
     write(into, {"a/old": "0", "b": "0", "d/e/old": "0"})
     before = snapshot(into)
     rename = FailsAt(call, error, afterwards=afterwards)
-    with pytest.raises((TargetError, KeyboardInterrupt)), Landing(into, overwrite=True, rename=rename) as landing:
-        write(landing.path, {"a/new": "1", "b": "1", "c/new": "1", "d/e/old": "1"})
-        landing.commit(["a", "c", "b", "d/e"])
+    with (
+        pytest.raises((TargetError, KeyboardInterrupt)),
+        StagingDirectory(into, overwrite=True, rename=rename) as staging,
+    ):
+        write(staging.path, {"a/new": "1", "b": "1", "c/new": "1", "d/e/old": "1"})
+        staging.commit(["a", "c", "b", "d/e"])
     assert snapshot(into).keys() == before.keys()
     assert contents(into) == {"a/old": "0", "b": "0", "d/e/old": "0"}
 
@@ -295,9 +300,9 @@ def test_a_commit_that_fails_anywhere_is_undone(into: Path, call: int, afterward
 def test_a_commit_in_two_steps_that_fails_is_undone(into: Path, call: int) -> None:
     write(into, {"a/old": "0", "b": "0"})
     rename = FailsAt(call, KeyboardInterrupt(), afterwards=False, real=no_such_call)
-    with pytest.raises(KeyboardInterrupt), Landing(into, overwrite=True, rename=rename) as landing:
-        write(landing.path, {"a/new": "1", "b": "1"})
-        landing.commit(["a", "b"])
+    with pytest.raises(KeyboardInterrupt), StagingDirectory(into, overwrite=True, rename=rename) as staging:
+        write(staging.path, {"a/new": "1", "b": "1"})
+        staging.commit(["a", "b"])
     assert contents(into) == {"a/old": "0", "b": "0"}
     assert sorted(os.listdir(into)) == ["a", "b"]
 
@@ -305,7 +310,7 @@ def test_a_commit_in_two_steps_that_fails_is_undone(into: Path, call: int) -> No
 _INTERRUPTED_AT_EACH_LINE = """
 import errno, os, sys
 from pathlib import Path
-from bakthat.adapters.filesystem.staging import Landing
+from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.filesystem.linux import rename_with_flags
 
 def no_such_call(*_):
@@ -320,11 +325,13 @@ def write(root, files):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
 
+TRACED = ("staging.py", "moves.py", "private_dir.py", "target_dir.py", "dir_fd.py")
+
 def restore(into, nth):
     left = nth
     def trace(frame, event, _):
         nonlocal left
-        if not frame.f_code.co_filename.endswith(("staging.py", "dir_fd.py")):
+        if not frame.f_code.co_filename.endswith(TRACED):
             return None
         if event == "line":
             left -= 1
@@ -333,9 +340,9 @@ def restore(into, nth):
         return trace
     sys.settrace(trace)
     try:
-        with Landing(into, overwrite=True, rename=rename) as landing:
-            write(landing.path, NEW)
-            landing.commit(["a", "b", "d/e"])
+        with StagingDirectory(into, overwrite=True, rename=rename) as staging:
+            write(staging.path, NEW)
+            staging.commit(["a", "b", "d/e"])
     except KeyboardInterrupt:
         pass
     return left > 0
@@ -349,7 +356,7 @@ while not finished:
     if child == 0:
         os._exit(restore(into, nth))
     finished = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    with Landing(into):
+    with StagingDirectory(into):
         pass
     found = {str(path.relative_to(into)): path.read_text() for path in into.rglob("*") if path.is_file()}
     assert found in (OLD, NEW), (nth, found)
@@ -378,22 +385,25 @@ def test_old_files_that_cannot_be_put_back_are_kept_and_named(into: Path) -> Non
         if flag == EXCHANGE:
             raise OSError(errno.EIO, "Input/output error")
 
-    with pytest.raises(TargetError, match="bakthat-rescued-"), Landing(into, overwrite=True, rename=rename) as landing:
-        write(landing.path, {"a/new": "1"})
-        landing.commit(["a"])
-    land(into, {"other": "2"})  # which sweeps
+    with (
+        pytest.raises(TargetError, match="bakthat-rescued-"),
+        StagingDirectory(into, overwrite=True, rename=rename) as staging,
+    ):
+        write(staging.path, {"a/new": "1"})
+        staging.commit(["a"])
+    put(into, {"other": "2"})  # which sweeps
     assert "precious" in contents(into).values()
 
 
 def test_a_disk_that_refuses_is_one_line_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TargetError, match=r"file: Not a directory; nothing was restored: name a directory"):
-        land(tmp_path / "file", {"a": "1"})
+        put(tmp_path / "file", {"a": "1"})
     with pytest.raises(TargetError, match=r"file/sub: Not a directory"):
-        land(tmp_path / "file" / "sub", {"a": "1"})
+        put(tmp_path / "file" / "sub", {"a": "1"})
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(TargetError, match="loop"):
-        land(tmp_path / "loop", {"a": "1"})
+        put(tmp_path / "loop", {"a": "1"})
     assert sorted(os.listdir(tmp_path)) == ["file", "loop"]
 
 
@@ -406,14 +416,14 @@ def test_what_is_mounted_below_a_path_is_known(tmp_path: Path) -> None:
 
 def test_a_name_of_our_own_temporary_directories_is_refused(into: Path) -> None:
     with pytest.raises(TargetError, match="keeps for its own"):
-        land(into, {".bakthat-restore-0123456789abcdef/a": "1"})
+        put(into, {".bakthat-restore-0123456789abcdef/a": "1"})
     assert os.listdir(into) == []
 
 
 def test_a_thing_to_commit_that_is_not_there_is_an_error(into: Path, rename: Rename) -> None:
     write(into, {"a": "old"})
-    with pytest.raises(TargetError), Landing(into, overwrite=True, rename=rename) as landing:
-        landing.commit(["a"])
+    with pytest.raises(TargetError), StagingDirectory(into, overwrite=True, rename=rename) as staging:
+        staging.commit(["a"])
     assert contents(into) == {"a": "old"}
 
 
@@ -421,8 +431,8 @@ def test_a_thing_to_commit_that_is_not_there_is_an_error(into: Path, rename: Ren
 
 
 def test_what_is_deeper_than_any_path_is_removed(into: Path) -> None:
-    with pytest.raises(RuntimeError), Landing(into) as landing:
-        directory = os.dup(landing.fd)
+    with pytest.raises(RuntimeError), StagingDirectory(into) as staging:
+        directory = os.dup(staging.fd)
         for _ in range(1500):
             os.mkdir("d" * 50, dir_fd=directory)
             inner = os.open("d" * 50, os.O_RDONLY | os.O_DIRECTORY, dir_fd=directory)
@@ -436,7 +446,7 @@ def test_what_is_deeper_than_any_path_is_removed(into: Path) -> None:
 _IMPORTS = """
 import os, sys
 from pathlib import Path
-from bakthat.adapters.filesystem.staging import Landing
+from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.errors import TargetError
 into = Path(sys.argv[1])
 """
@@ -452,25 +462,25 @@ def test_modes_that_lock_out_their_owner_are_no_obstacle() -> None:
                 for path, mode in (("sub/deep", 0), ("sub", 0o500), (".", 0o555)):
                     os.chmod(root / name / path, mode)
 
-            with Landing(into) as landing:        # lands
-                fill(landing.path, "a")
-                landing.commit(["a"])
+            with StagingDirectory(into) as staging:        # lands
+                fill(staging.path, "a")
+                staging.commit(["a"])
             first = os.stat(into / "a").st_ino
-            with Landing(into, overwrite=True) as landing:        # replaces, and removes the old one
-                fill(landing.path, "a")
-                landing.commit(["a"])
+            with StagingDirectory(into, overwrite=True) as staging:        # replaces, and removes the old one
+                fill(staging.path, "a")
+                staging.commit(["a"])
             assert os.stat(into / "a").st_ino != first
             assert os.stat(into / "a").st_mode & 0o777 == 0o555
             assert os.stat(into / "a/sub").st_mode & 0o777 == 0o500
             assert os.stat(into / "a/sub/deep").st_mode & 0o777 == 0
             try:
-                with Landing(into) as landing:    # is given up
-                    fill(landing.path, "b")
-                    os.chmod(landing.path, 0)
+                with StagingDirectory(into) as staging:    # is given up
+                    fill(staging.path, "b")
+                    os.chmod(staging.path, 0)
                     raise RuntimeError
             except RuntimeError:
                 pass
-            assert landing.notices == []
+            assert staging.notices == []
             print(os.listdir(into))
             """,
             into,
@@ -489,9 +499,9 @@ def test_a_commit_that_fails_gives_directories_their_modes_back() -> None:
             os.mkdir(into / "a")
             os.chmod(into / "a", 0o555)
             try:
-                with Landing(into, overwrite=True, rename=rename) as landing:
-                    os.mkdir(landing.path / "a")
-                    landing.commit(["a"])
+                with StagingDirectory(into, overwrite=True, rename=rename) as staging:
+                    os.mkdir(staging.path / "a")
+                    staging.commit(["a"])
             except TargetError as error:
                 print(error)
             print(oct(os.stat(into / "a").st_mode & 0o777), os.listdir(into))
@@ -510,7 +520,7 @@ def test_a_target_that_may_not_be_written_is_an_error() -> None:
             """
             for path in (into, into / "sub"):
                 try:
-                    with Landing(path):
+                    with StagingDirectory(path):
                         pass
                 except TargetError as error:
                     print(error)
@@ -526,9 +536,9 @@ def test_a_target_that_may_not_be_listed_is_written_nevertheless() -> None:
         into.chmod(0o333)
         done = run_python(
             """
-            with Landing(into) as landing:
-                (landing.path / "a").write_text("1")
-                landing.commit(["a"])
+            with StagingDirectory(into) as staging:
+                (staging.path / "a").write_text("1")
+                staging.commit(["a"])
             print((into / "a").read_text())
             """,
             into,
@@ -548,10 +558,10 @@ def test_what_was_replaced_and_cannot_be_removed_is_a_notice() -> None:
                 # The same user made it, who may remove it, too
                 print("1 .bakthat-restore- could not be removed completely")
             else:
-                with Landing(into, overwrite=True) as landing:
-                    (landing.path / "a").write_text("1")
-                    landing.commit(["a"])
-                print((into / "a").read_text(), *[f"{n.path} {n.reason}" for n in landing.notices])
+                with StagingDirectory(into, overwrite=True) as staging:
+                    (staging.path / "a").write_text("1")
+                    staging.commit(["a"])
+                print((into / "a").read_text(), *[f"{n.path} {n.reason}" for n in staging.notices])
             """,
             into,
             unprivileged_after=_IMPORTS,
@@ -588,12 +598,12 @@ def killed(into: Path) -> Callable[[int, bool, bool], None]:
                 if call == 0:
                     os.kill(os.getpid(), signal.SIGKILL)
 
-            with module.Landing(Path(sys.argv[1]), overwrite=True, rename=rename) as landing:
-                (landing.path / "a").mkdir()
-                (landing.path / "a" / "new").write_text("1")
+            with module.StagingDirectory(Path(sys.argv[1]), overwrite=True, rename=rename) as staging:
+                (staging.path / "a").mkdir()
+                (staging.path / "a" / "new").write_text("1")
                 if call == 9:
                     os.kill(os.getpid(), signal.SIGKILL)
-                landing.commit(["a"])
+                staging.commit(["a"])
                 os.kill(os.getpid(), signal.SIGKILL)
             """,
             into,
@@ -625,7 +635,7 @@ def test_after_kill_9_the_target_holds_the_old_or_the_new(
     killed(call, afterwards, native)
     visible = {path: text for path, text in contents(into).items() if not path.startswith(".")}
     assert visible in ({"a/old": "0"}, {"a/new": "1"})
-    land(into, {"b": "2"})
+    put(into, {"b": "2"})
     assert contents(into) == {**visible, "b": "2"}
     assert sorted(os.listdir(into)) == ["a", "b"]
 
@@ -638,7 +648,7 @@ def test_the_old_one_that_a_killed_restore_had_taken_away_is_put_back_by_the_nex
     (private / "old" / "0.path").symlink_to("a")
     (private / "old" / "1.path").symlink_to("x/y")
     (into / "x").mkdir()
-    land(into, {"b": "2"})
+    put(into, {"b": "2"})
     assert contents(into) == {"a/old": "0", "x/y": "0", "b": "2"}
     assert sorted(os.listdir(into)) == ["a", "b", "x"]
 
@@ -648,7 +658,7 @@ def test_what_cannot_be_put_back_is_not_removed(into: Path) -> None:
     write(private, {"old/0": "precious"})
     private.chmod(0o700)
     (private / "old" / "0.path").symlink_to("gone/y")
-    land(into, {"b": "2"})
+    put(into, {"b": "2"})
     assert (private / "old" / "0").read_text() == "precious"
 
 
@@ -659,16 +669,16 @@ def test_remains_of_a_killed_restore_are_removed_and_those_in_use_are_not(into: 
     in_use = os.open(into / ".bakthat-restore-fedcba9876543210", os.O_RDONLY)
     try:
         fcntl.flock(in_use, fcntl.LOCK_EX)
-        land(into, {"b": "2"})
+        put(into, {"b": "2"})
         assert sorted(os.listdir(into)) == [".bakthat-restore-fedcba9876543210", "b"]
     finally:
         os.close(in_use)
 
 
 def test_two_at_once_do_not_disturb_each_other(into: Path) -> None:
-    with Landing(into) as first:
+    with StagingDirectory(into) as first:
         write(first.path, {"a": "1"})
-        with Landing(into) as second:
+        with StagingDirectory(into) as second:
             write(second.path, {"b": "2"})
             second.commit(["b"])
         first.commit(["a"])
@@ -681,7 +691,7 @@ def test_two_at_once_do_not_disturb_each_other(into: Path) -> None:
 def test_names_that_only_look_alike_are_left_alone(into: Path, name: str) -> None:
     write(into, {f"{name}/a": "1"})
     (into / name).chmod(0o700)
-    land(into, {"b": "2"})
+    put(into, {"b": "2"})
     assert contents(into) == {f"{name}/a": "1", "b": "2"}
 
 
@@ -689,7 +699,7 @@ def test_what_others_may_enter_was_not_made_by_us_and_is_left_alone(into: Path) 
     write(into, {".bakthat-restore-0123456789abcdef/a": "1"})
     (into / ".bakthat-restore-0123456789abcdef").chmod(0o755)
     (into / ".bakthat-restore-1123456789abcdef").symlink_to(".")
-    land(into, {"b": "2"})
+    put(into, {"b": "2"})
     assert "1" in contents(into).values()
     assert (into / ".bakthat-restore-1123456789abcdef").is_symlink()
 
@@ -722,14 +732,14 @@ def test_a_symbolic_link_put_in_the_place_of_our_directory_is_not_gone_through(t
     outside = tmp_path / "outside"
     outside.mkdir()
     intruder = Intruder(made, lambda path: path.symlink_to(outside))
-    with pytest.raises(TargetError), Landing(tmp_path / "new target", mkdir=intruder):
+    with pytest.raises(TargetError), StagingDirectory(tmp_path / "new target", mkdir=intruder):
         raise AssertionError("it has been opened")
     assert os.listdir(outside) == []
 
 
 def test_a_directory_that_others_may_write_is_not_taken_for_ours(into: Path) -> None:
     intruder = Intruder(".bakthat-restore-", open_to_all)
-    with pytest.raises(TargetError, match="another user has put something"), Landing(into, mkdir=intruder):
+    with pytest.raises(TargetError, match="another user has put something"), StagingDirectory(into, mkdir=intruder):
         raise AssertionError("it has been opened")
 
 
@@ -738,7 +748,7 @@ def test_another_directory_of_ours_is_not_taken_for_the_new_one_and_keeps_what_i
     keys.mkdir(0o700)
     (keys / "id").write_text("secret")
     intruder = Intruder(".bakthat-restore-", keys.rename)
-    with pytest.raises(TargetError, match="another user has put something"), Landing(into, mkdir=intruder):
+    with pytest.raises(TargetError, match="another user has put something"), StagingDirectory(into, mkdir=intruder):
         raise AssertionError("it has been opened")
     assert [path.read_text() for path in into.glob("*/id")] == ["secret"]
 
@@ -747,7 +757,7 @@ def test_a_directory_of_ours_that_was_given_the_name_of_a_remainder_is_not_remov
     keys = into / ".bakthat-restore-0123456789abcdef"
     keys.mkdir(0o700)
     (keys / "id").write_text("secret")
-    land(into, {"a": "1"})
+    put(into, {"a": "1"})
     assert (keys / "id").read_text() == "secret"
 
 
@@ -758,25 +768,25 @@ def test_with_a_root_nothing_else_is_replaced(into: Path) -> None:
     write(into, {"photos/f": "old", ".bashrc": "mine"})
     with (
         pytest.raises(TargetExists, match="bashrc exists already, and this backup may replace nothing but photos"),
-        Landing(into, overwrite=True, root="photos") as landing,
+        StagingDirectory(into, overwrite=True, root="photos") as staging,
     ):
-        landing.check("photos")
-        write(landing.path, {"photos/f": "new", ".bashrc": "evil"})
-        landing.commit(["photos", ".bashrc"])
+        staging.check("photos")
+        write(staging.path, {"photos/f": "new", ".bashrc": "evil"})
+        staging.commit(["photos", ".bashrc"])
     assert contents(into) == {"photos/f": "old", ".bashrc": "mine"}
 
 
 def test_what_is_not_the_root_is_refused_before_anything_is_written(into: Path) -> None:
     write(into, {".bashrc": "mine"})
-    with Landing(into, overwrite=True, root="photos") as landing, pytest.raises(TargetExists):
-        landing.check(".bashrc")
+    with StagingDirectory(into, overwrite=True, root="photos") as staging, pytest.raises(TargetExists):
+        staging.check(".bashrc")
 
 
 def test_a_root_that_is_not_utf8_is_known_by_its_escapes(into: Path) -> None:
     (into / "caf\udce9").write_text("old")
-    with Landing(into, overwrite=True, root="caf\\xe9") as landing:
-        write(landing.path, {"caf\udce9": "new"})
-        landing.commit([b"caf\xe9"])
+    with StagingDirectory(into, overwrite=True, root="caf\\xe9") as staging:
+        write(staging.path, {"caf\udce9": "new"})
+        staging.commit([b"caf\xe9"])
     assert (into / "caf\udce9").read_text() == "new"
 
 
@@ -790,7 +800,7 @@ def test_what_a_killed_restore_took_away_goes_back_to_where_its_note_says(into: 
     else:
         (private / "old" / "7.path").symlink_to("d/e")
     private.chmod(0o700)
-    land(into, {"new": "1"})
+    put(into, {"new": "1"})
     assert contents(into) == {"d/e": "0", "d/other": "2", "new": "1"}
 
 
@@ -799,7 +809,7 @@ def test_what_has_no_note_to_go_by_is_left_where_it_is(into: Path, note: str | N
     private = into / ".bakthat-restore-0123456789abcdef"
     write(private, {"old/7": "0"} if note is None else {"old/7": "0", "old/7.path": note})
     private.chmod(0o700)
-    land(into, {"new": "1"})
+    put(into, {"new": "1"})
     assert (private / "old" / "7").read_text() == "0"
 
 
@@ -810,9 +820,9 @@ def test_the_note_says_where_a_thing_was_taken_from(into: Path) -> None:
     def rename(*arguments: object) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 
-    with Landing(into, overwrite=True, rename=rename) as landing:
-        write(landing.path, {"d/e": "1"})
-        landing.commit(["d/e"])
+    with StagingDirectory(into, overwrite=True, rename=rename) as staging:
+        write(staging.path, {"d/e": "1"})
+        staging.commit(["d/e"])
         seen = [path.read_text() for path in into.glob(".bakthat-restore-*/old/*.path")]
     assert seen == ["d/e"]
     assert contents(into) == {"d/e": "1"}
@@ -820,9 +830,9 @@ def test_the_note_says_where_a_thing_was_taken_from(into: Path) -> None:
 
 def test_a_disk_that_fails_after_replacing_leaves_what_was_replaced_and_says_so(into: Path) -> None:
     write(into, {"a/old": "1"})
-    with Landing(into, overwrite=True, rename=no_such_call) as landing:
-        write(landing.path, {"a/new": "2"})
-        landing.commit(["a"])
-        write(landing.path.parent, {"replaced/in the way": ""})
+    with StagingDirectory(into, overwrite=True, rename=no_such_call) as staging:
+        write(staging.path, {"a/new": "2"})
+        staging.commit(["a"])
+        write(staging.path.parent, {"replaced/in the way": ""})
     assert contents(into)["a/new"] == "2"
-    assert "could not be removed completely" in landing.notices[0].reason
+    assert "could not be removed completely" in staging.notices[0].reason

@@ -1,0 +1,112 @@
+"""`TargetDirectory`: the directory into which something is restored; it is made if it is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from bakthat.adapters.filesystem.dir_fd import SEARCH, descended
+from bakthat.adapters.filesystem.printable import printable
+from bakthat.errors import TargetExists
+
+MakeDirectory = Callable[[bytes, int, int], None]
+"""Name, mode, and the directory to make it in. Raises OSError."""
+
+
+class TargetDirectory:
+    """Open from `open` to `close`: `fd` is its descriptor, -1 while it is not open."""
+
+    def __init__(self, path: Path, mkdir: MakeDirectory) -> None:
+        self.path = path
+        self.fd = -1
+        self._mkdir = mkdir
+        self._base = -1
+        self._missing: list[bytes] = []
+        self._created: list[int] = []
+
+    def open(self) -> None:
+        """Open it. Missing directories are created step by step from one that is held open: a symbolic link that
+        somebody puts in the place of one meanwhile is not followed. Raises OSError."""
+        path = self.path
+        while not os.path.lexists(path):
+            self._missing.insert(0, os.fsencode(path.name))
+            path = path.parent
+        self.fd = os.open(path, SEARCH & ~os.O_NOFOLLOW)
+        if self._missing:
+            self._base = os.dup(self.fd)
+        for depth, part in enumerate(self._missing):
+            self._created.append(depth)
+            try:
+                self._mkdir(part, 0o777, self.fd)
+            except FileExistsError:  # another process was faster; then it is not ours to remove
+                self._created.remove(depth)
+            above, self.fd = self.fd, -1
+            try:
+                self.fd = os.open(part, SEARCH, dir_fd=above)
+            finally:
+                os.close(above)
+
+    def close(self) -> None:
+        """Close it. What `open` created and is empty, since nothing was restored, is removed. May be called again."""
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
+        for depth in reversed(self._created):
+            with contextlib.suppress(OSError), descended(self._base, self._missing[:depth]) as above:
+                os.rmdir(self._missing[depth], dir_fd=above)
+        if self._base >= 0:
+            fd, self._base = self._base, -1
+            os.close(fd)
+
+    def path_of(self, name: str | bytes) -> str:
+        """The path of something in it; its own for an empty name."""
+        return os.path.join(self.path, os.fsdecode(name)) if name else os.fspath(self.path)
+
+
+class ReplacementRules:
+    """What a restore may replace in its target.
+
+    Args:
+        overwrite: whether anything.
+        root: the one name that may be replaced or added to; bytes that are not UTF-8 are written as `\\xff`. None: any.
+    """
+
+    def __init__(self, target: TargetDirectory, *, overwrite: bool, root: str | None) -> None:
+        self._target = target
+        self._root = root
+        self._has_several_roots = False
+        self.overwrite = overwrite
+
+    def replace_nothing(self) -> None:
+        """From now on, no name may be replaced."""
+        self._has_several_roots = True
+
+    def may_replace(self, path: bytes) -> bool:
+        """Whether something at this path, relative to the target, may be replaced."""
+        return self.overwrite and self.is_root(path)
+
+    def is_root(self, path: bytes) -> bool:
+        """Whether the path is the root of the backup, or below it."""
+        if self._has_several_roots:
+            return False
+        if self._root is None:
+            return True
+        root = path.partition(b"/")[0]
+        return os.fsencode(self._root) == root or self._root == root.decode("utf-8", "backslashreplace")
+
+    def taken(self, path: bytes) -> TargetExists:
+        """The error for a path where something is that may not be replaced."""
+        there = f"{printable(self._target.path_of(path))} exists already"
+        if self._has_several_roots:
+            return TargetExists(
+                f"{there}; the backup holds several names, and which is its own is not recorded, so that it replaces "
+                "none: restore elsewhere with --target DIR"
+            )
+        if not self.is_root(path):
+            return TargetExists(
+                f"{there}, and this backup may replace nothing but {printable(self._root or '')}: restore elsewhere "
+                "with --target DIR"
+            )
+        return TargetExists(f"{there}; --overwrite replaces it, --target DIR restores elsewhere")

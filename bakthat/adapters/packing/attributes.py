@@ -1,0 +1,166 @@
+"""Where a restored file gets its mode, owner and time: `set_attributes`. `AttributeSetter` says which may be set.
+
+The order matters. The owner comes first, since chown(2) clears the set-user-ID and set-group-ID bits; then the mode;
+the time is last, since each of the others may change it.
+"""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import pwd
+from collections.abc import Callable
+
+from attrs import define, evolve
+
+from bakthat.adapters.filesystem.dir_fd import ENTRY, opened, set_mode
+from bakthat.adapters.packing.notices import Notices
+from bakthat.adapters.packing.tar_reader import Member
+
+KEEP = -1
+"""As the number of an owner: leave the owner as it is."""
+
+OWNER = "the owner"
+SET_ID = "set-user-ID and set-group-ID bits"
+"""They were left out, since with a wrong owner they would be dangerous."""
+MODE = "permissions"
+TIME = "the time"
+
+Failed = Callable[[bytes, str, int], object]
+"""Called with a path, with what could not be set (`OWNER`, `SET_ID`, `MODE`, `TIME`), and with the errno."""
+
+_SET_ID_BITS = 0o6000
+_KEEP_BOTH = (KEEP, KEEP)
+_MAX_OWNERS = 4096
+"""Owners that are remembered."""
+
+
+@define(eq=False)
+class Attributes:
+    """What a file gets when its content is there: the twelve permission bits, user and group (`KEEP`, or numbers), and
+    the time of its last change in nanoseconds since 1970 UTC."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+
+
+def set_attributes(fd: int, attributes: Attributes, failed: Failed, path: bytes) -> None:
+    """Set them on an open file or directory. `failed` is called with what could not be set."""
+    mode = attributes.mode
+    if attributes.uid != KEEP:
+        try:
+            os.fchown(fd, attributes.uid, attributes.gid)
+        except (OSError, OverflowError) as error:
+            failed(path, OWNER, _number_of(error))
+            if mode & _SET_ID_BITS:
+                failed(path, SET_ID, 0)
+            mode &= ~_SET_ID_BITS
+    try:
+        os.fchmod(fd, mode)
+    except OSError as error:
+        failed(path, MODE, _number_of(error))
+    mtime_ns = attributes.mtime_ns
+    try:
+        os.utime(fd, ns=(mtime_ns, mtime_ns))
+    except (OSError, OverflowError) as error:
+        failed(path, TIME, _number_of(error))
+
+
+class AttributeSetter:
+    """Gives restored files the attributes that this user may give. What cannot be given is a notice.
+
+    Args:
+        natural_owner: user and group that a new file has.
+        notices: takes what could not be set.
+    """
+
+    def __init__(self, natural_owner: tuple[int, int], notices: Notices) -> None:
+        self._natural_owner = natural_owner
+        self._notices = notices
+        self._uid = os.geteuid()
+        self._owners: dict[tuple[int, int, bytes, bytes], tuple[int, int]] = {}
+
+    def of(self, member: Member) -> Attributes:
+        """The attributes of a member, with its owner's numbers on this system."""
+        owner = self._owner(member) if self._uid == 0 else (member.uid, member.gid)
+        if owner == self._natural_owner and not member.mode & _SET_ID_BITS:
+            owner = _KEEP_BOTH
+        return Attributes(member.mode, *owner, member.mtime_ns)
+
+    def set(self, fd: int, attributes: Attributes, path: bytes) -> None:
+        """Set them on an open file or directory."""
+        set_attributes(fd, self._permitted(attributes, path), self._report, path)
+
+    def set_by_name(self, parent: int, name: bytes, attributes: Attributes, path: bytes, *, has_mode: bool) -> None:
+        """Set them on something that is not opened, such as a fifo; it is not followed. A symbolic link has no mode."""
+        permitted = self._permitted(attributes, path)
+        mode, mtime_ns = permitted.mode, permitted.mtime_ns
+        if permitted.uid != KEEP:
+            try:
+                os.chown(name, permitted.uid, permitted.gid, dir_fd=parent, follow_symlinks=False)
+            except (OSError, OverflowError) as error:
+                self._report(path, OWNER, _number_of(error))
+                if mode & _SET_ID_BITS:
+                    self._report(path, SET_ID, 0)
+                mode &= ~_SET_ID_BITS
+        if has_mode:
+            try:
+                with opened(name, ENTRY, parent) as fd:
+                    set_mode(fd, mode)
+            except OSError as error:
+                self._report(path, MODE, _number_of(error))
+        try:
+            os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=parent, follow_symlinks=False)
+        except (OSError, OverflowError) as error:
+            self._report(path, TIME, _number_of(error))
+
+    def _permitted(self, wanted: Attributes, path: bytes) -> Attributes:
+        """Only root can give a file away, and set-ID bits would be dangerous with the wrong owner."""
+        if self._uid == 0 or wanted.uid == KEEP:
+            return wanted
+        if wanted.uid != self._uid:
+            self._notices.add("it belonged to another user and is now yours; only root can give it back", path)
+        if wanted.mode & _SET_ID_BITS:
+            self._report(path, SET_ID, 0)
+        return evolve(wanted, mode=wanted.mode & ~_SET_ID_BITS, uid=KEEP, gid=KEEP)
+
+    def _report(self, path: bytes, what: str, number: int) -> None:
+        if what == SET_ID:
+            reason = "its set-user-ID and set-group-ID bits were not restored; only root can do that"
+        elif number == errno.EOVERFLOW:
+            reason = f"{what} cannot be restored here: the number is too large"
+        else:
+            reason = f"{what} cannot be restored here: {os.strerror(number)}"
+        self._notices.add(reason, path)
+
+    def _owner(self, member: Member) -> tuple[int, int]:
+        """Root can give files away, and goes by the names of user and group, where this system knows them."""
+        key = (member.uid, member.gid, member.uname, member.gname)
+        owner = self._owners.get(key)
+        if owner is None:
+            if len(self._owners) >= _MAX_OWNERS:
+                self._owners.clear()
+            owner = self._owners[key] = (_user(member.uname, member.uid), _group(member.gname, member.gid))
+        return owner
+
+
+def _number_of(error: OSError | OverflowError) -> int:
+    """The errno: EOVERFLOW where Python refuses a number before the system can."""
+    return error.errno or 0 if isinstance(error, OSError) else errno.EOVERFLOW
+
+
+def _user(name: bytes, number: int) -> int:
+    try:
+        return pwd.getpwnam(os.fsdecode(name)).pw_uid if name else number
+    except (KeyError, ValueError):
+        return number
+
+
+def _group(name: bytes, number: int) -> int:
+    try:
+        return grp.getgrnam(os.fsdecode(name)).gr_gid if name else number
+    except (KeyError, ValueError):
+        return number

@@ -1,0 +1,60 @@
+"""The content of restored files: small ones by one call, large ones as they come, holes as holes."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Callable
+
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+"""How a new file is opened: never one that is there, nor through a link."""
+
+MIN_HOLE = 64 * 1024
+"""Bytes: so many zeros in one chunk, or more, become a hole. A file that is smaller is written by one call."""
+
+_ZEROS = memoryview(bytes(1024 * 1024))
+
+Read = Callable[[int], memoryview]
+"""Gives the next bytes of a file, at most as many as asked for."""
+
+
+def write_all(fd: int, content: memoryview) -> None:
+    """Write all of it at the current position."""
+    size = len(content)
+    written = os.write(fd, content)
+    while written < size:
+        written += os.write(fd, content[written:])
+
+
+def write_content(fd: int, size: int, read: Read) -> None:
+    """Write a file of `size` bytes, which is not stored as a sparse one. The archive does not tell holes from zeros,
+    and a disk image that had holes might not fit without: long zeros become holes."""
+    left = size
+    has_holes = False
+    while left:
+        chunk = read(left)
+        count = len(chunk)
+        left -= count
+        if count >= MIN_HOLE and chunk[0] == chunk[-1] == 0 and chunk == _ZEROS[:count]:
+            os.lseek(fd, count, os.SEEK_CUR)
+            has_holes = True
+        else:
+            write_all(fd, chunk)
+    if has_holes:
+        os.ftruncate(fd, size)
+
+
+def write_extents(fd: int, size: int, extents: array[int], read: Read) -> int:
+    """Write a sparse file of `size` bytes: `extents` are offset and length of each stretch of data in turn. Returns
+    the number of bytes written."""
+    os.ftruncate(fd, size)
+    written = 0
+    for offset, length in zip(extents[::2], extents[1::2], strict=True):
+        os.lseek(fd, offset, os.SEEK_SET)
+        left = length
+        while left:
+            chunk = read(left)
+            write_all(fd, chunk)
+            left -= len(chunk)
+        written += length
+    return written

@@ -1,0 +1,130 @@
+"""`Selection`: which members of an archive are restored, and what is put in place in the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from bakthat.adapters.filesystem.printable import printable
+from bakthat.adapters.filesystem.staging import StagingDirectory
+from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
+from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
+
+_MAX_NAME = 64 * 1024
+"""Bytes of a path: sixteen times what Linux takes in one call, and a bound for what hostile names can cost."""
+
+_LONG_UNIT = 1024
+_MAX_LONG_UNITS = 32 * 1024 * 1024
+"""What patterns select is remembered by its path. So many bytes of paths of more than 1,024 are no honest archive's."""
+
+
+def safe_path(name: bytes) -> bytes:
+    """The name of a member without empty parts and dots; empty for the target itself. Raises PayloadDamaged for a name
+    that would leave the target, or is too long."""
+    if len(name) > _MAX_NAME:
+        raise PayloadDamaged(f"the tar archive has a name of {len(name)} bytes; more than 64 KiB are not believed")
+    between = b"/%b/" % name
+    if not (b"//" in between or b"/./" in between or b"/../" in between):
+        return name
+    parts = [part for part in name.split(b"/") if part not in (b"", b".")]
+    if name.startswith(b"/") or b".." in parts:
+        raise PayloadDamaged(f"the tar archive tries to leave the target: {printable(name[:1000])}")
+    return b"/".join(parts)
+
+
+class Selection:
+    """Decides which members are restored, and keeps the list of what is to be committed.
+
+    Args:
+        staging: asked early whether what is selected may be put in place.
+        only: gitignore patterns below the backup's root; without any, everything is selected.
+        root_is_guess: something that is there may be replaced only if the archive holds nothing beside it.
+
+    Raises UsageError for patterns that select nothing.
+    """
+
+    def __init__(self, staging: StagingDirectory, only: Sequence[str], *, root_is_guess: bool) -> None:
+        self._staging = staging
+        self._only = only
+        self._rules = IgnoreRules([PatternList("--only", only)]) if only else None
+        if self._rules is not None and not self._rules:
+            raise UsageError("--only: these patterns ask for nothing; leave the option out to restore everything")
+        # With a negated pattern, directories cannot be restored, nor replaced, as a unit
+        self._takes_directories_whole = not any(pattern.startswith("!") for pattern in only)
+        self._root_is_guess = root_is_guess
+        self._root: bytes | None = None
+        self._long_units = 0
+        self._has_met_members = False
+        self.units: dict[bytes, None] = {}
+        """The files and directories to be committed, in the order of the archive."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether there are patterns."""
+        return self._rules is not None
+
+    def selects(self, path: bytes, is_directory: bool) -> bool:
+        """Whether this member is restored; it is noted for the commit then. Raises TargetExists, UsageError."""
+        self._has_met_members = True
+        root, _, below = path.partition(b"/")
+        if root != self._root:
+            self._meet_root(root)
+        if self._rules is None:
+            if root not in self.units:
+                self._staging.check(root)
+                self.units[root] = None
+            return True
+        if not below:
+            # Patterns start below the root; only if that is a file can it be meant itself
+            if is_directory:
+                return False
+            below = root
+        if not self._rules.selects(os.fsdecode(below), is_directory):
+            return False
+        if not is_directory or self._takes_directories_whole:
+            self._add_unit(path)
+        return True
+
+    def is_left_out_by_pattern(self, path: bytes) -> bool:
+        """Whether there are patterns, and none selects this path."""
+        return self._rules is not None and not self._rules.selects(os.fsdecode(path.partition(b"/")[2]), False)
+
+    def drop(self, path: bytes) -> None:
+        """It is not restored after all."""
+        self.units.pop(path, None)
+
+    def require_something(self) -> None:
+        """Raise BackupNotFound if the patterns selected nothing, PayloadDamaged if there was nothing to select."""
+        if self.units:
+            return
+        if self._rules is not None and self._has_met_members:
+            asked = printable(" ".join(self._only))
+            raise BackupNotFound(f"nothing in this backup fits {asked}; patterns start below its root")
+        raise PayloadDamaged("the tar archive holds nothing that could be restored")
+
+    def _meet_root(self, root: bytes) -> None:
+        if self._root_is_guess and self._root is not None:
+            self._staging.replace_nothing()
+            for unit in self.units:
+                self._staging.check(unit)
+        self._root = root
+
+    def _add_unit(self, path: bytes) -> None:
+        if any(above in self.units for above in _upwards(path)):
+            return
+        self._staging.check(path)
+        if len(path) > _LONG_UNIT:
+            self._long_units += len(path)
+            if self._long_units > _MAX_LONG_UNITS:
+                raise UsageError(
+                    "--only: these patterns fit too many things with names of more than a thousand bytes; name a "
+                    "directory that they are in"
+                )
+        self.units[path] = None
+
+
+def _upwards(path: bytes) -> Iterator[bytes]:
+    """The path, and every directory above it."""
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
