@@ -12,6 +12,7 @@ from attrs import define, field
 from bakthat.adapters.filesystem.dir_fd import LIST, SEARCH, allow, descended, exists, identity, opened, set_mode
 from bakthat.adapters.filesystem.linux import EXCHANGE, NO_SUCH_CALL, NOREPLACE, RenameWithFlags
 from bakthat.adapters.filesystem.whole_file import sync_folder
+from bakthat.adapters.streams import write_all
 
 _NOTE = b".path"
 """What follows the number of a thing that was taken away, in the name of the note that says where from."""
@@ -21,9 +22,7 @@ def _note_path(path: bytes, number: bytes, old: int) -> None:
     """Note where this thing comes from, on disk before it is taken away. A file: some file systems have no symbolic
     links, and those that can exchange no names are among them (exFAT)."""
     with opened(number + _NOTE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, old, 0o600) as fd:
-        view = memoryview(path)
-        while view:
-            view = view[os.write(fd, view) :]
+        write_all(fd, path)
         os.fsync(fd)
 
 

@@ -6,6 +6,8 @@ import os
 from array import array
 from collections.abc import Callable
 
+from bakthat.adapters.streams import write_all
+
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 """How a new file is opened: never one that is there, nor through a link."""
 
@@ -16,14 +18,6 @@ _ZEROS = memoryview(bytes(1024 * 1024))
 
 Read = Callable[[int], memoryview]
 """Gives the next bytes of a file, at most as many as asked for."""
-
-
-def write_all(fd: int, content: memoryview) -> None:
-    """Write all of it at the current position."""
-    size = len(content)
-    written = os.write(fd, content)
-    while written < size:
-        written += os.write(fd, content[written:])
 
 
 def write_content(fd: int, size: int, read: Read) -> None:

@@ -10,7 +10,8 @@ from attrs import frozen
 
 from bakthat.adapters.filesystem.linux import NO_HARD_LINKS
 from bakthat.adapters.packing.attributes import Attributes, set_attributes
-from bakthat.adapters.packing.file_content import CREATE, write_all
+from bakthat.adapters.packing.file_content import CREATE
+from bakthat.adapters.streams import write_all
 
 _COPY = 1024 * 1024
 
@@ -47,7 +48,7 @@ def _copy(source: int, source_name: bytes, directory: int, name: bytes, found: o
         copy = os.open(name, CREATE, 0o600, dir_fd=directory)
         try:
             while chunk := os.read(original, _COPY):
-                write_all(copy, memoryview(chunk))
+                write_all(copy, chunk)
             attributes = Attributes(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_mtime_ns)
             # What was refused to the original was reported then.
             set_attributes(copy, attributes, lambda *_: None, name)

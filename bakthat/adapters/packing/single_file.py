@@ -11,6 +11,7 @@ from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.filesystem.target_error import target_error
 from bakthat.adapters.packing.source import open_file, reason, status_of
+from bakthat.adapters.streams import write_all
 from bakthat.domain.payload import PackReport, Problem, UnpackReport
 from bakthat.errors import BackupNotFound, PayloadDamaged
 from bakthat.ports.payload import Packer
@@ -126,12 +127,10 @@ def _change(descriptor: int, before: os.stat_result, size: int) -> str:
 
 
 def _write_all(descriptor: int, block: bytes, path: Path) -> None:
-    rest = memoryview(block)
-    while rest:
-        try:
-            rest = rest[os.write(descriptor, rest) :]
-        except OSError as error:
-            raise target_error(error, path) from error
+    try:
+        write_all(descriptor, block)
+    except OSError as error:
+        raise target_error(error, path) from error
 
 
 def _sync(descriptor: int, path: Path) -> None:

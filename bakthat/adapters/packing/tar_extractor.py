@@ -36,25 +36,19 @@ from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.filesystem.target_error import target_error
 from bakthat.adapters.packing.attributes import AttributeSetter
 from bakthat.adapters.packing.extraction_tree import ExtractionTree, PendingSymlink, UnselectedTree
-from bakthat.adapters.packing.file_content import CREATE, MIN_HOLE, write_all, write_content, write_extents
+from bakthat.adapters.packing.file_content import CREATE, MIN_HOLE, write_content, write_extents
 from bakthat.adapters.packing.hard_link import Links
 from bakthat.adapters.packing.long_names import LongNames
 from bakthat.adapters.packing.notices import Notices
 from bakthat.adapters.packing.selection import Selection, safe_path
 from bakthat.adapters.packing.tar_reader import Kind, Member, TarReader
-<<<<<<< HEAD
-from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
-from bakthat.domain.payload import Problem, UnpackReport
-from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged, TargetError, UsageError
-from bakthat.ports.streams import chunk_reader
-=======
-from bakthat.adapters.streams import piecewise
+from bakthat.adapters.streams import write_all
 from bakthat.domain.payload import Problem, UnpackReport
 from bakthat.errors import PayloadDamaged, TargetError, UsageError
+from bakthat.ports.streams import chunk_reader
 
 _MAX_SYMLINK = 4095
 """Bytes: PATH_MAX of limits.h, less the NUL at the end."""
->>>>>>> 389fd2a (packing: one process makes all files; extractor and staging are split by job)
 
 _DOTS = frozenset({b"", b".", b".."})
 _FILE, _DIRECTORY = Kind.FILE, Kind.DIRECTORY
@@ -107,14 +101,8 @@ def extract_tar(
 class _CallersStream:
     """The stream of the caller. An error of it is the caller's, and comes out as it is."""
 
-<<<<<<< HEAD
-    def __init__(self, packed: BinaryIO, on_bytes: Callable[[int], None] | None) -> None:
-        self._read = chunk_reader(packed)
-        self._on_bytes = on_bytes
-=======
     def __init__(self, packed: BinaryIO) -> None:
-        self._read = piecewise(packed)
->>>>>>> 389fd2a (packing: one process makes all files; extractor and staging are split by job)
+        self._read = chunk_reader(packed)
         self.error: OSError | None = None
 
     def read(self, size: int) -> bytes:
