@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from bakthat.adapters.filesystem.folder_listing import keys_below
 from bakthat.adapters.filesystem.folders import make_folders
@@ -30,7 +30,9 @@ from bakthat.domain.callbacks import ignore
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import AccessDenied, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
+from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
+from bakthat.ports.streams import fill
 
 _MARK = ".bakthat-store"
 """An empty file in every folder that was ever stored into: without it, a folder that holds nothing may be the place
@@ -87,13 +89,34 @@ class LocalObjectStore(ObjectStore):
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
         path = self._path(key)
+        return io.BufferedReader(_TranslatedFile(self._opened(key, path), path), _COPY)
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        check_range(start, stop)
+        path = self._path(key)
+        fd = self._opened(key, path)
+        try:
+            with self._translated(key):
+                found = _info(key, os.fstat(fd))
+                check_version(found, expected, str(path))
+                os.lseek(fd, min(start, found.size), os.SEEK_SET)
+            size = max(0, min(stop, found.size) - start)
+            return io.BufferedReader(_Range(fd, path, size), max(1, min(size, _COPY)))
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def _opened(self, key: str, path: Path) -> int:
+        """Return the descriptor of the object's file."""
         with self._translated(key):
             self._check_folder()
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 os.close(fd)
                 raise ObjectNotFound(f"{path} is not a file")
-        return io.BufferedReader(_TranslatedFile(fd, path), _COPY)
+        return fd
 
     def stat(self, key: str) -> ObjectInfo:
         path = self._path(key)
@@ -188,6 +211,27 @@ class _TranslatedFile(io.FileIO):
             super().close()
 
 
+class _Range(_TranslatedFile):
+    """The next `size` bytes of a file, all of them: a file that has become shorter is an error and not an end."""
+
+    def __init__(self, fd: int, path: Path, size: int) -> None:
+        super().__init__(fd, path)
+        self._left = size
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")[: self._left]
+        count = super().readinto(view) or 0
+        if len(view) and not count:
+            raise StoreError(f"{self._path} has become shorter while it was read; start again")
+        self._left -= count
+        return count
+
+    def readall(self) -> bytes:
+        content = bytearray(self._left)
+        fill(cast(BinaryIO, self), memoryview(content))
+        return bytes(content)
+
+
 def _translation(error: OSError, path: Path) -> StoreError:
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
@@ -208,7 +252,8 @@ def _translation(error: OSError, path: Path) -> StoreError:
 
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:
-    return ObjectInfo(key=key, size=found.st_size, modified=_moment(found.st_mtime))
+    etag = f"{found.st_ino:x}-{found.st_mtime_ns:x}"
+    return ObjectInfo(key=key, size=found.st_size, modified=_moment(found.st_mtime), etag=etag)
 
 
 def _moment(seconds: float) -> datetime:

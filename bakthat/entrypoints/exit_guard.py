@@ -54,6 +54,13 @@ class ExitGuardedStore(ObjectStore):
         with self._answering("open"):
             return _Opened(self._store.open(key), self._which)
 
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> contextlib.AbstractContextManager[BinaryIO]:
+        with self._answering("open_range"):
+            opened = self._store.open_range(key, start, stop, expected=expected)
+            return _Opened(opened, self._which, "open_range")
+
     def stat(self, key: str) -> ObjectInfo:
         with self._answering("stat"):
             return self._store.stat(key)
@@ -83,18 +90,19 @@ class _GuardedSigner(ExitGuardedStore, UrlSigner):
 
 
 class _Opened(contextlib.AbstractContextManager[BinaryIO]):
-    def __init__(self, opened: contextlib.AbstractContextManager[BinaryIO], which: str) -> None:
+    def __init__(self, opened: contextlib.AbstractContextManager[BinaryIO], which: str, call: str = "open") -> None:
         self._opened = opened
         self._which = which
+        self._call = call
 
     def __enter__(self) -> BinaryIO:
-        with _answering(self._which, "open"):
+        with _answering(self._which, self._call):
             return cast(BinaryIO, _Reader(self._opened.__enter__(), self._which))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        with _answering(self._which, "open"):
+        with _answering(self._which, self._call):
             return self._opened.__exit__(kind, error, trace)
 
 

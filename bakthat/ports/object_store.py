@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 from bakthat.domain.objects import ObjectInfo
+from bakthat.ports.byte_ranges import read_and_skip
 
 
 class ObjectStore(ABC):
@@ -43,6 +44,34 @@ class ObjectStore(ABC):
         body that is cut short is resumed, or raises; it never looks like an end. If the object is replaced meanwhile,
         the reader gets the old one whole, or an error; never a mixture.
         """
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        """Read the bytes of the object from `start` to `stop`, as `open` reads all of them.
+
+        This implementation opens the object, and reads and drops what is before `start`: right for every store, and
+        slow for a range at the end of a large object. A store overrides it where its service can start anywhere.
+
+        Args:
+            key: The object's key.
+            start: Position of the first byte.
+            stop: Position behind the last byte. Behind the object's end, its end counts; if `start` is there as well,
+                the stream is empty, which is no error.
+            expected: What `stat` returned earlier. The bytes are of that object, or it is an error; without it, two
+                ranges may be of two objects.
+
+        Returns:
+            A context manager, whose stream `read(n)` returns fewer than n bytes only at the end of the range. A range
+            that arrives short, or is another one, is asked for again, cut to what was asked for, or raises.
+
+        Raises:
+            ObjectNotFound: On entry, also if the object was deleted since `expected`.
+            ObjectArchived: On entry; an object in an archive class has no ranges until it was retrieved.
+            StoreError: On entry, if the object was replaced since `expected`.
+            ValueError: Unless `0 <= start <= stop`.
+        """
+        return read_and_skip(self, key, start, stop, expected)
 
     @abstractmethod
     def stat(self, key: str) -> ObjectInfo:

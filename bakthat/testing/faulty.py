@@ -21,7 +21,7 @@ from bakthat.ports.object_store import ObjectStore
 
 T = TypeVar("T")
 
-_STREAMS = {"put", "open", "upload"}
+_STREAMS = {"put", "open", "open_range", "upload"}
 _LISTINGS = {"list", "inventory"}
 _CHANGES = {"put", "delete", "upload", "request", "request_inventory"}
 _METHODS = _STREAMS | _LISTINGS | _CHANGES | {"stat"}
@@ -31,11 +31,11 @@ _METHODS = _STREAMS | _LISTINGS | _CHANGES | {"stat"}
 class Fault:
     """One scripted failure.
 
-    method: of an object store `put`, `open`, `stat`, `list` or `delete`; of an archive store `upload`, `request`,
-        `open`, `delete`, `request_inventory` or `inventory`.
+    method: of an object store `put`, `open`, `open_range`, `stat`, `list` or `delete`; of an archive store `upload`,
+        `request`, `open`, `delete`, `request_inventory` or `inventory`.
     call: which matching call fails, the first is 1. times: how many in a row from there.
     key: only calls whose key, prefix, archive's description or id, or job's id starts so.
-    after_bytes: only when so many bytes of the body have gone by (`put`, `upload`, `open`).
+    after_bytes: only when so many bytes of the body have gone by (`put`, `upload`, `open`, `open_range`).
     after_items: only when so many items of the listing have been given (`list`, `inventory`).
     afterwards: the call is carried out, and only its answer is lost (of calls that change something).
     error: what is raised; made anew each time.
@@ -110,10 +110,10 @@ class _Script:
         raise fault.error()
 
     def opened(
-        self, key: str, call: Callable[[], AbstractContextManager[BinaryIO]]
+        self, key: str, call: Callable[[], AbstractContextManager[BinaryIO]], method: str = "open"
     ) -> AbstractContextManager[BinaryIO]:
         """The reader, which breaks where a fault says so."""
-        fault = self.fault("open", key)
+        fault = self.fault(method, key)
         if fault is None:
             return call()
         if fault.after_bytes is None:
@@ -147,6 +147,13 @@ class FaultyObjectStore(ObjectStore):
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
         return self._script.opened(key, lambda: self.inner.open(key))
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        return self._script.opened(
+            key, lambda: self.inner.open_range(key, start, stop, expected=expected), "open_range"
+        )
 
     def stat(self, key: str) -> ObjectInfo:
         return self._script.carried_out("stat", key, lambda: self.inner.stat(key))

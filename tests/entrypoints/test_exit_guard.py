@@ -49,6 +49,7 @@ def test_one_that_does_not_is_not_said_to() -> None:
 CALLS: dict[str, Callable[[ObjectStore], object]] = {
     "put": lambda store: store.put("k", io.BytesIO(b"x")),
     "open": lambda store: store.open("k").__enter__().read(),
+    "open_range": lambda store: store.open_range("k", 0, 1).__enter__().read(),
     "stat": lambda store: store.stat("k"),
     "list": lambda store: list(store.list()),
     "delete": lambda store: store.delete("k"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.domain.profile import DEFAULT_REGION, Profile, endpoint_host, normal_prefix, s3_location, s3_owner
 from bakthat.errors import BakthatError, ConfigInvalid, InvalidName, StoreError, UsageError
+from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.url_signer import UrlSigner
 
@@ -129,6 +131,26 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             self._check_tells_apart(reader.etag, where, what)
             yield cast(BinaryIO, reader)
 
+    @contextmanager
+    def open_range(self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None) -> Iterator[BinaryIO]:
+        check_range(start, stop)
+        where, what = self._where(key), self._named(key)
+        if start == stop:  # no request can ask for it
+            check_version(self.stat(key), expected, what)
+            yield io.BytesIO()
+            return
+        with S3Reader(
+            self._client,
+            where,
+            what,
+            max_concurrency=self._max_concurrency,
+            start=start,
+            stop=stop,
+            expected=expected,
+        ) as reader:
+            self._check_tells_apart(reader.etag, where, what)
+            yield cast(BinaryIO, reader)
+
     def stat(self, key: str) -> ObjectInfo:
         where, what = self._where(key), self._named(key)
         found = explained_head(self._client, where, what)
@@ -137,7 +159,13 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         if size is None or modified is None:
             entry = entry_of(self._client, where, what)
             size, modified = entry.number("Size"), entry.moment("LastModified")
-        return ObjectInfo(key=key, size=size, modified=modified, storage_class=found.maybe_text("StorageClass"))
+        return ObjectInfo(
+            key=key,
+            size=size,
+            modified=modified,
+            storage_class=found.maybe_text("StorageClass"),
+            etag=found.maybe_text("ETag"),
+        )
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         if self._amazon:

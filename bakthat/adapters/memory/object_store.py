@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import BinaryIO
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import ObjectExists, ObjectNotFound
+from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
 
 
@@ -32,7 +34,8 @@ class MemoryObjectStore(ObjectStore):
     def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
         check_key(key)
         content = b"".join(iter(lambda: body.read(1 << 20), b""))
-        info = ObjectInfo(key=key, size=len(content), modified=self._clock())
+        etag = uuid.uuid4().hex
+        info = ObjectInfo(key=key, size=len(content), modified=self._clock(), etag=etag)
         with self._lock:
             if key in self._objects and not replace:
                 raise ObjectExists(f"{self.location}: {key} exists already")
@@ -41,6 +44,14 @@ class MemoryObjectStore(ObjectStore):
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
         return io.BytesIO(self._find(key)[0])
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        check_range(start, stop)
+        content, info = self._find(key)
+        check_version(info, expected, f"{self.location}: {key}")
+        return io.BytesIO(content[start:stop])
 
     def stat(self, key: str) -> ObjectInfo:
         return self._find(key)[1]
