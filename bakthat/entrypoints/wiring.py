@@ -86,7 +86,7 @@ def build_tools(
 ) -> Tools:
     """The tools of the verbs for one profile. Whatever is not handed in is built from the profile. `profiles`: all
     of the configuration, whose folders and databases no backup contains."""
-    from bakthat.adapters.compression.gzip_writer import GzipCompressor
+    from bakthat.adapters.compression.gzip_compressor import GzipCompressor
     from bakthat.adapters.encryption.detecting import DetectingCipher
     from bakthat.adapters.packing.single_file import PlainFilePacker
     from bakthat.adapters.packing.source import examine

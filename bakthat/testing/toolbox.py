@@ -7,7 +7,7 @@ from functools import partial
 
 from attrs import define, field
 
-from bakthat.adapters.compression.gzip_writer import GzipCompressor
+from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.memory.archive_store import MemoryArchiveStore
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore

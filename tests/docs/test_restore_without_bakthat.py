@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bakthat.adapters.compression.gzip_writer import GzipCompressor
+from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.encryption import key_files
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.packing.tar_packer import TarPacker

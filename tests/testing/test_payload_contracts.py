@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bakthat.adapters.compression.gzip_writer import GzipCompressor, ZlibEngine
+from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.encryption.detecting import DetectingCipher
 from bakthat.adapters.encryption.key_files import keygen
@@ -25,12 +25,6 @@ class TestGzipCompressor(CompressorContract):
     @pytest.fixture(params=[1, 3])
     def compressor(self, request: pytest.FixtureRequest) -> Compressor:
         return GzipCompressor(threads=request.param)
-
-
-class TestGzipCompressorOnZlib(CompressorContract):
-    @pytest.fixture
-    def compressor(self) -> Compressor:
-        return GzipCompressor(engine=lambda: ZlibEngine(1))
 
 
 class TestAgeCipherWithPassphrase(CipherContract):

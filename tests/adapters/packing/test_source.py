@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bakthat.adapters.compression.gzip_writer import GzipCompressor
+from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.packing.source import examine, open_file
 from bakthat.domain.payload import SourceKind
 from bakthat.errors import SourceError
