@@ -1,29 +1,29 @@
 """Every error that bakthat raises on purpose.
 
-A message is one line that names the thing and the way out; it never holds a secret. The exit codes are the command
-line's business (`bakthat.entrypoints.cli`); programming errors stay Python's own.
+A message is one line that names the problem and the way out; it never contains a secret. The command line maps these
+errors to exit codes (`bakthat.entrypoints.cli`). Programming errors remain Python's own exceptions.
 
     BakthatError
     ├── ConfigError                 the settings cannot be used
     │   ├── ProfileNotFound
     │   ├── ConfigInvalid
     │   └── UnknownDestination
-    ├── UsageError                  the request cannot be carried out as it was put
+    ├── UsageError                  the request is invalid
     │   ├── InvalidName
     │   ├── InvalidInterval
     │   └── InvalidPolicy
-    ├── SourceError                 what is to be backed up is not there, or cannot be read at all
+    ├── SourceError                 the source of a backup does not exist or cannot be read
     ├── BackupNotFound
     ├── AmbiguousName
     ├── DuplicateBackup
-    ├── DeletionRefused             it would be the last complete backup, and nobody has confirmed it
-    ├── TargetExists                a restore would replace something
-    ├── TargetError                 where a restore goes to cannot be written: full, read-only, no permission
-    ├── DatabaseError               the database of backups cannot be used
+    ├── DeletionRefused             unconfirmed deletion of the last complete backup
+    ├── TargetExists                a restore would replace existing files
+    ├── TargetError                 the target of a restore cannot be written: full, read-only, no permission
+    ├── DatabaseError               the database of backups is unusable
     ├── StoreError                  the store refused or failed
     │   ├── ObjectNotFound
     │   ├── ObjectExists
-    │   ├── ObjectArchived          it must be retrieved from an archive class first
+    │   ├── ObjectArchived          must be retrieved from an archive class first
     │   ├── AccessDenied
     │   │   └── CredentialsRefused  missing, wrong or expired: no request can succeed
     │   └── StoreUnavailable        retryable
@@ -32,7 +32,7 @@ line's business (`bakthat.entrypoints.cli`); programming errors stay Python's ow
     └── PayloadError                the stored bytes cannot be turned back into files
         ├── PasswordNeeded
         ├── WrongPassword
-        ├── NotEncrypted            it is plain, though its series is encrypted
+        ├── NotEncrypted            a plain backup in an encrypted series
         └── PayloadDamaged
 """
 
@@ -40,10 +40,10 @@ from __future__ import annotations
 
 
 class BakthatError(Exception):
-    """Base of all errors raised on purpose. `str(error)` is the line that a user reads."""
+    """Base of all errors that bakthat raises on purpose. `str(error)` is one line for the user."""
 
     retryable = False
-    """True where the same call may succeed later without any change by the user."""
+    """Whether the same call may succeed later without any change by the user."""
 
 
 class ConfigError(BakthatError):
@@ -55,62 +55,62 @@ class ProfileNotFound(ConfigError):
 
 
 class ConfigInvalid(ConfigError):
-    """A configuration file cannot be read, or a value in it has a wrong type; the message names file, profile, key."""
+    """The configuration file cannot be read, or a setting is invalid. The message names file, profile and key."""
 
 
 class UnknownDestination(ConfigError):
-    """No store is known under this name."""
+    """There is no destination with this name."""
 
 
 class UsageError(BakthatError):
-    """The request cannot be carried out as it was put."""
+    """The request is invalid."""
 
 
 class InvalidName(UsageError):
-    """A name that no backup can have."""
+    """The name is not valid for a backup."""
 
 
 class InvalidInterval(UsageError):
-    """An interval outside the grammar, such as `3X`."""
+    """The interval is invalid, such as `3X`."""
 
 
 class InvalidPolicy(UsageError):
-    """A rotation policy that keeps nothing, or holds a negative number."""
+    """The rotation policy keeps nothing, or contains a negative number."""
 
 
 class SourceError(BakthatError):
-    """What is to be backed up is not there, or cannot be read at all."""
+    """The source of a backup does not exist, or cannot be read at all."""
 
 
 class BackupNotFound(BakthatError):
-    """No backup fits the name."""
+    """No backup matches the name."""
 
 
 class AmbiguousName(BakthatError):
-    """Several different series, or backups of several origins, fit the name; the message lists them."""
+    """Several series, or backups of several origins, match the name. The message lists them."""
 
 
 class DuplicateBackup(BakthatError):
-    """The database already holds a backup of this name in this store."""
+    """The database already contains a backup of this name in this store."""
 
 
 class DeletionRefused(BakthatError):
-    """What was to be deleted is the last complete backup of its origin, and nobody has confirmed it."""
+    """The backup to delete is the last complete one of its origin, and the deletion was not confirmed."""
 
 
 class TargetExists(BakthatError):
-    """A restore would replace something that is there, and was not told to."""
+    """A restore would replace existing files, and was not asked to (`overwrite`)."""
 
 
 class TargetError(BakthatError):
-    """The disk refuses what a restore writes: it is full, read-only, without permission, or cannot hold such files.
+    """The target of a restore cannot be written: full, read-only, no permission, or unsupported files.
 
-    What was there before is untouched, unless the message says otherwise.
+    Existing files are unchanged, unless the message says otherwise.
     """
 
 
 class DatabaseError(BakthatError):
-    """The database of backups is locked, read-only, damaged or out of reach; `sync` can rebuild it from the store."""
+    """The database of backups is locked, read-only, damaged or unreachable. `sync` can rebuild it from the store."""
 
 
 class StoreError(BakthatError):
@@ -122,11 +122,11 @@ class ObjectNotFound(StoreError):
 
 
 class ObjectExists(StoreError):
-    """The key is taken, and the call did not ask to replace."""
+    """The key exists, and the call did not request to replace it."""
 
 
 class ObjectArchived(StoreError):
-    """The object lies in an archive class and must be retrieved before it can be read."""
+    """The object is in an archive class and must be retrieved before it can be read."""
 
 
 class AccessDenied(StoreError):
@@ -134,23 +134,23 @@ class AccessDenied(StoreError):
 
 
 class CredentialsRefused(AccessDenied):
-    """The credentials are missing, wrong or expired, or the clock is: no request can succeed, whatever it is for."""
+    """The credentials are missing, wrong or expired, or the clock is wrong: no request can succeed."""
 
 
 class StoreUnavailable(StoreError):
-    """The store did not answer, or answered that it cannot at the moment."""
+    """The store did not respond, or reported a temporary failure."""
 
     retryable = True
 
 
 class RetrievalPending(BakthatError):
-    """A retrieval from an archive has been asked for and is not ready yet."""
+    """A retrieval from an archive has been requested and is not ready yet."""
 
     retryable = True
 
 
 class RetrievalExpired(BakthatError):
-    """A retrieval was ready once and is gone, or the service has forgotten it: ask again."""
+    """A retrieval has expired, has failed, or is unknown to the service: request it again."""
 
 
 class PayloadError(BakthatError):
@@ -162,12 +162,12 @@ class PasswordNeeded(PayloadError):
 
 
 class WrongPassword(PayloadError):
-    """The password or identity given does not open this backup."""
+    """The given password or identity does not decrypt this backup."""
 
 
 class NotEncrypted(PayloadError):
-    """The backup is plain, though the one before it is encrypted: somebody without a key may have put it there."""
+    """The backup is plain, but the one before it is encrypted: somebody without a key may have stored it."""
 
 
 class PayloadDamaged(PayloadError):
-    """The stored bytes are not what was written: truncated, altered, or no archive at all."""
+    """The stored bytes are not what was written: truncated, altered, or not an archive."""

@@ -1,9 +1,9 @@
-"""The text that a vault keeps beside an archive, from which a record can be made again without any bucket.
+"""The description that a vault stores with an archive. A record can be rebuilt from it without a bucket.
 
 At most 1,024 printable ASCII characters: the stored filename, a space, and the facts of the record as compact JSON,
 `mydir.20260102000000.tgz {"bakthat":1,"tags":["db"],"metadata":{"client":"host"}}`. A name that is not plain ASCII is
-written as a JSON string. Facts that have no room are left out, whole, and `"cut":true` says so. 2013 wrote the stored
-filename alone.
+written as a JSON string. A fact that does not fit is omitted as a whole, and `"cut":true` records this. 2013 wrote only
+the stored filename.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ELSEWHERE = ONLY_IN_A_DATABASE | {"location"}
 
 
 def describe(backup: Backup) -> str:
-    """The description of this backup's archive. Raises `InvalidName` for a stored filename that has no room."""
+    """The description of this backup's archive. Raises `InvalidName` if the stored filename does not fit."""
     name = _written(backup.stored_filename)
     if len(name) > LIMIT:
         raise InvalidName(f"{backup.stored_filename!r} is too long for the description of an archive")
@@ -52,8 +52,8 @@ def describe(backup: Backup) -> str:
 
 
 def read_description(text: str) -> tuple[str | None, dict[str, Any]]:
-    """The stored filename, None if the text holds none, and the facts: `tags` (a list of text) and `metadata` (an
-    object), each only if it is there."""
+    """The stored filename, or None if the text contains none; and the facts that exist of `tags` (a list of strings)
+    and `metadata` (an object)."""
     for name, facts in _readings(text):
         if _is_stored_filename(name):
             return name, facts
@@ -61,13 +61,13 @@ def read_description(text: str) -> tuple[str | None, dict[str, Any]]:
 
 
 def rebuilt(info: ArchiveInfo, owner: Owner) -> Backup | None:
-    """The record of an archive, from the vault's own list; None if its description holds no stored filename."""
+    """The record of an archive in the vault's inventory; None if its description contains no stored filename."""
     stored_filename, facts = read_description(info.description)
     if stored_filename is None:
         return None
     name = stored_name.parse(stored_filename)
     given = {key: value for key, value in facts.get("metadata", {}).items() if key not in ONLY_IN_A_DATABASE}
-    # The name decides: a description is what somebody wrote.
+    # The name decides: anyone may have written the description.
     metadata = {**given, "is_enc": name.encrypted, "location": owner.location}
     return Backup(
         backend=owner.backend,
@@ -83,7 +83,7 @@ def rebuilt(info: ArchiveInfo, owner: Owner) -> Backup | None:
 
 
 def _by_need(backup: Backup) -> Iterator[Mapping[str, Any]]:
-    """The facts one by one, what a restore needs first."""
+    """The facts one by one, those that a restore needs first."""
     known = {name: value for name, value in backup.metadata.items() if name not in _ELSEWHERE}
     rest = sorted(name for name in known if name not in _NEEDED and name not in _TELLING)
     yield from ({"metadata": {name: known[name]}} for name in _NEEDED if name in known)
@@ -103,13 +103,13 @@ def _joined(name: str, facts: Mapping[str, Any]) -> str:
 
 
 def _written(name: str) -> str:
-    """The name itself where it is plain; a header loses white space at its start."""
+    """The name itself if it is plain, else a JSON string; a header loses leading white space."""
     plain = name.isascii() and name.isprintable() and not name.startswith(('"', " "))
     return name if plain else json.dumps(name, ensure_ascii=True)
 
 
 def _readings(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every way to read the text as a name and facts, the likeliest first."""
+    """Every way to read the text as a name and facts, the most likely first."""
     if text.startswith('"'):
         try:
             name, end = json.JSONDecoder().raw_decode(text)

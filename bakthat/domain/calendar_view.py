@@ -29,8 +29,10 @@ class _Day:
 
 
 def calendar_of(plan: Plan) -> str:
-    """The plan as lines of ASCII, at most 80 columns wide and without a line end at the end: a line per month, oldest
-    first, with a mark per day and how many of the month's backups are kept; months without a backup are only counted.
+    """The plan as lines of ASCII, at most 80 columns wide, without a final newline.
+
+    One line per month, oldest first, with a mark per day and the number of backups kept. Months without a backup are
+    only counted.
     """
     months: dict[int, dict[int, _Day]] = defaultdict(lambda: defaultdict(_Day))
     for month, day in _days(plan.keep):
@@ -51,7 +53,7 @@ def calendar_of(plan: Plan) -> str:
 
 
 def _days(decisions: Iterable[Decision]) -> Iterable[tuple[int, int]]:
-    """Of every backup the month, counted from the year 0, and the day."""
+    """The month (counted from the year 0) and the day of every backup."""
     for decision in decisions:
         when = decision.backup.when
         yield when.year * 12 + when.month - 1, when.day

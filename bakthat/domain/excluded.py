@@ -1,4 +1,4 @@
-"""`Excluded`: the account of what a backup left out."""
+"""`Excluded`: counts of what a backup left out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from attrs import field, frozen
 
 OWN = "bakthat"
-"""What a record counts bakthat's own things by."""
+"""The label under which a record counts bakthat's own files."""
 
 
 @frozen(kw_only=True)
 class Excluded:
-    """What was left out. A directory that was not entered counts as one entry, whatever it holds.
+    """What was left out. A directory that was not entered counts as one entry, whatever it contains.
 
-    by: entries by what left them out: `.gitignore`, `.bakthatexclude`, the option (`--exclude` …), or `bakthat`. Of a
-        directory that is kept without what is in it, all of that counts as one.
+    by: number of entries per cause: `.gitignore`, `.bakthatexclude`, the option (`--exclude` …), or `bakthat`. The
+        contents of a directory that is kept empty count as one.
     own: the absolute paths of bakthat's own files and folders among them, for a person.
     """
 
@@ -25,11 +25,11 @@ class Excluded:
 
     @property
     def entries(self) -> int:
-        """All of them."""
+        """The total number of entries."""
         return sum(self.by.values())
 
     def as_metadata(self) -> dict[str, Any]:
-        """As a record has it under `excluded`."""
+        """The value of `excluded` in a record."""
         found: dict[str, Any] = {"entries": self.entries, "by": dict(self.by)}
         if self.own:
             found["own"] = list(self.own)

@@ -16,15 +16,15 @@ ONE_FILE_SYSTEM = "--one-file-system"
 
 CACHE_TAG = "CACHEDIR.TAG"
 CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
-"""What a valid tag begins with (Cache Directory Tagging Specification)."""
+"""The beginning of a valid tag (Cache Directory Tagging Specification)."""
 
 
 @frozen(kw_only=True)
 class OwnThings:
-    """bakthat's own files and folders (local destinations, the database, the cache), as a source meets them.
+    """bakthat's own files and folders (local destinations, the database, the cache), as seen from a source.
 
     paths: absolute and without symbolic links; only those below the source.
-    folder: the folder of bakthat that the source is or lies in; empty if there is none.
+    folder: the folder of bakthat that is or contains the source; empty if there is none.
     is_store: whether the source itself is the folder of a local destination.
     destinations: the profile's destinations that store into that folder.
     """
@@ -37,15 +37,15 @@ class OwnThings:
 
 @frozen(kw_only=True)
 class Exclusions:
-    """What to leave out of what lies below a source; never the source itself.
+    """What to leave out below a source. The source itself is never left out.
 
     rules: patterns, relative to the source.
     own_paths: files and folders by their absolute paths without symbolic links.
-    own_objects: whether the source is the folder of a local destination, in which bakthat's objects are left out.
-    caches: whether of a directory with a valid `CACHEDIR.TAG` only the tag is kept.
-    if_present: names; of a directory that holds an entry of such a name only that entry is kept.
-    larger_than: files of more bytes than this are left out.
-    one_file_system: whether what is mounted below the source is left out; the mount points are kept, empty.
+    own_objects: whether the source is the folder of a local destination, from which bakthat's objects are left out.
+    caches: whether a directory with a valid `CACHEDIR.TAG` is kept with the tag only.
+    if_present: names; a directory that contains one of them is kept with that entry only.
+    larger_than: files larger than this are left out; in bytes.
+    one_file_system: whether file systems mounted below the source are left out; the mount points are kept, empty.
     """
 
     rules: IgnoreRules = field(factory=lambda: IgnoreRules(()))

@@ -1,7 +1,7 @@
 """The saved copy of the Glacier inventory: which stored filename is which archive.
 
-It is one JSON object, stored filename to archive id, under `KEY`. 2013 wrote a list of objects with `filename` and
-`archive_id`, which is read as well. A value that is neither, a later version may have put there: it is kept.
+The copy is one JSON object, stored filename to archive id, under `KEY`. 2013's form, a list of objects with `filename`
+and `archive_id`, is also read. Any other value is kept, because a later version may have stored it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from bakthat.domain.objects import ArchiveId
 from bakthat.errors import PayloadDamaged
 
 KEY = "bakthat_glacier_inventory"
-"""Where the copy lies in the profile's bucket."""
+"""The key of the copy in the profile's bucket."""
 
 MOST_BYTES = 32 * 1024 * 1024
-"""Bytes of a copy: some 80,000 archives of a vault, whose ids have 138 characters. Whoever may write to the bucket may
-write a copy, and it is read as a whole."""
+"""The maximum size of a copy in bytes: about 80,000 archives of a vault, whose ids have 138 characters. There is a
+limit because anyone who may write to the bucket may write a copy, and it is read into memory."""
 
-_MOST_VALUES = 500_000
-"""Values in a copy. As Python's, each takes about 100 bytes, however short its text."""
+_MAX_VALUES = 500_000
+"""The maximum number of values in a copy. In Python each takes about 100 bytes, however short its text."""
 
 
 def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -33,19 +33,19 @@ def _frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @frozen(kw_only=True)
 class GlacierInventory:
-    """`archives`: stored filename to archive id. `extra`: what this version does not know, kept as it was.
-    `left_out`: how many elements of 2013's list name no archive."""
+    """`archives`: stored filename to archive id. `extra`: unknown values, kept unchanged. `left_out`: how many elements
+    of 2013's list name no archive."""
 
     archives: Mapping[str, ArchiveId] = field(factory=dict, converter=_frozen_mapping, hash=False)
     extra: Mapping[str, Any] = field(factory=dict, converter=_frozen_mapping, hash=False)
     left_out: int = field(default=0, eq=False)
 
     def dumps(self) -> bytes:
-        """The copy as ASCII JSON, one archive a line, in the order of their names."""
+        """The copy as ASCII JSON, one archive per line, sorted by name."""
         return json.dumps({**self.extra, **self.archives}, ensure_ascii=True, indent=1, sort_keys=True).encode() + b"\n"
 
     def merged(self, later: GlacierInventory) -> GlacierInventory:
-        """Everything that either knows; where both know a name, what `later` says of it."""
+        """The union of both; if both have a name, the value of `later`."""
         names = {*self.extra, *self.archives, *later.extra, *later.archives}
         archives = {**self.archives, **later.archives}
         extra = {**self.extra, **later.extra}
@@ -55,7 +55,7 @@ class GlacierInventory:
         )
 
     def without(self, stored_filenames: Iterable[str]) -> GlacierInventory:
-        """The same but for archives of these names."""
+        """The inventory without the archives of these names."""
         gone = set(stored_filenames)
         return GlacierInventory(
             archives={name: value for name, value in self.archives.items() if name not in gone}, extra=self.extra
@@ -69,9 +69,9 @@ def loads(data: bytes) -> GlacierInventory:
         raise PayloadDamaged(
             f"{KEY} is longer than {MOST_BYTES} bytes; write it anew with `bakthat backup_glacier_inventory`"
         )
-    if sum(map(data.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+    if sum(map(data.count, (b",", b"[", b"{"))) > _MAX_VALUES:
         raise PayloadDamaged(
-            f"{KEY} holds more than {_MOST_VALUES} values; write it anew with `bakthat backup_glacier_inventory`"
+            f"{KEY} holds more than {_MAX_VALUES} values; write it anew with `bakthat backup_glacier_inventory`"
         )
     try:
         raw = json.loads(data)

@@ -1,10 +1,10 @@
-"""What lists of gitignore patterns match, as git decides it: `IgnoreRules`.
+"""Matching of gitignore patterns, with git's semantics: `IgnoreRules`.
 
 Matching goes from the top of a tree down, one directory at a time: a `Level` knows which patterns can still match in
-its directory. Literal names are looked up, and a wildcard is tried once for each name, without backtracking; so the
-time is bounded by the length of the name times that of the patterns, whatever they are.
+its directory. Literal names are looked up, and a wildcard is tried once per name, without backtracking. So the time is
+bounded by the length of the name times the length of the patterns.
 
-`?` and character classes count characters, where git counts bytes.
+`?` and character classes match characters; git matches bytes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from collections.abc import Iterable, Sequence
 
 from attrs import field, frozen
 
-from bakthat.domain.gitignore_grammar import ANY_NAME, DEEP, Glob, Match, Part, read_pattern
+from bakthat.domain.gitignore_grammar import Glob, Match, Part, read_pattern
+from bakthat.domain.gitignore_tokens import ANY_NAME, DEEP
 from bakthat.errors import UsageError
 
 MAX_PATTERNS = 100_000
-"""Patterns at once. Each may cost some microseconds for every file, and some hundred bytes."""
+"""The maximum number of patterns. Each may cost some microseconds per file, and some hundred bytes."""
 
 _MAX_REMEMBERED = 1_000
-"""Levels, and verdicts on directories, that are kept for the next question."""
+"""The number of cached levels, and of cached verdicts on directories."""
 
 
 def _tuple(lines: Iterable[str]) -> tuple[str, ...]:
@@ -30,11 +31,11 @@ def _tuple(lines: Iterable[str]) -> tuple[str, ...]:
 
 @frozen
 class PatternList:
-    """Patterns from one place, in their order.
+    """Patterns from one place, in order.
 
-    label: what a record counts by: `.gitignore`, `--exclude`.
-    lines: as in a file, without line ends; comments and blank lines are allowed.
-    place: the file's path, for a person; empty where the patterns come from no file.
+    label: the name under which a record counts them: `.gitignore`, `--exclude`.
+    lines: as in a file, without line endings; comments and blank lines are allowed.
+    place: the path of the file, for messages; empty if the patterns do not come from a file.
     """
 
     label: str
@@ -52,10 +53,10 @@ class _Path:
 
 
 class IgnoreRules:
-    """What some lists of patterns match. The last pattern that matches an entry's own name decides; one that begins
-    with `!` takes it back. Nothing is asked about what lies below a directory that is left out.
+    """The rules of some lists of patterns. The last pattern that matches an entry's own name decides; one that begins
+    with `!` includes it again. Entries below a directory that is left out are not checked.
 
-    The patterns that can match are numbered through all lists, from 0.
+    Patterns that can match are numbered through all lists, from 0.
     """
 
     def __init__(self, lists: Iterable[PatternList], *, max_patterns: int = MAX_PATTERNS) -> None:
@@ -66,7 +67,7 @@ class IgnoreRules:
         self._line_numbers: list[int] = []
         self.takes_back: list[bool] = []
         """For each pattern, whether it begins with `!`."""
-        # Patterns that match names in every directory; of those that match the same, the last one.
+        # Patterns that match names in every directory; of equal ones, the last.
         self.names: dict[str, int] = {}
         self.directory_names: dict[str, int] = {}
         self.any_name = self.any_directory = -1
@@ -81,7 +82,7 @@ class IgnoreRules:
                 self._add(line, line_number, patterns, by_length)
         self.globs.reverse()
         self.suffixes = tuple(by_length.items())
-        """Of `*suffix` patterns: for each length, the numbers of the suffixes that have it."""
+        """For `*suffix` patterns: by length, the suffixes with their numbers."""
         self.start = self.level((path, 0) for path in range(len(self._paths)))
         """The top directory."""
 
@@ -91,22 +92,22 @@ class IgnoreRules:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Of the lists, in their order."""
+        """The labels of the lists, in order."""
         return tuple(patterns.label for patterns in self._lists)
 
     def list_of(self, number: int) -> PatternList:
-        """The list that holds the pattern of this number."""
+        """The list that contains the pattern with this number."""
         return self._lists[bisect_right(self._first_numbers, number) - 1]
 
     def described(self, number: int) -> str:
-        """Where the pattern stands, for a person: `proj/.gitignore, line 3`, or `--exclude`. Never its text: a file
-        that is named by mistake may hold anything."""
+        """The place of the pattern, for messages: `proj/.gitignore, line 3`, or `--exclude`. Never its text: a file
+        that is named by mistake may contain anything."""
         patterns = self.list_of(number)
         return f"{patterns.place}, line {self._line_numbers[number]}" if patterns.place else patterns.label
 
     def selects(self, path: str, is_directory: bool) -> bool:
-        """Whether patterns that choose, instead of leaving out, choose this path: the last one that matches it decides;
-        where none does, the choice for the directory that it is in."""
+        """Whether patterns that select, instead of leaving out, select this path. The last matching pattern decides; if
+        there is none, the path follows its directory."""
         parent, _, name = path.rpartition("/")
         level, chosen = self._verdict(parent)
         number = level.deciding(name, is_directory)
@@ -132,7 +133,7 @@ class IgnoreRules:
         return level, chosen
 
     def level(self, positions: Iterable[tuple[int, int]]) -> Level:
-        """The directory in which these patterns of paths have come to these parts of theirs."""
+        """The directory in which these path patterns have reached these parts."""
         reached: dict[tuple[int, int], None] = {}
         for path, at in positions:
             parts = self._paths[path].parts
@@ -140,7 +141,7 @@ class IgnoreRules:
                 reached[path, at] = None
                 if parts[at] is not DEEP:
                     break
-                at += 1  # it may stand for no directory at all
+                at += 1  # `**` may match no directory at all
         key = tuple(reached)
         if key not in self._levels:
             if len(self._levels) >= _MAX_REMEMBERED:
@@ -155,7 +156,7 @@ class IgnoreRules:
         number = len(self.takes_back)
         if number == self._max_patterns:
             place = patterns.place or patterns.label
-            raise UsageError(f"{place}: more than {self._max_patterns:,} patterns are not taken")
+            raise UsageError(f"{place}: more than {self._max_patterns:,} patterns; use fewer")
         self.takes_back.append(pattern.takes_back)
         self._line_numbers.append(line_number)
         only_directories, name = pattern.only_directories, pattern.name
@@ -173,19 +174,19 @@ class IgnoreRules:
 
 
 class Level:
-    """A directory, as the patterns see it."""
+    """The state of the patterns in one directory."""
 
     __slots__ = ("_deep", "_elsewhere", "_exact", "_globs", "_last_exact", "_last_globs", "_rules")
 
     def __init__(self, rules: IgnoreRules, positions: Sequence[tuple[int, int]], paths: Sequence[_Path]) -> None:
-        """`IgnoreRules` makes it."""
+        """Called by `IgnoreRules`."""
         self._rules = rules
-        # Where patterns go on, below a name in here.
+        # Where patterns continue, below a name in this directory.
         self._deep: list[tuple[int, int]] = []
         self._elsewhere: Level | None = None  # below any name that no pattern enters
         self._exact: dict[str, list[tuple[int, int]]] = {}
         self._globs: list[tuple[Match | None, int, int]] = []
-        # What decides about a name in here: number, and whether of directories only.
+        # What decides about a name in this directory: number, and whether for directories only.
         self._last_exact: dict[str, list[tuple[int, bool]]] = {}
         self._last_globs: list[tuple[int, bool, Match | None]] = []
         for path, at in positions:
@@ -207,12 +208,12 @@ class Level:
         self._last_globs.sort(key=lambda one: -one[0])
 
     def excluding(self, name: str, is_directory: bool) -> int:
-        """The number of the pattern that leaves out what has this name in here; -1 if it stays."""
+        """The number of the pattern that leaves out this name in this directory; -1 if none does."""
         number = self.deciding(name, is_directory)
         return -1 if number < 0 or self._rules.takes_back[number] else number
 
     def deciding(self, name: str, is_directory: bool) -> int:
-        """The number of the last pattern that matches what has this name in here; -1 if none does."""
+        """The number of the last pattern that matches this name in this directory; -1 if none does."""
         rules = self._rules
         best = rules.names.get(name, -1)
         if is_directory:
@@ -241,7 +242,7 @@ class Level:
         return best
 
     def below(self, name: str) -> Level:
-        """The directory of this name in here."""
+        """The level of the subdirectory with this name."""
         if not (self._exact or self._globs or self._deep):
             return self
         entered = list(self._exact.get(name, ()))

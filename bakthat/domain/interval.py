@@ -21,14 +21,15 @@ LONGEST = timedelta(days=1000 * 365)
 _TERM = re.compile(r"(?P<number>[0-9]+)(?P<unit>[smhDWMY])")
 _NUMBER = re.compile(r"[0-9]+")
 _LONGEST_SECONDS = int(LONGEST.total_seconds())
-_SHOWN = 40  # characters of a wrong interval that its message repeats
+_SHOWN = 40
+"""Characters of an invalid interval that the message quotes."""
 
 
 def parse_interval(text: str) -> timedelta:
-    """The interval in this text: numbers with units, in any order, a unit as often as one likes; the sum of all.
+    """The interval in this text: numbers with units, in any order, added up. A unit may be repeated.
 
-    Always positive, and at most `LONGEST`. Raises `InvalidInterval`, which says what is wrong at which place (counted
-    from 1) and shows the grammar.
+    The result is positive and at most `LONGEST`. Raises `InvalidInterval`, which names the error, its position (counted
+    from 1) and the grammar.
     """
     if not text:
         raise _invalid(text, "it is empty")
@@ -50,22 +51,22 @@ def parse_interval(text: str) -> timedelta:
 
 
 def _what_is_wrong(text: str, place: int) -> str:
-    """Why no number with a unit begins here."""
+    """Why the text has no number with a unit at this place."""
     number = _NUMBER.match(text, place)
     at = place if number is None else number.end()
     if at == len(text):
         return f"the number at place {place + 1} has no unit"
     char = text[at]
     if char == " ":
-        return f"a space at place {at + 1}, and it is written without any"
+        return f"a space at place {at + 1}; write it without spaces"
     found = f"{char!a} at place {at + 1}"
     if number is None:
-        return f"{found} stands where a number belongs"
+        return f"{found} is not a number"
     other_case = char.swapcase()
     hint = f", {other_case!r} is one" if other_case in UNITS else ""
-    return f"{found} is no unit{hint}"
+    return f"{found} is not a unit{hint}"
 
 
 def _invalid(text: str, reason: str) -> InvalidInterval:
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-    return InvalidInterval(f"{shown!r} is no interval: {reason}; {GRAMMAR}")
+    return InvalidInterval(f"{shown!r} is not an interval: {reason}; {GRAMMAR}")

@@ -1,4 +1,4 @@
-"""`NameClaim`: a backup that is about to be stored reserves its stored filename in the database."""
+"""`NameClaim`: a backup reserves its stored filename in the database before it is stored."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ KEPT = timedelta(days=30)
 
 @frozen(kw_only=True)
 class NameClaim:
-    """Who has reserved a stored filename. `host`: the machine's name. `pid`: of the process. `claimed_at`: aware UTC.
+    """Who has reserved a stored filename. `host`: name of the machine. `pid`: id of the process. `claimed_at`: aware
+    UTC.
 
-    A claim is never returned. The claim of a process that was killed blocks its own name only, which holds one second
-    of one series.
+    A claim is never released. The claim of a killed process blocks only its own name, which is one second of one
+    series.
     """
 
     stored_filename: str

@@ -1,16 +1,20 @@
-"""What a key of an object store may look like."""
+"""Valid keys of an object store."""
 
 from __future__ import annotations
 
 from bakthat.errors import InvalidName
 
 MAX_KEY_BYTES = 1000
-"""S3 allows 1,024 bytes of UTF-8; the rest is left for a prefix's slash and for stores that allow a little less."""
+"""S3 allows 1,024 bytes of UTF-8. The difference is reserved for the slash of a prefix and for stores that allow
+less."""
 
 
 def check_key(key: str) -> str:
-    """The key itself, if it is `/`-separated UTF-8 text of at most 1,000 bytes without an empty, `.` or `..` segment
-    and without a NUL; a key that leaves a folder is none. Raises `InvalidName`."""
+    """The key itself, if it is valid; else raises `InvalidName`.
+
+    A valid key is `/`-separated UTF-8 text of 1 to 1,000 bytes, without a NUL and without an empty, `.` or `..`
+    segment.
+    """
     try:
         size = len(key.encode())
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Values that stores hand out: what is known of an object or an archive without reading it."""
+"""Values that stores return: facts about an object or an archive, known without reading it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLD_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 
 
 class Tier(enum.StrEnum):
-    """How fast a retrieval from an archive is wanted; the faster, the dearer."""
+    """Speed of a retrieval from an archive; a faster one costs more."""
 
     EXPEDITED = "expedited"
     STANDARD = "standard"
@@ -48,7 +48,7 @@ class ObjectInfo:
 
     @property
     def is_cold(self) -> bool:
-        """Whether the object lies in an archive class."""
+        """Whether the object is in an archive class."""
         return self.storage_class in COLD_CLASSES
 
     def is_version(self, earlier: ObjectInfo) -> bool:
@@ -63,7 +63,7 @@ class ObjectInfo:
 
 @frozen(kw_only=True)
 class ArchiveInfo:
-    """An archive in a vault's own list. `size`: bytes. `created`: aware UTC."""
+    """An archive in a vault's inventory. `size`: bytes. `created`: aware UTC."""
 
     archive_id: ArchiveId
     description: str

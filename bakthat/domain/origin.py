@@ -1,8 +1,8 @@
-"""Origins: whose backup it is. A series is a name, which two machines or two directories may share without wanting to.
+"""Origins of backups. Two machines or two directories may share the name of a series by accident.
 
-A record that names its source has the origin (host, source). One that does not (2013's rows, an archive that is known
-from a listing alone) joins the only origin of its host if there is exactly one, else the only origin of the series if
-there is exactly one; beside several it is of the unknown origin. Where no record names a source, each host is one.
+A record with a source has the origin (host, source). A record without one (2013's rows, an archive known from a listing
+alone) joins the only origin of its host, else the only origin of the series; if there are several, its origin is
+unknown. If no record of a series has a source, each host is an origin.
 """
 
 from __future__ import annotations
@@ -14,15 +14,20 @@ from attrs import frozen
 
 from bakthat.domain.backup import Backup
 
-_MOST_SHOWN = 200  # characters of a value in a message
-_START_SHOWN = 80  # of which so many are its start
-_MOST_NAMED = 12  # origins in one line
+_MAX_SHOWN = 200
+"""Characters of a value in a message."""
+
+_START_SHOWN = 80
+"""Characters of the start of a value that is cut."""
+
+_MAX_NAMED = 12
+"""Origins in one line."""
 
 
 @frozen(kw_only=True)
 class Origin:
-    """Where backups come from. `host`, `source`: None where the records do not say, or where it does not matter to a
-    grouping. `is_unknown`: of those that cannot be told apart beside several known origins."""
+    """Where backups come from. `host`, `source`: None if the records do not have it, or the grouping does not use it.
+    `is_unknown`: whether it stands for backups that belong to none of several known origins."""
 
     host: str | None = None
     source: str | None = None
@@ -37,14 +42,14 @@ class Origin:
 
 UNKNOWN = Origin(is_unknown=True)
 ANY_ORIGIN = Origin()
-"""The one origin of a grouping that tells none apart."""
+"""The only origin of a grouping that does not distinguish origins."""
 
 Group = tuple[Origin, list[Backup]]
 """An origin, and its backups."""
 
 
 class GroupBy(enum.StrEnum):
-    """What makes two backups of a series be of different origins."""
+    """Which fields distinguish the origins of a series."""
 
     HOST_AND_SOURCE = "host,source"
     HOST = "host"
@@ -54,7 +59,8 @@ class GroupBy(enum.StrEnum):
 
 @frozen(kw_only=True)
 class Scope:
-    """Which origins of a series a verb is about, and what tells them apart. `host`, `source`: only those of it."""
+    """Which origins of a series a verb applies to, and what distinguishes them. `host`, `source`: only origins with
+    this value."""
 
     group_by: GroupBy = GroupBy.HOST_AND_SOURCE
     host: str | None = None
@@ -84,14 +90,14 @@ class Scope:
         return origin
 
     def __str__(self) -> str:
-        """What it is limited to, in words: `host web1 and source /etc`; empty where it is not."""
+        """The limits in words: `host web1 and source /etc`; empty if there are none."""
         limits = (("host", self.host), ("source", self.source))
         return " and ".join(f"{name} {shown(value)}" for name, value in limits if value is not None)
 
 
 def origins(backups: Iterable[Backup]) -> list[Group]:
-    """The backups of one series by origin, ordered by host and source; the unknown origin comes last. In each group
-    first those that name their source."""
+    """The backups of one series by origin, ordered by host and source; the unknown origin comes last. In each group,
+    backups with a source come first."""
     named: dict[tuple[str | None, str | None], list[Backup]] = {}
     rest: list[Backup] = []
     for backup in backups:
@@ -111,7 +117,7 @@ def origins(backups: Iterable[Backup]) -> list[Group]:
 
 
 def _joined(backup: Backup, known: Sequence[Origin], of_host: dict[str | None, list[Origin]]) -> Origin:
-    """The origin of a backup whose record names no source, in a series where others do."""
+    """The origin of a backup whose record has no source, in a series where others have one."""
     same_host = of_host.get(backup.host, []) if backup.host is not None else []
     for candidates in (same_host, known):
         if len(candidates) == 1:
@@ -125,18 +131,18 @@ def _order(group: Group) -> tuple[bool, str, str]:
 
 
 def listed(found: Iterable[object]) -> str:
-    """Origins, or what is said of them, as one part of a line: all of them, unless they are very many."""
+    """Origins, or texts about them, joined for one line; beyond a limit the rest is counted."""
     words = [str(one) for one in found]
-    named = words[:_MOST_NAMED]
-    if len(words) > _MOST_NAMED:
-        named.append(f"{len(words) - _MOST_NAMED} more")
+    named = words[:_MAX_NAMED]
+    if len(words) > _MAX_NAMED:
+        named.append(f"{len(words) - _MAX_NAMED} more")
     return ", ".join(named)
 
 
 def shown(value: str) -> str:
-    """A name or a path in a line of text: as it is where it is printable, else escaped. Of a very long one the middle
-    is left out, since paths differ at their ends."""
+    """A name or a path for a line of text, escaped unless it is printable. The middle of a very long one is left out,
+    because paths differ at their ends."""
     text = value if value.isprintable() else ascii(value)
-    if len(text) <= _MOST_SHOWN:
+    if len(text) <= _MAX_SHOWN:
         return text
-    return f"{text[:_START_SHOWN]}…{text[_START_SHOWN - _MOST_SHOWN + 1 :]}"
+    return f"{text[:_START_SHOWN]}…{text[_START_SHOWN - _MAX_SHOWN + 1 :]}"

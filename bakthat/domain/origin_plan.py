@@ -1,4 +1,4 @@
-"""The plan of a series: each of its origins is planned by itself."""
+"""The plan of a series: each of its origins is planned separately."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from bakthat.domain.origin import Group
 from bakthat.domain.query import newest_first
 from bakthat.domain.rotation import Decision, Plan
 
-_NAMELESS = ("known from a listing alone; kept until `bakthat sync` has taken it in",)
-_UNKNOWN = ("of an unknown origin beside several known ones; --group-by none thins it, too",)
+_NAMELESS = ("known from a listing alone; kept until `bakthat sync` has recorded it",)
+_UNKNOWN = ("of unknown origin in a series with several known ones; --group-by none includes it",)
 
 
 def plan_origins(
     groups: Iterable[Group], plan_one: Callable[[Sequence[Backup]], Plan], *, nameless: Sequence[Backup] = ()
 ) -> Plan:
-    """One plan for all groups of a series. `plan_one`: plans the backups of one origin. The unknown origin is kept, and
-    so are the `nameless` among the backups, of which only the store's listing tells; they take no part in a plan."""
+    """One plan for all groups of a series. `plan_one`: plans the backups of one origin.
+
+    The unknown origin is kept. So are the `nameless` backups, which are known only from the store's listing; they are
+    not part of any plan.
+    """
     apart = {id(backup) for backup in nameless}
     keep: list[Decision] = []
     drop: list[Decision] = []

@@ -1,4 +1,4 @@
-"""A plain backup in a series that is encrypted: who has no key, but may write into the store, can make one."""
+"""A plain backup in an encrypted series: anyone who may write to the store can make one without a key."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from bakthat.domain.query import newest_first
 
 
 def encrypted_before(backup: Backup, series: Iterable[Backup]) -> Backup | None:
-    """The backup that shows that the series was encrypted when this plain one was made; None if nothing does, or it is
-    encrypted itself. It is the newest earlier one that counts, if that is encrypted.
+    """The backup that proves that the series was encrypted when this plain one was made: the newest earlier backup that
+    counts, if that is encrypted. None if there is no such backup, or this one is encrypted itself.
 
-    An encrypted backup counts if it is trusted; a deleted one as well. A plain one counts only if this database's own
-    `backup` made it, or two plain ones from somebody else would vouch for each other. What this database's own `backup`
-    made is compared with its own origin, since other hosts may do as they like; all else with the whole series.
+    An encrypted backup counts if it is trusted, even if it is deleted. A plain one counts only if this database's own
+    `backup` made it; otherwise two forged plain backups would vouch for each other. A backup made by this database's
+    own `backup` is compared with its own origin only, because other hosts may differ; all others with the whole series.
 
     series: backups of the same name in the same store, deleted ones included.
     """

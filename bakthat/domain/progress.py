@@ -1,4 +1,4 @@
-"""How far a verb has come."""
+"""`Progress`: the progress of a verb."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from attrs import frozen
 @frozen(kw_only=True)
 class Progress:
     """`done` of `total` (None: unknown) `unit`s of one `stage` (`storing`, `restoring`, `syncing` …). Each report
-    replaces the one before; `done` never falls within a stage."""
+    replaces the previous one; `done` never decreases within a stage."""
 
     stage: str
     done: int

@@ -1,4 +1,4 @@
-"""`Query`: which backups a repository is asked for. `matches` is the meaning; a database only gets there faster."""
+"""`Query`: conditions on backups. `matches` defines its meaning; a database may compute the same result faster."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from bakthat.domain.backup import Backup, Owner
 
 @frozen(kw_only=True)
 class Query:
-    """All conditions hold at once; None, or nothing, is no condition.
+    """All conditions must hold; None or an empty value is no condition.
 
-    filename, stored_filename: exactly. text: a substring of either, case-sensitive. tags: every one of them, whole.
-    backend: the destination's name. owners: in any of these stores (an empty tuple: in none).
-    older_than: `Backup.when` strictly before it. deleted: include backups that are marked as deleted.
+    filename, stored_filename: an exact match.
+    text: a substring of either, case-sensitive.
+    tags: all of them, each as a whole.
+    backend: the name of the destination.
+    owners: in any of these stores (an empty tuple: in none).
+    older_than: `Backup.when` is strictly before it.
+    deleted: include backups that are marked as deleted.
     """
 
     filename: str | None = None
@@ -28,7 +32,7 @@ class Query:
     deleted: bool = False
 
     def matches(self, backup: Backup) -> bool:
-        """Whether the backup fulfils every condition."""
+        """Whether the backup meets every condition."""
         return (
             (self.deleted or not backup.is_deleted)
             and (self.filename is None or backup.filename == self.filename)

@@ -13,15 +13,15 @@ from bakthat.domain.objects import Tier
 from bakthat.errors import RetrievalPending
 
 KEPT = timedelta(hours=24)
-"""How long a vault keeps what it made readable, at least (Glacier API, Describe Job)."""
+"""How long, at least, a vault keeps a retrieved archive readable (Glacier API, Describe Job)."""
 
 SPEED = MappingProxyType({Tier.BULK: 0, Tier.STANDARD: 1, Tier.EXPEDITED: 2})
-"""The tiers in order; the greater number is the faster one."""
+"""The tiers in order; a greater number is faster."""
 
 
 @frozen
 class Wait:
-    """How long a retrieval usually takes: at least, at most. `str()` reads on after `usually ready`."""
+    """How long a retrieval usually takes, at least and at most. `str()` continues the text `usually ready`."""
 
     least: timedelta
     most: timedelta
@@ -55,11 +55,11 @@ WAITS: Mapping[str, Mapping[Tier, Wait]] = MappingProxyType(
     }
 )
 """By service: `VAULT`, or the storage class of an S3 object. Source: Glacier API, Initiate Job, and the S3 user guide,
-"Archive retrieval options". A tier that is not there, the service does not have."""
+"Archive retrieval options". A service does not support the tiers that it lacks here."""
 
 
 class JobState(enum.Enum):
-    """Where a retrieval stands."""
+    """The state of a retrieval."""
 
     PENDING = "pending"
     READY = "ready"
@@ -67,7 +67,7 @@ class JobState(enum.Enum):
 
 
 def state_at(now: datetime, *, ready: datetime, kept: timedelta = KEPT) -> JobState:
-    """Where a retrieval stands that is ready at `ready` and is kept for `kept` from then on."""
+    """The state of a retrieval that is ready at `ready` and then kept for `kept`."""
     if now < ready:
         return JobState.PENDING
     return JobState.READY if now < ready + kept else JobState.EXPIRED
@@ -87,10 +87,10 @@ def pending(
     without its date.
     """
     wait = waits.get(tier if tier is not None else Tier.STANDARD)
-    told = f"retrieval asked for {_moment(requested, now)}" if requested is not None else "retrieval asked for earlier"
+    text = f"retrieval requested {_moment(requested, now)}" if requested is not None else "retrieval requested earlier"
     words = f", {tier} tier" if tier is not None and tier is not Tier.STANDARD else ""
     usually = f", usually ready {wait}" if wait is not None else ""
-    return RetrievalPending(f"{name}: {told}{words}{usually}; run restore again")
+    return RetrievalPending(f"{name}: {text}{words}{usually}; run restore again")
 
 
 def _moment(moment: datetime, now: datetime | None) -> str:
@@ -100,8 +100,8 @@ def _moment(moment: datetime, now: datetime | None) -> str:
 
 
 def pauses(wait: Wait | None) -> Iterator[timedelta]:
-    """How long to wait before each look at a running retrieval, without end: it grows by half each time, from a
-    two-hundredth of the usual time to a tenth, and is never under 5 seconds nor over 15 minutes."""
+    """An endless series of pauses between checks of a running retrieval. They grow by half each time, from 1/200 of the
+    usual time to 1/10, within 5 seconds and 15 minutes."""
     most = wait.most if wait is not None else timedelta(hours=5)
     longest = min(max(most / 10, timedelta(seconds=5)), timedelta(minutes=15))
     pause = min(max(most / 200, timedelta(seconds=5)), longest)

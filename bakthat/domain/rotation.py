@@ -1,13 +1,13 @@
 """Grandfather-father-son rotation: which backups of an origin a policy keeps, which it drops, and why.
 
-The rule, where every backup is complete and trusted: of every hour, day, week, month and year (calendar periods of UTC)
-within the policy's windows the earliest backup is kept, as the package GrandFatherSon 1.3 does it, and beside them the
-newest backup and the `last` newest. A window of n periods ends with the period of the newest backup, so that a pause in
-backups never empties a series. What is dated after now is kept, and counts for nothing else.
+The rule for complete and trusted backups: the earliest backup of every hour, day, week, month and year (calendar
+periods in UTC) within the policy's windows is kept, as in the package GrandFatherSon 1.3. The newest backup and the
+`last` newest are also kept. A window of n periods ends with the period of the newest backup, so a pause in backups
+never empties a series. Backups dated after now are kept, and otherwise ignored.
 
-Backups of one second share their fate. A backup has one of three ranks: trusted and complete; trusted and incomplete;
-untrusted (`Backup.distrust`). It never counts against one of a better rank: the backups of a rank and the better ones
-that are kept are exactly those that would be kept if the worse ones did not exist.
+Backups of the same second are kept or dropped together. A backup has one of three ranks: trusted and complete; trusted
+and incomplete; untrusted (`Backup.distrust`). It never displaces one of a better rank: the backups of a rank and the
+better ones that are kept are exactly those that would be kept if the worse ones did not exist.
 """
 
 from __future__ import annotations
@@ -28,27 +28,29 @@ from bakthat.domain.query import newest_first
 from bakthat.errors import ConfigInvalid, InvalidPolicy
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-"""The days by their numbers in a policy, 0 to 6."""
+"""The days, indexed by their numbers in a policy."""
 
 SATURDAY = 5
 
 _PERIODS = {"hours": "hourly", "days": "daily", "weeks": "weekly", "months": "monthly", "years": "yearly"}
 _LENGTHS = {"hours": timedelta(hours=1), "days": timedelta(days=1), "weeks": timedelta(weeks=1)}
-_MOST_QUOTED = 80  # characters of a setting in a message
+_MAX_QUOTED = 80
+"""Characters of a setting in a message."""
+
 _RANKS = range(3)
 
 NEXT_FREE_SECOND = timedelta(minutes=1)
-"""How far after now a backup may be dated without a wrong clock: if its second is taken, it gets one of the next."""
+"""How far after now a backup may be dated with a correct clock: if its second is taken, it gets one of the next."""
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @frozen(kw_only=True)
 class RotationPolicy:
-    """How many periods of each kind keep their earliest backup. `last`: how many of the newest are kept besides.
+    """How many periods of each kind keep their earliest backup. `last`: how many of the newest are also kept.
     `first_week_day`: 0 = Monday … 6 = Sunday.
 
-    Raises `InvalidPolicy` for a negative number, for a policy that keeps nothing, and for a day that is none.
+    Raises `InvalidPolicy` for a negative number, a policy that keeps nothing, and an invalid day.
     """
 
     days: int = 0
@@ -71,7 +73,7 @@ class RotationPolicy:
             )
 
     def as_section(self) -> dict[str, int]:
-        """The policy as the configuration file holds it: what 2013 wrote always, the rest where it is not 0."""
+        """The policy in the form of the configuration file: always the keys of 2013, the others unless they are 0."""
         always = {"days", "weeks", "months", "first_week_day"}
         return {name: value for name, value in asdict(self).items() if value or name in always}
 
@@ -90,14 +92,14 @@ _NUMBERS = tuple(name for name in fields_dict(RotationPolicy) if name != "first_
 def policy_from(section: object, *, where: str) -> RotationPolicy:
     """The policy in a profile's `rotation` section. `where` begins every message (`~/.bakthat.yml, profile 'default'`).
 
-    Numbers may be written as text (`'7'`), as 2013 read them; `first_week_day` also as a day's name. Raises
-    `ConfigInvalid` for a wrong type and for an unknown key, since to overlook one (`yaers: 5`) would delete what it was
-    to keep; `InvalidPolicy` for a missing or an empty section and for numbers that make no policy.
+    Numbers may be text (`'7'`), as in 2013; `first_week_day` may be a day's name. Raises `ConfigInvalid` for a wrong
+    type and for an unknown key, because ignoring one (`yaers: 5`) would delete what it should keep. Raises
+    `InvalidPolicy` for a missing or empty section and for invalid numbers.
     """
     if section is None:
         raise InvalidPolicy(f"{where}: no rotation is set; run `bakthat configure_backups_rotation`")
     if not isinstance(section, Mapping):
-        raise ConfigInvalid(f"{where}: rotation is {_quoted(section)}; it must hold keys such as `days: 7`")
+        raise ConfigInvalid(f"{where}: rotation is {_quoted(section)}; it must contain keys such as `days: 7`")
     known = fields_dict(RotationPolicy)
     numbers: dict[str, int] = {}
     for name, value in section.items():
@@ -114,8 +116,8 @@ def policy_from(section: object, *, where: str) -> RotationPolicy:
 
 
 def first_week_day(value: object) -> int:
-    """The number of a day: 0 to 6, as a number or as text, or its English name, whole or from three letters on, in
-    any case. Raises `ValueError` (with the way out) if it is none."""
+    """The number of a day, from 0 to 6 as a number or text, or from its English name or at least its first three
+    letters, in any case. Raises `ValueError` with the valid values."""
     if isinstance(value, str) and len(value.strip()) >= 3:
         for number, name in enumerate(WEEKDAYS):
             if name.lower().startswith(value.strip().lower()):
@@ -139,14 +141,14 @@ def _number(value: object) -> int:
 
 def _nearest(name: object, known: Iterable[str]) -> str:
     if name in {"minutes", "seconds"}:
-        return "; shorter periods than hours are not kept, `last: N` keeps the N newest"
+        return "; periods shorter than hours are not supported; `last: N` keeps the N newest"
     near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else f"; it may hold {', '.join(known)}"
+    return f"; did you mean {near[0]}?" if near else f"; it may contain {', '.join(known)}"
 
 
 @frozen
 class Decision:
-    """What becomes of a backup, and why, in words: at least one reason. `origin`: the one that it was planned with."""
+    """A backup that is kept or dropped, with at least one reason in words. `origin`: with which it was planned."""
 
     backup: Backup
     reasons: tuple[str, ...]
@@ -155,13 +157,13 @@ class Decision:
 
 @frozen
 class Plan:
-    """Every backup of a series in one of two lists, each newest first."""
+    """The backups of a series to keep and to drop, each newest first."""
 
     keep: tuple[Decision, ...] = ()
     drop: tuple[Decision, ...] = ()
 
     def by_origin(self) -> dict[Origin, Plan]:
-        """The same decisions, as a plan for each origin; in the order of their names, the unknown origin last."""
+        """The same decisions as one plan per origin, ordered by name; the unknown origin comes last."""
         found = {decision.origin for decision in self.keep + self.drop}
         return {
             origin: Plan(
@@ -173,10 +175,10 @@ class Plan:
 
 
 def plan(policy: RotationPolicy, backups: Iterable[Backup], now: datetime) -> Plan:
-    """Keep or drop, with the reasons, for every backup of one origin in one store; those that are marked as deleted
-    take no part. `now`: aware. The order of the backups does not matter.
+    """Decides for every backup of one origin in one store whether to keep or drop it, with reasons. Backups marked as
+    deleted are ignored. `now`: aware. The order of the backups does not matter.
 
-    Raises `ValueError` for backups of several series or destinations, which have to be planned one by one.
+    Raises `ValueError` for backups of several series or destinations, which must be planned separately.
     """
     present, later = _present_and_later(backups, now)
     moments = _moments(present)
@@ -195,8 +197,8 @@ def plan(policy: RotationPolicy, backups: Iterable[Backup], now: datetime) -> Pl
 
 
 def plan_by_age(limit: datetime, backups: Iterable[Backup], now: datetime) -> Plan:
-    """Drop what is older than `limit`, but never the newest backup, the newest trusted one, or the newest of those that
-    are trusted and complete. Otherwise as `plan`."""
+    """Drops backups older than `limit`, but never the newest, the newest trusted one, or the newest trusted and
+    complete one. Otherwise as `plan`."""
     present, later = _present_and_later(backups, now)
     moments = _moments(present)
     _keep_newest(moments, last=1)
@@ -211,18 +213,18 @@ def plan_by_age(limit: datetime, backups: Iterable[Backup], now: datetime) -> Pl
 
 
 def _present_and_later(backups: Iterable[Backup], now: datetime) -> tuple[list[Backup], list[Backup]]:
-    """The backups that are not deleted: those that are not dated after now, and those that are."""
+    """The backups that are not deleted, in two lists: those not dated after now, and those dated after now."""
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
     live = [backup for backup in backups if not backup.is_deleted]
     if len({(backup.filename, backup.backend) for backup in live}) > 1:
-        raise ValueError("the backups are of several series or destinations; plan one at a time")
+        raise ValueError("the backups are from several series or destinations; plan them separately")
     later = [backup for backup in live if is_later(backup, now)]
     return [backup for backup in live if not is_later(backup, now)], later
 
 
 def is_later(backup: Backup, now: datetime) -> bool:
-    """Whether a backup is dated after now, as a wrong clock leaves it."""
+    """Whether a backup is dated after now, because of a wrong clock."""
     return backup.when - now > NEXT_FREE_SECOND
 
 
@@ -245,9 +247,9 @@ def rank(backup: Backup) -> int:
 
 @define
 class _Moment:
-    """The backups of one second, which share their fate. `rank`: the best of theirs. `counts`: how many of them are of
-    each rank or a better one. `kept`: why it is kept; `dropped`: why the rules that reach it do not keep it;
-    `too_old_for`: the kinds of periods whose window it lies before."""
+    """The backups of one second, which are kept or dropped together. `rank`: their best. `counts`: by rank, how many of
+    them have this rank or a better one. `kept`: why it is kept. `dropped`: why the rules that apply to it do not keep
+    it. `too_old_for`: the kinds of periods whose window begins later."""
 
     when: datetime
     backups: list[Backup]
@@ -259,7 +261,7 @@ class _Moment:
 
 
 def _moments(backups: Iterable[Backup]) -> list[_Moment]:
-    """The backups by their seconds, oldest first; those of one second in the order of every listing."""
+    """The backups by second, oldest first; those of one second in the order of listings."""
     by_second: dict[datetime, list[Backup]] = {}
     for backup in backups:
         by_second.setdefault(backup.when.astimezone(UTC), []).append(backup)
@@ -274,9 +276,9 @@ def _moments(backups: Iterable[Backup]) -> list[_Moment]:
 
 
 def _keep_newest(moments: Sequence[_Moment], last: int) -> None:
-    """The guards: of every rank and the better ones together the newest, and the `last` newest."""
+    """The guards: for each rank, together with the better ones, the newest and the `last` newest."""
     counted = [0 for _ in _RANKS]
-    passed: set[int] = set()  # the ranks of all that is newer
+    passed: set[int] = set()  # the ranks of all newer backups
     for moment in reversed(moments):
         better = _better(passed)
         widest_first = [limit for limit in reversed(_RANKS) if moment.counts[limit]]
@@ -291,16 +293,16 @@ def _keep_newest(moments: Sequence[_Moment], last: int) -> None:
 
 
 def _better(passed: Iterable[int]) -> str:
-    """In what a backup is better than those of these ranks, to which it is preferred: trusted, complete, or both."""
+    """The words for how a backup is better than those of these ranks: trusted, complete, or both."""
     words = {1: "complete", 2: "trusted"}
     return "".join(f" {words[one]}" for one in sorted(passed, reverse=True) if one in words)
 
 
 def _keep_periods(moments: Sequence[_Moment], unit: str, policy: RotationPolicy) -> None:
-    """Of each period in the window the earliest backup of the best rank that the period has.
+    """Keeps, for each period in the window, the earliest backup of the best rank in the period.
 
-    The window of a rank is counted back from the newest backup of that rank or a better one, so that a run of worse
-    ones pushes none of them out.
+    The window of a rank is counted from the newest backup of that rank or a better one, so a run of worse ones
+    displaces none of them.
     """
     number, first_day = getattr(policy, unit), policy.first_week_day
     starts: dict[int, datetime] = {}
@@ -331,7 +333,7 @@ def _keep_periods(moments: Sequence[_Moment], unit: str, policy: RotationPolicy)
 
 
 def _older_than(policy: RotationPolicy, units: tuple[str, ...]) -> tuple[str, ...]:
-    """Why neither `last` nor the windows of these kinds of periods keep a backup."""
+    """The reasons why neither `last` nor the windows of these kinds of periods keep a backup."""
     reasons = [f"older than the {policy.last} newest"] if policy.last > 1 else []
     if units:
         windows = [_counted(getattr(policy, unit), unit) for unit in units]
@@ -340,7 +342,7 @@ def _older_than(policy: RotationPolicy, units: tuple[str, ...]) -> tuple[str, ..
 
 
 def _period_start(unit: str, first_day: int, moment: datetime) -> datetime:
-    """When the calendar period that holds the moment begins (UTC)."""
+    """The start of the calendar period that contains the moment (UTC)."""
     if unit == "hours":
         return datetime(moment.year, moment.month, moment.day, moment.hour, tzinfo=UTC)
     if unit == "months":
@@ -357,7 +359,7 @@ def _period_start(unit: str, first_day: int, moment: datetime) -> datetime:
 
 
 def _window_start(unit: str, first_day: int, end: datetime, number: int) -> datetime:
-    """When the window of so many periods begins, of which the last holds `end`; at most as far back as dates go."""
+    """The start of a window of `number` periods, the last of which contains `end`; at the earliest the first date."""
     last = _period_start(unit, first_day, end)
     try:
         if unit == "years":
@@ -391,4 +393,4 @@ def _listed(words: Sequence[str]) -> str:
 
 def _quoted(value: object) -> str:
     text = ascii(value)
-    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…"
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"

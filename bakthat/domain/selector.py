@@ -1,4 +1,4 @@
-"""Which one backup a NAME means, for every verb that takes one. Never by substring: `db` does not mean `db2`."""
+"""Which backup a NAME means, for every verb that takes a name. Never by substring: `db` does not mean `db2`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bakthat.errors import AmbiguousName, BackupNotFound
 
 @frozen
 class Lookup:
-    """How the selector asks for backups that are not deleted: exactly this stored filename, or exactly this series."""
+    """How the selector finds backups that are not deleted: by the exact stored filename, or by the exact series."""
 
     by_stored_filename: Callable[[str], Iterable[Backup]]
     by_filename: Callable[[str], Iterable[Backup]]
@@ -26,7 +26,7 @@ class Lookup:
 
 @frozen(kw_only=True)
 class Viewpoint:
-    """Who asks, and when. `here`: this machine's host. `now`: aware. `host`: only backups of this host are meant."""
+    """Where and when a name is used. `here`: this machine's host. `now`: aware. `host`: select only its backups."""
 
     here: str
     now: datetime
@@ -35,25 +35,25 @@ class Viewpoint:
 
 @frozen
 class Choice:
-    """The backup that a name means, and what a person should know of how it was chosen."""
+    """The backup that a name means, and notices about how it was selected."""
 
     backup: Backup
     notices: tuple[str, ...] = ()
 
 
 class OfAnotherHost(BackupNotFound):
-    """A name fits backups, but none of the host that is meant."""
+    """A name matches backups, but none of the selected host."""
 
 
 def select(name: str, lookup: Lookup, viewpoint: Viewpoint) -> Choice:
     """The backup that NAME means: in this order an exact stored filename; an exact series; a series followed by the
     start of a date (at least its year), with or without the dot.
 
-    Of a series the newest that is not dated after now is meant; if all are, the newest. If backups of several origins
-    fit, those of this host are meant, where that is exactly one origin. An object whose key is no stored filename, such
-    as a value, never stands for the series of that name: whoever may write to the store could put one there.
+    A series means its newest backup that is not dated after now; if all are, the newest. If backups of several origins
+    match, those of this host are meant if they have exactly one origin. An object whose key is not a stored filename,
+    such as a value, never stands for the series of that name: anyone who may write to the store could create one.
 
-    Raises `BackupNotFound`, and `AmbiguousName` if several different series or origins fit.
+    Raises `BackupNotFound`, and `AmbiguousName` if several series or origins match.
     """
     exact, series = list(lookup.by_stored_filename(name)), list(lookup.by_filename(name))
     if dated := [backup for backup in series if backup.has_stored_name]:
@@ -65,7 +65,7 @@ def select(name: str, lookup: Lookup, viewpoint: Viewpoint) -> Choice:
 
 
 Fits = list[tuple[Origin, list[Backup]]]
-"""Of each origin of a series the backups that fit a name."""
+"""By origin of a series, the backups that match a name."""
 
 
 def _fitting(name: str, series: list[Backup], lookup: Lookup) -> Fits:
@@ -73,16 +73,16 @@ def _fitting(name: str, series: list[Backup], lookup: Lookup) -> Fits:
         return origins(series)
     fitting: dict[str, Fits] = {}
     for reading in stored_name.readings(name):
-        # Of whom a backup is, its whole series says.
+        # The origin of a backup depends on its whole series.
         for origin, backups in origins(lookup.by_filename(reading.series)):
             dated = [backup for backup in backups if reading.fits(backup.stored_filename)]
             if dated:
                 fitting.setdefault(dated[0].filename, []).append((origin, dated))
     if len(fitting) > 1:
         names = ", ".join(sorted(fitting))
-        raise AmbiguousName(f"{name}: several series fit ({names}); give the whole stored filename")
+        raise AmbiguousName(f"{name}: several series match ({names}); give the full stored filename")
     if not fitting:
-        raise BackupNotFound(f"{name}: no backup of this name; `bakthat show` lists them")
+        raise BackupNotFound(f"{name}: no backup of this name; `bakthat show` lists all backups")
     return next(iter(fitting.values()))
 
 
@@ -99,27 +99,27 @@ def _newest(name: str, fits: Fits, viewpoint: Viewpoint) -> Choice:
     if others:
         notices.append(
             f"{name}: {chosen.stored_filename} is the newest of {origin}, this host; there are also backups of "
-            f"{listed(others)} (--host chooses)"
+            f"{listed(others)} (--host selects one)"
         )
     if later:
         last = max(later, key=newest_first)
         number = "1 backup is" if len(later) == 1 else f"{len(later)} backups are"
-        taken = "it is taken" if chosen is last else f"{chosen.stored_filename} is taken"
+        used = "it is used" if chosen is last else f"{chosen.stored_filename} is used"
         notices.append(
-            f"{name}: {number} dated after now, the last one {last.stored_filename}, and {taken}; "
+            f"{name}: {number} dated after now, the last one {last.stored_filename}, and {used}; "
             "check the clocks of the machines"
         )
     return Choice(chosen, tuple(notices))
 
 
 def _one_origin(name: str, fits: Fits, viewpoint: Viewpoint) -> tuple[Origin, list[Backup], list[Origin]]:
-    """The origin that is meant, its backups that fit, and the other origins that a person should know of."""
+    """The selected origin, its matching backups, and the other origins for a notice."""
     meant = fits
     if viewpoint.host is not None:
         meant = _of(viewpoint.host, fits)
         if not meant:
             there = listed(origin for origin, _ in fits)
-            raise OfAnotherHost(f"{name}: no backup of host {shown(viewpoint.host)}; there are those of {there}")
+            raise OfAnotherHost(f"{name}: no backup of host {shown(viewpoint.host)}; there are backups of {there}")
     if len(meant) == 1:
         return *meant[0], []
     own = _of(viewpoint.here, meant)
@@ -129,12 +129,12 @@ def _one_origin(name: str, fits: Fits, viewpoint: Viewpoint) -> tuple[Origin, li
         f"{origin} (newest {newest_of(backups, viewpoint.now)[0].stored_filename})" for origin, backups in meant
     )
     hosts = {origin.host for origin, _ in meant}
-    way_out = "give a stored filename" if len(hosts) == 1 else "choose with --host, or give a stored filename"
-    raise AmbiguousName(f"{name}: backups of {len(meant)} origins fit: {newest}; {way_out}")
+    way_out = "give a stored filename" if len(hosts) == 1 else "select one with --host, or give a stored filename"
+    raise AmbiguousName(f"{name}: backups of {len(meant)} origins match: {newest}; {way_out}")
 
 
 def _of(host: str, fits: Fits) -> Fits:
-    """What is of this host; of the unknown origin, the backups whose records name it."""
+    """The matches of this host; for the unknown origin, the backups whose records name the host."""
     found = []
     for origin, backups in fits:
         of_host = [backup for backup in backups if backup.host == host] if origin.is_unknown else backups
@@ -152,5 +152,5 @@ def newest_of(backups: Iterable[Backup], now: datetime) -> tuple[Backup, list[Ba
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """Up to `most` of the known names that look like NAME, the likeliest first."""
+    """Up to `most` of the known names that resemble NAME, the most similar first."""
     return difflib.get_close_matches(name, sorted(set(known)), n=most, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""What a person should know of a series before anything of it is deleted, a line each."""
+"""Notices about a series before any of it is deleted, one line each."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ from bakthat.domain.origin import Group, Origin, shown
 from bakthat.domain.query import newest_first
 from bakthat.domain.rotation import is_later
 
-_MOST_NAMED = 4  # hosts in one line
-_MANY_HOSTS = 4  # with one backup each, before they are pointed out
+_MAX_NAMED = 4
+"""Hosts in one line."""
+
+_MANY_HOSTS = 4
+"""Hosts with one backup each that give a notice."""
 
 
 def mixed_hosts(origin: Origin, backups: Iterable[Backup]) -> str:
-    """A line if an origin also takes in backups of other hosts, since their records name no source; else ""."""
+    """A line if an origin includes backups of other hosts, because their records have no source; else ""."""
     others = Counter(backup.host for backup in backups if backup.host not in (None, origin.host))
     if origin.host is None or not others:
         return ""
     ranked = sorted(others.items(), key=lambda pair: (-pair[1], str(pair[0])))
-    named = [f"{shown(str(host))} ({number})" for host, number in ranked[:_MOST_NAMED]]
-    if len(ranked) > _MOST_NAMED:
-        named.append(f"{len(ranked) - _MOST_NAMED} more")
+    named = [f"{shown(str(host))} ({number})" for host, number in ranked[:_MAX_NAMED]]
+    if len(ranked) > _MAX_NAMED:
+        named.append(f"{len(ranked) - _MAX_NAMED} more")
     number = sum(others.values())
     counted = "1 backup" if number == 1 else f"{number} backups"
-    return f"{origin} also takes in {counted} of {_enumerated(named)}, whose records name no source"
+    return f"{origin} also includes {counted} of {_enumerated(named)}, whose records have no source"
 
 
 def changing_hosts(groups: Iterable[Group]) -> list[str]:
-    """A line for each path of which many hosts have one backup each: a container whose host name is random, perhaps."""
+    """A line for each path of which many hosts have one backup each, perhaps from containers with random host names."""
     alone = Counter(origin.source for origin, members in groups if origin.source is not None and len(members) == 1)
     return [
-        f"{number} hosts have one backup of {shown(source)} each; if they are one machine whose name changes, set "
+        f"{number} hosts have one backup of {shown(source)} each; if this is one machine whose name changes, set "
         "`host`, and thin them with --group-by source"
         for source, number in alone.items()
         if source is not None and number >= _MANY_HOSTS
@@ -41,8 +44,8 @@ def changing_hosts(groups: Iterable[Group]) -> list[str]:
 
 
 def future_dates(backups: Iterable[Backup], now: datetime) -> tuple[str, ...]:
-    """One line if backups of a series are dated after now, as a wrong clock leaves them: they are kept, and do not
-    count as the newest."""
+    """One line if backups of a series are dated after now, because of a wrong clock: they are kept, and do not count as
+    the newest."""
     live = [backup for backup in backups if not backup.is_deleted and is_later(backup, now)]
     if not live:
         return ()

@@ -1,4 +1,4 @@
-"""Sizes as people write them: `500M`, `1.5 GiB`, `16777216`."""
+"""Sizes as text: `500M`, `1.5 GiB`, `16777216`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ _SIZE = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([KMGT]?)(I?)B?\s*", re
 
 
 def parse_size(text: str) -> int:
-    """Bytes, rounded down. `K`, `M`, `G`, `T`, with or without a `B`, are powers of 1,000; `KiB` and so on, powers of
-    1,024. Raises `UsageError`."""
+    """The size in bytes, rounded down. `K`, `M`, `G`, `T`, with or without a `B`, are powers of 1,000; `KiB` and so on
+    are powers of 1,024. Raises `UsageError`."""
     match = _SIZE.fullmatch(text)
     if match is None or (match[3] and not match[2]):
-        raise UsageError(f"{text!r} is no size; write bytes, or a number with a unit: 500M (powers of 1,000), 16MiB")
+        raise UsageError(
+            f"{text!r} is not a size; write a number of bytes, or one with a unit: 500M (powers of 1,000), 16MiB"
+        )
     _, _, fraction = match[1].partition(".")
     unit: int = (1024 if match[3] else 1000) ** _UNITS[match[2].upper()]
     return int(match[1].replace(".", "")) * unit // int("1" + "0" * len(fraction))

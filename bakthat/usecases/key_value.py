@@ -134,7 +134,7 @@ def find_value(key: str, destination_name: str, tools: Tools) -> Backup:
     """The record of a value. Raises `BackupNotFound`."""
     rows = _rows(key, _destination(destination_name, tools), tools)
     if not rows:
-        raise BackupNotFound(f"{key}: no such key; `bakthat show` lists them")
+        raise BackupNotFound(f"{key}: no such key; `bakthat show` lists all keys")
     return rows[0]
 
 

@@ -145,7 +145,7 @@ def _planned(
     groups = scope.groups(series.backups + series.nameless)
     if not groups:
         there = listed(origin for origin, _ in origins(series.backups + series.nameless))
-        raise BackupNotFound(f"{shown(filename)}: no backups of {scope}; there are those of {there}")
+        raise BackupNotFound(f"{shown(filename)}: no backups of {scope}; there are backups of {there}")
     return plan_origins(groups, lambda backups: plan_one(backups, now), nameless=series.nameless)
 
 

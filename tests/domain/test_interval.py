@@ -40,20 +40,20 @@ def test_a_month_and_minutes_are_told_apart_by_their_case():
         ("", "it is empty"),
         ("3", "the number at place 1 has no unit"),
         ("1D30", "the number at place 3 has no unit"),
-        ("M3", "'M' at place 1 stands where a number belongs"),
-        ("3X", "'X' at place 2 is no unit"),
-        ("3d", "'d' at place 2 is no unit, 'D' is one"),
-        ("3S", "'S' at place 2 is no unit, 's' is one"),
-        ("-3D", "'-' at place 1 stands where a number belongs"),
-        ("+3D", "'+' at place 1 stands where a number belongs"),
-        ("1.5D", "'.' at place 2 is no unit"),
-        ("3 M", "a space at place 2, and it is written without any"),
-        (" 3M", "a space at place 1, and it is written without any"),
-        ("3M ", "a space at place 3, and it is written without any"),
-        ("3M\n", "'\\n' at place 3 stands where a number belongs"),
+        ("M3", "'M' at place 1 is not a number"),
+        ("3X", "'X' at place 2 is not a unit"),
+        ("3d", "'d' at place 2 is not a unit, 'D' is one"),
+        ("3S", "'S' at place 2 is not a unit, 's' is one"),
+        ("-3D", "'-' at place 1 is not a number"),
+        ("+3D", "'+' at place 1 is not a number"),
+        ("1.5D", "'.' at place 2 is not a unit"),
+        ("3 M", "a space at place 2; write it without spaces"),
+        (" 3M", "a space at place 1; write it without spaces"),
+        ("3M ", "a space at place 3; write it without spaces"),
+        ("3M\n", "'\\n' at place 3 is not a number"),
         ("0D", "the number at place 1 is zero"),
         ("1D0h", "the number at place 3 is zero"),
-        ("٣D", "'\\u0663' at place 1 stands where a number belongs"),
+        ("٣D", "'\\u0663' at place 1 is not a number"),
         ("1000Y1s", "it is longer than 1000 years"),
         ("999999999Y", "it is longer than 1000 years"),
         ("1" * 5000 + "s", "it is longer than 1000 years"),
@@ -62,7 +62,7 @@ def test_a_month_and_minutes_are_told_apart_by_their_case():
 def test_what_is_wrong_is_said_with_its_place_and_the_grammar(text, reason):
     with pytest.raises(InvalidInterval) as caught:
         parse_interval(text)
-    assert f" is no interval: {reason}; {GRAMMAR}" in str(caught.value)
+    assert f" is not an interval: {reason}; {GRAMMAR}" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

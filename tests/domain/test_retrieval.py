@@ -45,14 +45,14 @@ def test_a_pending_retrieval_says_what_when_how_long_and_what_next() -> None:
     asked = datetime(2026, 1, 2, 14, 2, 59, tzinfo=UTC)
     error = pending("site.20260102000000.tgz", requested=asked, tier=Tier.STANDARD, waits=WAITS["VAULT"], now=asked)
     assert str(error) == (
-        "site.20260102000000.tgz: retrieval asked for at 14:02 UTC, usually ready after 3 to 5 hours; run restore again"
+        "site.20260102000000.tgz: retrieval requested at 14:02 UTC, usually ready after 3 to 5 hours; run restore again"
     )
 
 
 def test_a_retrieval_of_another_day_is_told_with_its_date() -> None:
     error = pending("x", requested=NOON, tier=Tier.BULK, waits=WAITS["VAULT"], now=NOON + timedelta(days=1))
     assert str(error) == (
-        "x: retrieval asked for on 2026-01-02 at 12:00 UTC, bulk tier, usually ready after 5 to 12 hours; "
+        "x: retrieval requested on 2026-01-02 at 12:00 UTC, bulk tier, usually ready after 5 to 12 hours; "
         "run restore again"
     )
 
@@ -63,7 +63,7 @@ def test_a_time_of_another_zone_is_told_in_utc() -> None:
 
 
 def test_what_nobody_remembers_is_left_out() -> None:
-    assert str(pending("x", requested=None, tier=None, waits={})) == "x: retrieval asked for earlier; run restore again"
+    assert str(pending("x", requested=None, tier=None, waits={})) == "x: retrieval requested earlier; run restore again"
 
 
 @pytest.mark.parametrize(

@@ -431,9 +431,9 @@ def test_a_wrong_day_names_the_key(value):
         ("day", "did you mean days\\?"),
         ("minutes", "`last: N` keeps the N newest"),
         ("seconds", "`last: N` keeps the N newest"),
-        ("zzz", "it may hold days, weeks, months, hours, years, last, first_week_day"),
-        (7, "it may hold days"),
-        (None, "it may hold days"),
+        ("zzz", "it may contain days, weeks, months, hours, years, last, first_week_day"),
+        (7, "it may contain days"),
+        (None, "it may contain days"),
     ],
 )
 def test_an_unknown_key_is_an_error_since_it_may_be_one_that_was_to_keep_something(name, hint):
@@ -443,7 +443,7 @@ def test_an_unknown_key_is_an_error_since_it_may_be_one_that_was_to_keep_somethi
 
 @pytest.mark.parametrize("section", [7, "7", [7], True, False, ""])
 def test_a_section_of_a_wrong_type_is_an_error(section):
-    with pytest.raises(ConfigInvalid, match=rf"^{WHERE}: rotation is .*; it must hold keys such as `days: 7`"):
+    with pytest.raises(ConfigInvalid, match=rf"^{WHERE}: rotation is .*; it must contain keys such as `days: 7`"):
         policy_from(section, where=WHERE)
 
 

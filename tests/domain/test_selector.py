@@ -92,7 +92,7 @@ def test_an_exact_series_goes_before_a_series_with_a_date():
 
 def test_several_series_that_fit_are_listed_and_none_is_taken():
     dot, plain = stored("bak.", utc(2012, 1, 1)), stored("bak", utc(2012, 2, 2))
-    with pytest.raises(AmbiguousName, match=r"^bak\.2012: several series fit \(bak, bak\.\); give the whole"):
+    with pytest.raises(AmbiguousName, match=r"^bak\.2012: several series match \(bak, bak\.\); give the full"):
         select("bak.2012", lookup(dot, plain))
     assert select("bak2012", lookup(dot, plain)) == plain
 
@@ -148,7 +148,7 @@ def test_of_several_origins_the_one_of_this_host_is_taken_and_told():
     assert choice.backup == WEB1_LATER
     assert choice.notices == (
         "site: site.20260103000000.tgz is the newest of web1:/etc, this host; there are also backups of web2:/etc "
-        "(--host chooses)",
+        "(--host selects one)",
     )
 
 
@@ -161,13 +161,13 @@ def test_of_several_origins_none_of_which_is_of_this_host_none_is_taken(here):
     with pytest.raises(AmbiguousName) as caught:
         chosen("site", lookup(WEB1, WEB1_LATER, WEB2), here=here)
     assert str(caught.value) == (
-        "site: backups of 2 origins fit: web1:/etc (newest site.20260103000000.tgz), web2:/etc (newest "
-        "site.20260105000000.tgz); choose with --host, or give a stored filename"
+        "site: backups of 2 origins match: web1:/etc (newest site.20260103000000.tgz), web2:/etc (newest "
+        "site.20260105000000.tgz); select one with --host, or give a stored filename"
     )
 
 
 def test_of_two_origins_of_this_host_none_is_taken():
-    with pytest.raises(AmbiguousName, match=r"^site: backups of 2 origins fit: .*; give a stored filename$"):
+    with pytest.raises(AmbiguousName, match=r"^site: backups of 2 origins match: .*; give a stored filename$"):
         chosen("site", lookup(WEB1, WEB1_SRV))
 
 
@@ -197,7 +197,7 @@ def test_a_host_with_two_paths_is_still_ambiguous():
 
 def test_a_host_that_has_none_is_not_found_and_the_others_are_named():
     with pytest.raises(
-        BackupNotFound, match=r"^site: no backup of host web9; there are those of web1:/etc, web2:/etc$"
+        BackupNotFound, match=r"^site: no backup of host web9; there are backups of web1:/etc, web2:/etc$"
     ):
         select("site", lookup(WEB1, WEB2), host="web9")
 
@@ -227,7 +227,7 @@ def test_the_newest_that_is_not_dated_after_now_is_taken_and_the_later_ones_are_
     assert choice.backup == WEB1_LATER
     assert choice.notices == (
         "site: 1 backup is dated after now, the last one site.20360505000000.tgz, and site.20260103000000.tgz is "
-        "taken; check the clocks of the machines",
+        "used; check the clocks of the machines",
     )
 
 

@@ -20,7 +20,7 @@ def test_an_origin_of_one_host_is_not_pointed_out():
 def test_an_origin_that_takes_in_another_host_is():
     series = [*every(DAY, utc(2026), 3, client="web1"), backup_at(utc(2013), client="old")]
     assert mixed_hosts(WEB1, series) == (
-        "web1:/srv/site also takes in 1 backup of old (1), whose records name no source"
+        "web1:/srv/site also includes 1 backup of old (1), whose records have no source"
     )
 
 
@@ -32,8 +32,8 @@ def test_a_grouping_that_does_not_tell_hosts_apart_points_none_out():
 def test_many_hosts_are_counted_and_the_line_stays_one_line():
     series = [backup_at(utc(2026, 1, day), client=f"host{day:02}\x1b[31m\n") for day in range(1, 21)]
     line = mixed_hosts(WEB1, series)
-    assert line.startswith("web1:/srv/site also takes in 20 backups of 'host01\\x1b[31m\\n' (1), ")
-    assert line.endswith(" and 16 more, whose records name no source")
+    assert line.startswith("web1:/srv/site also includes 20 backups of 'host01\\x1b[31m\\n' (1), ")
+    assert line.endswith(" and 16 more, whose records have no source")
     assert line.isprintable()
 
 

@@ -115,7 +115,7 @@ def test_a_source_may_be_given_as_the_shell_has_it(run: CommandLine, two: dict[s
     said = run("rotate_backups", "site", "--source", "/elsewhere")
     assert (said.code, said.out) == (1, "")
     assert re.fullmatch(
-        r"bakthat: site: no backups of source /elsewhere; there are those of web1:\S+, web2:\S+\n", said.err
+        r"bakthat: site: no backups of source /elsewhere; there are backups of web1:\S+, web2:\S+\n", said.err
     )
 
 
@@ -137,7 +137,7 @@ def test_restore_takes_this_hosts_and_says_so(run: CommandLine, two: dict[str, l
     assert said.code == 0
     assert said.err.splitlines() == [
         f"bakthat: site: {two['web1'][0]} is the newest of web1:{site}, this host; there are also backups of "
-        f"web2:{site} (--host chooses)",
+        f"web2:{site} (--host selects one)",
         f"Restored {two['web1'][0]}: 1 file (14 B).",
     ]
 
@@ -150,8 +150,8 @@ def test_a_name_of_several_other_hosts_is_refused_and_what_there_is_listed(
     said = run(*command, BAKTHAT_HOST="web3")
     assert (said.code, said.out, run.files()) == (1, "", before)
     assert said.err == (
-        f"bakthat: site: backups of 2 origins fit: web1:{site} (newest {two['web1'][0]}), web2:{site} (newest "
-        f"{two['web2'][0]}); choose with --host, or give a stored filename\n"
+        f"bakthat: site: backups of 2 origins match: web1:{site} (newest {two['web1'][0]}), web2:{site} (newest "
+        f"{two['web2'][0]}); select one with --host, or give a stored filename\n"
     )
 
 

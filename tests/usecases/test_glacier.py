@@ -54,7 +54,7 @@ def test_the_first_restore_asks_and_says_when_to_come_back(box: Toolbox, tree: P
     back_up(box, tree)
     with pytest.raises(
         RetrievalPending,
-        match=f"{NAME}: retrieval asked for at 03:04 UTC, usually ready after 3 to 5 hours; run restore",
+        match=f"{NAME}: retrieval requested at 03:04 UTC, usually ready after 3 to 5 hours; run restore",
     ):
         bring_back(box, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -82,7 +82,7 @@ def test_an_expired_retrieval_is_asked_for_again(box: Toolbox, tree: Path, tmp_p
     with pytest.raises(RetrievalPending):
         bring_back(box, tmp_path / "out")
     box.clock.forward(days=3)
-    with pytest.raises(RetrievalPending, match="asked for at"):
+    with pytest.raises(RetrievalPending, match="requested at"):
         bring_back(box, tmp_path / "out")
     assert "expired" in box.notices[-1]
 

@@ -258,7 +258,7 @@ def test_a_host_that_is_not_there_is_an_error_that_names_those_that_are(
     with pytest.raises(BackupNotFound) as caught:
         rotate_backups("db", "s3", WEEK, box.tools, scope=Scope(host="web", source="/etc"))
     assert str(caught.value) == (
-        "db: no backups of host web and source /etc; there are those of web1:/etc, web1:/srv/etc, web2:/etc"
+        "db: no backups of host web and source /etc; there are backups of web1:/etc, web1:/srv/etc, web2:/etc"
     )
     assert len(archives(box)) == 30
 
@@ -269,7 +269,7 @@ def test_the_unknown_origin_is_not_thinned(box: Toolbox, origins: dict[str, list
     done = rotate_backups("db", "s3", RotationPolicy(last=1), box.tools, scope=Scope(group_by=group_by))
     assert set(unknown) <= set(archives(box))
     reasons = {decision.reasons for decision in done.plan.keep if decision.backup.stored_filename in unknown}
-    assert reasons == {("of an unknown origin beside several known ones; --group-by none thins it, too",)}
+    assert reasons == {("of unknown origin in a series with several known ones; --group-by none includes it",)}
 
 
 def test_records_of_2013_are_thinned_with_the_only_origin_of_their_host(box: Toolbox) -> None:
@@ -294,7 +294,7 @@ def test_an_origin_that_takes_in_another_host_is_pointed_out_before_anything_goe
     put_origin(box, "old", None, 2, days=3)
     seen: list[list[str]] = []
     rotate_backups("db", "s3", WEEK, box.tools, on_plan=lambda _: seen.append(list(box.notices)))
-    assert seen == [["db: web1:/etc also takes in 3 backups of old (3), whose records name no source"]]
+    assert seen == [["db: web1:/etc also includes 3 backups of old (3), whose records have no source"]]
 
 
 @pytest.mark.parametrize(("hosts", "told"), [(3, 0), (4, 1)])
@@ -306,7 +306,7 @@ def test_a_container_whose_name_changes_every_night_is_pointed_out(box: Toolbox,
     assert len(box.notices) == told
     if told:
         assert box.notices == [
-            "db: 4 hosts have one backup of /data each; if they are one machine whose name changes, set `host`, and "
+            "db: 4 hosts have one backup of /data each; if this is one machine whose name changes, set `host`, and "
             "thin them with --group-by source"
         ]
 
@@ -360,7 +360,7 @@ def test_an_archive_known_by_its_name_alone_is_kept_until_a_sync_takes_it_in(box
     box.stores["s3"].put(found, io.BytesIO(b"x"))
     done = rotate_backups("db", "s3", WEEK, box.tools)
     (kept,) = (decision for decision in done.plan.keep if decision.backup.stored_filename == found)
-    assert kept.reasons == ("known from a listing alone; kept until `bakthat sync` has taken it in",)
+    assert kept.reasons == ("known from a listing alone; kept until `bakthat sync` has recorded it",)
     assert (found in archives(box), found in rows(box)) == (True, False)
     sync("s3", box.tools)
     rotate_backups("db", "s3", WEEK, box.tools)

@@ -209,7 +209,7 @@ def _add(commands: dict[tuple[str, str], tuple[str, ...]], verb: str, outcome: s
 def _unknown(where: str, key: object, known: Sequence[str]) -> ConfigInvalid:
     alike = nearest(str(key), known, most=1)
     hint = f", did you mean {alike[0]!r}?" if alike else ""
-    return ConfigInvalid(f"{where} has an unknown key {key!r}{hint} (it may hold {', '.join(known)})")
+    return ConfigInvalid(f"{where} has an unknown key {key!r}{hint} (it may contain {', '.join(known)})")
 
 
 def _timeout(value: object, where: str) -> float:
