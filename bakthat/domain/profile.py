@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen, resolve_types
 
+from bakthat.domain import settings
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.selector import nearest
-from bakthat.domain.settings import checked
+from bakthat.domain.settings import checked, checked_by
 from bakthat.errors import ConfigInvalid
 
 DEFAULT_REGION = "us-east-1"
@@ -21,56 +22,58 @@ DEFAULT_DATABASE = "~/.bakthat.sqlite"
 
 @frozen(kw_only=True)
 class Profile:
-    """The settings of design §8; a key that is absent from the file has its default here.
+    """The settings of one profile; a key that is absent from the file has its default here.
 
-    access_key, secret_key: None leaves credentials to boto3's chain; they never show in `repr`.
-    part_size: bytes, None lets parts grow with the stream. max_concurrency: requests in flight at once.
-    region_name, endpoint_url: None leaves them to AWS's environment and files, see `bakthat.adapters.aws.settings`; and
-        without a word there to `DEFAULT_REGION` and Amazon.
-    addressing_style: where a request has the bucket's name, `path` | `virtual` (before the host's) | `auto`, which is
-        also None.
-    checksums: `when_supported` | `when_required`; None means `when_required` with `endpoint_url`, else
-        `when_supported`.
-    gitignore: whether a source's `.gitignore` says what to leave out.
-    exclude_caches, exclude_if_present, exclude_larger_than (bytes), one_file_system: see
-        `bakthat.domain.exclusions.Exclusions`.
-    rotation: as the file has it; `bakthat.domain.rotation` reads it.
-    local_path, database, identity: as written; `~` is expanded by who opens them.
+    A value may be written as in a file (`part_size="16MiB"`, a list of `recipients`). A new setting is a field here,
+    whose type says what it may be; if that is not enough, it names a check of `bakthat.domain.settings`.
 
-    A value may be written as in a file (`part_size="16MiB"`, a list of `recipients`). Raises `ConfigInvalid`, which
-    names the key, for an unknown key and for a value of a wrong type.
+    Raises:
+        ConfigInvalid: An unknown key, or a value of a wrong type. The message names the key.
     """
 
     name: str = "default"
     access_key: str | None = field(default=None, repr=False)
+    """None leaves credentials to boto3's chain. Secrets never show in `repr`."""
     secret_key: str | None = field(default=None, repr=False)
+    """None leaves credentials to boto3's chain."""
     region_name: str | None = None
+    """None leaves it to AWS's environment and files (`bakthat.adapters.aws.settings`), else `DEFAULT_REGION`."""
     s3_bucket: str | None = None
     glacier_vault: str | None = None
     default_destination: str = "s3"
     compress: bool = True
     gitignore: bool = True
+    """Whether a source's `.gitignore` says what to leave out."""
     exclude_caches: bool = False
+    """This and the next three: see `bakthat.domain.exclusions.Exclusions`."""
     exclude_if_present: tuple[str, ...] = ()
-    exclude_larger_than: int | None = None
+    exclude_larger_than: int | None = field(default=None, metadata=checked_by(settings.size))
+    """Bytes."""
     one_file_system: bool = False
     host: str | None = None
-    """What backups are recorded as being of, in the place of the machine's host name."""
+    """The host that backups are recorded as being of; None means the machine's host name."""
     rotation: Mapping[str, Any] | None = None
-    endpoint_url: str | None = field(default=None, repr=False)
-    addressing_style: str | None = None
+    """As the file has it; `bakthat.domain.rotation` reads it."""
+    endpoint_url: str | None = field(default=None, repr=False, metadata=checked_by(settings.url))
+    """None leaves it to AWS's environment and files, else Amazon."""
+    addressing_style: str | None = field(default=None, metadata=checked_by(settings.addressing_style))
+    """Where a request has the bucket's name: `path`, `virtual` (before the host's), `auto`, which is also None."""
     s3_prefix: str = ""
     storage_class: str | None = None
     glacier_storage_class: str | None = None
     aws_profile: str | None = None
-    local_path: str = DEFAULT_LOCAL_PATH
-    database: str = field(default=DEFAULT_DATABASE, repr=False)
+    local_path: str = field(default=DEFAULT_LOCAL_PATH, metadata=checked_by(settings.path))
+    """As written, here and in `database` and `identity`; `~` is expanded by whoever opens it."""
+    database: str = field(default=DEFAULT_DATABASE, repr=False, metadata=checked_by(settings.path))
     recipients: tuple[str, ...] = ()
-    identity: str | None = None
+    identity: str | None = field(default=None, metadata=checked_by(settings.path))
     password_command: str | tuple[str, ...] | None = field(default=None, repr=False)
-    part_size: int | None = None
+    part_size: int | None = field(default=None, metadata=checked_by(settings.part_size))
+    """Bytes; None lets parts grow with the stream."""
     max_concurrency: int = 4
-    checksums: str | None = None
+    """Requests in flight at once."""
+    checksums: str | None = field(default=None, metadata=checked_by(settings.checksums))
+    """`when_supported` or `when_required`; None means `when_required` with `endpoint_url`, else `when_supported`."""
     hooks: Mapping[str, Any] | None = field(default=None, repr=False)
     """Commands to run when a verb has ended: see `bakthat.adapters.commands.hooks`."""
     pass_environment: bool = False
@@ -82,30 +85,33 @@ class Profile:
 
     def __attrs_post_init__(self) -> None:
         wrong = []
-        for key, kind in Profile.__annotations__.items():
-            value = getattr(self, key)
+        for setting in fields(Profile):
+            value = getattr(self, setting.name)
             try:
-                fits = checked(key, kind, value)
+                fits = checked(setting, value)
             except ValueError as error:
-                wrong.append(f"{key}: {error}")
+                wrong.append(f"{setting.name}: {error}")
                 continue
             if fits is not value:
-                object.__setattr__(self, key, fits)
+                object.__setattr__(self, setting.name, fits)
         if wrong:
             name = self.name if isinstance(self.name, str) else "default"
             raise ConfigInvalid(f"profile {name!r}: {'; '.join(wrong)}")
 
 
+resolve_types(Profile)  # `checked` looks at the types of the fields
+
+
 def _only_known_settings(made_by_attrs: Callable[..., None]) -> Callable[..., None]:
-    """Python's own error for an unknown keyword names no similar one, and is none of ours."""
+    """Raise an error of ours for an unknown keyword, with the nearest known one; Python's own has neither."""
 
     @functools.wraps(made_by_attrs)
-    def init(self: Profile, **settings: Any) -> None:
+    def init(self: Profile, **given: Any) -> None:
         known = Profile.__annotations__
-        unknown = [f"unknown key {key!r}{_similar(key, known)}" for key in settings if key not in known]
+        unknown = [f"unknown key {key!r}{_similar(key, known)}" for key in given if key not in known]
         if unknown:
-            raise ConfigInvalid(f"profile {settings.get('name', 'default')!r}: {'; '.join(unknown)}")
-        made_by_attrs(self, **settings)
+            raise ConfigInvalid(f"profile {given.get('name', 'default')!r}: {'; '.join(unknown)}")
+        made_by_attrs(self, **given)
 
     return init
 

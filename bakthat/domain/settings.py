@@ -1,5 +1,4 @@
-"""What a setting may be. Each check gives the value as `Profile` has it, or raises ValueError that says what was
-expected."""
+"""What a setting may be: the checks of the fields of `Profile`."""
 
 from __future__ import annotations
 
@@ -7,7 +6,8 @@ import contextlib
 import datetime
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Protocol, get_args
 
 from bakthat.domain.size import parse_size
 from bakthat.errors import UsageError
@@ -21,11 +21,40 @@ _URL = re.compile(r"https?://([^/?#]*@)?(\[[0-9a-f:.]+\]|[^][/?#:@]+)(:[0-9]*)?(
 _UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
-def checked(key: str, kind: str, value: object) -> Any:
-    """The value of the setting `key`, whose type in `Profile` is written `kind`. None is fine where that says so."""
-    if value is None and kind.endswith("| None"):
+Check = Callable[[object], Any]
+"""Returns a setting as `Profile` has it. Raises ValueError, with a message that says what was expected."""
+
+_CHECK = "bakthat: check"
+
+
+class Setting(Protocol):
+    """A field of `Profile`: the part of `attrs.Attribute` that a check needs."""
+
+    @property
+    def type(self) -> Any:
+        """The type of its value."""
+
+    @property
+    def metadata(self) -> Mapping[Any, Any]:
+        """Perhaps with a check of its own (`checked_by`)."""
+
+
+def checked_by(check: Check) -> Mapping[str, Check]:
+    """Return the `metadata` of a field of `Profile` whose type does not say enough."""
+    return {_CHECK: check}
+
+
+def checked(setting: Setting, value: object) -> Any:
+    """Return the value of a field of `Profile`, checked by the field's own check, else by its type.
+
+    Raises:
+        ValueError: The value cannot be meant. The message never has the value, which may be a secret.
+    """
+    types = get_args(setting.type) if isinstance(setting.type, UnionType) else (setting.type,)
+    if value is None and NoneType in types:
         return None
-    return _BY_KEY.get(key, _BY_KIND[kind.removesuffix(" | None")])(value)
+    check: Check = setting.metadata.get(_CHECK) or _BY_TYPE[frozenset(types) - {NoneType}]
+    return check(value)
 
 
 def _text(value: object) -> str:
@@ -59,16 +88,18 @@ def _mapping(value: object) -> Mapping[str, Any]:
     raise ValueError(f"expected settings (`name: value` lines below it), found {kind_of(value)}")
 
 
-def _path(value: object) -> str:
+def path(value: object) -> str:
+    """Check a path: text, or any `os.PathLike`."""
     # os.PathLike, and without it: the domain knows no system.
     as_path = getattr(value, "__fspath__", None)
     return _text(as_path() if as_path is not None else value)
 
 
-def _url(value: object) -> str:
-    url = _text(value)
-    if _URL.match(url):
-        return url
+def url(value: object) -> str:
+    """Check the URL of a service."""
+    text = _text(value)
+    if _URL.match(text):
+        return text
     raise ValueError("expected a URL that begins with https:// or http://")
 
 
@@ -80,17 +111,19 @@ def _command(value: object) -> str | tuple[str, ...]:
     raise ValueError("expected a command: a text, or a list of texts")
 
 
-def _part_size(value: object) -> int:
-    size = value
+def part_size(value: object) -> int:
+    """Check the size of an upload's parts: a number of bytes, or a text such as `16MiB`."""
+    number = value
     if isinstance(value, str):
         match = re.fullmatch(r"\s*([0-9]{1,12})\s*([A-Za-z]*)\s*", value)
-        size = int(match[1]) * _UNITS[match[2].upper()] if match and match[2].upper() in _UNITS else None
-    if isinstance(size, int) and not isinstance(size, bool) and PART_SIZES[0] <= size <= PART_SIZES[1]:
-        return size
+        number = int(match[1]) * _UNITS[match[2].upper()] if match and match[2].upper() in _UNITS else None
+    if isinstance(number, int) and not isinstance(number, bool) and PART_SIZES[0] <= number <= PART_SIZES[1]:
+        return number
     raise ValueError("expected a size from 5MiB to 5GiB: a number of bytes, or a text such as 16MiB")
 
 
-def _size(value: object) -> int:
+def size(value: object) -> int:
+    """Check a number of bytes, or a text such as `500M`."""
     if isinstance(value, str):
         with contextlib.suppress(UsageError):
             return parse_size(value)
@@ -105,14 +138,16 @@ def _count(value: object) -> int:
     raise ValueError("expected a whole number from 1")
 
 
-def _checksums(value: object) -> str:
+def checksums(value: object) -> str:
+    """Check when checksums are sent."""
     if value in ("when_supported", "when_required"):
         return str(value)
     raise ValueError("expected when_supported or when_required")
 
 
-def _addressing_style(value: object) -> str:
-    """`https://host/bucket/key`; `https://bucket.host/key`; and the second one at Amazon, the first one elsewhere."""
+def addressing_style(value: object) -> str:
+    """Check how objects are addressed: `https://host/bucket/key` (path), `https://bucket.host/key` (virtual), or the
+    second at Amazon and the first elsewhere (auto)."""
     if value in ("path", "virtual", "auto"):
         return str(value)
     raise ValueError("expected path, virtual or auto")
@@ -139,23 +174,12 @@ def kind_of(value: object) -> str:
             return f"a {type(value).__name__}"
 
 
-_BY_KIND: Mapping[str, Callable[[object], Any]] = {
-    "str": _text,
-    "bool": _yes_or_no,
-    "int": _count,
-    "tuple[str, ...]": _texts,
-    "str | tuple[str, ...]": _command,
-    "Mapping[str, Any]": _mapping,
+_BY_TYPE: Mapping[frozenset[object], Check] = {
+    frozenset({str}): _text,
+    frozenset({bool}): _yes_or_no,
+    frozenset({int}): _count,
+    frozenset({tuple[str, ...]}): _texts,
+    frozenset({str, tuple[str, ...]}): _command,
+    frozenset({Mapping[str, Any]}): _mapping,
 }
-"""The types that a setting has in `Profile`, as they are written there."""
-
-_BY_KEY: Mapping[str, Callable[[object], Any]] = {
-    "local_path": _path,
-    "database": _path,
-    "identity": _path,
-    "endpoint_url": _url,
-    "part_size": _part_size,
-    "exclude_larger_than": _size,
-    "checksums": _checksums,
-    "addressing_style": _addressing_style,
-}
+"""The types that a field of `Profile` has, without None."""

@@ -51,7 +51,7 @@ def profile_from(
 ) -> Profile:
     """The profile in a dict of settings, under the keys of the configuration file. Raises `ConfigInvalid`, for an
     unknown key as well; `notice` is called with 2013's own."""
-    from bakthat.adapters.config.yaml_file import profile_of_dict
+    from bakthat.adapters.config.profile_schema import profile_of_dict
 
     return profile_of_dict(settings, name=name, where="conf", notice=notice)
 

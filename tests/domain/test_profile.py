@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 import pytest
+from attrs import fields
 
 from bakthat.domain.backup import backend_hash
 from bakthat.domain.profile import (
@@ -121,8 +122,8 @@ def test_what_is_no_url_with_a_host_is_no_endpoint(url):
 
 
 def test_every_setting_has_a_kind_that_can_be_checked():
-    for key, kind in Profile.__annotations__.items():
-        assert checked(key, kind, getattr(Profile(), key)) == getattr(Profile(), key)
+    for setting in fields(Profile):
+        assert checked(setting, getattr(Profile(), setting.name)) == getattr(Profile(), setting.name)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import os
 import re
 import shlex
@@ -12,27 +11,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import cattrs
-import yaml
-from attrs import fields
-from cattrs.gen import make_dict_structure_fn, override
-
+from bakthat.adapters.config.profile_schema import KEYS, KEYS_OF_2013, profile_from, suggestion, with_profile
 from bakthat.adapters.config.yaml_edit import block, edited
+from bakthat.adapters.config.yaml_reader import read_yaml
 from bakthat.adapters.filesystem.folders import make_folders
 from bakthat.adapters.filesystem.home import expand_home
 from bakthat.domain.profile import Profile
 from bakthat.domain.selector import nearest
-from bakthat.domain.settings import checked, kind_of
+from bakthat.domain.settings import kind_of
 from bakthat.errors import ConfigError, ConfigInvalid, ProfileNotFound
 from bakthat.ports.config_source import ConfigSource
-
-KEYS = tuple(field.name for field in fields(Profile) if field.name not in {"name", "extra"})
-"""The settings that a profile may hold."""
-
-KEYS_OF_2013 = frozenset(
-    {"auth_url", "auth_version", "bakmanager_api", "bakmanager_token", "plugins", "plugins_dir", "sync"}
-)
-"""Settings of 2013 for Swift, BakManager, its server and its plug-ins, which 1.0 does not have."""
 
 _SYNC_OF_2013 = frozenset({"auto", "password", "url", "username"})
 """2013 kept the settings of its server beside the profiles, under `sync`."""
@@ -75,7 +63,7 @@ class YamlConfig(ConfigSource):
         raw = profiles.get(profile, {})
         for key in raw:
             if key not in KEYS and key not in KEYS_OF_2013:
-                self._tell(f"{self._path}: profile {profile!r}: unknown key {key!r}{_suggestion(key)}; it is not used")
+                self._tell(f"{self._path}: profile {profile!r}: unknown key {key!r}{suggestion(key)}; it is not used")
         return self._structured(profile, raw)
 
     def readable_profiles(self) -> list[Profile]:
@@ -90,15 +78,13 @@ class YamlConfig(ConfigSource):
             text = self._read_text() or ""
             content = self._parse(text)
             raw = self._profiles(content).get(profile.name, {})
-            changed = {**content, profile.name: _changed(raw, profile)}
+            changed = {**content, profile.name: with_profile(raw, profile)}
             new_text = edited(text, content, changed)
             if new_text is None or not self._reads_as(new_text, changed):
                 new_text = block(changed)
                 if re.search(r"(^|\s)#", text):
                     self._keep_comments(text, folder)
             self._write(new_text, folder, os.path.realpath(self._path))
-
-    # reading
 
     def _read(self) -> dict[str, Any]:
         text = self._read_text()
@@ -130,7 +116,7 @@ class YamlConfig(ConfigSource):
         raise ConfigInvalid(f"{self._path}, line {line}: this is not UTF-8 text; save the file as UTF-8")
 
     def _parse(self, text: str) -> dict[str, Any]:
-        content, mistake = _loaded(text)
+        content, mistake = read_yaml(text)
         if mistake:
             raise ConfigInvalid(f"{self._path}{mistake}")
         if content is None:
@@ -172,8 +158,6 @@ class YamlConfig(ConfigSource):
         suggestion = f", did you mean {near[0]!r}?" if near else ""
         return f"{self._path}: there is no profile {name!r}{suggestion} (there are: {', '.join(known)})"
 
-    # notices
-
     def _tell(self, message: str) -> None:
         if message not in self._noticed:
             self._noticed.add(message)
@@ -197,8 +181,6 @@ class YamlConfig(ConfigSource):
                     f"{self._path} holds keys, and others may read it (mode {mode:04o}); run: "
                     f"chmod 600 {shlex.quote(self._path)}"
                 )
-
-    # writing
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
@@ -264,125 +246,6 @@ def _keep_owner(descriptor: int, before: os.stat_result) -> None:
             os.fchown(descriptor, before.st_uid, before.st_gid)
 
 
-# YAML, safely
-
-
-def _loaded(text: str) -> tuple[Any, str]:
-    """What the text holds, and what is wrong with it: where, and why, without anything of the text; "" for nothing."""
-    try:
-        return yaml.load(text, Loader=_Loader), ""  # noqa: S506 - it is a safe loader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        return None, f"{place}: {_problem(error)}"
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        place = f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
-        return None, f", {place}: a control character, which YAML does not allow"
-    except RecursionError:
-        return None, ": lists or mappings in it are nested too deep"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's own types and nothing else; a key that is there twice is an error and not the last one's victory.
-
-    Not libyaml's loader: that ends the process on a file that is nested too deep.
-    """
-
-    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> Any:
-        seen: set[str] = set()
-        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if isinstance(key_node, yaml.ScalarNode) and not key_node.tag.endswith(":merge"):
-                if key_node.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, "this key is there twice", key_node.start_mark)
-                seen.add(key_node.value)
-        return super().construct_mapping(node, deep=deep)  # type: ignore[arg-type]
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep=deep)
-        except (ValueError, OverflowError):
-            # Python's message would quote the value.
-            problem = "this looks like a number or a date and is none; put it in quotes"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
-
-
-# What Python 2's yaml.dump wrote for text.
-for _tag in ("python/str", "python/unicode"):
-    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_yaml_str)  # type: ignore[type-var]
-
-
-def _problem(error: yaml.MarkedYAMLError) -> str:
-    """What is wrong, without the name of a tag, anchor or alias: it is a part of a secret that begins with `!&*`."""
-    problem = re.sub(r"\b(tag|tag handle|anchor|alias) (['\"]).*\2", r"\1", error.problem or "this is not YAML")
-    if r"'\t'" in problem:
-        return f"{problem}; indent with spaces"
-    if re.search(r"\b(tag|tag handle|anchor|alias)\b|cannot start any token|not allowed here", problem):
-        return f"{problem}; put a value in quotes if it holds `: ` or begins with a sign such as ! & * @ %"
-    return problem
-
-
-# Types and values
-
-
-def profile_of_dict(settings: object, *, name: str, where: str, notice: Callable[[str], None]) -> Profile:
-    """The profile of this name in a dict of settings that a script hands in. `where` begins each message. A key that
-    bakthat does not know is an error, since nobody reads the notices of a script; `notice` is called with 2013's own.
-
-    Raises `ConfigInvalid`.
-    """
-    if not isinstance(settings, Mapping):
-        raise ConfigInvalid(f"{where}: expected a dict of settings, found {kind_of(settings)}")
-    unknown = [key for key in settings if key not in KEYS and key not in KEYS_OF_2013]
-    for key in unknown:
-        if not isinstance(key, str):
-            raise ConfigInvalid(f"{where}: a key must be text, not {kind_of(key)}")
-        if isinstance(settings[key], Mapping) and not _suggestion(key):
-            raise ConfigInvalid(f"{where}: unknown key {key!r}; give the settings of one profile, not several profiles")
-    if unknown:
-        raise ConfigInvalid(f"{where}: " + "; ".join(f"unknown key {key!r}{_suggestion(key)}" for key in unknown))
-    of_2013 = sorted(key for key in settings if key in KEYS_OF_2013)
-    if of_2013:
-        notice(f"{where}: bakthat 1.0 does not use {', '.join(of_2013)} of 2013")
-    return profile_from(settings, name=name, where=where)
-
-
-def profile_from(settings: Mapping[str, Any], *, name: str, where: str) -> Profile:
-    """The profile of this name in a mapping of settings. `where` begins the message of a `ConfigInvalid`."""
-    try:
-        return _structured(name, settings)
-    except cattrs.ClassValidationError as group:
-        wrong, _ = group.group_exceptions()
-        reasons = "; ".join(f"{note.name}: {error}" for error, note in wrong)
-        raise ConfigInvalid(f"{where}: {reasons}") from None
-
-
-def _structured(name: str, raw: Mapping[str, Any]) -> Profile:
-    """Raises `cattrs.ClassValidationError`."""
-    known = {key: value for key, value in raw.items() if key in KEYS and value is not None and value != ""}
-    extra = {key: value for key, value in raw.items() if key not in KEYS}
-    return _converter().structure({"name": name, **known, "extra": extra}, Profile)
-
-
-@functools.cache
-def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter(detailed_validation=True)
-    hooks: dict[str, Any] = {
-        key: override(struct_hook=_hook(key, kind)) for key, kind in Profile.__annotations__.items()
-    }
-    converter.register_structure_hook(Profile, make_dict_structure_fn(Profile, converter, **hooks))
-    return converter
-
-
-def _hook(key: str, kind: str) -> Callable[[object, object], Any]:
-    return lambda value, _: checked(key, kind, value)
-
-
-def _suggestion(key: str) -> str:
-    near = nearest(key, KEYS, most=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
 def _has_secrets(content: Mapping[str, Any]) -> bool:
     for raw in content.values():
         if not isinstance(raw, dict):
@@ -394,38 +257,6 @@ def _has_secrets(content: Mapping[str, Any]) -> bool:
             if re.match(r"[^/]*://[^/]*:[^/]*@", str(raw.get(key) or "")):
                 return True
     return False
-
-
-# Saving
-
-
-def _changed(raw: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
-    """What the file is to hold for this profile: as it was wherever that means the same, and no new key that has its
-    default."""
-    changed, defaults = dict(raw), Profile()
-    for key in KEYS:
-        value = getattr(profile, key)
-        if key in raw and _means(key, raw[key], value):
-            continue
-        if key in raw or value != getattr(defaults, key):
-            changed[key] = _plain(value)
-    return {**changed, **{key: _plain(value) for key, value in profile.extra.items()}}
-
-
-def _means(key: str, raw: object, value: object) -> bool:
-    try:
-        return bool(getattr(_structured("", {key: raw}), key) == value)
-    except cattrs.ClassValidationError:
-        return False
-
-
-def _plain(value: Any) -> Any:
-    """The value in types that YAML has."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, str) else value
 
 
 def _sorted(value: Any) -> Any:

@@ -15,8 +15,9 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bakthat.adapters.config.profile_schema import KEYS
 from bakthat.adapters.config.yaml_edit import edited
-from bakthat.adapters.config.yaml_file import KEYS, YamlConfig
+from bakthat.adapters.config.yaml_file import YamlConfig
 from bakthat.domain.profile import Profile
 from bakthat.errors import ConfigError, ConfigInvalid, ProfileNotFound
 from bakthat.testing.config_source_contract import FULL, ConfigSourceContract
