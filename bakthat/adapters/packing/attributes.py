@@ -16,7 +16,7 @@ from attrs import define, evolve
 
 from bakthat.adapters.filesystem.dir_fd import ENTRY, opened, set_mode
 from bakthat.adapters.packing.notices import Notices
-from bakthat.adapters.packing.tar_reader import Member
+from bakthat.adapters.packing.tar_member import Member
 
 KEEP = -1
 """As the number of an owner: leave the owner as it is."""

@@ -12,7 +12,7 @@ from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.packing.attributes import Attributes
 from bakthat.adapters.packing.long_names import LongNames
-from bakthat.adapters.packing.tar_reader import Kind, Member
+from bakthat.adapters.packing.tar_member import Kind, Member
 from bakthat.errors import PayloadDamaged
 
 _MAX_OPEN = 64

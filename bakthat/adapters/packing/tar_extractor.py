@@ -41,7 +41,8 @@ from bakthat.adapters.packing.hard_link import Links
 from bakthat.adapters.packing.long_names import LongNames
 from bakthat.adapters.packing.notices import Notices
 from bakthat.adapters.packing.selection import Selection, safe_path
-from bakthat.adapters.packing.tar_reader import Kind, Member, TarReader
+from bakthat.adapters.packing.tar_member import Kind, Member
+from bakthat.adapters.packing.tar_reader import TarReader
 from bakthat.adapters.streams import write_all
 from bakthat.domain.payload import Problem, UnpackReport
 from bakthat.errors import PayloadDamaged, TargetError, UsageError

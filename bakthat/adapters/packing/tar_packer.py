@@ -61,7 +61,8 @@ class TarPacker(Packer):
         return extract_tar(packed, into, overwrite=overwrite, root=name, root_is_guess=name_is_guess, only=only)
 
     def check(self, packed: BinaryIO) -> UnpackReport:
-        from bakthat.adapters.packing.tar_reader import Kind, TarReader
+        from bakthat.adapters.packing.tar_member import Kind
+        from bakthat.adapters.packing.tar_reader import TarReader
 
         reader = TarReader(packed)
         counts = dict.fromkeys(Kind, 0)

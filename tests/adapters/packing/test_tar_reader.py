@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakthat.adapters.packing.tar_header import LINKED_COMMENT
-from bakthat.adapters.packing.tar_reader import Kind, Member, TarReader
+from bakthat.adapters.packing.tar_member import Kind, Member
+from bakthat.adapters.packing.tar_reader import TarReader
 from bakthat.errors import PayloadDamaged
 from tests.fixtures.tar_members import END, base256, checked, member, padded, pax
 
@@ -292,11 +293,17 @@ def test_the_members_are_the_same_whatever_pieces_the_stream_comes_in(
 # Files like the one before, which are read in one step
 
 
-def described(archive: bytes) -> list[tuple[dict[str, object], bytes]] | None:
-    """All that is told of each member; None if the archive is damaged."""
+def described(archive: bytes, at: int = 0) -> list[tuple[dict[str, object], bytes]] | None:
+    """All that is said of each member, if the archive begins at `at`; None if the archive is damaged."""
     try:
         return [
-            (attrs.asdict(found, filter=lambda field, _: field.name != "content"), data)
+            (
+                {
+                    **attrs.asdict(found, filter=lambda field, _: field.name != "content"),
+                    "offset": at + found.offset,
+                },
+                data,
+            )
             for found, data in members(archive)
         ]
     except PayloadDamaged:
@@ -320,7 +327,7 @@ def test_a_file_is_the_same_alone_and_behind_one_that_is_like_it(
         odd[at] = data.draw(st.sampled_from(b"\0 0789/.=\n-x\xff") | st.integers(0, 255))
     if adds_up:
         odd[-1024:-512] = checked(bytes(odd[-1024:-512]))
-    alone, behind = described(bytes(odd) + END), described(likes + bytes(odd) + END)
+    alone, behind = described(bytes(odd) + END, len(likes)), described(likes + bytes(odd) + END)
     assert behind == (None if alone is None else described(likes + END) + alone)  # type: ignore[operator]
 
 
@@ -341,7 +348,7 @@ def test_an_extended_header_of_the_same_length_is_the_same_alone_and_behind_anot
     record: tuple[bytes, bytes],
 ) -> None:
     likes, odd = STAMP + member(b"a", b"first"), pax(record) + member(b"b", b"second")
-    alone, behind = described(odd + END), described(likes + odd + END)
+    alone, behind = described(odd + END, len(likes)), described(likes + odd + END)
     assert behind == (None if alone is None else described(likes + END) + alone)  # type: ignore[operator]
 
 
@@ -349,7 +356,7 @@ def test_an_extended_header_of_the_same_length_is_the_same_alone_and_behind_anot
 @pytest.mark.parametrize("prefix", [b"", b"d/e"])
 def test_an_odd_name_is_the_same_alone_and_behind_another(name: bytes, prefix: bytes) -> None:
     likes, odd = member(b"a", b"first", prefix=prefix), member(name, prefix=prefix)
-    alone, behind = described(odd + END), described(likes + odd + END)
+    alone, behind = described(odd + END, len(likes)), described(likes + odd + END)
     assert behind == (None if alone is None else described(likes + END) + alone)  # type: ignore[operator]
 
 
