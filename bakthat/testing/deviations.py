@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from bakthat.testing.faulty_proxy import Answer, Doing, Forward, Request
@@ -86,6 +87,25 @@ def rewriting(edit: Callable[[bytes], bytes], *, status: int | None = None) -> D
         answer.headers = [pair for pair in answer.headers if pair[0].lower() != "content-length"]
         answer.status = status if status is not None else answer.status
         return answer
+
+    return doing
+
+
+def ranging(edit: Callable[[int, int], tuple[int, int]]) -> Doing:
+    """The service answers a byte range as if another one had been asked for.
+
+    Args:
+        edit: Makes of the first and the last position that were asked for those that are answered.
+    """
+
+    def doing(request: Request, forward: Forward) -> Answer:
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", _value(request, "range") or "")
+        if asked is None:
+            return forward(request)
+        first, last = edit(int(asked[1]), int(asked[2]))
+        kept = {name: value for name, value in request.headers.items() if name.lower() != "range"}
+        headers = {**kept, "Range": f"bytes={first}-{last}"}
+        return forward(Request(request.operation, request.method, request.target, headers, request.body))
 
     return doing
 

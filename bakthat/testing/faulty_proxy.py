@@ -134,6 +134,8 @@ class FaultyProxy:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self.requests: list[Request] = []
+        self.connections = 0
+        """Connections that clients have opened since the start."""
         self._server = _Server(("127.0.0.1", 0), _handler_of(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -162,6 +164,11 @@ class FaultyProxy:
         with self._lock:
             self.requests.clear()
             self._faults.clear()
+
+    def connected(self) -> None:
+        """Count a connection."""
+        with self._lock:
+            self.connections += 1
 
     def answer(self, request: Request) -> Answer:
         """What to answer to a request."""
@@ -237,6 +244,10 @@ def _handler_of(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         # Small answers must not wait for the client's acknowledgement of their head.
         disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            proxy.connected()
 
         def handle_one_request(self) -> None:
             self.raw_requestline = self.rfile.readline(65537)

@@ -13,6 +13,7 @@ from bakthat.adapters.streams import reader_of
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import ConfigInvalid, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable, UsageError
+from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
 
 Row = tuple[Any, ...]
@@ -23,6 +24,7 @@ TABLES = """
     CREATE TRIGGER IF NOT EXISTS gone AFTER DELETE ON objects
         BEGIN DELETE FROM pieces WHERE content = old.content; END;
 """
+PIECE_AT = "SELECT start, bytes FROM pieces WHERE content = ? AND start <= ? ORDER BY start DESC LIMIT 1"
 ABANDON = "DELETE FROM pieces WHERE content = ? AND content NOT IN (SELECT content FROM objects)"
 
 
@@ -48,7 +50,16 @@ class SqliteStore(ObjectStore):
         return _info(row)
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        return reader_of(self._pieces(*self._find(key)))
+        row = self._find(key)
+        return reader_of(self._pieces(row, 0, row[1]))
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        check_range(start, stop)
+        row = self._find(key)
+        check_version(_info(row), expected, f"{self.location}: {key}")
+        return reader_of(self._pieces(row, start, min(stop, row[1])))
 
     def stat(self, key: str) -> ObjectInfo:
         return _info(self._find(key))
@@ -65,14 +76,15 @@ class SqliteStore(ObjectStore):
             return row
         raise ObjectNotFound(f"{self.location}: no object {key}")
 
-    def _pieces(self, key: str, size: int, _: float, content: str) -> Generator[bytes, None, None]:
-        start = 0
-        while start < size:
-            rows = self._run(key, ("SELECT bytes FROM pieces WHERE content = ? AND start = ?", content, start))
+    def _pieces(self, row: Row, at: int, stop: int) -> Generator[bytes, None, None]:
+        key, _, _, content = row
+        while at < stop:
+            rows = self._run(key, (PIECE_AT, content, at))
             if not rows:
                 raise StoreError(f"{self.location}: {key} was replaced or deleted while it was read")
-            yield rows[0][0]
-            start += len(rows[0][0])
+            start, piece = rows[0]
+            yield piece[at - start : stop - start]
+            at = start + len(piece)
 
     def _run(self, key: str, *statements: tuple[Any, ...]) -> Sequence[Row]:
         """All of it in one transaction; gives the rows of the last statement."""
@@ -87,8 +99,8 @@ class SqliteStore(ObjectStore):
 
 
 def _info(row: Row) -> ObjectInfo:
-    key, size, modified, _ = row
-    return ObjectInfo(key=key, size=size, modified=datetime.fromtimestamp(modified, UTC))
+    key, size, modified, content = row
+    return ObjectInfo(key=key, size=size, modified=datetime.fromtimestamp(modified, UTC), etag=content)
 
 
 def from_profile(profile: Profile) -> SqliteStore:

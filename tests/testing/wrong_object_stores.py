@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import locale
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta, timezone
@@ -18,9 +19,10 @@ from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import BakthatError, ObjectExists, ObjectNotFound, StoreError
+from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
 from bakthat.testing.object_store_contract import ObjectStoreContract
-from tests.testing.falling import OfOneThread, falls_by, wrong_ones
+from tests.testing.falling import OfOneThread, falls_by, right_ones, wrong_ones
 
 
 class Right(MemoryObjectStore):
@@ -413,6 +415,307 @@ class WantsToBeReadToItsEnd(Right):
             raise StoreError(f"{key} was not read to its end")
 
 
+# ranges
+
+
+class Ranged(Right):
+    """Right, with places to go wrong at: what a range is, and of what."""
+
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        return content[start:stop]
+
+    def check(self, info: ObjectInfo, expected: ObjectInfo | None) -> None:
+        check_version(info, expected, info.key)
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        check_range(start, stop)
+        content, info = self._find(key)
+        self.check(info, expected)
+        return io.BytesIO(self.range_of(content, start, stop))
+
+
+class RightAndWrittenForOnePointZero(Right):
+    """Has no ranges of its own and no etags."""
+
+    open_range = ObjectStore.open_range
+
+    def stat(self, key: str) -> ObjectInfo:
+        return evolve(super().stat(key), etag=None)
+
+
+class RightAndRanged(Ranged):
+    pass
+
+
+@falls_by("test_a_range_in_the_middle_is_exactly_those_bytes")
+class AnswersEverything(Ranged):
+    """As a service that ignores the header Range."""
+
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        return content
+
+
+@falls_by("test_a_range_in_the_middle_is_exactly_those_bytes")
+class ReadsOnBehindTheRange(Ranged):
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        return content[start:]
+
+
+@falls_by("test_a_range_in_the_middle_is_exactly_those_bytes")
+class IncludesTheStop(Ranged):
+    """As HTTP counts."""
+
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        return content[start : stop + 1]
+
+
+@falls_by("test_a_range_in_the_middle_is_exactly_those_bytes")
+class TakesTheStopForALength(Ranged):
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        return content[start : start + stop]
+
+
+@falls_by("test_a_range_in_the_middle_is_exactly_those_bytes")
+class BeginsAtABlock(Ranged):
+    """What is read begins at a multiple of 512."""
+
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        first = start // 512 * 512
+        return content[first : first + stop - start]
+
+
+@falls_by("test_a_range_is_exactly_those_bytes")
+class AnswersTheStartOfALongRange(Ranged):
+    """As a gateway that serves so much at most."""
+
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        return content[start : min(stop, start + 100_000)]
+
+
+@falls_by("test_a_range_ends_where_the_object_ends")
+class RefusesARangeOverTheEnd(Ranged):
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        if stop > len(content):
+            raise StoreError("416 Requested Range Not Satisfiable")
+        return content[start:stop]
+
+
+@falls_by("test_a_range_ends_where_the_object_ends")
+class FillsUpBehindTheEnd(Ranged):
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        return content[start:stop].ljust(min(stop - start, 10_000), b"\0")
+
+
+@falls_by("test_a_range_behind_the_end_is_empty")
+class RefusesARangeBehindTheEnd(Ranged):
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        if start >= len(content) and stop > start:
+            raise StoreError("416 Requested Range Not Satisfiable")
+        return content[start:stop]
+
+
+@falls_by("test_a_range_behind_the_end_is_empty")
+class AnswersEverythingBehindTheEnd(Ranged):
+    """The range cannot be served, so it is ignored."""
+
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        return content[start:stop] if start < len(content) else content
+
+
+@falls_by("test_an_empty_range_is_empty")
+class AnswersEverythingToAnEmptyRange(Ranged):
+    """`bytes=5-4` is no range, so it is ignored."""
+
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        return content[start:stop] if start < stop else content
+
+
+@falls_by("test_an_empty_range_is_empty")
+class RefusesAnEmptyRange(Ranged):
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        if start == stop:
+            raise StoreError("416 Requested Range Not Satisfiable")
+        return content[start:stop]
+
+
+@falls_by("test_a_range_of_an_empty_object_is_empty")
+class RefusesRangesOfAnEmptyObject(Ranged):
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        if not content:
+            raise StoreError("416 Requested Range Not Satisfiable")
+        return content[start:stop]
+
+
+@falls_by("test_what_is_not_a_range_is_refused")
+class CountsFromTheEnd(Right):
+    """A negative start is one from the end, as slices have it."""
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        return io.BytesIO(self._find(key)[0][start:stop])
+
+
+@falls_by("test_an_absent_object_has_no_ranges")
+class DoesNotLookForAnEmptyRange(Ranged):
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        return super().open_range(key, start, stop, expected=expected) if start != stop else io.BytesIO()
+
+
+@falls_by("test_an_absent_object_has_no_ranges")
+class FailsOnlyOnReadingARange(Ranged):
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        store = self
+
+        class Late(io.RawIOBase):
+            def readinto(self, buffer: object) -> int:
+                with Ranged.open_range(store, key, start, stop) as reader:
+                    return reader.readinto(buffer)  # type: ignore[attr-defined, no-any-return]
+
+        return cast(BinaryIO, Late())
+
+
+@falls_by("test_read_gives_fewer_bytes_only_at_the_end_of_a_range")
+class ReadsRangesShort(Ranged):
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        class Short(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                return super().read(size if size is None or size < 0 else min(size, 10_000))
+
+        return Short(self._find(key)[0][start:stop])
+
+
+@falls_by("test_ranges_one_after_the_other_make_the_object")
+class ReadsTheSameRangeTwice(Ranged):
+    """Keeps the last range for the next caller, whatever that asks for."""
+
+    kept: bytes = b""
+
+    def range_of(self, content: bytes, start: int, stop: int) -> bytes:
+        self.kept = self.kept or content[start:stop]
+        return self.kept
+
+
+@falls_by("test_a_range_may_be_left_early")
+class WantsRangesToBeReadToTheirEnd(Ranged):
+    @contextmanager
+    def open_range(self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None) -> Iterator[BinaryIO]:
+        with super().open_range(key, start, stop, expected=expected) as reader:
+            yield reader
+            if reader.read(1):
+                raise StoreError(f"{key} was not read to its end")
+
+
+@falls_by("test_ranges_are_read_by_many_threads_at_once")
+class SharesAPosition(Ranged):
+    """One open file for all, which each range moves."""
+
+    position = 0
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        content = self._find(key)[0]
+        self.position = start
+        time.sleep(0.002)
+        return io.BytesIO(content[self.position : self.position + stop - start])
+
+
+@falls_by("test_a_range_may_be_read_by_another_thread_than_opened_it")
+class KeepsRangesToItsThread(Ranged):
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        return OfOneThread(self._find(key)[0][start:stop])
+
+
+@falls_by("test_a_range_of_an_object_that_was_replaced_since_is_an_error")
+class ExpectsNothing(Ranged):
+    def check(self, info: ObjectInfo, expected: ObjectInfo | None) -> None:
+        pass
+
+
+@falls_by("test_a_range_of_an_object_that_was_replaced_since_is_an_error")
+class ExpectsOnlyBytesThatAreThere(Ranged):
+    """An empty range, or one behind the end, is not compared."""
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        is_there = start < min(stop, len(self._find(key)[0]))
+        return super().open_range(key, start, stop, expected=expected if is_there else None)
+
+
+@falls_by("test_a_range_of_an_object_that_was_replaced_by_one_of_its_size_is_an_error")
+class ComparesSizes(Ranged):
+    def check(self, info: ObjectInfo, expected: ObjectInfo | None) -> None:
+        if expected is not None and expected.size != info.size:
+            raise StoreError(f"{info.key} was replaced")
+
+
+@falls_by("test_a_range_of_an_object_that_was_deleted_since_is_an_error")
+class KeepsWhatWasDeleted(Ranged):
+    """Serves ranges of an object that it has seen, also when it is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[str, tuple[bytes, ObjectInfo]] = {}
+
+    def delete(self, key: str) -> None:
+        self._seen.update({key: self._objects[key]} if key in self._objects else {})
+        super().delete(key)
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        if expected is not None and key in self._seen:
+            return io.BytesIO(self._seen[key][0][start:stop])
+        return super().open_range(key, start, stop, expected=expected)
+
+
+@falls_by("test_a_range_is_never_a_mixture")
+class ReadsRangesOfWhatIsThereNow(Ranged):
+    """Every read is a request of its own."""
+
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        check_range(start, stop)
+        self.check(self._find(key)[1], expected)
+        store = self
+
+        class Requesting(io.RawIOBase):
+            position = start
+
+            def readable(self) -> bool:
+                return True
+
+            def readinto(self, buffer: object) -> int:
+                view = memoryview(buffer)  # type: ignore[arg-type]
+                chunk = store._find(key)[0][self.position : min(stop, self.position + len(view))]
+                view[: len(chunk)] = chunk
+                self.position += len(chunk)
+                return len(chunk)
+
+        return io.BufferedReader(Requesting())
+
+
+@falls_by("test_a_range_of_a_key_that_could_leave_the_store_is_refused")
+class TrustsKeysOfRanges(Ranged):
+    def open_range(
+        self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        return io.BytesIO(self._objects[key][0][start:stop]) if key in self._objects else io.BytesIO()
+
+
 # listing
 
 
@@ -561,4 +864,6 @@ def contract_for(kind: type[Right]) -> type[ObjectStoreContract]:
 
 
 # What pytest collects when it is pointed at this file, and only then: its name is no test's.
-globals().update({f"Test{name}": contract_for(globals()[name]) for name in [*wrong_ones(globals()), "Right"]})
+globals().update(
+    {f"Test{name}": contract_for(globals()[name]) for name in [*wrong_ones(globals()), *right_ones(globals())]}
+)
