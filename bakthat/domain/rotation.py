@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -269,9 +269,9 @@ def _moments(backups: Iterable[Backup]) -> list[_Moment]:
     for when, together in sorted(by_second.items()):
         if len(together) > 1:
             together.sort(key=newest_first, reverse=True)
-        ranks = [rank(backup) for backup in together]
-        counts = tuple(sum(1 for one in ranks if one <= limit) for limit in _RANKS)
-        moments.append(_Moment(when, together, rank=min(ranks), counts=counts))
+        ranks = sorted(rank(backup) for backup in together)
+        counts = tuple(bisect_right(ranks, limit) for limit in _RANKS)
+        moments.append(_Moment(when, together, rank=ranks[0], counts=counts))
     return moments
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.database.peewee_repo import open_repo
 from bakthat.adapters.memory.archive_store import MemoryArchiveStore
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.backup import Backup
@@ -156,6 +155,8 @@ def test_a_bad_name_in_the_inventory_costs_itself(box: Toolbox, tree: Path, name
 
 @pytest.mark.parametrize("name", ["a\0b.20260101000000.tgz", "x" * 12_000])
 def test_a_bad_name_does_not_stop_the_loading_of_an_inventory(box: Toolbox, tmp_path: Path, name: str) -> None:
+    from bakthat.adapters.database.peewee_repo import open_repo  # takes 90 ms, which one worker of `make fast` spends
+
     box.repo = open_repo(str(tmp_path / "new.sqlite"))
     write_inventory(box, {name: "y", "z.20260101000000.tgz": "z"})
     assert restore_inventory("glacier", box.tools) == {"z.20260101000000.tgz": "z"}
