@@ -16,8 +16,10 @@ from typing import BinaryIO
 
 import pytest
 
+from bakthat.domain.archive_index import IndexEntry
 from bakthat.errors import PayloadDamaged
 from bakthat.ports.payload import Compressor
+from bakthat.ports.random_access import BytesAccess
 from bakthat.testing.streams import FullSink, StreamFailed, short_reads, some_bytes, write_in_pieces
 
 
@@ -40,6 +42,18 @@ class CompressorContract:
     def decompressed(self, compressor: Compressor, packed: BinaryIO) -> bytes:
         with compressor.decompressing(packed) as reader:
             return b"".join(iter(lambda: reader.read(65_536), b""))
+
+    def compressed_with_index(self, compressor: Compressor, content: bytes, entries: list[IndexEntry]) -> bytes:
+        into = io.BytesIO()
+        with compressor.compressing_with_index(into) as writer:
+            write_in_pieces(writer.stream, content)
+            for entry in entries:
+                writer.on_entry(entry)
+        return into.getvalue()
+
+    def entry(self, number: int) -> IndexEntry:
+        path = f"root/{'é' * (number % 7)}{number}"
+        return IndexEntry(path, "file", number, 10**18 + number, None, number, 0o644, 0, 0, "", number * 512)
 
     @pytest.mark.parametrize("size", [0, 1, 65_536, None])
     def test_what_is_compressed_comes_back(self, compressor: Compressor, size: int | None) -> None:
@@ -110,6 +124,55 @@ class CompressorContract:
         packed = self.compressed(compressor, some_bytes(self.large))
         with pytest.raises(StreamFailed):
             self.decompressed(compressor, short_reads(packed[: int(len(packed) * kept)], fails=True))
+
+    @pytest.mark.parametrize("size", [0, 1, 65_536, None])
+    def test_an_index_is_none_of_the_content_and_leads_to_any_range(
+        self, compressor: Compressor, size: int | None
+    ) -> None:
+        content = some_bytes(size if size is not None else self.large)
+        entries = [self.entry(number) for number in range(len(content) // 512)]
+        packed = self.compressed_with_index(compressor, content, entries)
+        assert self.decompressed(compressor, io.BytesIO(packed)) == content
+        index = compressor.read_index(BytesAccess(packed))
+        if index is None:
+            return
+        assert list(index.entries()) == entries
+        assert list(compressor.load_index(index.packed).entries()) == entries
+        access = compressor.random_access(BytesAccess(packed), index)
+        assert access.size == len(content)
+        for offset in (0, 1, len(content) // 2, 65_535, 2**20 - 1, 2**20, len(content), len(content) + 1):
+            for length in (0, 1, 65_536, len(content)):
+                assert access.read_at(offset, length) == content[offset : offset + length]
+
+    def test_a_range_of_what_was_altered_is_damaged(self, compressor: Compressor) -> None:
+        content = some_bytes(100_000)
+        packed = self.compressed_with_index(compressor, content, [self.entry(0)])
+        index = compressor.read_index(BytesAccess(packed))
+        if index is None:
+            return
+        for at in range(0, index.header.packed_size, 997):
+            altered = bytearray(packed)
+            altered[at] ^= 1
+            try:
+                found = compressor.random_access(BytesAccess(bytes(altered)), index).read_at(0, len(content))
+            except PayloadDamaged:
+                continue
+            assert found == content
+
+    def test_an_index_that_was_altered_is_damaged(self, compressor: Compressor) -> None:
+        entries = [self.entry(number) for number in range(100)]
+        packed = self.compressed_with_index(compressor, bytes(60_000), entries)
+        index = compressor.read_index(BytesAccess(packed))
+        if index is None:
+            return
+        for at in range(index.header.packed_size, len(packed), 11):
+            altered = bytearray(packed)
+            altered[at] ^= 1
+            try:
+                found = compressor.read_index(BytesAccess(bytes(altered)))
+            except PayloadDamaged:
+                continue
+            assert found is None or list(found.entries()) == entries
 
     def test_no_thread_is_left_whatever_happened(self, compressor: Compressor) -> None:
         before = set(threading.enumerate())

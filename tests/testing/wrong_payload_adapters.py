@@ -14,12 +14,14 @@ from typing import BinaryIO, cast
 import pytest
 from attrs import evolve
 
+from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.packing.single_file import PlainFilePacker
+from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import Keys, PackReport, UnpackReport
 from bakthat.errors import BackupNotFound, PasswordNeeded, PayloadDamaged, TargetExists, UsageError, WrongPassword
-from bakthat.ports.payload import Cipher, Compressor
+from bakthat.ports.payload import Cipher, Compressor, IndexedWriter
 from bakthat.ports.random_access import BytesAccess, RandomAccess
 from bakthat.testing.cipher_contract import CipherContract
 from bakthat.testing.compressor_contract import CompressorContract
@@ -169,6 +171,63 @@ class LeavesAThread(RightCompressor):
         with super().compressing(into) as writer:
             yield writer
         stop.set()
+
+
+class RightIndexer(GzipCompressor):
+    """With an index, and places to go wrong at."""
+
+
+@falls_by("test_an_index_is_none_of_the_content_and_leads_to_any_range")
+class ShowsItsIndex(RightIndexer):
+    @contextmanager
+    def compressing_with_index(self, into: BinaryIO) -> Iterator[IndexedWriter]:
+        with super().compressing_with_index(into) as writer:
+            yield writer
+            writer.stream.write(b"[]\n")
+
+
+@falls_by("test_an_index_is_none_of_the_content_and_leads_to_any_range")
+class ForgetsAnEntry(RightIndexer):
+    @contextmanager
+    def compressing_with_index(self, into: BinaryIO) -> Iterator[IndexedWriter]:
+        with super().compressing_with_index(into) as writer:
+            add, writer.on_entry = writer.on_entry, lambda _: None
+            yield writer
+            writer.on_entry = add
+
+
+@falls_by("test_an_index_is_none_of_the_content_and_leads_to_any_range")
+class ReadsTheWrongRange(RightIndexer):
+    def random_access(self, packed: RandomAccess, index: ArchiveIndex) -> RandomAccess:
+        right = super().random_access(packed, index)
+
+        class Shifted(BytesAccess):
+            def read_at(self, offset: int, length: int) -> bytes:
+                return right.read_at(offset + 1, length)
+
+        return Shifted(bytes(right.size))
+
+
+@falls_by("test_a_range_of_what_was_altered_is_damaged")
+class ChecksNoChecksum(RightIndexer):
+    def random_access(self, packed: RandomAccess, index: ArchiveIndex) -> RandomAccess:
+        content = packed.read_at(20, index.header.packed_size - 28)
+        try:
+            return BytesAccess(zlib.decompress(content, -15))
+        except zlib.error as error:
+            raise PayloadDamaged("cannot be decompressed") from error
+
+
+@falls_by("test_an_index_that_was_altered_is_damaged")
+class BelievesItsIndex(RightIndexer):
+    def read_index(self, packed: RandomAccess) -> ArchiveIndex | None:
+        try:
+            return super().read_index(packed)
+        except PayloadDamaged:
+            empty = io.BytesIO()
+            with self.compressing_with_index(empty):
+                pass
+            return super().read_index(BytesAccess(empty.getvalue()))
 
 
 # ciphers
@@ -501,7 +560,7 @@ def contract_for(kind: type) -> type:
     return OfCiphers if issubclass(kind, Cipher) else OfPackers
 
 
-RIGHT = ["RightCompressor", "RightCipher", "RightPacker"]
+RIGHT = ["RightCompressor", "RightIndexer", "RightCipher", "RightPacker"]
 
 # What pytest collects when it is pointed at this file, and only then: its name is no test's.
 globals().update({f"Test{name}": contract_for(globals()[name]) for name in [*wrong_ones(globals()), *RIGHT]})

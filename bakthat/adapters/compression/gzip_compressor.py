@@ -7,10 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from bakthat.ports.payload import Compressor
+from bakthat.ports.payload import Compressor, IndexedWriter
+from bakthat.ports.streams import write_whole
 
 if TYPE_CHECKING:
     from bakthat.adapters.compression.gzip_member import Deflate
+    from bakthat.adapters.compression.gzip_writer import GzipWriter
+    from bakthat.domain.archive_index import ArchiveIndex
+    from bakthat.ports.random_access import RandomAccess
 
 
 class GzipCompressor(Compressor):
@@ -19,22 +23,51 @@ class GzipCompressor(Compressor):
     Args:
         threads: How many compress, or decompress, at the same time.
         deflate: Compresses a block; ISA-L by default.
+        index_limit: Bytes of the largest compressed index. An archive that needs a larger one gets none.
     """
 
-    def __init__(self, *, threads: int = 2, deflate: Deflate | None = None) -> None:
+    def __init__(
+        self, *, threads: int = 2, deflate: Deflate | None = None, index_limit: int = 128 * 1024 * 1024
+    ) -> None:
         self._threads = threads
         self._deflate = deflate
+        self._index_limit = index_limit
 
     @contextmanager
     def compressing(self, into: BinaryIO) -> Iterator[BinaryIO]:
+        with self._writing(into) as writer:
+            yield cast(BinaryIO, writer)
+            writer.finish()
+
+    @contextmanager
+    def compressing_with_index(self, into: BinaryIO) -> Iterator[IndexedWriter]:
+        from bakthat.adapters.compression.gzip_index import index_members
+        from bakthat.adapters.compression.gzip_member import BLOCK
+        from bakthat.adapters.compression.index_codec import IndexBuilder
+
+        builder = IndexBuilder(limit=self._index_limit)
+        with self._writing(into) as writer:
+            indexed = IndexedWriter(cast(BinaryIO, writer), builder.add)
+            yield indexed
+            writer.finish()
+            lengths = writer.member_lengths
+            index = builder.finish(block_size=BLOCK, block_lengths=lengths, plain_size=writer.plain_size)
+            if index is None:
+                indexed.omitted = f"its index would be larger than {self._index_limit // 2**20} MiB"
+                return
+            for member in index_members(index, sum(lengths)):
+                write_whole(into, member)
+            indexed.index = index.content
+
+    @contextmanager
+    def _writing(self, into: BinaryIO) -> Iterator[GzipWriter]:
         from bakthat.adapters.compression.gzip_member import deflate
         from bakthat.adapters.compression.gzip_writer import GzipWriter
 
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="bakthat-deflate")
         writer = GzipWriter(into, pool, ahead=self._threads + 6, deflate=self._deflate or deflate)
         try:
-            yield cast(BinaryIO, writer)
-            writer.finish()
+            yield writer
         finally:
             writer.abandon()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -50,3 +83,18 @@ class GzipCompressor(Compressor):
         finally:
             reader.close()
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def read_index(self, packed: RandomAccess) -> ArchiveIndex | None:
+        from bakthat.adapters.compression.gzip_index import read_gzip_index
+
+        return read_gzip_index(packed)
+
+    def load_index(self, index: bytes) -> ArchiveIndex:
+        from bakthat.adapters.compression.index_codec import unpack_index
+
+        return unpack_index(index)
+
+    def random_access(self, packed: RandomAccess, index: ArchiveIndex) -> RandomAccess:
+        from bakthat.adapters.compression.gzip_access import GzipAccess
+
+        return GzipAccess(packed, index)

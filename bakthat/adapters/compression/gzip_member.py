@@ -31,6 +31,12 @@ _HEADER = struct.Struct("<4sIBBH2sHI")
 """Magic, method and flags; time (0); extra flags (0); system (255, unknown); the extra field's length; its one
 subfield: id, length, the member's whole length."""
 
+_EXTENDED_HEADER = struct.Struct("<4sIBBH2sHI2sH")
+"""The same, and the head of a second subfield."""
+
+EXTRA_SIZE = 8 + 4
+"""Bytes of an extra field beside the content of its second subfield."""
+
 _MAGIC = b"\x1f\x8b\x08\x04"
 _SUBFIELD = struct.Struct("<2sH")
 _LENGTH = struct.Struct("<I")
@@ -69,6 +75,29 @@ def data_member(block: memoryview, deflate: Deflate = deflate) -> bytes:
     length = _HEADER.size + len(deflated) + TRAILER.size
     header = _HEADER.pack(_MAGIC, 0, 0, 255, 8, b"BK", 4, length)
     return b"".join((header, deflated, TRAILER.pack(isal_zlib.crc32(block), len(block))))
+
+
+def empty_member(name: bytes, content: bytes | memoryview) -> bytes:
+    """Return a member that contains nothing, and carries this content in a subfield of its header."""
+    length = empty_member_size(len(content))
+    header = _EXTENDED_HEADER.pack(_MAGIC, 0, 0, 255, EXTRA_SIZE + len(content), b"BK", 4, length, name, len(content))
+    return b"".join((header, content, _EMPTY, TRAILER.pack(0, 0)))
+
+
+def empty_member_size(content: int) -> int:
+    """Return the length of a member that contains nothing and carries this many bytes."""
+    return _EXTENDED_HEADER.size + content + len(_EMPTY) + TRAILER.size
+
+
+def without_header(member: memoryview, length: int) -> memoryview:
+    """Return the deflate stream and the trailer of a member as `data_member` makes it, of this length.
+
+    Raises:
+        PayloadDamaged: It is anything else.
+    """
+    if len(member) != length or member[: _HEADER.size] != _HEADER.pack(_MAGIC, 0, 0, 255, 8, b"BK", 4, length):
+        raise PayloadDamaged("a gzip member is not where the archive's index says; one of them is damaged")
+    return member[_HEADER.size :]
 
 
 def _deflated(block: memoryview, deflate: Deflate) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from array import array
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
@@ -25,6 +26,10 @@ class GzipWriter(io.BufferedIOBase):
         self._block = bytearray(BLOCK)
         self._filled = 0
         self._any = False
+        self.member_lengths = array("I")
+        """Bytes of each member that was written."""
+        self.plain_size = 0
+        """Bytes that were written to the last block that is full, or to the end."""
         self._failure: BaseException | None = None
 
     def writable(self) -> bool:
@@ -70,6 +75,7 @@ class GzipWriter(io.BufferedIOBase):
         future = self._pool.submit(data_member, memoryview(block)[: self._filled], self._deflate)
         self._waiting.append((future, block))
         self._any = True
+        self.plain_size += self._filled
         self._filled = 0
         while self._waiting and (len(self._waiting) >= self._ahead or self._waiting[0][0].done()):
             self._write_next()
@@ -78,8 +84,10 @@ class GzipWriter(io.BufferedIOBase):
     def _write_next(self) -> None:
         future, block = self._waiting.popleft()
         try:
-            write_whole(self._into, future.result())
+            member = future.result()
+            write_whole(self._into, member)
         except BaseException as error:
             self._failure = error
             raise
+        self.member_lengths.append(len(member))
         self._spare.append(block)
