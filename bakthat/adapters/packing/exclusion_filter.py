@@ -36,8 +36,12 @@ class ExclusionFilter:
         self._own_objects = exclusions.own_objects
         self._caches = exclusions.caches
         self._if_present = exclusions.if_present
-        self.larger_than = exclusions.larger_than
-        self.one_file_system = exclusions.one_file_system
+        self._larger_than = exclusions.larger_than
+        self._one_file_system = exclusions.one_file_system
+        self.device: int | None = None
+        """The device that must not be left; None if it may be."""
+        self.is_limited = exclusions.larger_than is not None or exclusions.one_file_system
+        """Whether `leaves_out` can leave anything out."""
         self._on_excluded = on_excluded
         self._by = dict.fromkeys((*self._rules.labels, CACHES, IF_PRESENT, LARGER_THAN, ONE_FILE_SYSTEM, OWN), 0)
         self._own_found: dict[str, None] = {}
@@ -47,8 +51,7 @@ class ExclusionFilter:
         # By path, since some of it may come into being while the walk is under way; and by identity, since a mount
         # may show it under another path.
         self._own_names: dict[bytes, set[str]] = {}
-        self.own_identities: set[tuple[int, int]] = set()
-        """Device and inode of bakthat's own things that are there."""
+        self._own_identities: set[tuple[int, int]] = set()
         root = os.path.join(os.path.realpath(source), "")
         for path in exclusions.own_paths:
             if path.startswith(root):
@@ -58,7 +61,9 @@ class ExclusionFilter:
                 status = os.lstat(path)
             except OSError:
                 continue
-            self.own_identities.add((status.st_dev, status.st_ino))
+            self._own_identities.add((status.st_dev, status.st_ino))
+        self.own_inodes = {inode for _, inode in self._own_identities}
+        """Inodes of bakthat's own things that are there: whether to ask `is_own`."""
 
     def own_names(self, within: bytes) -> Callable[[str], bool] | None:
         """What tells whether a name is of bakthat's own things in this directory: the path below the source, with a
@@ -76,13 +81,28 @@ class ExclusionFilter:
         present = {name for name in self._if_present if _is_there(name, descriptor)}
         return (IF_PRESENT, present) if present else None
 
+    def start_on(self, device: int) -> None:
+        """The source is on this device."""
+        if self._one_file_system:
+            self.device = device
+
+    def is_own(self, status: os.stat_result) -> bool:
+        """Whether it is one of bakthat's own things."""
+        return (status.st_dev, status.st_ino) in self._own_identities
+
+    def leaves_out(self, status: os.stat_result, path: str) -> bool:
+        """Whether a file is too large, or on another file system; it is counted then."""
+        if self._larger_than is not None and status.st_size > self._larger_than:
+            self._leave_out(path, LARGER_THAN)
+        elif self.device is not None and status.st_dev != self.device:
+            self._leave_out(path, ONE_FILE_SYSTEM)
+        else:
+            return False
+        return True
+
     def as_content(self, path: str, label: str) -> None:
         """What is in the directory is left out, by what `kept_alone` said."""
         self._leave_out(path, label)
-
-    def as_large(self, path: str) -> None:
-        """The file is larger than allowed."""
-        self._leave_out(path, LARGER_THAN)
 
     def as_mounted(self, path: str) -> None:
         """The path is on another file system."""

@@ -1,0 +1,213 @@
+"""`MemberWriter`: writes what a walk finds as members of an archive."""
+
+from __future__ import annotations
+
+import os
+import stat
+from array import array
+
+from bakthat.adapters.packing.exclusion_filter import ExclusionFilter
+from bakthat.adapters.packing.hard_link_names import FirstNames
+from bakthat.adapters.packing.place import CHANGED, O_FILE, OTHER_KIND, VANISHED, Place, encoded
+from bakthat.adapters.packing.source import reason
+from bakthat.adapters.packing.sparse import map_of, stretches_of
+from bakthat.adapters.packing.tar_header import (
+    BLOCK_DEVICE,
+    CHARACTER_DEVICE,
+    DIRECTORY,
+    FIFO,
+    FILE,
+    HARD_LINK,
+    LINKED_COMMENT,
+    SYMBOLIC_LINK,
+    Headers,
+    Owners,
+    member,
+)
+from bakthat.adapters.packing.tar_output import TarOutput
+
+_SMALL = 64 * 1024
+"""Bytes: up to here a file is read by one call; a larger one through a buffer that is reused."""
+_BUFFER = 256 * 1024
+
+_KINDS = {
+    stat.S_IFLNK: SYMBOLIC_LINK,
+    stat.S_IFIFO: FIFO,
+    stat.S_IFCHR: CHARACTER_DEVICE,
+    stat.S_IFBLK: BLOCK_DEVICE,
+}
+
+
+class MemberWriter:
+    """The visitor of a walk that packs. A small file costs one open, one read, two fstat and one close.
+
+    A file that shrinks while it is read is padded with zeros to the length that its header says, one that grows is cut
+    there; both are problems, as is whatever cannot be read. A directory that cannot be read keeps its entry.
+    """
+
+    def __init__(self, output: TarOutput, place: Place, exclusion: ExclusionFilter) -> None:
+        self._output = output
+        self._place = place
+        self._exclusion = exclusion
+        self._own_inodes = exclusion.own_inodes
+        self._owners = Owners()
+        self._first_names = FirstNames()
+        self._buffer: memoryview | None = None
+        self.file_count = self.directory_count = self.other_count = 0
+
+    def only_file(self, descriptor: int, name: bytes) -> None:
+        """Write a source that is a file itself."""
+        self._write_file(descriptor, "", name, Headers(b"", self._owners))
+
+    def directory(self, descriptor: int, name: bytes, status: os.stat_result) -> None:
+        # The first member tells our reader that every file with more names to come bears this mark.
+        mark = b"" if self._place.path else LINKED_COMMENT
+        self._output.add(member(self._place.path, name + b"/", DIRECTORY, status, self._owners, comment=mark))
+        self.directory_count += 1
+
+    def files(self, parent: int, names: list[str]) -> None:
+        place = self._place
+        headers = Headers(place.path, self._owners)
+        for name in names:
+            try:
+                descriptor = os.open(name, O_FILE | place.flags, dir_fd=parent)
+            except OSError as error:
+                descriptor = self._open_again(name, parent, error)
+                if descriptor < 0:
+                    continue
+            try:
+                self._write_file(descriptor, name, encoded(name), headers)
+            finally:
+                os.close(descriptor)
+
+    def other(self, parent: int, name: str) -> None:
+        found = self._place.look_at_other(name, parent)
+        if found is None:
+            return
+        status, link = found
+        kind = _KINDS[stat.S_IFMT(status.st_mode)]
+        self._output.add(member(self._place.path, encoded(name), kind, status, self._owners, link=link))
+        self.other_count += 1
+
+    def _open_again(self, name: str, parent: int, refusal: OSError) -> int:
+        """A descriptor, or -1 after reporting why there is none."""
+        try:
+            if not isinstance(refusal, PermissionError):
+                raise refusal
+            return self._place.open(name, O_FILE, parent)
+        except FileNotFoundError:
+            self._place.problem(name, VANISHED)
+        except OSError as error:
+            try:
+                is_file = stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+            except OSError:
+                is_file = True
+            self._place.problem(name, reason(error) if is_file else OTHER_KIND)
+        return -1
+
+    def _write_file(self, descriptor: int, name: str, path: bytes, headers: Headers) -> None:
+        """`path`: the name as a member has it. What is small is read before its header is written, so that nothing
+        need be made up if it cannot be read."""
+        place, exclusion = self._place, self._exclusion
+        data = first = b""
+        try:
+            status = os.fstat(descriptor)
+            size = status.st_size
+            if not stat.S_ISREG(status.st_mode):
+                place.problem(name, OTHER_KIND)
+                return
+            if status.st_ino in self._own_inodes and name and exclusion.is_own(status):
+                exclusion.as_own(place.known_as(name))
+                return
+            if exclusion.is_limited and name and exclusion.leaves_out(status, place.known_as(name)):
+                return
+            if status.st_nlink > 1:
+                first = self._first_names.find(status)
+            if size <= _SMALL and not first:
+                data = os.read(descriptor, size + 1)
+                while len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
+                    data += more
+                after = os.fstat(descriptor)
+        except OSError as error:
+            place.problem(name, reason(error))
+            return
+        self.file_count += 1
+        if first:
+            self._output.add(member(place.path, path, HARD_LINK, status, self._owners, link=first))
+            return
+        if status.st_nlink > 1:
+            self._first_names.add(status, place.path + path)
+        comment = LINKED_COMMENT if status.st_nlink > 1 or not place.path else b""
+        if size > _SMALL:
+            self._write_large(descriptor, name, path, status, comment, headers)
+            return
+        if len(data) != size or after.st_mtime_ns != status.st_mtime_ns or after.st_size != size:
+            place.problem(name, CHANGED)
+            data = data[:size].ljust(size, b"\0")
+        self._output.add_file(self._header(path, status, comment, headers), data)
+
+    def _header(self, path: bytes, status: os.stat_result, comment: bytes, headers: Headers) -> bytes:
+        if not comment:
+            return headers.file(path, status)
+        return member(self._place.path, path, FILE, status, self._owners, size=status.st_size, comment=comment)
+
+    def _write_large(
+        self, descriptor: int, name: str, path: bytes, status: os.stat_result, comment: bytes, headers: Headers
+    ) -> None:
+        size = status.st_size
+        stretches = None
+        if status.st_blocks * 512 < size:  # in units of 512 bytes, whatever a block is
+            stretches = stretches_of(descriptor, size)
+        if stretches is None:
+            self._output.add(self._header(path, status, comment, headers))
+            self._stream(descriptor, name, status, array("q", (0, size)))
+            self._output.end_file(size)
+            return
+        head = map_of(stretches)
+        stored = len(head) + sum(stretches[1::2])
+        self._output.add(
+            member(
+                self._place.path,
+                path,
+                FILE,
+                status,
+                self._owners,
+                size=stored,
+                comment=comment,
+                real_size=size,
+            )
+        )
+        self._output.add(head)
+        self._stream(descriptor, name, status, stretches)
+        self._output.end_file(stored)
+
+    def _stream(self, descriptor: int, name: str, status: os.stat_result, stretches: array[int]) -> None:
+        """The content of a large file in these stretches, given by offset and length in turn. Its header is out, so
+        that all of it must come."""
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(_BUFFER))
+        buffer = self._buffer
+        trouble = ""
+        for offset, left in zip(stretches[::2], stretches[1::2], strict=True):
+            try:
+                if left and offset and not trouble:
+                    os.lseek(descriptor, offset, os.SEEK_SET)
+                while left and not trouble:
+                    count = os.readv(descriptor, (buffer[:left] if left < _BUFFER else buffer,))
+                    if not count:
+                        trouble = "shrank while it was read; the rest of it is zeros"
+                        break
+                    self._output.stream(buffer[:count])
+                    left -= count
+            except OSError as error:
+                trouble = f"{reason(error)}; the rest of it is zeros"
+            self._output.fill(left)
+        if not trouble:
+            try:
+                after = os.fstat(descriptor)
+                if after.st_mtime_ns != status.st_mtime_ns or after.st_size != status.st_size:
+                    trouble = CHANGED
+            except OSError as error:
+                trouble = reason(error)
+        if trouble:
+            self._place.problem(name, trouble)
