@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import peewee
 from playhouse import db_url
 
-from bakthat.adapters.database.sqlite import BUSY_TIMEOUT, REBUILD, Database, Engine
+from bakthat.adapters.database.engine import BUSY_TIMEOUT, REBUILD, Database, Engine
 from bakthat.errors import ConfigInvalid, DatabaseError
 
 _CONNECT_TIMEOUT = 10

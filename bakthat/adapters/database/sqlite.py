@@ -1,7 +1,4 @@
-"""Where the tables of `PeeweeRepo` lie: `Engine`, and `SqliteFile`, a file that SQLite keeps.
-
-The tables are 2013's, made by the very SQL that peewee 2 made them with, so that either tool opens the other's file.
-"""
+"""`SqliteFile`: the database in a file that SQLite keeps."""
 
 from __future__ import annotations
 
@@ -12,120 +9,15 @@ import os
 import sqlite3
 import threading
 import urllib.parse
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from typing import Any, TypeAlias
 
 import peewee
 
+from bakthat.adapters.database.engine import BUSY_TIMEOUT, REBUILD, Database, Engine
 from bakthat.adapters.database.sqlite_disk import can_share_memory, has_locks
 from bakthat.adapters.filesystem.folders import make_folders
 from bakthat.adapters.filesystem.home import expand_home
 from bakthat.errors import DatabaseError
-
-Database: TypeAlias = Any
-"""A `peewee.Database`, whose methods have no types."""
-
-BUSY_TIMEOUT = 30.0
-"""Seconds that a call waits for another writer before it gives up. A write takes milliseconds."""
-
-REBUILD = "`bakthat sync` can rebuild it from the store"
-
-SCHEMA: dict[str, tuple[str, ...]] = {
-    "backups": (
-        'CREATE TABLE "backups" ("id" INTEGER NOT NULL PRIMARY KEY, "backend" VARCHAR(255) NOT NULL,'
-        ' "backend_hash" VARCHAR(255), "backup_date" INTEGER NOT NULL, "filename" TEXT NOT NULL,'
-        ' "is_deleted" SMALLINT NOT NULL, "last_updated" INTEGER NOT NULL, "metadata" VARCHAR(255) NOT NULL,'
-        ' "size" INTEGER NOT NULL, "stored_filename" TEXT NOT NULL, "tags" VARCHAR(255) NOT NULL)',
-        'CREATE INDEX "backups_backend" ON "backups" ("backend")',
-        'CREATE INDEX "backups_backend_hash" ON "backups" ("backend_hash")',
-        'CREATE INDEX "backups_backup_date" ON "backups" ("backup_date")',
-        'CREATE INDEX "backups_filename" ON "backups" ("filename")',
-        'CREATE UNIQUE INDEX "backups_stored_filename" ON "backups" ("stored_filename")',
-    ),
-    "jobs": (
-        'CREATE TABLE "jobs" ("id" INTEGER NOT NULL PRIMARY KEY, "filename" VARCHAR(255) NOT NULL,'
-        ' "job_id" VARCHAR(255) NOT NULL)',
-        'CREATE INDEX "jobs_filename" ON "jobs" ("filename")',
-    ),
-    "inventory": (
-        'CREATE TABLE "inventory" ("id" INTEGER NOT NULL PRIMARY KEY, "archive_id" VARCHAR(255) NOT NULL,'
-        ' "filename" VARCHAR(255) NOT NULL)',
-        'CREATE UNIQUE INDEX "inventory_archive_id" ON "inventory" ("archive_id")',
-        'CREATE INDEX "inventory_filename" ON "inventory" ("filename")',
-    ),
-    "config": (
-        'CREATE TABLE "config" ("id" INTEGER NOT NULL PRIMARY KEY, "key" VARCHAR(255) NOT NULL,'
-        ' "value" VARCHAR(255) NOT NULL)',
-        'CREATE UNIQUE INDEX "config_key" ON "config" ("key")',
-    ),
-    "history": (
-        'CREATE TABLE "history" ("id" INTEGER NOT NULL PRIMARY KEY, "data" VARCHAR(255) NOT NULL,'
-        ' "ts" INTEGER NOT NULL, "action" VARCHAR(255) NOT NULL, "model" VARCHAR(255) NOT NULL,'
-        ' "pk" VARCHAR(255) NOT NULL)',
-        'CREATE INDEX "history_ts" ON "history" ("ts")',
-        'CREATE INDEX "history_action" ON "history" ("action")',
-        'CREATE INDEX "history_model" ON "history" ("model")',
-        'CREATE INDEX "history_pk" ON "history" ("pk")',
-    ),
-}
-"""2013's five tables, as its peewee created them (its SQLite ignores the lengths)."""
-
-RETRIEVALS = (
-    'CREATE TABLE "retrievals" ("id" INTEGER NOT NULL PRIMARY KEY, "filename" TEXT NOT NULL, "job_id" TEXT NOT NULL,'
-    ' "requested" INTEGER, "tier" TEXT)',
-    'CREATE INDEX "retrievals_filename" ON "retrievals" ("filename")',
-)
-"""What 1.0 knows of a row of `jobs` and 2013's columns have no room for; made with the first such job."""
-
-CLAIMS = (
-    'CREATE TABLE "claims" ("id" INTEGER NOT NULL PRIMARY KEY, "stored_filename" TEXT NOT NULL, "host" TEXT NOT NULL,'
-    ' "pid" INTEGER NOT NULL, "claimed" INTEGER NOT NULL)',
-    'CREATE UNIQUE INDEX "claims_stored_filename" ON "claims" ("stored_filename")',
-)
-"""The names that backups have reserved (`NameClaim`). Made with the first claim: 2013 had no such table."""
-
-
-class Engine(ABC):
-    """Opens the database for one call, and tells its errors in a user's words.
-
-    Every call has a connection of its own. A kept one would be carried over a `fork`, which neither SQLite nor libpq
-    survives, and would have to be closed by somebody.
-    """
-
-    position: str
-    """The name of the SQL function that finds a text in another, from 1; 0 if it is not there."""
-
-    @abstractmethod
-    def reading(self, table: str) -> AbstractContextManager[Database | None]:
-        """A connection to read with; None if there is no such table yet. Raises `DatabaseError`, also for what fails
-        in the body."""
-
-    @abstractmethod
-    def writing(self) -> AbstractContextManager[Database]:
-        """A transaction that no other writer is in, with all of 2013's tables in place. Left by an exception it has
-        changed nothing. Raises `DatabaseError`, also for what fails in the body."""
-
-    @abstractmethod
-    def has_table(self, database: Database, table: str) -> bool:
-        """Whether the open database has this table."""
-
-    @abstractmethod
-    def is_unique(self, database: Database, index: str) -> bool:
-        """Whether there is an index of this name that forbids doubles."""
-
-    def create(self, database: Database, statements: tuple[str, ...]) -> None:
-        """Create a table and its indices."""
-        for statement in statements:
-            database.execute_sql(statement)
-
-    def create_missing(self, database: Database) -> None:
-        """Create those of 2013's tables that are not there."""
-        for table, statements in SCHEMA.items():
-            if not self.has_table(database, table):
-                self.create(database, statements)
-
 
 # Closing any descriptor of a file drops all locks that the process holds on it (fcntl's rule), SQLite's included. So
 # nobody in this process may open a database in the moment between its creation and the closing of that descriptor.

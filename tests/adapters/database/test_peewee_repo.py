@@ -181,7 +181,7 @@ def test_one_series_is_found_by_its_index(path: Path, caplog: pytest.LogCaptureF
         caplog.clear()
         with caplog.at_level(logging.DEBUG, "peewee"):
             list(repo.find(query))
-        statement, values = next(r.msg for r in caplog.records if "FROM backups" in r.msg[0])
+        statement, values = next(r.msg for r in caplog.records if 'FROM "backups"' in r.msg[0])
         with closing(sqlite3.connect(path)) as connection:
             plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
         assert [index in step[3] for step in plan] == [True]

@@ -1,0 +1,57 @@
+"""`Engine`: opens the database that holds the tables, and reports its errors in a user's words."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
+
+from bakthat.adapters.database.tables import SCHEMA
+
+Database: TypeAlias = Any
+"""A `peewee.Database`, whose methods have no types."""
+
+BUSY_TIMEOUT = 30.0
+"""Seconds that a call waits for another writer before it gives up. A write takes milliseconds."""
+
+REBUILD = "`bakthat sync` can rebuild it from the store"
+
+
+class Engine(ABC):
+    """Opens the database for one call, and tells its errors in a user's words.
+
+    Every call has a connection of its own. A kept one would be carried over a `fork`, which neither SQLite nor libpq
+    survives, and would have to be closed by somebody.
+    """
+
+    position: str
+    """The name of the SQL function that finds a text in another, from 1; 0 if it is not there."""
+
+    @abstractmethod
+    def reading(self, table: str) -> AbstractContextManager[Database | None]:
+        """A connection to read with; None if there is no such table yet. Raises `DatabaseError`, also for what fails
+        in the body."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Database]:
+        """A transaction that no other writer is in, with all of 2013's tables in place. Left by an exception it has
+        changed nothing. Raises `DatabaseError`, also for what fails in the body."""
+
+    @abstractmethod
+    def has_table(self, database: Database, table: str) -> bool:
+        """Whether the open database has this table."""
+
+    @abstractmethod
+    def is_unique(self, database: Database, index: str) -> bool:
+        """Whether there is an index of this name that forbids doubles."""
+
+    def create(self, database: Database, statements: tuple[str, ...]) -> None:
+        """Create a table and its indices."""
+        for statement in statements:
+            database.execute_sql(statement)
+
+    def create_missing(self, database: Database) -> None:
+        """Create those of 2013's tables that are not there."""
+        for table, statements in SCHEMA.items():
+            if not self.has_table(database, table):
+                self.create(database, statements)
