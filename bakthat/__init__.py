@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bakthat.entrypoints.api import Bakthat as Bakthat
     from bakthat.entrypoints.api import open_profile as open_profile
     from bakthat.entrypoints.functions import backup as backup
+    from bakthat.entrypoints.functions import backup_command as backup_command
+    from bakthat.entrypoints.functions import backup_stream as backup_stream
     from bakthat.entrypoints.functions import delete as delete
     from bakthat.entrypoints.functions import delete_older_than as delete_older_than
     from bakthat.entrypoints.functions import remove_older_than as remove_older_than
@@ -43,6 +45,8 @@ _HOMES = {
     "Bakthat": "bakthat.entrypoints.api",
     "open_profile": "bakthat.entrypoints.api",
     "backup": "bakthat.entrypoints.functions",
+    "backup_command": "bakthat.entrypoints.functions",
+    "backup_stream": "bakthat.entrypoints.functions",
     "delete": "bakthat.entrypoints.functions",
     "delete_older_than": "bakthat.entrypoints.functions",
     "remove_older_than": "bakthat.entrypoints.functions",
@@ -66,6 +70,8 @@ __all__ = [
     "Progress",
     "RotationPolicy",
     "backup",
+    "backup_command",
+    "backup_stream",
     "delete",
     "delete_older_than",
     "errors",

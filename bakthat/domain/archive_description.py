@@ -26,7 +26,7 @@ VERSION = 1
 
 _MARK = ' {"bakthat":'
 
-_NEEDED = ("is_enc", "packed_by_source", "encryption", "compression", "root", "sha256")
+_NEEDED = ("is_enc", "packed_by_source", "container", "encryption", "compression", "root", "sha256")
 _TELLING = ("client", "source", "tool", "counts")
 _ELSEWHERE = ONLY_IN_A_DATABASE | {"location"}
 """Facts that the store itself gives, or that one database notes for itself."""

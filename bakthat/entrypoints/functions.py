@@ -8,7 +8,7 @@ open the profile once with `bakthat.open_profile`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
@@ -81,6 +81,44 @@ def backup(
         one_file_system=one_file_system,
         dry_run=dry_run,
         ask=_refuse if prompt == "yes" else None,
+    )
+
+
+def backup_stream(
+    file: BinaryIO,
+    destination: str | None = None,
+    profile: str = "default",
+    config: AnyPath | None = None,
+    *,
+    name: str,
+    tags: str | Sequence[str] = (),
+    password: str | None = None,
+    recipients: Sequence[str] = (),
+    conf: Mapping[str, Any] | None = None,
+    events: Events | None = None,
+) -> Backup:
+    """Back up what a binary file gives until its end: `Bakthat.backup_stream`."""
+    return opened(profile, config, conf, events).backup_stream(
+        file, destination, name=name, tags=tags, password=password, recipients=recipients
+    )
+
+
+def backup_command(
+    command: Sequence[str],
+    destination: str | None = None,
+    profile: str = "default",
+    config: AnyPath | None = None,
+    *,
+    name: str,
+    tags: str | Sequence[str] = (),
+    password: str | None = None,
+    recipients: Sequence[str] = (),
+    conf: Mapping[str, Any] | None = None,
+    events: Events | None = None,
+) -> Backup:
+    """Run a program, and back up what it writes to standard output: `Bakthat.backup_command`."""
+    return opened(profile, config, conf, events).backup_command(
+        command, destination, name=name, tags=tags, password=password, recipients=recipients
     )
 
 

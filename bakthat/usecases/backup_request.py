@@ -59,6 +59,7 @@ def facts_of_source(request: BackupRequest, form: StorageForm, tools: Tools) -> 
         "root": printable(_absolute(request.source).name or "root"),
         "tool": tools.tool,
         "compression": str(form.format.compression),
+        "container": str(form.format.container),
     }
     source = request.recorded_source
     if source is None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any, BinaryIO, cast
+
 import click
 
 from bakthat.domain.backup import Backup
 from bakthat.entrypoints import terminal
+from bakthat.entrypoints.api import Bakthat
 from bakthat.entrypoints.left_out_report import left_out_line
 from bakthat.entrypoints.options import (
     INCOMPLETE,
@@ -16,10 +20,11 @@ from bakthat.entrypoints.options import (
     dry_run_option,
     json_option,
 )
+from bakthat.errors import UsageError
 
 
-@click.command(short_help="Back up a file or a directory.")
-@click.argument("filename", default=".", type=click.Path(readable=False))
+@click.command(short_help="Back up a file, a directory, or a stream.")
+@click.argument("words", nargs=-1, metavar="[FILENAME]", type=click.Path(readable=False))
 @destination_option
 @click.option(
     "-t", "--tags", multiple=True, metavar='"TAG TAG"', help="Words to find the backup by; may be given several times."
@@ -27,6 +32,7 @@ from bakthat.entrypoints.options import (
 @click.option("--prompt", type=click.Choice(["yes", "no"]), default="yes", help="Whether to ask for a password.")
 @click.option("-r", "--recipient", "recipients", multiple=True, metavar="AGE1…", help="Encrypt to this public key.")
 @click.option("--name", metavar="NAME", help="Name of the series (default: the base name of FILENAME).")
+@click.option("--stdin-from-command", is_flag=True, help="Back up the output of the command that follows `--`.")
 @click.option(
     "--exclude", "excludes", multiple=True, metavar="PATTERN", help="Leave out (gitignore grammar); repeatable."
 )
@@ -49,12 +55,13 @@ from bakthat.entrypoints.options import (
 @common
 def backup(
     settings: Settings,
-    filename: str,
+    words: tuple[str, ...],
     destination: str | None,
     tags: tuple[str, ...],
     prompt: str,
     recipients: tuple[str, ...],
     name: str | None,
+    stdin_from_command: bool,
     excludes: tuple[str, ...],
     exclude_files: tuple[str, ...],
     no_gitignore: bool,
@@ -70,7 +77,31 @@ def backup(
     FILENAME/.bakthatexclude, else FILENAME/.gitignore, names what is left out, and so do --exclude and --exclude-from,
     which may be given several times. bakthat's own database and local folders are always left out. With --dry-run, what
     would be stored is counted: no file is read, and nothing is stored.
+
+    With FILENAME `-`, back up standard input as the file NAME. With --stdin-from-command -- COMMAND [ARGS], run the
+    command without a shell, and back up its output; if it fails, nothing is stored.
     """
+    filename = words[0] if words else "."
+    asked = ask_new_password if prompt == "yes" else None
+    left_out = {
+        "--exclude": excludes,
+        "--exclude-from": exclude_files,
+        "--no-gitignore": no_gitignore,
+        "--exclude-caches": exclude_caches,
+        "--exclude-if-present": markers,
+        "--exclude-larger-than": exclude_larger_than,
+        "--one-file-system": one_file_system,
+        "--dry-run": dry_run,
+    }
+    if stdin_from_command or filename == "-":
+        _check_stream([option for option, value in left_out.items() if value], words, stdin_from_command, name)
+        with settings.opened() as bakthat:
+            of_stream = functools.partial(_back_up_stream, bakthat, words, stdin_from_command)
+            made = of_stream(destination=destination, name=name, tags=tags, recipients=recipients, ask=asked)
+        _report(settings, made, "-", as_json=as_json)
+        return
+    if len(words) > 1:
+        raise click.UsageError(f"Got unexpected extra argument ({' '.join(words[1:])})")
     with settings.opened() as bakthat:
         made = bakthat.backup(
             filename,
@@ -85,10 +116,47 @@ def backup(
             exclude_if_present=markers or None,
             exclude_larger_than=exclude_larger_than,
             one_file_system=one_file_system or None,
-            ask=ask_new_password if prompt == "yes" else None,
+            ask=asked,
             on_excluded=_tell_excluded if settings.verbose else None,
             dry_run=dry_run,
         )
+    _report(settings, made, filename, as_json=as_json, dry_run=dry_run)
+
+
+def _check_stream(left_out: list[str], words: tuple[str, ...], stdin_from_command: bool, name: str | None) -> None:
+    """Raises `UsageError` for what does not go with a stream."""
+    if left_out:
+        raise UsageError(f"{left_out[0]} is for files and directories; it does not go with a stream")
+    if stdin_from_command and not words:
+        raise UsageError("--stdin-from-command wants the command after `--`: -- pg_dump shop")
+    if stdin_from_command and words[0] == "-":
+        raise UsageError("FILENAME `-` and --stdin-from-command are two sources; choose one")
+    if not stdin_from_command and len(words) > 1:
+        raise click.UsageError(f"Got unexpected extra argument ({' '.join(words[1:])})")
+    if name is None:
+        raise UsageError("a stream has no name: give it one with --name, such as --name shop.sql")
+    if not stdin_from_command and terminal.is_interactive():
+        raise UsageError("standard input is a terminal; pipe in what to back up: pg_dump shop | bakthat backup - …")
+
+
+def _back_up_stream(bakthat: Bakthat, words: tuple[str, ...], stdin_from_command: bool, **options: Any) -> Backup:
+    if stdin_from_command:
+        return bakthat.backup_command(words, **options)
+    if options["ask"] is not None:
+        options["ask"] = _refuse_to_ask
+    # Not `sys.stdin`: a thread that is in its `read` would keep the process from ending.
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        return bakthat.backup_stream(cast(BinaryIO, stdin), **options)
+
+
+def _refuse_to_ask() -> str:
+    raise UsageError(
+        "standard input is the backup, so it cannot be asked for a password: set BAKTHAT_PASSWORD, name a recipient "
+        "with -r, or ask for a plain backup with --prompt no"
+    )
+
+
+def _report(settings: Settings, made: Backup, filename: str, *, as_json: bool, dry_run: bool = False) -> None:
     if as_json:
         terminal.result_json(made.as_record())
     elif dry_run:
@@ -106,7 +174,7 @@ def backup(
 def _summary(made: Backup) -> str:
     counts = made.metadata["counts"]
     sealed = "encrypted" if made.is_encrypted else "not encrypted"
-    files = terminal.counted(counts["files"], "file")
+    files = "a stream" if made.source == "-" else terminal.counted(counts["files"], "file")
     return (
         f"Backed up {files} ({terminal.human_size(counts['bytes'])}) to {made.location}: "
         f"{terminal.human_size(made.size)}, {sealed}."

@@ -1,22 +1,26 @@
-"""The verb of the library that makes backups."""
+"""The verbs of the library that make backups."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from attrs import evolve
 
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup, split_tags
 from bakthat.domain.size import parse_size
+from bakthat.domain.stored_name import check_series
 from bakthat.entrypoints.keys import Ask, sealing_keys
 from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile
 from bakthat.errors import UsageError
 from bakthat.usecases.backup import BackupRequest
 from bakthat.usecases.backup import backup as make_backup
+from bakthat.usecases.backup_stream import StreamRequest
+from bakthat.usecases.backup_stream import backup_stream as make_backup_of_stream
 from bakthat.usecases.backup_survey import survey_backup
 from bakthat.usecases.exclusions import ExclusionRequest
 from bakthat.usecases.tools import Tools
@@ -120,6 +124,100 @@ class BackupVerbs(OpenedProfile):
                 self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
             )
             return make_backup(evolve(request, keys=keys), tools)
+
+        return self._run("backup", carry_out)
+
+    def backup_stream(
+        self,
+        file: BinaryIO,
+        destination: str | None = None,
+        *,
+        name: str,
+        tags: str | Sequence[str] = (),
+        password: str | None = None,
+        recipients: Sequence[str] = (),
+        ask: Ask | None = None,
+    ) -> Backup:
+        """Back up what a binary file gives until its end: a pipe, a response, anything with `read`.
+
+        Args:
+            file: Read to its end, and neither sought nor closed. Nothing is stored if its `read` raises.
+            destination: Its name (`s3`, `local`, …); None means the profile's default destination.
+            name: Name of the series, and of the file that a restore writes.
+            tags, password, recipients, ask: As of `backup`.
+
+        Returns:
+            The record of the new backup. Its `source` is `-`.
+
+        Raises:
+            InvalidName, SourceError, UsageError, ConfigError, StoreError, DatabaseError: Nothing is stored then, unless
+                the message says so.
+        """
+        content = contextlib.nullcontext(file)
+        request = self._stream_request(name, destination, tags, content)
+        return self._back_up_stream(request, password, recipients, ask)
+
+    def backup_command(
+        self,
+        command: Sequence[str],
+        destination: str | None = None,
+        *,
+        name: str,
+        tags: str | Sequence[str] = (),
+        password: str | None = None,
+        recipients: Sequence[str] = (),
+        ask: Ask | None = None,
+    ) -> Backup:
+        """Run a program, and back up what it writes to standard output. Nothing is stored unless it exits with 0.
+
+        Args:
+            command: The program and its arguments, as `["pg_dump", "shop"]`. No shell runs. Its environment is this
+                one's without bakthat's own secrets; its stdin is empty; its stderr is this process's.
+            destination: Its name (`s3`, `local`, …); None means the profile's default destination.
+            name: Name of the series, and of the file that a restore writes.
+            tags, password, recipients, ask: As of `backup`.
+
+        Returns:
+            The record of the new backup. Its metadata have the base name of the program as `command`, and no argument.
+
+        Raises:
+            UsageError: There is no such program.
+            SourceError: The program failed or was killed; the message has its name, and its exit status or signal.
+            InvalidName, ConfigError, StoreError, DatabaseError: Nothing is stored then, unless the message says so.
+        """
+        from bakthat.adapters.commands.environment import child_environment
+        from bakthat.adapters.commands.output import CommandOutput
+
+        output = CommandOutput(command, environment=child_environment(self._environment, with_aws=True))
+        request = self._stream_request(name, destination, tags, output)
+        return self._back_up_stream(evolve(request, command=output.name, stop=output.stop), password, recipients, ask)
+
+    def _stream_request(
+        self,
+        name: str,
+        destination: str | None,
+        tags: str | Sequence[str],
+        content: contextlib.AbstractContextManager[BinaryIO],
+    ) -> StreamRequest:
+        return StreamRequest(
+            name=name,
+            destination=self._destination(destination),
+            content=content,
+            tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
+            compression=Compression.GZIP if self.profile.compress else Compression.NONE,
+        )
+
+    def _back_up_stream(
+        self, request: StreamRequest, password: str | None, recipients: Sequence[str], ask: Ask | None
+    ) -> Backup:
+        def carry_out(tools: Tools) -> Backup:
+            # A wrong name or destination is reported before a person is asked for a password.
+            check_series(request.name)
+            tools.destination(request.destination)
+            keys = sealing_keys(
+                self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
+            )
+            return make_backup_of_stream(evolve(request, keys=keys), tools)
 
         return self._run("backup", carry_out)
 

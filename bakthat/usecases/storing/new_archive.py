@@ -9,7 +9,8 @@ for each second from now on, until a name is free:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import BinaryIO, cast
 
@@ -43,7 +44,9 @@ class NewArchive:
 
     series, form, keys, tags: see `Backup` and `StorageForm`. facts: what the record says of the source.
     produce: writes the content, which is compressed and encrypted afterwards, into its first argument, and calls the
-    second with the number of bytes read since the last call. size_hint: bytes that the archive will not exceed by much.
+    second with the number of bytes read since the last call. is_repeatable: it can be called again, for another name.
+    stop: called from another thread if the backup fails, so that `produce` returns early where it waits for something.
+    size_hint: bytes that the archive will not exceed by much.
     """
 
     series: str
@@ -54,6 +57,8 @@ class NewArchive:
     keys: Keys = field(factory=Keys)
     tags: tuple[str, ...] = ()
     size_hint: int | None = None
+    is_repeatable: bool = True
+    stop: Callable[[], None] = lambda: None
 
     def draft(self, when: datetime) -> Backup:
         """The record as far as it is known before the first byte."""
@@ -87,9 +92,10 @@ def store_new(archive: NewArchive, tools: Tools) -> Backup:
             continue
         try:
             return _store(archive, draft, tools)
-        except (ObjectExists, DuplicateBackup):
+        except (ObjectExists, DuplicateBackup) as error:
             # Another machine, which does not share this database, was faster in the same second.
-            continue
+            if not archive.is_repeatable:
+                raise DuplicateBackup(f"{error}; what was read is gone, so make the backup again") from error
     last = archive.draft(now + timedelta(seconds=_SECONDS_TRIED)).stored_filename
     raise DuplicateBackup(f"{last}: every second of the last minute holds a backup of this name already; try again")
 
@@ -107,7 +113,7 @@ def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
         with writing(into, archive.form.format, archive.keys, tools) as sink:
             return archive.produce(sink, on_bytes)
 
-    with flowing(produce) as flow:
+    with flowing(produce) as flow, _stopping(archive):
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if archive.keys else b"")
         archive_id = destination.store(draft, cast(BinaryIO, body), size_hint=archive.size_hint)
         if not body.ended:
@@ -130,6 +136,15 @@ def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
     )
     _record(made, destination, tools)
     return made
+
+
+@contextmanager
+def _stopping(archive: NewArchive) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        archive.stop()
+        raise
 
 
 def _discard(half: Backup, destination: Destination, tools: Tools) -> None:
