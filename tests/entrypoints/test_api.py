@@ -174,6 +174,8 @@ def test_the_public_names_are_these() -> None:
         "Progress",
         "RotationPolicy",
         "backup",
+        "backup_command",
+        "backup_stream",
         "delete",
         "delete_older_than",
         "errors",
@@ -197,6 +199,8 @@ def test_the_verbs_of_a_profile_are_these() -> None:
     assert sorted(names) == [
         "about_to_delete",
         "backup",
+        "backup_command",
+        "backup_stream",
         "delete",
         "remove_older_than",
         "remove_older_than_with_report",
