@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from bakthat.domain.archive_index import PACKED_LIMIT
 from bakthat.ports.payload import Compressor, IndexedWriter
 from bakthat.ports.streams import write_whole
 
@@ -26,9 +27,7 @@ class GzipCompressor(Compressor):
         index_limit: Bytes of the largest compressed index. An archive that needs a larger one gets none.
     """
 
-    def __init__(
-        self, *, threads: int = 2, deflate: Deflate | None = None, index_limit: int = 128 * 1024 * 1024
-    ) -> None:
+    def __init__(self, *, threads: int = 2, deflate: Deflate | None = None, index_limit: int = PACKED_LIMIT) -> None:
         self._threads = threads
         self._deflate = deflate
         self._index_limit = index_limit
