@@ -41,7 +41,7 @@ def test_the_smallest_comparison_runs_into_a_folder(tmp_path: Path, capsys: pyte
     assert "| bakthat, recipient |" in capsys.readouterr().out
 
 
-def test_the_cost_of_rows_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cost_of_rows_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows(["--rows", "10", "--without-s3", "--data", str(tmp_path)]) == 0
 
     assert "| sync of a folder, the second" in capsys.readouterr().out

@@ -38,7 +38,7 @@ def test_every_profile_makes_a_store_at_its_own_address(tmp_path: Path) -> None:
         assert store.presign("k", 60).startswith(begins)
 
 
-def test_twelve_services_are_told_of_and_how_that_is_known() -> None:
+def test_twelve_services_are_described_with_the_source() -> None:
     table = PAGE.partition("| service |")[2].partition("\n\n")[0].splitlines()[2:]
     rows = [line.split("|") for line in table]
     assert len(rows) >= 12

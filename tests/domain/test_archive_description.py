@@ -42,7 +42,7 @@ def test_facts_without_room_are_left_out_and_the_text_says_so() -> None:
     assert text.endswith('"cut":true}')
 
 
-def test_what_a_restore_needs_goes_before_what_only_tells() -> None:
+def test_facts_that_a_restore_needs_come_first() -> None:
     text = describe(backup(tags=("t" * 400,), encryption={"scheme": "age"}, source="s" * 600, tool="u" * 300))
     facts = read_description(text)[1]
     assert facts["metadata"]["encryption"] == {"scheme": "age"}

@@ -230,7 +230,7 @@ def test_a_hard_link_out_of_the_archive_is_damage() -> None:
     ],
     ids=lambda line: repr(line)[:20],
 )
-def test_a_line_that_is_none_is_damage(number: int, line: bytes) -> None:
+def test_an_invalid_line_is_damage(number: int, line: bytes) -> None:
     with pytest.raises(PayloadDamaged):
         read(changed(number, lambda _: line))
 

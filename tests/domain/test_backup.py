@@ -86,7 +86,7 @@ def test_a_backup_is_complete_unless_its_record_says_otherwise():
     assert backup_at(NOON, incomplete=True).is_incomplete
 
 
-def test_a_hash_that_is_no_text_is_no_hash():
+def test_a_hash_that_is_not_text_is_not_a_hash():
     assert backup_at(NOON, sha256="ab" * 32).sha256 == "ab" * 32
     assert backup_at(NOON, sha256=7).sha256 is None
     assert backup_at(NOON).sha256 is None

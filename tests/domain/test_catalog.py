@@ -93,7 +93,7 @@ def test_fractions_of_a_second_are_left_out():
         damaged(bakthat_catalog=...),
     ],
 )
-def test_what_is_no_entry_is_damaged(data):
+def test_bytes_that_are_not_an_entry_are_damage(data):
     with pytest.raises(PayloadDamaged, match="catalog entry") as caught:
         loads(data)
     assert "\n" not in str(caught.value)
@@ -101,14 +101,14 @@ def test_what_is_no_entry_is_damaged(data):
 
 @pytest.mark.parametrize("field", ["backend", "filename", "stored_filename"])
 @pytest.mark.parametrize("value", [..., None, "", 7, [], {}, "\ud800"])
-def test_a_name_that_is_none_is_damaged(field, value):
+def test_an_invalid_name_is_damage(field, value):
     with pytest.raises(PayloadDamaged, match=f"{field} is not"):
         loads(damaged(**{field: value}))
 
 
 @pytest.mark.parametrize("field", ["backup_date", "last_updated", "size"])
 @pytest.mark.parametrize("value", [..., None, "7", True, [], 10**30, -(10**30), 1e300])
-def test_a_number_that_is_none_is_damaged(field, value):
+def test_an_invalid_number_is_damage(field, value):
     with pytest.raises(PayloadDamaged, match="the catalog entry is damaged"):
         loads(damaged(**{field: value}))
 
@@ -136,14 +136,14 @@ def test_a_value_of_a_wrong_kind_is_damaged_and_named(field, value):
 # Keys
 
 
-def test_an_entry_lies_under_a_key_that_tells_its_archive():
+def test_the_key_of_an_entry_names_its_archive():
     assert key_of("site.20260102000000.tgz.enc") == "bakthat_catalog/site.20260102000000.tgz.enc.json"
 
 
 @pytest.mark.parametrize(
     "key", ["", "site.20260102000000.tgz", PREFIX, f"{PREFIX}.json", f"{PREFIX}x", "x/bakthat_catalog/y.json"]
 )
-def test_other_keys_are_no_entries(key):
+def test_other_keys_are_not_entries(key):
     assert stored_filename_of(key) is None
 
 
@@ -175,7 +175,7 @@ def test_an_entry_of_many_values_is_damaged(value):
         loads(CatalogEntry(backup=BACKUP).dumps().replace(b"{", b'{"x": [' + value.encode() * 11_000 + b"1],", 1))
 
 
-def test_of_long_metadata_a_record_keeps_what_tells_most():
+def test_a_record_keeps_the_most_important_of_long_metadata():
     long = evolve(BACKUP, metadata={**BACKUP.metadata, "is_enc": False, "aaa": "x" * 30_000, "bbb": "y" * 30_000})
     kept = loads(CatalogEntry(backup=long).dumps()).backup.metadata
     assert {**kept, "aaa": ""} == {**BACKUP.metadata, "is_enc": False, "aaa": "", "cut": True}

@@ -21,7 +21,7 @@ def test_the_series_comes_from_the_stored_name():
     assert believed(evolve(ENTRY, filename="photos"), NAME, WHEN).filename == "db"
 
 
-def test_a_key_that_is_no_stored_filename_is_a_series_of_its_own():
+def test_a_key_that_is_not_a_stored_filename_is_a_separate_series():
     assert believed(evolve(ENTRY, filename="photos"), "x", WHEN).filename == "x"
 
 
@@ -70,11 +70,11 @@ def test_where_an_archive_lies_is_not_for_the_entry_to_say(key):
         ({"source": "/etc"}, "source"),
     ],
 )
-def test_another_identity_is_told_in_words(changes, word):
+def test_a_different_identity_is_described_in_words(changes, word):
     assert other_identity(ENTRY, ENTRY.with_metadata(WHEN, **changes)) == (word,)
 
 
-def test_tags_and_counts_are_no_identity():
+def test_tags_and_counts_are_not_part_of_the_identity():
     other = evolve(ENTRY.with_metadata(utc(2027), counts={"files": 9}), tags=("new",))
     assert other_identity(ENTRY, other) == ()
 

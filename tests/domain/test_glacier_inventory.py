@@ -46,7 +46,7 @@ def test_what_a_deletion_takes_out_is_only_what_it_names() -> None:
     assert some(a="1", b="2").without(["a", "z"]) == some(b="2")
 
 
-def test_a_value_that_is_no_id_is_kept_and_no_archive() -> None:
+def test_a_value_that_is_not_an_id_is_kept_and_is_not_an_archive() -> None:
     inventory = loads(b'{"a": "1", "version": {"of": "later"}, "empty": ""}')
     assert inventory.archives == {"a": "1"}
     assert loads(inventory.dumps()).extra == {"version": {"of": "later"}, "empty": ""}

@@ -30,7 +30,7 @@ def test_numbers_with_units_are_added_up(text, meaning):
     assert parse_interval(text) == meaning
 
 
-def test_a_month_and_minutes_are_told_apart_by_their_case():
+def test_months_and_minutes_differ_by_case():
     assert parse_interval("1M") == 30 * 24 * 60 * parse_interval("1m")
 
 

@@ -76,7 +76,7 @@ def test_a_scope_groups_and_limits(scope, expected):
     assert days(scope.groups(ALL)) == expected
 
 
-def test_the_unknown_origin_is_told_from_one_that_tells_nothing_apart():
+def test_the_unknown_origin_differs_from_one_that_distinguishes_nothing():
     assert (UNKNOWN == ANY_ORIGIN, UNKNOWN.is_unknown, ANY_ORIGIN.is_unknown) == (False, True, False)
 
 
@@ -99,6 +99,6 @@ def test_very_many_origins_are_counted():
     assert listed(["a", "b"]) == "a, b"
 
 
-def test_a_metadata_value_of_another_type_is_no_host_and_no_source():
+def test_a_metadata_value_of_another_type_is_neither_host_nor_source():
     odd = backup_at(utc(2026), client=7, source=["/etc"])
     assert (odd.host, odd.source, days(origins([odd]))) == (None, None, {"no host": [1]})

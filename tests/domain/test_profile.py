@@ -116,7 +116,7 @@ def test_an_endpoint_is_a_url_with_a_host(url):
 
 
 @pytest.mark.parametrize("url", ["", "http://", "http:///x", "https://:9000", "http://[::1", "http:host", "ftp://host"])
-def test_what_is_no_url_with_a_host_is_no_endpoint(url):
+def test_text_that_is_not_a_url_with_a_host_is_not_an_endpoint(url):
     with pytest.raises(ConfigInvalid, match="endpoint_url: expected a URL"):
         Profile(endpoint_url=url)
 
@@ -148,7 +148,7 @@ def test_a_prefix_has_no_slash_before_and_one_after(written, prefix):
         ("http://[::1]:9000", "[::1]:9000"),
     ],
 )
-def test_an_endpoint_is_told_by_host_and_port(url, host):
+def test_an_endpoint_is_identified_by_host_and_port(url, host):
     assert endpoint_host(url) == host
 
 
@@ -185,7 +185,7 @@ def test_1_0_recorded_a_location_without_the_endpoints_path(settings, location):
     assert former_s3_location(Profile(s3_bucket="bucket", **settings)) == location
 
 
-def test_the_owner_of_a_bucket_is_told_by_location_and_by_2013s_hash():
+def test_the_owner_of_a_bucket_is_identified_by_location_and_by_2013s_hash():
     owner = s3_owner(Profile(access_key="AKIA", s3_bucket="bucket", s3_prefix="host1"))
     assert (owner.backend, owner.location) == ("s3", "s3://bucket/host1")
     assert owner.backend_hash == backend_hash("AKIA", "bucket")

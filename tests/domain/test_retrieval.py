@@ -24,7 +24,7 @@ NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
         ("DEEP_ARCHIVE", Tier.BULK, "within 48 hours"),
     ],
 )
-def test_the_usual_wait_is_told_in_words(service: str, tier: Tier, words: str) -> None:
+def test_the_usual_wait_is_shown_in_words(service: str, tier: Tier, words: str) -> None:
     assert str(WAITS[service][tier]) == words
 
 
@@ -49,7 +49,7 @@ def test_a_pending_retrieval_says_what_when_how_long_and_what_next() -> None:
     )
 
 
-def test_a_retrieval_of_another_day_is_told_with_its_date() -> None:
+def test_a_retrieval_of_another_day_is_shown_with_its_date() -> None:
     error = pending("x", requested=NOON, tier=Tier.BULK, waits=WAITS["VAULT"], now=NOON + timedelta(days=1))
     assert str(error) == (
         "x: retrieval requested on 2026-01-02 at 12:00 UTC, bulk tier, usually ready after 5 to 12 hours; "
@@ -57,7 +57,7 @@ def test_a_retrieval_of_another_day_is_told_with_its_date() -> None:
     )
 
 
-def test_a_time_of_another_zone_is_told_in_utc() -> None:
+def test_a_time_of_another_zone_is_shown_in_utc() -> None:
     zone = datetime.fromisoformat("2026-01-02T01:30:00+02:00")
     assert "on 2026-01-01 at 23:30 UTC" in str(pending("x", requested=zone, tier=None, waits={}))
 

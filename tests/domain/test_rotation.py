@@ -217,7 +217,7 @@ def test_an_untrusted_archive_says_so(fields, why):
     assert plan(RotationPolicy(days=2), series, utc(2026, 1, 4)).drop[0].reasons[-1] == why
 
 
-def test_junk_that_is_dated_back_and_junk_dated_after_now_push_no_backup_out():
+def test_junk_with_past_or_future_dates_displaces_no_backup():
     real = every(DAY, utc(2026, 1, 1, 3), 40)
     written = int(utc(2026, 2, 9, 12).timestamp())
     junk = [*every(DAY, utc(2025), 397, stored_at=written), backup_at(utc(9999), stored_at=written)]
@@ -384,7 +384,7 @@ def test_a_backup_outside_of_every_window_says_so(policy, reason):
 
 
 @pytest.mark.parametrize("name", ["hours", "days", "weeks", "months", "years", "last"])
-def test_a_negative_number_is_no_policy(name):
+def test_a_negative_number_is_not_a_policy(name):
     with pytest.raises(InvalidPolicy, match=f"rotation.{name} is -1; it must be 0 or more"):
         RotationPolicy(**{"days": 1, name: -1})
 

@@ -124,7 +124,7 @@ def test_an_object_whose_key_is_the_name_of_a_series_does_not_stand_for_the_seri
     assert select("bak", lookup(*known)).stored_filename == "bak.20260102000000.tgz"
 
 
-def test_an_object_whose_key_is_no_stored_filename_is_found_by_its_key():
+def test_an_object_whose_key_is_not_a_stored_filename_is_found_by_its_key():
     value = evolve(backup_at(utc(2027), filename="key"), stored_filename="key", metadata={"KeyValue": True})
     assert select("key", lookup(value, stored("bak", utc(2026, 1, 2)))) == value
 
@@ -143,7 +143,7 @@ WEB2 = of("web2", "/etc", utc(2026, 1, 5))
 WEB2_SRV = of("web2", "/srv", utc(2026, 1, 6))
 
 
-def test_of_several_origins_the_one_of_this_host_is_taken_and_told():
+def test_of_several_origins_this_hosts_is_selected_with_a_notice():
     choice = chosen("site", lookup(WEB1, WEB1_LATER, WEB2))
     assert choice.backup == WEB1_LATER
     assert choice.notices == (
@@ -176,7 +176,7 @@ def test_a_date_may_leave_one_origin_alone(name):
     assert select(name, lookup(WEB2, of("web2", "/srv", utc(2025))), here="web3") == WEB2
 
 
-def test_a_date_that_leaves_several_origins_is_no_choice_either():
+def test_a_date_that_leaves_several_origins_is_ambiguous_too():
     with pytest.raises(AmbiguousName):
         select("site.202601", lookup(WEB2, WEB2_SRV), here="web3")
 
@@ -212,7 +212,7 @@ def test_records_of_2013_belong_to_the_only_origin_of_their_host():
     assert chosen("site", lookup(WEB1, old)) == Choice(old)
 
 
-def test_hosts_of_2013_are_told_apart_as_well():
+def test_hosts_of_2013_are_distinguished_too():
     rows = [of("web1", None, utc(2013)), of("web2", None, utc(2014))]
     assert select("site", lookup(*rows)) == rows[0]
     with pytest.raises(AmbiguousName, match=r"web1 \(newest site.2013.*web2 \(newest site.2014"):
@@ -222,7 +222,7 @@ def test_hosts_of_2013_are_told_apart_as_well():
 # dates after now
 
 
-def test_the_newest_that_is_not_dated_after_now_is_taken_and_the_later_ones_are_told():
+def test_the_newest_that_is_not_dated_after_now_is_selected_and_the_later_ones_are_named():
     choice = chosen("site", lookup(WEB1, WEB1_LATER, of("web1", "/etc", utc(2036, 5, 5))))
     assert choice.backup == WEB1_LATER
     assert choice.notices == (

@@ -47,7 +47,7 @@ def test_dates_after_now_are_pointed_out():
     assert future_dates(series, utc(2030)) == ()
 
 
-def test_a_backup_that_got_the_next_free_second_is_no_sign_of_a_wrong_clock():
+def test_a_backup_that_got_the_next_free_second_is_not_a_sign_of_a_wrong_clock():
     now = utc(2026)
     assert future_dates([backup_at(now), backup_at(now + timedelta(seconds=60))], now) == ()
     assert len(future_dates([backup_at(now + timedelta(seconds=61))], now)) == 1

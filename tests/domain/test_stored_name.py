@@ -68,7 +68,7 @@ def test_a_stored_filename_is_read_and_written(text, name):
         "mydir.20130305193615.TGZ",
     ],
 )
-def test_anything_else_is_no_stored_filename(text):
+def test_anything_else_is_not_a_stored_filename(text):
     with pytest.raises(InvalidName, match="is not a stored filename"):
         parse(text)
 
@@ -129,7 +129,7 @@ def test_a_source_of_any_name_gets_a_series(base_name, series):
 
 
 @pytest.mark.parametrize("name", ["", "db", "db2", "db201", "2012", "db.", "db.tgz", "db.enc", "db-2012-", ".tgz"])
-def test_a_name_without_at_least_a_year_after_it_is_no_series_with_a_date(name):
+def test_a_name_without_at_least_a_year_after_it_is_not_a_series_with_a_date(name):
     assert readings(name) == []
 
 

@@ -75,7 +75,7 @@ def test_with_everything_there_it_says_and_does_nothing(machine: Machine) -> Non
     assert (done.returncode, done.stdout, done.stderr, machine.asked()) == (0, "", "", [])
 
 
-def test_root_is_told_what_is_installed_and_it_is_installed(machine: Machine) -> None:
+def test_as_root_the_missing_packages_are_named_and_installed(machine: Machine) -> None:
     machine.become(0)
     for name in ("age", "age-keygen", "bsdtar"):
         (machine.programs / name).unlink()
@@ -97,7 +97,7 @@ def test_sudo_that_asks_for_no_password_is_used(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("sudo", [None, "exit 1"])
-def test_an_ordinary_user_is_told_in_one_line_what_to_install(machine: Machine, sudo: str | None) -> None:
+def test_an_ordinary_user_gets_one_line_that_names_what_to_install(machine: Machine, sudo: str | None) -> None:
     (machine.programs / "age").unlink()
     machine.add_apt_get("age")
     if sudo is not None:
@@ -110,7 +110,7 @@ def test_an_ordinary_user_is_told_in_one_line_what_to_install(machine: Machine, 
     )
 
 
-def test_a_system_without_apt_get_is_told_the_packages(machine: Machine) -> None:
+def test_a_system_without_apt_get_gets_the_names_of_the_packages(machine: Machine) -> None:
     (machine.programs / "bsdtar").unlink()
     done = machine.set_up()
     assert done.returncode == 1
