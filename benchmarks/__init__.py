@@ -1,1 +1,1 @@
-"""How fast, how small and how lean bakthat is, beside what one would use instead: see README.md."""
+"""Time, memory and stored bytes of bakthat, compared with its alternatives: see README.md."""

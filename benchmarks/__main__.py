@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: bakthat beside what one would use instead. See README.md."""
+"""`python -m benchmarks`: bakthat compared with its alternatives. See README.md."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"--sets: {unknown[0]!r} is none of {', '.join(SETS)}")
 
-    # What has been started ends, and what has been measured is written, also when somebody loses patience.
+    # On Ctrl-C, too, started processes are ended and results are written.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     print(report.machine(), end="\n\n", flush=True)
     chosen.data.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         identity = new_identity(scratch)
         for letter in letters:
             data = data_set(letter, chosen.scale, chosen.data)
-            # A new server for each set: what the last one left behind on its disk is gone.
+            # A new server for each set, with an empty disk.
             with (Folder if chosen.folder else SeaweedFS)(scratch / f"server-{letter}") as server:
                 done = compare(
                     data,
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
                     repeat=chosen.repeat,
                     identity=identity,
                     patience=chosen.patience,
-                    told=_progress,
+                    on_run=_progress,
                 )
             runs += done
             print(report.comparison_table(data, done), end="\n\n", flush=True)

@@ -1,4 +1,4 @@
-"""Every contender backs up and restores every data set, in turn, round after round."""
+"""Runs every contender on every data set, alternating, for a number of rounds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.servers import Server
 SHARED_MEMORY = Path("/dev/shm")
 
 _QUIET = 0.1
-"""Cores that other work may take."""
+"""Cores that other work may use."""
 
 
 @frozen(kw_only=True)
@@ -36,12 +36,12 @@ class Run:
 
     @property
     def disturbed(self) -> bool:
-        """Whether other work took more than a tenth of one core."""
+        """Whether other work used more than a tenth of one core."""
         return any(took.others > _QUIET * took.wall for took in (self.backup, self.restore))
 
 
 class RestoreDiffers(Exception):
-    """What came back is not what was backed up."""
+    """The restored files differ from the source."""
 
 
 def compare(
@@ -53,11 +53,11 @@ def compare(
     repeat: int,
     identity: tuple[Path, str],
     patience: float = 0.0,
-    told: Callable[[Run], None] = lambda _: None,
+    on_run: Callable[[Run], None] = lambda _: None,
 ) -> list[Run]:
-    """So many rounds over one data set. Each round begins with another contender, so that none always comes first.
-    `patience`: seconds that are waited at most, before each run, for the machine to have nothing else to do; a run
-    that was disturbed all the same is done once more."""
+    """Rounds over one data set. Each round begins with a different contender, so that none is always first. `patience`:
+    the maximum seconds to wait before each run until the machine is idle; a run that was disturbed anyway is repeated
+    once."""
     runs = []
     for number in range(repeat):
         at = number % len(contenders)
@@ -66,11 +66,11 @@ def compare(
                 continue
             wait_for_quiet(patience)
             run = _run(data, contender, server, scratch, number, identity)
-            told(run)
+            on_run(run)
             if patience and run.disturbed:
                 wait_for_quiet(patience)
                 run = _run(data, contender, server, scratch, number, identity)
-                told(run)
+                on_run(run)
             runs.append(run)
     return runs
 
@@ -107,7 +107,7 @@ def _run(
 
 
 def wait_for_quiet(patience: float) -> None:
-    """Return when the machine has had next to nothing to do for two seconds, or after so many."""
+    """Return when the machine has been idle for two seconds, or after the timeout."""
     until = time.monotonic() + patience
     while time.monotonic() < until:
         before = machine_busy()
@@ -117,7 +117,7 @@ def wait_for_quiet(patience: float) -> None:
 
 
 def new_job(source: Path, server: Server, bucket: str, scratch: Path, identity: tuple[Path, str]) -> Job:
-    """What a contender needs to know to use this bucket."""
+    """The settings with which a contender uses this bucket."""
     return Job(
         source=source,
         url=server.url,
@@ -130,7 +130,7 @@ def new_job(source: Path, server: Server, bucket: str, scratch: Path, identity: 
 
 
 def _fresh_target(data: DataSet, folder: Path) -> Path:
-    """A new directory in memory where it fits twice, since what a disk takes is no contender's merit."""
+    """A new directory in memory if the data fits twice, because the time of the disk is not the contender's."""
     if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > 2 * data.size:
         return Path(tempfile.mkdtemp(prefix="bakthat-benchmark-", dir=SHARED_MEMORY))
     return Path(tempfile.mkdtemp(prefix="restored-", dir=folder))
@@ -149,7 +149,7 @@ def _check(data: DataSet, target: Path, contender: Contender) -> None:
 def ratios(
     runs: Sequence[Run], verb: str, contender: str, base: str, *, of: Callable[[Measured], float] = lambda m: m.wall
 ) -> float | None:
-    """How many times as long the contender takes as the base does: the median over the rounds in which both ran."""
+    """The ratio of the contender's time to that of the base: the median over the rounds in which both ran."""
     pairs = []
     for run in runs:
         if run.contender == contender:

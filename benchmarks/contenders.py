@@ -1,4 +1,4 @@
-"""What is compared: bakthat three ways, and what one would use instead. Each backs up to the same S3 server."""
+"""The contenders: bakthat in three ways, and its alternatives. Each backs up to the same S3 server."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ PYTHONPATH = {"PYTHONPATH": str(Path(__file__).parent.parent)}
 
 @frozen(kw_only=True)
 class Job:
-    """One backup and its restore. `settings`: what bakthat's profile says of the bucket. `scratch`: an empty folder for
-    whatever the contender keeps between the two. `identity`: an age key file, and `recipient` its public key."""
+    """One backup and its restore. `settings`: the settings of the bucket in bakthat's profile. `scratch`: an empty
+    folder for files that the contender keeps between the two. `identity`: an age key file. `recipient`: its public
+    key."""
 
     source: Path
     url: str
@@ -39,26 +40,26 @@ class Job:
 
 @frozen(kw_only=True)
 class Command:
-    """What to run. `environment`: on top of a minimal one."""
+    """A command to run. `environment`: in addition to a minimal one."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(factory=dict)
 
 
 class Contender(ABC):
-    """`name`: how the tables call it. `needs_s3`: it can store nowhere else. `once`: so slow that it is measured once,
-    however often the others are."""
+    """`name`: in the tables. `needs_s3`: it can store only there. `once`: so slow that it is measured once, however
+    often the others are."""
 
     name: str
     needs_s3 = True
     once = False
 
     def missing(self) -> str | None:
-        """The program that it lacks here."""
+        """The name of a missing program."""
         return None
 
     def prepare(self, job: Job) -> Command | None:
-        """What has to be done once per store, and is not measured."""
+        """Set-up once per store; it is not measured."""
         return None
 
     @abstractmethod
@@ -66,7 +67,7 @@ class Contender(ABC):
 
     @abstractmethod
     def restore(self, job: Job, target: Path) -> Command:
-        """Puts the source's directory, or its file, somewhere below the target."""
+        """Restores the source's directory, or its file, somewhere below the target."""
 
 
 class Bakthat(Contender):
@@ -74,8 +75,8 @@ class Bakthat(Contender):
 
     needs_s3 = False
     python = sys.executable
-    """The interpreter that runs it. What else its environment holds matters: peewee imports psycopg where it finds it,
-    which takes longer than all else that a start takes."""
+    """The interpreter that runs it. The other packages of its environment matter: peewee imports psycopg if it is
+    installed, which takes longer than the rest of the start."""
 
     def __init__(self, name: str, *, password: bool = False, recipient: bool = False) -> None:
         self.name = name
@@ -142,7 +143,7 @@ class Pipeline(Contender):
 
 
 class Restic(Contender):
-    """A repository with a password, made anew for each backup: nothing is known to it yet."""
+    """A repository with a password, created for each backup, so that it is empty."""
 
     name = "restic"
 
@@ -196,7 +197,7 @@ CONTENDERS: dict[str, Contender] = {
     "restic": Restic(),
     "2013": WayOf2013(),
 }
-"""By the names of the option `--peers`."""
+"""The contenders by their names in `--peers`."""
 
 
 def aws() -> list[str] | None:
@@ -209,7 +210,7 @@ def aws() -> list[str] | None:
 
 
 def base_environment(home: Path) -> dict[str, str]:
-    """What every command gets: a home of its own, and nothing of whoever started the benchmark."""
+    """The environment of every command: an empty home, and nothing of the user who started the benchmark."""
     return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
 
 

@@ -1,4 +1,4 @@
-"""The data that is backed up: made once, the same every time, and kept for the next run."""
+"""The data sets: created once, always the same, and kept for the next run."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from attrs import frozen
 MB = 1_000_000
 
 SCALES = {"full": 1.0, "small": 0.02, "tiny": 0.0005}
-"""The part of the full data sets that is made."""
+"""The fraction of the full data sets that is created."""
 
 
 @frozen(kw_only=True)
 class DataSet:
-    """`source`: a directory or a file. `files`, `size`: how many regular files it has, and their bytes."""
+    """`source`: a directory or a file. `files`, `size`: the number of its regular files, and their bytes."""
 
     letter: str
     what: str
@@ -32,7 +32,7 @@ class DataSet:
     size: int
 
     def read_again(self) -> None:
-        """Bring it into the page cache, so that no contender pays for the disk."""
+        """Read it into the page cache, so that no contender waits for the disk."""
         buffer = bytearray(1024 * 1024)
         for path in regular_files(self.source):
             with open(path, "rb", buffering=0) as file:
@@ -41,7 +41,7 @@ class DataSet:
 
 
 def data_set(letter: str, scale: str, folder: Path) -> DataSet:
-    """One of `SETS` from this folder; it is made if it is not there."""
+    """One of `SETS` from this folder; it is created if it does not exist."""
     what, make, base_name = SETS[letter]
     home = folder / f"{letter}-{scale}"
     source = home / base_name
@@ -69,7 +69,7 @@ def regular_files(source: Path) -> Iterator[Path]:
 
 
 def _real_files(target: Path, scale: float) -> None:
-    """A copy of what this machine has installed: 1.86 GB, if it has as much."""
+    """A copy of the software on this machine: 1.86 GB, if there is enough."""
     goal = int(1860 * MB * scale)
     roots = [Path(sys.base_prefix, "lib"), *sorted(Path("/usr/lib").glob("python3*"))]
     roots += [Path("/usr/share"), Path("/usr/lib", sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu")]
@@ -117,8 +117,8 @@ def _small_files(target: Path, scale: float) -> None:
 
 
 def _large_file(target: Path, scale: float) -> None:
-    """2 GB like a dump or a disk image: pieces of text and of programs at random, one in six that is noise. gzip -6
-    leaves some 40 % of it."""
+    """2 GB like a dump or a disk image: random chunks of text and programs, and one in six of noise. gzip -6 leaves
+    about 40 % of it."""
     material = _text() + _programs()
     chance = random.Random(3)
     left = int(2000 * MB * scale)
@@ -134,7 +134,7 @@ def _large_file(target: Path, scale: float) -> None:
 
 
 def _noise(target: Path, scale: float) -> None:
-    """1 GB of random bytes, as photographs, films and what is encrypted already."""
+    """1 GB of random bytes, like photographs, films and encrypted files."""
     chance = random.Random(4)
     left = int(1000 * MB * scale)
     with target.open("wb") as file:
@@ -144,14 +144,14 @@ def _noise(target: Path, scale: float) -> None:
 
 
 def _text() -> bytes:
-    """Python's library: real text, there wherever this runs."""
+    """Python's library: real text, available wherever this runs."""
     library = Path(sysconfig.get_path("stdlib"))
     paths = (path for path in sorted(library.rglob("*.py")) if "site-packages" not in path.parts)
     return b"".join(path.read_bytes() for path in paths)
 
 
 def _programs() -> bytes:
-    """The interpreter and the modules that are compiled."""
+    """The interpreter and its compiled modules."""
     library = Path(sysconfig.get_path("stdlib"))
     paths = [Path(os.path.realpath(sys.executable)), *sorted((library / "lib-dynload").glob("*.so"))]
     return b"".join(path.read_bytes() for path in paths)

@@ -1,4 +1,4 @@
-"""What bakthat is to reach, as ratios of wall time in one run on one machine."""
+"""The goals of bakthat, as ratios of wall time in one run on one machine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.measured import Measured
 
 BOUND = 256 * 1024 * 1024
-"""Bytes of memory of a backup or restore of any size."""
+"""The goal for the memory of a backup or restore of any size, in bytes."""
 
 SCRYPT = 256 * 1024 * 1024
-"""Bytes that a password takes for a moment, on top (128 * 2^18 * 8, RFC 7914)."""
+"""Additional bytes for key derivation from a password (128 * 2^18 * 8, RFC 7914)."""
 
 WAYS = ("bakthat", "password", "recipient")
 """The contenders that are bakthat."""
@@ -27,12 +27,12 @@ SPEED = [
     ("backup", "a", _2013, 20.0),
     *(("restore", letter, peer, 1.0) for letter in "abcd" for peer in (_RESTIC, _ZSTD)),
 ]
-"""Verb, data set, peer, and how many times as long the peer is to take, at least."""
+"""Verb, data set, peer, and the minimum ratio of the peer's time."""
 
 
 @frozen(kw_only=True)
 class Result:
-    """`found`: by the way in which bakthat ran, what was measured, in words; `missed`: by which ways."""
+    """`found`: the measurement in words, by the way in which bakthat ran. `missed`: the ways that missed the goal."""
 
     goal: str
     found: Mapping[str, str]
@@ -40,7 +40,7 @@ class Result:
 
 
 def results(runs: Sequence[Run]) -> Iterator[Result]:
-    """Every goal of which these runs tell something, for bakthat plain and encrypted."""
+    """Every goal that these runs measured, for bakthat plain and encrypted."""
     ran = {run.contender for run in runs}
     ways = [CONTENDERS[name] for name in WAYS if CONTENDERS[name].name in ran]
     for verb, letter, peer, factor in SPEED:
@@ -68,7 +68,7 @@ def results(runs: Sequence[Run]) -> Iterator[Result]:
 
 
 def bound(way: Contender) -> int:
-    """Bytes of memory that bakthat may take in this way."""
+    """The memory goal for this way, in bytes."""
     return BOUND + (SCRYPT if way is CONTENDERS["password"] else 0)
 
 

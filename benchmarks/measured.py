@@ -1,4 +1,4 @@
-"""`measured`: runs a command, and tells what it and all its processes took: time, memory, temporary files."""
+"""`measured`: runs a command and measures it with all its processes: time, memory, temporary files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 _POLL = 0.05
-"""Seconds between two looks at the processes: about 1 % of one core."""
+"""Seconds between two samples of the processes: about 1 % of one core."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -26,16 +26,16 @@ class CommandFailed(Exception):
 
 @frozen(kw_only=True)
 class Measured:
-    """What a command took.
+    """The resources that a command used.
 
     wall, cpu: seconds; cpu is user and system time of the command and all processes that it started and waited for.
     memory: bytes; the larger of the highest resident set of a single process, as the kernel recorded it, and of the
         highest sum over all processes alive at one moment, as seen every 50 ms (shared pages count more than once).
     temporary: bytes in TMPDIR, the most seen, those of open files without a name included; left: names still in it.
     touched_temporary: whether anything was ever created in TMPDIR, however short its life.
-    others: CPU seconds that the machine spent elsewhere meanwhile, the server of the backups left aside. Where they are
-        many, the wall time says little.
-    written: regular files that were open for writing at some moment, also those without a name any more.
+    others: CPU seconds that the machine spent on other work meanwhile, without the server of the backups. If they are
+        many, the wall time is not meaningful.
+    written: regular files that were open for writing at some moment, including those that no longer have a name.
     """
 
     wall: float
@@ -53,7 +53,7 @@ def measured(
     command: Sequence[str], *, environment: Mapping[str, str], scratch: Path, server: int | None = None
 ) -> Measured:
     """Run the command to its end. `scratch`: an existing folder, in which it gets an empty TMPDIR. `server`: a process
-    that works for it. Raises `CommandFailed` with the end of what it said."""
+    that works for it. Raises `CommandFailed` with the end of its output."""
     temporary = Path(tempfile.mkdtemp(prefix="tmpdir-", dir=scratch))
     untouched = temporary.stat().st_mtime_ns
     watch = _Watch(temporary)
@@ -120,7 +120,7 @@ class _Watch:
         self.written: set[str] = set()
 
     def until_end_of(self, process: subprocess.Popen[bytes]) -> resource.struct_rusage:
-        """The resources that it used, as wait4 tells them."""
+        """The resources that it used, as reported by wait4."""
         descriptor = os.pidfd_open(process.pid)
         try:
             poll = select.poll()
@@ -151,7 +151,7 @@ class _Watch:
 
 
 def _tree(root: int) -> list[int]:
-    """The process and all that descend from it."""
+    """The process and all its descendants."""
     found = [root]
     for pid in found:
         try:

@@ -1,5 +1,5 @@
-"""Peak memory of backup and restore, whatever the size, and that they write no temporary file:
-`python -m benchmarks.memory`."""
+"""Peak memory of backup and restore of any size, and whether they write temporary files: `python -m
+benchmarks.memory`."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_file(path: Path, size: int) -> None:
-    """A file that compresses by half: 64 KiB of noise, 64 KiB of zeros, and so on. Deflate looks 32 KiB back, so that
-    it does not see the noise repeat."""
+    """A file that compresses by half: 64 KiB of noise, 64 KiB of zeros, and so on. Deflate looks back 32 KiB, so it
+    does not see the noise repeat."""
     noise = random.Random(5).randbytes(4 * MIB)
     piece = b"".join(noise[at : at + 64 * 1024] + bytes(64 * 1024) for at in range(0, len(noise), 64 * 1024))
     with path.open("wb") as file:
@@ -75,7 +75,7 @@ def rows_of(
     for verb, command in (("backup", way.backup(job)), ("restore", way.restore(job, target))):
         environment = {**base_environment(folder), **command.environment}
         took = measured(command.arguments, environment=environment, scratch=folder)
-        # Its database and what it restores are what it is there to write.
+        # It may write its database and the restored files.
         elsewhere = {path for path in took.written if not path.startswith((f"{folder}/bakthat.sqlite", f"{target}/"))}
         rows.append(_row(source, way, verb, took, elsewhere))
     if next(target.iterdir()).stat().st_size != source.stat().st_size:

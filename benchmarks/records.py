@@ -22,8 +22,8 @@ ARCHIVE = b"an archive"
 
 
 def backups(count: int, *, backend: str = "local", location: str = "file:///nowhere") -> Iterator[Backup]:
-    """So many records of five series, each hourly, with all that a backup of today records. They were updated just now,
-    as their catalog entries will be: a sync reads an entry again that is newer than its row."""
+    """Records of five series, each hourly, with all fields of a current backup. They were updated just now, as their
+    catalog entries will be: a sync reads an entry again if it is newer than its row."""
     now = datetime.now(UTC).replace(microsecond=0)
     for number in range(count):
         series = SERIES[number % len(SERIES)]
@@ -61,7 +61,7 @@ def write_config(home: Path, **settings: Any) -> None:
 
 
 def fill_database(home: Path, count: int) -> None:
-    """The home's database with so many backups in its local store, which need not be there."""
+    """The home's database with records of backups in its local store, which need not exist."""
     from bakthat.adapters.local_folder import LocalObjectStore
 
     location = LocalObjectStore(home / "store").location
@@ -69,8 +69,8 @@ def fill_database(home: Path, count: int) -> None:
 
 
 def fill_folder(home: Path, count: int) -> None:
-    """The home's local store with so many small archives and their catalog entries. Written without its care for a
-    crash, which would take ten minutes."""
+    """The home's local store with small archives and their catalog entries. Written without the store's durability,
+    which would take ten minutes."""
     from bakthat.adapters.local_folder import LocalObjectStore
 
     store = home / "store"
@@ -82,7 +82,7 @@ def fill_folder(home: Path, count: int) -> None:
 
 
 def fill_bucket(server: SeaweedFS, bucket: str, count: int) -> None:
-    """A bucket with so many small archives and their catalog entries."""
+    """A bucket with small archives and their catalog entries."""
     from bakthat.adapters.aws.s3 import S3ObjectStore, s3_client
     from bakthat.domain.profile import Profile
 

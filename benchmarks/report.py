@@ -1,4 +1,4 @@
-"""The tables of a comparison, as text that is Markdown as well."""
+"""The tables of a comparison, as Markdown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ("wall s", "CPU s", "others", "MiB", "temp MB")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table that a terminal shows well: the first column to the left, the others to the right."""
+    """A Markdown table that is readable in a terminal: the first column left-aligned, the others right-aligned."""
     lines = [list(head), *map(list, rows)]
     widths = [max(3, *(len(line[at]) for line in lines)) for at in range(len(head))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
@@ -47,7 +47,7 @@ def comparison_table(data: DataSet, runs: Sequence[Run]) -> str:
 
 
 def goals_table(runs: Sequence[Run]) -> str:
-    """What was to be reached and what was found, a column for each way in which bakthat ran."""
+    """The goals and the results, with a column for each way in which bakthat ran."""
     found = list(results(runs))
     ways = list(dict.fromkeys(way for each in found for way in each.found))
     rows = [

@@ -1,4 +1,4 @@
-"""How long a plan of rotation takes, and how that grows: `python -m benchmarks.rotation_plan`."""
+"""The time of a rotation plan, and how it grows: `python -m benchmarks.rotation_plan`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLICIES = (
 
 
 def hourly(count: int) -> list[Backup]:
-    """A series of so many hourly backups, in no order."""
+    """A series of hourly backups, in random order."""
     whens = [START + timedelta(hours=number) for number in range(count)]
     random.Random(1).shuffle(whens)
     return [
@@ -37,7 +37,7 @@ def hourly(count: int) -> list[Backup]:
 
 
 def seconds(policy: RotationPolicy, series: list[Backup]) -> float:
-    """CPU seconds, the median of three plans: nothing is waited for, and other work on the machine does not count."""
+    """CPU seconds, the median of three plans: planning does not wait, and other work on the machine does not count."""
     taken = []
     for _ in range(3):
         begin = time.process_time()

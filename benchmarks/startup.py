@@ -1,5 +1,4 @@
-"""How long `bakthat show` takes to start, beside the libraries that it cannot do without: `python -m
-benchmarks.startup`."""
+"""The start-up time of `bakthat show`, compared with the import of its libraries: `python -m benchmarks.startup`."""
 
 from __future__ import annotations
 
@@ -17,10 +16,10 @@ from benchmarks.contenders import PYTHONPATH, base_environment
 from benchmarks.records import fill_database, write_config
 
 FACTOR = 2.0
-"""`show` is to take less than so many times as long as the imports alone."""
+"""The goal: `show` takes less than this many times as long as the imports alone."""
 
 HEAVY = ("boto3", "botocore", "cryptography")
-"""What `show` must not import."""
+"""Modules that `show` must not import."""
 
 _IMPORTS = "import attrs, click, peewee, yaml"
 _SHOW = "from bakthat.entrypoints.cli import main; main(['show'])"

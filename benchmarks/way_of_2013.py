@@ -1,5 +1,5 @@
 """An emulation of how bakthat 0.6 (2013) worked, without its encryption: a whole archive in a temporary file, made by
-`tarfile` at gzip level 9, then one PUT; back again by one GET into a temporary file.
+`tarfile` at gzip level 9, then one PUT; a restore is one GET into a temporary file.
 
     python -m benchmarks.way_of_2013 backup|restore PATH URL BUCKET
 """

@@ -1,4 +1,4 @@
-"""Writes the reference of the Python library, from its docstrings: `make docs`. A warning is an error."""
+"""Generates the reference of the Python library from its docstrings: `make docs`. A warning is an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODULES = [
     "bakthat.usecases",
     "bakthat.adapters",
     "bakthat.testing",
-    # Adapters that nobody is meant to build by hand are left out.
+    # Adapters that users do not build themselves are left out.
     "!bakthat.adapters.(?!memory|local_folder|streams)",
 ]
 
@@ -32,7 +32,7 @@ _PARAMETER = re.compile(r"^(`?\w+`?(?:, `?\w+`?)*): (?=\S)", re.MULTILINE)
 def main(into: Path) -> None:
     warnings.simplefilter("error")
     for name in bakthat.__all__:
-        # They are imported when they are first used, and pdoc looks at what is there.
+        # They are imported lazily, and pdoc documents only what is imported.
         setattr(bakthat, name, getattr(bakthat, name))
     for part in bakthat.Bakthat.__mro__[1:-1]:
         # The modules of its parts are not in the reference, so pdoc would leave their methods out.
@@ -45,7 +45,7 @@ def main(into: Path) -> None:
 
     @pass_context
     def with_parameters(context: Any, docstring: str) -> str:
-        """A line that begins with a parameter's name is an item of a list."""
+        """Turns lines that begin with a parameter's name into a list."""
         return str(to_markdown(context, _PARAMETER.sub(r"- **\1**: ", docstring)))
 
     pdoc.render.env.filters["to_markdown"] = with_parameters

@@ -17,7 +17,7 @@ from bakthat.errors import BakthatError
 
 def main(database: Path) -> None:
     with BakHelper(database.stem, tags=["db", "nightly"]) as bh:
-        # The current directory is a temporary one now; what lies in it at `backup` is backed up.
+        # The current directory is now a temporary one; `backup` backs up its contents.
         with (
             closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as source,
             open("dump.sql", "w") as dump,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-# A contract that fails should explain itself, as a test of one's own does. pytest rewrites the assertions of modules
-# that are registered before they are imported; where no pytest runs, nothing happens here.
+# A failing contract should show its values, as the user's own tests do. pytest rewrites the assertions of modules that
+# are registered before they are imported. Without pytest nothing happens here.
 if "pytest" in sys.modules:
     sys.modules["pytest"].register_assert_rewrite(
         "bakthat.testing.archive_store_contract",

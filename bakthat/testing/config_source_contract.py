@@ -60,7 +60,7 @@ class ConfigSourceContract:
 
     @pytest.fixture
     def source(self) -> ConfigSource:
-        raise AssertionError("override the fixture `source` with one that gives a source without profiles")
+        raise AssertionError("override the fixture `source` with one that returns a source without profiles")
 
     def test_without_a_configuration_there_are_no_names(self, source: ConfigSource) -> None:
         assert source.names() == []

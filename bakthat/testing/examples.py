@@ -1,4 +1,4 @@
-"""Values that tests need again and again, complete and unremarkable, to be changed where the test says so."""
+"""Complete, ordinary values for tests; a test changes the fields that it needs."""
 
 from __future__ import annotations
 

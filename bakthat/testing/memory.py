@@ -1,6 +1,6 @@
-"""The adapters in memory, under the names by which tests and scripts import them.
+"""The public names of the in-memory adapters.
 
-They are real adapters: each passes the same contract suite as those that write to a disk or to a service.
+They are real adapters: each passes the same contract suite as those for a disk or a service.
 """
 
 from __future__ import annotations

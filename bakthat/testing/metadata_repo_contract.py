@@ -31,7 +31,7 @@ from bakthat.testing.examples import WHEN, a_backup
 
 EVERYTHING = Query(deleted=True)
 
-# Few values each, so that they meet: names that contain each other, glob and LIKE characters, quotes, upper case.
+# Few values each, so that they collide: names that contain each other, glob and LIKE characters, quotes, upper case.
 _filenames = st.sampled_from(["db", "DB", "db2", "mydb", "a%b", "a_b", "[d]b", "d*b", "o'b\"b", "ümlaut 键"])
 _backends = st.sampled_from(["s3", "glacier", "local"])
 _hashes = st.sampled_from(["", "1a", "2b"])
@@ -85,14 +85,14 @@ _conditions = st.fixed_dictionaries(
 
 @st.composite
 def _queries(draw: st.DrawFn) -> Query:
-    """Queries about what `_backups` gives. At most two conditions, since what fulfils more is hardly ever there."""
+    """Queries that match backups of `_backups`. At most two conditions, because hardly any backup meets more."""
     conditions: dict[str, Any] = draw(_conditions)
     kept = draw(st.permutations(sorted(conditions)))[:2]
     return Query(**{name: conditions[name] for name in kept}, deleted=draw(st.booleans()))
 
 
 def _at_once(*calls: Callable[[], object]) -> None:
-    """All calls in threads that start together; the first exception of one comes out."""
+    """Run all calls in threads that start together; raises the first exception."""
     start = threading.Barrier(len(calls))
 
     def run(call: Callable[[], object]) -> None:
@@ -119,7 +119,7 @@ class MetadataRepoContract:
 
     @pytest.fixture
     def repo(self) -> MetadataRepo:
-        raise AssertionError("override the fixture `repo` with one that gives an empty repository")
+        raise AssertionError("override the fixture `repo` with one that returns an empty repository")
 
     def everything(self, repo: MetadataRepo) -> list[Backup]:
         return list(repo.find(EVERYTHING))
@@ -319,7 +319,7 @@ class MetadataRepoContract:
         for name in names:
             repo.add(a_backup(filename=name))
         seen = []
-        # One that sees what is added while it is read would never end.
+        # An iterator that sees what is added meanwhile would never end.
         for backup in itertools.islice(repo.find(Query()), len(names) + 1):
             seen.append(backup.filename)
             repo.replace(backup.deleted(WHEN))

@@ -40,17 +40,18 @@ class SteppedClock:
         return self.now
 
     def forward(self, **by: float) -> None:
-        """Move on, by the keywords of `timedelta`."""
+        """Move the clock forward, by the keywords of `timedelta`."""
         self.now += timedelta(**by)
 
 
 @define
 class Toolbox:
-    """The verbs' tools over adapters in memory; files are real, below whatever the test backs up.
+    """The verbs' tools with adapters in memory; files are real, below the source of the test.
 
-    stores: destinations by name, `s3` and `local` by default. archives: the vault of `glacier`.
-    own: what is bakthat's own below or around any source.
-    notices, progress: what the verbs said, in order.
+    stores: destinations by name, `s3` and `local` by default.
+    archives: the vault of `glacier`.
+    own: bakthat's own files, as seen from any source.
+    notices, progress: the reports of the verbs, in order.
     """
 
     stores: dict[str, ObjectStore] = field(factory=dict)
@@ -84,14 +85,14 @@ class Toolbox:
                 notice=self.notices.append,
             )
         if name not in self.stores:
-            raise UnknownDestination(f"{name!r} is no destination; there are {', '.join(self.stores)}")
+            raise UnknownDestination(f"{name!r} is not a destination; there are {', '.join(self.stores)}")
         store = self.stores[name]
         owner = Owner(backend=name, location=store.location, backend_hash=backend_hash(None, store.location))
         return ObjectDestination(owner, store)
 
     @property
     def tools(self) -> Tools:
-        """What a verb is handed."""
+        """The tools for a verb."""
         from bakthat.adapters.encryption.age import AgeCipher
 
         return Tools(
@@ -100,7 +101,7 @@ class Toolbox:
             tar=TarPacker(),
             plain=PlainFilePacker(),
             compressors={Compression.GZIP: GzipCompressor()},
-            # The cheapest key derivation: what seals a test's backup guards nothing.
+            # The cheapest key derivation: a test's backup holds no secrets.
             cipher=self.cipher if self.cipher is not None else AgeCipher(work_factor=1),
             examine=examine,
             source_patterns=partial(source_patterns, notice=self.notices.append),

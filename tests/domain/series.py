@@ -1,4 +1,4 @@
-"""Backups and whole series of them, as the tests of the domain need them."""
+"""Backups and series for the tests of the domain."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def backup_at(when: datetime, *, filename: str = "site", stored_filename: str | 
 
 
 def every(step: timedelta, start: datetime, count: int, **fields: Any) -> list[Backup]:
-    """So many backups, one each step, from the start on."""
+    """A number of backups, one per step, beginning with the start."""
     return [backup_at(start + number * step, **fields) for number in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""The description that a vault keeps beside an archive."""
+"""The description that a vault stores with an archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stored bytes of a backup are, by its record and by its name."""
+"""The format of a backup's stored bytes, by its record and by its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is believed of a catalog entry, and what is not."""
+"""Which fields of a catalog entry are believed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose backup it is, by tables; the laws over any mixture of records are in `tests/domain_laws`."""
+"""The origin of a backup, by tables; the laws over any mixture of records are in `tests/domain_laws`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which plain backups are refused, since their series is encrypted."""
+"""Which plain backups are refused because their series is encrypted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def made(day: int, *, encrypted: bool, **metadata: Any) -> Backup:
 
 
 def synced(day: int, *, encrypted: bool, late: int = 0, **metadata: Any) -> Backup:
-    """One that was found in the store, which has dated it itself."""
+    """A backup that was found in the store, with the store's own date."""
     stored = MONDAY + timedelta(days=day + late)
     return made(day, encrypted=encrypted, stored_at=int(stored.timestamp()), **metadata)
 
@@ -47,16 +47,16 @@ def synced(day: int, *, encrypted: bool, late: int = 0, **metadata: Any) -> Back
         ([made(0, encrypted=False)], synced(1, encrypted=False), False),
         # only what is earlier counts
         ([made(2, encrypted=True)], made(1, encrypted=False), False),
-        # who has changed his mind has done so
+        # a confirmed change of mind counts
         ([made(0, encrypted=True), made(1, encrypted=False)], made(2, encrypted=False), False),
         ([made(0, encrypted=True), made(1, encrypted=False)], synced(2, encrypted=False), False),
         ([made(0, encrypted=False), made(1, encrypted=True)], made(2, encrypted=False), True),
-        # a stranger's plain one vouches for no other, in whatever order it is looked at
+        # a forged plain backup does not vouch for another, in any order
         ([made(0, encrypted=True), synced(1, encrypted=False)], synced(2, encrypted=False), True),
-        # nor does an encrypted one that cannot be trusted say that the series is encrypted
+        # an untrusted encrypted backup does not make the series encrypted
         ([synced(0, encrypted=True, late=30)], made(1, encrypted=False), False),
         ([synced(0, encrypted=True, from_listing=True)], made(1, encrypted=False), False),
-        # other hosts, and other directories, may do as they like
+        # other hosts and other directories do not matter
         ([made(0, encrypted=True, client="elsewhere")], made(1, encrypted=False), False),
         ([made(0, encrypted=True, source="/other")], made(1, encrypted=False), False),
     ],

@@ -1,4 +1,4 @@
-"""What a user is told of a retrieval, and when it is over."""
+"""The message about a retrieval, and when it expires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is pointed out before anything is deleted: hosts and dates."""
+"""Notices before anything is deleted: hosts and dates."""
 
 from __future__ import annotations
 
