@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import StoreError
 from bakthat.ports.streams import fill
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
     from bakthat.ports.object_store import ObjectStore
 
 _CHUNK = 1024 * 1024
@@ -61,7 +59,7 @@ class _Limited(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         with memoryview(buffer) as given, given.cast("B") as view:
             count = fill(self._reader, view[: self._left])
         self._left -= count
