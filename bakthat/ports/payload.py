@@ -39,14 +39,20 @@ class Packer(ABC):
         on_excluded: Callable[[str, str], None] | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> PackReport:
-        """Write the source into the stream; memory is bounded whatever the size. `into` stays open.
+        """Write the source into the stream. Memory is bounded, whatever the size. `into` stays open.
 
-        `exclusions`: what to leave out of what lies below the source; it is counted in the report, and each entry is
-        passed to `on_excluded` with what leaves it out, both as text for a person. What cannot be read, or changes
-        while it is read, is a `Problem` of the report and not an error; the stream stays well formed. An error of
-        `into.write` comes out as it is. `on_bytes` is called with bytes of file content read since the last call.
+        What cannot be read, or changes while it is read, is a `Problem` of the report and not an error; the stream
+        stays well formed. An error of `into.write` comes out as it is.
 
-        Raises `SourceError` if the source itself is not there or cannot be read at all.
+        Args:
+            source: A file or a directory.
+            into: Takes the stream.
+            exclusions: What to leave out of what is below the source. The report counts it.
+            on_excluded: Is called with each entry that is left out, and with the reason, both as text for a person.
+            on_bytes: Is called with the number of bytes of file content read since the last call.
+
+        Raises:
+            SourceError: The source itself does not exist or cannot be read at all.
         """
 
     @abstractmethod
@@ -57,7 +63,11 @@ class Packer(ABC):
         exclusions: Exclusions | None = None,
         on_excluded: Callable[[str, str], None] | None = None,
     ) -> PackReport:
-        """The report that `pack` would give, as far as it can be had without opening a file. Raises `SourceError`."""
+        """Return the report that `pack` would return, as far as that is known without opening a file.
+
+        Raises:
+            SourceError: The source itself does not exist or cannot be read at all.
+        """
 
     @abstractmethod
     def unpack(
@@ -70,40 +80,50 @@ class Packer(ABC):
         overwrite: bool = False,
         only: Sequence[str] = (),
     ) -> UnpackReport:
-        """Restore into the directory `into`, all or nothing: until the stream has been read to its very end, nothing
-        under its final name is touched, so that a reader that checks a hash at its end can still refuse everything.
-        Whatever fails or is killed, the target holds its old files or the new ones; nothing half, and after an
-        exception no temporary file.
+        """Restore into the directory `into`, all or nothing.
 
-        `name`: what the restored file or directory is called. A format that holds names need not agree; then its own
-        names count, but `overwrite` replaces nothing that is there under another name than `name` (`TargetExists`).
-        `name_is_guess`: nobody recorded it; it may be replaced only if the stream holds nothing beside it. `only`:
-        gitignore patterns, relative to the backup's root; what none of them matches is left out. Never writes outside
-        `into` and never through a symbolic link.
+        Until the stream has been read to its very end, nothing under its final name is touched, so a reader that
+        checks a hash at its end can still refuse everything. Whatever fails or is killed, the target contains its old
+        files or the new ones, never half of them, and after an exception no temporary file. Nothing is written outside
+        of `into`, or through a symbolic link.
 
-        Raises `PayloadDamaged` for a stream that is truncated, altered, not of this format, or tries to leave the
-        target; `TargetExists`; `BackupNotFound` if `only` matches nothing; `BakthatError` if the disk refuses (full,
-        read-only, no permission).
+        Args:
+            packed: The stream.
+            into: The directory in which the file or directory `name` appears.
+            name: What the restored file or directory is called. If the format has names of its own, these count; but
+                then `overwrite` replaces nothing that exists under another name than this.
+            name_is_guess: Nobody recorded `name`. It may be replaced only if the stream contains nothing beside it.
+            overwrite: Replace what exists.
+            only: Gitignore patterns, relative to the backup's root. What none of them matches is left out.
+
+        Raises:
+            PayloadDamaged: The stream is truncated, altered, not of this format, or tries to leave the target.
+            TargetExists: Something exists that would have to be replaced.
+            BackupNotFound: `only` matches nothing.
+            TargetError: The disk refuses: it is full, read-only, or denies permission.
         """
 
     @abstractmethod
     def check(self, packed: BinaryIO) -> UnpackReport:
-        """Read the stream to its very end as `unpack` does, and write nothing. Raises `PayloadDamaged`."""
+        """Read the stream to its very end as `unpack` does, and write nothing.
+
+        Raises:
+            PayloadDamaged: The stream is truncated, altered, not of this format, or tries to leave a target.
+        """
 
 
 @define
 class IndexedWriter:
-    """Where a packer writes to while the compressor collects the archive's index.
-
-    stream: takes the tar stream. on_entry: takes an entry for each of its members, in their order.
-    index: the index as it stands in the archive, in its compressed form; None before the archive is finished, and if
-    it has no index. omitted: why it has none, as a clause for a person; empty if that is no news.
-    """
+    """What a packer writes to while the compressor collects the archive's index."""
 
     stream: BinaryIO
+    """Takes the tar stream."""
     on_entry: Callable[[IndexEntry], None]
+    """Takes an entry for each member of the tar stream, in their order."""
     index: bytes | None = None
+    """The index of the finished archive, in its compressed form; None if the archive has none."""
     omitted: str = ""
+    """Why the archive has no index, as a clause for a person; empty if it has one, or never was to have one."""
 
 
 class Compressor(ABC):

@@ -38,7 +38,7 @@ class CipherContract:
     """Subclass it, and override the fixtures `cipher`, `sealing_keys`, `opening_keys` and `wrong_keys`."""
 
     large = 1_000_003
-    """A size in bytes that the cipher cannot hold in one buffer."""
+    """A size in bytes that does not fit into one buffer of the cipher."""
 
     @pytest.fixture
     def cipher(self) -> Cipher:
@@ -50,11 +50,11 @@ class CipherContract:
 
     @pytest.fixture
     def opening_keys(self) -> Keys:
-        raise AssertionError("override the fixture `opening_keys` with what opens what `sealing_keys` sealed")
+        raise AssertionError("override the fixture `opening_keys` with keys that decrypt what `sealing_keys` encrypted")
 
     @pytest.fixture
     def wrong_keys(self) -> Keys:
-        raise AssertionError("override the fixture `wrong_keys` with keys of the right kind that do not open it")
+        raise AssertionError("override the fixture `wrong_keys` with keys of the right kind that do not decrypt it")
 
     def sealed(self, cipher: Cipher, keys: Keys, content: bytes) -> bytes:
         into = io.BytesIO()
@@ -133,8 +133,8 @@ class CipherContract:
         sealed[len(sealed) // 2] ^= 1
         came = bytearray()
         with pytest.raises(PayloadError), cipher.unsealing(io.BytesIO(sealed), opening_keys) as reader:
-            while piece := reader.read(10_000):
-                came += piece
+            while chunk := reader.read(10_000):
+                came += chunk
         assert content.startswith(came)
 
     @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, None])

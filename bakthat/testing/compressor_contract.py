@@ -27,7 +27,7 @@ class CompressorContract:
     """Subclass it, and override the fixture `compressor`."""
 
     large = 3_500_000
-    """A size in bytes that the compressor cannot hold in one buffer."""
+    """A size in bytes that does not fit into one buffer of the compressor."""
 
     @pytest.fixture
     def compressor(self) -> Compressor:
@@ -111,7 +111,7 @@ class CompressorContract:
             came = self.decompressed(compressor, io.BytesIO(into.getvalue()))
         except PayloadDamaged:
             return
-        assert came != some_bytes(self.large)  # whole pieces of what was written may be there, but not all of it
+        assert came != some_bytes(self.large)  # whole parts of what was written may be there, but not all of it
 
     @pytest.mark.parametrize("taken", [0.0, 0.5])
     def test_an_error_of_the_sink_comes_out_as_it_is(self, compressor: Compressor, taken: float) -> None:

@@ -1,4 +1,4 @@
-"""Streams that behave as badly as they may, for the contracts."""
+"""Streams that behave as badly as a stream is allowed to, for the contract suites."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, cast
 
 
 class StreamFailed(Exception):
-    """What these streams raise; no adapter can know it."""
+    """What these streams raise. No adapter can know it."""
 
 
 class _ShortReads(io.RawIOBase):
@@ -34,12 +34,17 @@ class _ShortReads(io.RawIOBase):
 
 
 def short_reads(content: bytes, *, fails: bool = False) -> BinaryIO:
-    """A stream that cannot seek and gives short reads. `fails`: raises `StreamFailed` where its end would be."""
+    """Return a stream that cannot seek and returns short reads.
+
+    Args:
+        content: Its bytes.
+        fails: Raise `StreamFailed` at the end of the content.
+    """
     return cast(BinaryIO, _ShortReads(content, fails))
 
 
 class FullSink(io.RawIOBase):
-    """Takes so many bytes, and raises `StreamFailed` for any more."""
+    """A writer that takes this many bytes, and raises `StreamFailed` for more."""
 
     def __init__(self, takes: int) -> None:
         self._left = takes
@@ -56,18 +61,18 @@ class FullSink(io.RawIOBase):
 
 
 def some_bytes(size: int, seed: int = 1) -> bytes:
-    """The same bytes each time, without a pattern."""
+    """Return bytes without a pattern: the same ones for the same size and seed."""
     return random.Random(seed).randbytes(size)  # noqa: S311 - test data
 
 
 def write_in_pieces(into: BinaryIO, content: bytes) -> None:
-    """Write all of it, in pieces of odd sizes from one buffer that is used again at once."""
+    """Write the content in chunks of odd sizes, from one buffer that is overwritten after each write."""
     sizes = random.Random(3)  # noqa: S311 - test data
     buffer = bytearray(70_000)
     at = 0
     while at < len(content):
-        piece = content[at : at + sizes.randrange(1, len(buffer))]
-        buffer[: len(piece)] = piece
-        into.write(memoryview(buffer)[: len(piece)])
-        buffer[: len(piece)] = bytes(len(piece))
-        at += len(piece)
+        chunk = content[at : at + sizes.randrange(1, len(buffer))]
+        buffer[: len(chunk)] = chunk
+        into.write(memoryview(buffer)[: len(chunk)])
+        buffer[: len(chunk)] = bytes(len(chunk))
+        at += len(chunk)

@@ -1,8 +1,8 @@
 """`BeefishCipher`: reads what 2013's bakthat encrypted with the package beefish. It never writes it.
 
-Eight bytes of IV, then Blowfish in CBC mode with the password's own bytes as the key. The last byte modulo 8 (8 if that
-is 0) is how many bytes of padding end the file. There is no magic, no length, no MAC: a damage shows only in what reads
-the plain bytes (gzip's checksum), and a wrong password only in that they do not begin as they should.
+A file is eight bytes of IV, then Blowfish in CBC mode with the bytes of the password as the key. The last plain byte
+modulo 8 (8 if that is 0) is the number of padding bytes. There is no magic, no length and no MAC: damage is detected
+only by what reads the plain bytes (gzip's checksum), a wrong password only by their first bytes.
 """
 
 from __future__ import annotations
@@ -28,52 +28,58 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _BLOCK = 8
-_SHORTEST, _LONGEST = 4, 56  # bytes of a Blowfish key
+_SHORTEST, _LONGEST = 4, 56
+"""Bytes of a Blowfish key."""
 
-# Enough to tell a password by, and one read of a small store object.
 _HEAD = 4096
-_PIECE = 256 * 1024
+"""Bytes by which a password is recognised."""
+
+_CHUNK = 256 * 1024
 
 Beginning = Callable[[bytes], bool]
-"""Whether plain bytes can begin like these (about 4 KiB of them, fewer if there are no more)."""
+"""Whether a file can begin with these plain bytes: about 4 KiB, or all if there are fewer."""
 
 
 def begins_as_written(plain: bytes) -> bool:
-    """Whether these are the first bytes of something, and not the noise that a wrong password makes of it: gzip (every
-    `.tgz.enc`), JSON (what KeyValue stored uncompressed), or, since `compress: false` stored files as they were, a
-    picture or archive by its magic, text, or bytes that are too uneven for noise. Noise passes about once in a million
-    times. A file that cannot be told from noise is taken for it: one encrypted before, or a few binary bytes."""
+    """Whether these are the first bytes of a file, and not the noise that a wrong password gives.
+
+    A file is gzip (every `.tgz.enc`), JSON (what KeyValue stored uncompressed), or, since `compress: false` stored
+    files as they were, a picture or archive with a known magic, text, or bytes that are too uneven for noise. Noise
+    passes about once in a million times. What looks like noise is taken for it: a file encrypted before, a few binary
+    bytes.
+    """
     return begins_as_gzip(plain) or _is_json(plain) or _has_magic(plain) or _is_text(plain) or _is_uneven(plain)
 
 
 def begins_as_gzip(plain: bytes) -> bool:
-    """RFC 1952: magic, deflate, and the three reserved flags unset."""
+    """Whether this is a gzip header: magic, deflate, and the three reserved flags unset (RFC 1952)."""
     return plain[:3] == b"\x1f\x8b\x08" and len(plain) > 3 and not plain[3] & 0xE0
 
 
 def begins_anyhow(plain: bytes) -> bool:
-    """Anything: a wrong password goes unnoticed, and gives noise."""
+    """Accept anything. A wrong password goes unnoticed, and gives noise."""
     return True
 
 
-# What begins nearly every file whose first bytes are as even as noise, being compressed: JPEG, PNG, ZIP, bzip2, xz, 7z,
-# zstd, RAR, Ogg, Matroska, RIFF (WebP, AVI), MP3. MP4 has its own four bytes later.
 _MAGICS = (
     b"\xff\xd8\xff", b"\x89PNG", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"\x28\xb5\x2f\xfd", b"Rar!",
     b"OggS", b"\x1a\x45\xdf\xa3", b"RIFF", b"ID3",
 )  # fmt: skip
+"""Of files whose first bytes are as even as noise, since they are compressed: JPEG, PNG, ZIP, bzip2, xz, 7z, zstd, RAR,
+Ogg, Matroska, RIFF (WebP, AVI), MP3. MP4 has its own, four bytes later."""
 
-# Noise of 16 bytes is text about once in a million times.
 _SHORTEST_TEXT = 16
+"""Bytes. 16 bytes of noise are text about once in a million times."""
 
-# Pearson's chi squared over the 256 values: noise has 255 on average, and exceeds 500 once in 10^17 times. Below 512
-# bytes there are too few of each value for that to hold.
-_SHORTEST_SAMPLE = 512
 _NOISE = 500.0
+"""Pearson's chi squared over the 256 values of a byte. Noise has 255 on average, and more than this once in 10^17."""
+
+_SHORTEST_SAMPLE = 512
+"""Bytes. Of fewer, each value is too rare for chi squared to mean anything."""
 
 
 def _is_json(plain: bytes) -> bool:
-    """As Python's `json.dumps` writes it by default: printable ASCII after a value's first character."""
+    """Whether this is JSON as `json.dumps` writes it: the first character of a value, then printable ASCII."""
     return bool(plain) and plain[:1] in b'{["-0123456789tfnNI' and all(0x20 <= byte <= 0x7E for byte in plain)
 
 
@@ -100,18 +106,19 @@ _EVERY_BYTE = [bytes((value,)) for value in range(256)]
 
 
 class BeefishCipher(Cipher):
-    """Opens 2013's files at constant memory. The password is tried as UTF-8, then as Latin-1: 2013 took the bytes that
-    the terminal sent.
+    """Decrypts the files of 2013 in constant memory.
 
-    `begins`: what tells a right password; the first one after which the plain bytes begin so is taken. Nothing in the
-    file says it.
+    The password is tried as UTF-8, then as Latin-1: 2013 took the bytes that the terminal sent.
+
+    Args:
+        begins: Recognises the right password by the first plain bytes. Nothing else in the file does.
     """
 
     def __init__(self, *, begins: Beginning = begins_as_written) -> None:
         self._begins = begins
 
     def sealing(self, into: BinaryIO, keys: Keys) -> AbstractContextManager[BinaryIO]:
-        raise UsageError("2013's encryption is only read, never written: it cannot tell damage or a wrong password")
+        raise UsageError("2013's encryption is only read, never written: it cannot detect damage or a wrong password")
 
     @contextmanager
     def unsealing(self, sealed: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
@@ -127,16 +134,16 @@ class BeefishCipher(Cipher):
         for password in passwords:
             decryptor = _decryptor(password, vector)
             plain = decryptor.update(head)
-            # Padding is none of the plain bytes. A whole head may end the file or not, so its last block says nothing.
+            # The padding does not count. A full head may or may not be all of the file, so its last block is ignored.
             if self._begins(_without_padding(plain) if len(plain) < _HEAD else plain[:-_BLOCK]):
-                with io.BufferedReader(_DecryptingReader(sealed, decryptor, len(head), plain), _PIECE) as reader:
+                with io.BufferedReader(_DecryptingReader(sealed, decryptor, len(head), plain), _CHUNK) as reader:
                     yield reader
                 return
-        raise WrongPassword("the password does not open it, or it is no file that the bakthat of 2013 encrypted")
+        raise WrongPassword("the password does not open it, or it is not a file that the bakthat of 2013 encrypted")
 
 
 def _key_bytes(passphrase: str) -> list[bytes]:
-    """The keys that the password may have been, most likely first."""
+    """The keys that may be meant by the password, the most likely one first."""
     candidates = []
     for encoding, errors in (("utf-8", "surrogateescape"), ("latin-1", "strict")):
         try:
@@ -147,7 +154,7 @@ def _key_bytes(passphrase: str) -> list[bytes]:
             candidates.append(key)
     if not candidates:
         raise WrongPassword(
-            f"the password does not open it: the bakthat of 2013 took no other than of {_SHORTEST} to {_LONGEST} bytes"
+            f"the password does not open it: the bakthat of 2013 only took passwords of {_SHORTEST} to {_LONGEST} bytes"
         )
     return candidates
 
@@ -167,12 +174,12 @@ def _without_padding(plain: bytes) -> bytes:
 
 
 def _cut_short(size: int) -> str:
-    return f"the encrypted file is cut short: {size} bytes are no whole number of blocks, two at least"
+    return f"the encrypted file is cut short: {size} bytes are not a whole number of blocks, at least two"
 
 
 class _DecryptingReader(io.RawIOBase):
-    """The plain bytes: `plain`, the first of them, and what follows. The last block stays back until it is known to be
-    the last, since its end is padding."""
+    """The plain bytes: `plain`, the first of them, and what follows. The newest block is held back until it is known
+    whether it is the last one, since that ends in padding."""
 
     def __init__(self, sealed: BinaryIO, decryptor: CipherContext, size: int, plain: bytes) -> None:
         self._sealed = sealed
@@ -199,20 +206,20 @@ class _DecryptingReader(io.RawIOBase):
         if self._failure is not None:
             raise self._failure
         try:
-            piece = self._next_piece()
+            chunk = self._next_chunk()
         except Exception as error:
-            # Kept, so that a reader which asks again is not told of an end.
+            # Kept, so that the next read does not look like the end.
             self._failure = error
             raise
-        if piece:
-            self._plain += self._decryptor.update(piece)
+        if chunk:
+            self._plain += self._decryptor.update(chunk)
         else:
             self._plain = _without_padding(self._plain)
             self._ended = True
 
-    def _next_piece(self) -> bytes:
-        piece = read_up_to(self._sealed, _PIECE)
-        self._size += len(piece)
-        if len(piece) % _BLOCK:
+    def _next_chunk(self) -> bytes:
+        chunk = read_up_to(self._sealed, _CHUNK)
+        self._size += len(chunk)
+        if len(chunk) % _BLOCK:
             raise PayloadDamaged(_cut_short(_BLOCK + self._size))
-        return piece
+        return chunk

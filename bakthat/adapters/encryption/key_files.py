@@ -16,12 +16,14 @@ from bakthat.adapters.filesystem.folders import sync_names
 from bakthat.adapters.filesystem.home import expand_home
 from bakthat.errors import TargetExists, UsageError
 
-# A file of 1 MiB holds 10,000 identities; what is larger was not meant to be one.
 _FILE_LIMIT = 1024 * 1024
+"""Bytes of the largest key file. That is 10,000 identities; a larger file was not meant to be one."""
 
-# What a file begins with that is itself sealed by age; and a PEM file, such as an SSH key.
-_SEALED = (b"age-encryption.org/", b"-----BEGIN AGE")
+_ENCRYPTED = (b"age-encryption.org/", b"-----BEGIN AGE")
+"""What a file begins with that is itself encrypted with age."""
+
 _PEM = b"-----BEGIN"
+"""What a PEM file begins with, such as an SSH key."""
 
 StrPath = str | os.PathLike[str]
 
@@ -43,15 +45,24 @@ class KeyPair:
 
 
 def keygen(*, clock: Callable[[], datetime], random: Callable[[int], bytes] = os.urandom) -> KeyPair:
-    """A new key pair. `clock`: now, aware; age-keygen writes the local time with its offset."""
+    """Return a new key pair.
+
+    Args:
+        clock: Returns the current time, aware. age-keygen writes the local time with its offset.
+        random: Returns as many unpredictable bytes as its argument says.
+    """
     private = X25519PrivateKey.from_private_bytes(random(32))
     identity = bech32.encode(IDENTITY_PREFIX, private.private_bytes_raw())
     return KeyPair(created=clock(), recipient=_recipient_text(private), identity=identity)
 
 
 def write_key_file(path: StrPath, pair: KeyPair) -> None:
-    """Write what `age-keygen -o` writes: mode 0600, whole or not at all. Raises `TargetExists` if anything is there,
-    since a key that is overwritten takes its backups with it; `UsageError` if the place cannot be written."""
+    """Write what `age-keygen -o` writes: with mode 0600, whole or not at all.
+
+    Raises:
+        TargetExists: Something exists at the path. A key that is overwritten takes its backups with it.
+        UsageError: The file cannot be written.
+    """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -72,11 +83,15 @@ def write_key_file(path: StrPath, pair: KeyPair) -> None:
 
 
 def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = None) -> tuple[str, ...]:
-    """The identities in a file as `age-keygen` writes it: one a line; blank lines and those with `#` at their start
-    say nothing. `~` is expanded. `notice` is told, in one line, if others may read the file.
+    """Return the identities in a file as `age-keygen` writes it: one per line, besides blank lines and `#` comments.
 
-    Raises `UsageError` that names file and line, and never what stands there; `ConfigInvalid` for a `~` where there is
-    no home directory.
+    Args:
+        path: The file; `~` is expanded.
+        notice: Is called with one line if others may read the file.
+
+    Raises:
+        UsageError: The file cannot be read, or a line is invalid. The message names file and line, never the content.
+        ConfigInvalid: The path begins with `~`, and there is no home directory.
     """
     expanded = expand_home(path, "identity", instead="give the key file as a whole path")
     shown = _shown(expanded)
@@ -84,7 +99,7 @@ def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = Non
     if notice is not None and stat.S_ISREG(mode) and mode & 0o077:
         allowed = stat.S_IMODE(mode)
         notice(f"the identity file {shown} is open to other users (mode {allowed:04o}); run: chmod 600 {shown}")
-    if data.startswith(_SEALED):
+    if data.startswith(_ENCRYPTED):
         raise UsageError(
             f"the identity file {shown} is itself encrypted; open it first: age -d -o key.txt {shown}, then -i key.txt"
         )
@@ -92,7 +107,7 @@ def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = Non
         raise UsageError(f"{shown} is an SSH or another PEM key; only age identities are supported (`bakthat keygen`)")
     text = _text(data)
     if text is None:
-        raise UsageError(f"{shown} is no identity file: not UTF-8 text")
+        raise UsageError(f"{shown} is not an identity file: it is not UTF-8 text")
     lines = text.split("\n")
     identities = []
     for number, line in enumerate(lines, 1):
@@ -101,13 +116,16 @@ def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = Non
             continue
         identities.append(check_identity(key, f"{shown}, line {number}"))
     if not identities:
-        raise UsageError(f"{shown} holds no identity, that is no line that starts with AGE-SECRET-KEY-1")
+        raise UsageError(f"{shown} contains no identity, that is, no line that starts with AGE-SECRET-KEY-1")
     return tuple(dict.fromkeys(identities))
 
 
 def check_identity(text: str, where: str) -> str:
-    """The identity, without the white space around it. Raises `UsageError` that says where it stands and why it cannot
-    be used, and nothing of the text."""
+    """Return the identity without the white space around it.
+
+    Raises:
+        UsageError: It is invalid. The message says where it is (`where`) and why, and nothing of the text.
+    """
     try:
         parse_identity(text.strip())
     except ValueError as error:
@@ -116,8 +134,12 @@ def check_identity(text: str, where: str) -> str:
 
 
 def check_recipient(text: str, where: str) -> str:
-    """The recipient, without the white space around it. Raises `UsageError` that says where it stands (`-r`, or
-    `recipients` of a profile) and why it cannot be used, and nothing of the text: a secret may have got there."""
+    """Return the recipient without the white space around it.
+
+    Raises:
+        UsageError: It is invalid. The message says where it is (`where`: `-r`, or `recipients` of a profile) and why,
+            and nothing of the text, which may be a secret.
+    """
     try:
         parse_recipient(text.strip())
     except ValueError as error:
@@ -126,29 +148,29 @@ def check_recipient(text: str, where: str) -> str:
 
 
 def recipient_of(identity: str) -> str:
-    """The recipient that belongs to an identity, as `age-keygen -y` tells it. Raises `UsageError`."""
+    """Return the recipient of an identity, as `age-keygen -y` does. Raises `UsageError`."""
     return _recipient_text(parse_identity(check_identity(identity, "the identity")))
 
 
 def _read(path: str) -> tuple[bytes, int]:
-    """What is in the file, and its mode."""
+    """Return the content of the file, and its mode."""
     try:
         with open(path, "rb") as file:
-            # Of what was opened, not of what lies under the name by then.
+            # Of the file that was opened, not of whatever has the name by now.
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(_FILE_LIMIT + 1)
     except FileNotFoundError:
-        raise UsageError(f"the identity file {_shown(path)} is not there") from None
+        raise UsageError(f"the identity file {_shown(path)} does not exist") from None
     except OSError as error:
         raise UsageError(f"the identity file {_shown(path)} cannot be read: {error.strerror}") from None
     if len(data) > _FILE_LIMIT:
-        raise UsageError(f"{_shown(path)} is no identity file: larger than {_FILE_LIMIT} bytes")
+        raise UsageError(f"{_shown(path)} is not an identity file: it is larger than {_FILE_LIMIT} bytes")
     return data, mode
 
 
 def _text(data: bytes) -> str | None:
-    """The text without a BOM; None if it is not UTF-8. The decoder's error holds the whole file, so it must not become
-    the context of ours."""
+    """Return the text without a BOM; None if it is not UTF-8. The decoder's error contains the whole file, so it must
+    not become the context of ours."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

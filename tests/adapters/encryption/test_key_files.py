@@ -131,8 +131,8 @@ def test_a_tilde_is_the_home_directory():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "holds no identity"),
-        ("# only a comment\n", "holds no identity"),
+        ("", "contains no identity"),
+        ("# only a comment\n", "contains no identity"),
         (f"# a comment\n\n{PAIR.identity[:-1]}Q\n", "key.txt', line 3: .*checksum"),
         (f"{PAIR.identity}\n{PAIR.identity[:40]}\n", "key.txt', line 2: .*checksum"),
         (f"{PAIR.identity.lower()}\n", "line 1: .*does not start with AGE-SECRET-KEY-1"),
@@ -160,7 +160,7 @@ def test_a_bom_before_the_text_is_ignored(key_file):
 
 
 def test_an_identity_file_that_is_missing_or_a_directory_is_named(tmp_path):
-    with pytest.raises(UsageError, match=r"none' is not there"):
+    with pytest.raises(UsageError, match=r"none' does not exist"):
         read_identities(tmp_path / "none")
     with pytest.raises(UsageError, match="cannot be read: Is a directory"):
         read_identities(tmp_path)
