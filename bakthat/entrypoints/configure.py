@@ -22,7 +22,7 @@ from bakthat.ports.config_source import ConfigSource
 
 
 def configure_profile(config: str | None, name: str, *, notice: Callable[[str], None]) -> None:
-    """Ask for the profile's settings, a blank answer keeps what is shown in brackets; then save them."""
+    """Ask for the settings of a profile, and save them. A blank answer keeps what is shown in brackets."""
     source = open_config_to_write(config, notice=notice)
     before = _load(source, name)
     terminal.tell(f"Settings of profile {name!r}; Enter keeps what stands in brackets, '-' removes it.")
@@ -78,7 +78,7 @@ def _load(source: ConfigSource, name: str) -> Profile:
 def _ask(
     question: str, before: str | None, *, secret: bool = False, wrong: Callable[[str], str] = lambda _: ""
 ) -> str | None:
-    """An answer, asked for until it is none, or there is nothing to say that is wrong with it."""
+    """Ask until the answer is blank or valid; None if it is blank."""
     while True:
         answer = terminal.ask_line(question, before or "", secret=secret)
         if answer in {"", "-"}:
@@ -94,7 +94,7 @@ def _no_choice(*choices: str) -> Callable[[str], str]:
 
 
 def _offer_bucket(profile: Profile) -> None:
-    """Say whether the bucket is there, and create it on a yes. Nothing else in bakthat creates one."""
+    """Report whether the bucket exists, and create it on a yes. Nothing else in bakthat creates one."""
     from bakthat.adapters.aws.s3 import S3ObjectStore
 
     store = S3ObjectStore.from_profile(profile)
@@ -118,7 +118,7 @@ def _offer_bucket(profile: Profile) -> None:
 
 
 def _offer_vault(profile: Profile) -> None:
-    """Create the vault on a yes; to create one that is there changes nothing."""
+    """Create the vault on a yes. Creating one that exists changes nothing."""
     if not terminal.ask_yes(f"Create the vault {profile.glacier_vault}, if it is not there?", default=False):
         return
     from bakthat.adapters.aws.glacier import GlacierArchiveStore
@@ -129,7 +129,7 @@ def _offer_vault(profile: Profile) -> None:
 
 def configure_rotation(config: str | None, name: str, *, notice: Callable[[str], None]) -> None:
     """Ask for days, weeks, months and the first day of the week; show what that would do to the backups that are
-    there; save on a yes. Other settings of the rotation (`hours`, `years`, `last`) stay as they are."""
+    there; save it on a yes. Other settings of the rotation (`hours`, `years`, `last`) stay as they are."""
     source = open_config_to_write(config, notice=notice)
     profile = _load(source, name)
     section: dict[str, Any] = dict(profile.rotation or {})
@@ -167,7 +167,7 @@ def _ask_week_day(default: Any) -> int:
 
 
 def _preview(profile: Profile, policy: RotationPolicy) -> None:
-    """What the policy would do to each series, from the database alone."""
+    """Show what the policy would do to each series, from the database alone."""
     terminal.tell(f"This keeps {policy}.")
     series: dict[tuple[str, str], list[Backup]] = {}
     for backup in open_repo(profile.database).find(Query(owners=owners_of(profile, terminal.tell))):

@@ -120,6 +120,6 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
-        piece = self.read(len(view))
-        view[: len(piece)] = piece
-        return len(piece)
+        chunk = self.read(len(view))
+        view[: len(chunk)] = chunk
+        return len(chunk)

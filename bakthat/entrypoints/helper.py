@@ -24,14 +24,18 @@ class BakHelper:
             bh.backup()
             bh.rotate()
 
-    backup_name: the series, and the name of the directory (`tmpd`), under which it is restored.
-    destination, tags: of its backups.
-    password: "", as in 2013, for no password; None leaves it to BAKTHAT_PASSWORD and the profile. A profile with
-    `recipients` encrypts to them where no password is given.
-    profile, config: whose settings; `conf`: settings in their place.
-    bakthat: an opened profile in the place of all three.
-
     Since the current directory belongs to the whole process, only one helper can be entered at a time.
+
+    Args:
+        backup_name: The series, and the name of the directory (`tmpd`), under which it is restored.
+        destination: Of its backups.
+        tags: Of its backups.
+        password: "" (as in 2013) means no password; None leaves it to BAKTHAT_PASSWORD and the profile. A profile
+            with `recipients` encrypts to them where no password is given.
+        profile: Name of the profile.
+        config: The configuration file.
+        conf: Settings in place of the file's.
+        bakthat: An opened profile in place of all three.
     """
 
     def __init__(
@@ -86,7 +90,7 @@ class BakHelper:
             name=self.backup_name,
             tags=tags if tags is not None else self._tags,
             password=password if password is not None else self._password,
-            # Another temporary directory each time is no sign that a series mixes sources.
+            # A new temporary directory each time does not mean that the series has several sources.
             recorded_source="" if filename is None else None,
         )
 

@@ -17,8 +17,12 @@ from bakthat.usecases.key_value import delete_value, find_value, get_value, set_
 class KeyValue:
     """Keys and their values in one destination of a profile, by default its default destination.
 
-    conf: settings in the place of the configuration file's.
-    bakthat: an opened profile in the place of both.
+    Args:
+        conf: Settings in place of the configuration file's.
+        profile: Name of the profile.
+        destination: Where the values are.
+        config: The configuration file.
+        bakthat: An opened profile in place of all three.
     """
 
     def __init__(
@@ -34,18 +38,23 @@ class KeyValue:
         self._destination = destination if destination is not None else self.bakthat.profile.default_destination
 
     def set_key(self, keyname: str, value: Any, *, compress: bool = True, password: str | None = None) -> Backup:
-        """Store a value that JSON can hold, in the place of an earlier one, and give back its record.
+        """Store a value that JSON can hold, in place of an earlier one, and return its record.
 
-        compress: gzip it.
-        password: None or "" stores it plain.
+        Args:
+            keyname: The key, which is also the name of the object.
+            value: The value.
+            compress: Whether it is compressed with gzip.
+            password: None or "" stores it unencrypted.
 
-        Raises `UsageError` for what JSON cannot hold, `InvalidName`, `StoreError`, `DatabaseError`.
+        Raises:
+            UsageError: JSON cannot hold the value.
+            InvalidName, StoreError, DatabaseError: Nothing is stored then.
         """
         keys = self.bakthat.value_keys(password)
         return set_value(keyname, value, self._destination, self.bakthat.tools, keys=keys, compress=compress)
 
     def get_key(self, keyname: str, *, default: Any = None, password: str | None = None) -> Any:
-        """The value under the key, or `default` if there is none. Raises `PasswordNeeded`, `WrongPassword`."""
+        """Return the value of the key, or `default` if there is none. Raises `PasswordNeeded`, `WrongPassword`."""
         keys = self.bakthat.value_keys(password)
         try:
             return get_value(keyname, self._destination, self.bakthat.tools, keys=keys).value
@@ -53,14 +62,22 @@ class KeyValue:
             return default
 
     def delete_key(self, keyname: str) -> bool:
-        """Delete a value; False if there was none."""
+        """Delete a value. Returns False if there was none."""
         return delete_value(keyname, self._destination, self.bakthat.tools)
 
     def get_key_url(self, keyname: str, expires_in: int, method: str = "GET") -> str:
-        """A URL for the stored bytes (gzipped, unless set without `compress`), good for `expires_in` seconds and for
-        `method` (`GET`, `HEAD` or `PUT`). Who has it needs nothing else, so keep it as a secret until then.
+        """Return a URL for the stored bytes (compressed, unless set without `compress`).
 
-        Raises `BackupNotFound`; `UsageError` for a store that cannot sign, or does not sign this.
+        It is a secret until it expires: whoever has it needs nothing else.
+
+        Args:
+            keyname: The key.
+            expires_in: Seconds for which the URL works.
+            method: `GET`, `HEAD` or `PUT`.
+
+        Raises:
+            BackupNotFound: There is no such key.
+            UsageError: The store cannot sign URLs, or not this one.
         """
         find_value(keyname, self._destination, self.bakthat.tools)
         store = value_store(self._destination, self.bakthat.tools)

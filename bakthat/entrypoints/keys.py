@@ -1,4 +1,4 @@
-"""Where keys come from: arguments, the environment, the profile, and last a person."""
+"""Where keys come from: arguments, the environment, the profile, and finally a person."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bakthat.errors import UsageError
 PASSWORD_VARIABLE = "BAKTHAT_PASSWORD"  # noqa: S105 - the variable's name
 
 Ask = Callable[[], str]
-"""Asks a person for a password; blank means none."""
+"""Asks a person for a password; "" means none."""
 
 
-def sealing_keys(
+def encryption_keys(
     profile: Profile,
     *,
     password: str | None = None,
@@ -24,18 +24,21 @@ def sealing_keys(
     ask: Ask | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Keys:
-    """What seals a new backup; empty keys mean a plain one. First found: `recipients`, those of the profile, then
-    `password` (blank: plain), BAKTHAT_PASSWORD, the profile's `password_command`, `ask`.
+    """Return what encrypts a new backup; empty keys mean a plain one.
 
-    Raises `UsageError` for recipients and a password at once, which the age format forbids, for a malformed recipient,
-    and for a BAKTHAT_PASSWORD that is set but empty (what was to fill it has failed);
-    `ConfigError` for a password command that fails.
+    The first of these decides: `recipients`, those of the profile, `password` ("" means plain), BAKTHAT_PASSWORD, the
+    profile's `password_command`, `ask`.
+
+    Raises:
+        UsageError: There are recipients and a password, which the age format forbids; a recipient is malformed; or
+            BAKTHAT_PASSWORD is set but empty, since the command that should have filled it failed.
+        ConfigError: The password command failed.
     """
     chosen = tuple(recipients) or profile.recipients
     if chosen:
         if password:
             raise UsageError(
-                "a backup is sealed to recipients or with a password, never both (the age format forbids it); drop one"
+                "a backup is encrypted to recipients or with a password, never both (age forbids it); leave one out"
             )
         from bakthat.adapters.encryption.key_files import check_recipient
 
@@ -51,7 +54,7 @@ def sealing_keys(
     return Keys(passphrase=found or None)
 
 
-def opening_keys(
+def decryption_keys(
     backup: Backup,
     profile: Profile,
     *,
@@ -61,10 +64,21 @@ def opening_keys(
     environment: Mapping[str, str] = os.environ,
     notice: Callable[[str], None] = lambda _: None,
 ) -> Keys:
-    """What may open an encrypted backup. Key files (`identities`, else the profile's `identity`) where the backup
-    may be sealed to recipients, and a password where it may be sealed with one; `ask` only if nothing else is there.
+    """Return what may decrypt a backup: key files where it may be encrypted to recipients, and a password where it may
+    be encrypted with one.
 
-    Raises `UsageError` for a key file, `ConfigError` for a password command, that cannot be used.
+    Args:
+        backup: Its record, which may say how it is encrypted.
+        profile: Its `identity` is the key file if there are no `identities`.
+        password: Before BAKTHAT_PASSWORD and the profile's `password_command`.
+        identities: Key files.
+        ask: Called only if nothing else is found.
+        environment: Where BAKTHAT_PASSWORD is looked for.
+        notice: Called with lines about key files.
+
+    Raises:
+        UsageError: A key file cannot be used.
+        ConfigError: The password command failed.
     """
     scheme = backup.metadata.encryption_scheme
     found: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What every command of the command line shares: its options, and how it opens a profile."""
+"""What all commands share: their options, and how they open a profile."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Settings:
 
 
 def common(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of every command, and hands them over as one `Settings`."""
+    """Add the options of every command, and pass them on as one `Settings`."""
 
     @click.option("-p", "--profile", metavar="NAME", help="Profile of the configuration file (default: default).")
     @click.option("-c", "--config", metavar="FILE", envvar="BAKTHAT_CONFIG", help="Default: ~/.bakthat.yml.")
@@ -91,11 +91,11 @@ allow_plain_option = click.option(
     "--allow-plain", is_flag=True, help="Also a plain backup of a series that is encrypted."
 )
 host_option = click.option("--host", metavar="NAME", help="Only backups of this host.")
-dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 
 
 def ask_new_password() -> str:
-    """Asks for the password of a new backup. Raises `UsageError` where nobody can be asked."""
+    """Ask for the password of a new backup. Raises `UsageError` where nobody can be asked."""
     if not terminal.is_interactive():
         raise UsageError(
             "no password, and no terminal to ask for one: set BAKTHAT_PASSWORD, name a recipient with -r, "
@@ -105,7 +105,7 @@ def ask_new_password() -> str:
 
 
 def ask_password() -> str:
-    """Asks for the password of a backup. Raises `PasswordNeeded` where nobody can be asked."""
+    """Ask for the password of a backup. Raises `PasswordNeeded` where nobody can be asked."""
     if not terminal.is_interactive():
         raise PasswordNeeded(
             "the backup is encrypted, and there is no terminal to ask for its password: set BAKTHAT_PASSWORD, "
@@ -115,7 +115,7 @@ def ask_password() -> str:
 
 
 def origins_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options that say which origins of a series are thinned, and what tells them apart."""
+    """Add the options that say which origins of a series are thinned, and what makes an origin."""
     for option in (
         click.option("--source", metavar="PATH", help="Only backups of this path."),
         host_option,

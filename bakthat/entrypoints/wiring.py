@@ -1,4 +1,4 @@
-"""The composition root: the only place that builds adapters, and where the whole machine is seen assembled.
+"""The composition root: the only place that builds the tools of the verbs.
 
 Adapters are imported when they are first built, so that `show` pays neither for boto3 nor for cryptography.
 """
@@ -35,12 +35,12 @@ DEFAULT_CONFIG = "~/.bakthat.yml"
 
 
 def utc_now() -> datetime:
-    """The moment, aware UTC."""
+    """Return the time, as aware UTC."""
     return datetime.now(UTC)
 
 
 def open_config(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:
-    """The configuration file: `path`, which then must exist, or `~/.bakthat.yml`, which need not."""
+    """Return the configuration file: `path`, which then must exist, or `~/.bakthat.yml`, which need not."""
     from bakthat.adapters.config.yaml_file import YamlConfig
 
     return YamlConfig(path or DEFAULT_CONFIG, must_exist=path is not None, notice=notice)
@@ -49,22 +49,22 @@ def open_config(path: str | None = None, *, notice: Callable[[str], None] = igno
 def profile_from(
     settings: Mapping[str, Any], *, name: str = "default", notice: Callable[[str], None] = ignore
 ) -> Profile:
-    """The profile in a dict of settings, under the keys of the configuration file. Raises `ConfigInvalid`, for an
-    unknown key as well; `notice` is called with 2013's own."""
+    """Return the profile in a dict of settings, under the keys of the configuration file. `notice` is called with keys
+    of 2013. Raises `ConfigInvalid`, also for an unknown key."""
     from bakthat.adapters.config.profile_schema import profile_of_dict
 
     return profile_of_dict(settings, name=name, where="conf", notice=notice)
 
 
 def open_config_to_write(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:
-    """The same file, which need not exist yet: for the dialogues that save settings."""
+    """Return the same file, which need not exist yet, for the dialogues that save settings."""
     from bakthat.adapters.config.yaml_file import YamlConfig
 
     return YamlConfig(path or DEFAULT_CONFIG, must_exist=False, notice=notice)
 
 
 def open_repo(database: str) -> MetadataRepo:
-    """The database of this path or URL; nothing is opened before the first call."""
+    """Return the database at this path or URL. Nothing is opened before the first call."""
     from bakthat.adapters.database.peewee_repo import open_repo as opened
 
     return opened(database)
@@ -84,8 +84,11 @@ def build_tools(
     progress: Callable[[Progress], None] = ignore,
     profiles: Callable[[], Iterable[Profile]] = tuple,
 ) -> Tools:
-    """The tools of the verbs for one profile. Whatever is not handed in is built from the profile. `profiles`: all
-    of the configuration, whose folders and databases no backup contains."""
+    """Return the tools of the verbs for one profile. What the caller does not pass is built from the profile.
+
+    Args:
+        profiles: All profiles of the configuration; no backup contains their folders and databases.
+    """
     from bakthat.adapters.compression.gzip_compressor import GzipCompressor
     from bakthat.adapters.encryption.detecting import DetectingCipher
     from bakthat.adapters.packing.single_file import PlainFilePacker
@@ -124,14 +127,14 @@ def build_tools(
 
 
 def source_patterns(source: Path, gitignore: bool, notice: Callable[[str], None]) -> PatternList | None:
-    """The patterns in the source's own file, as `Tools.source_patterns` gives them."""
+    """Return the patterns in the source's own file: `Tools.source_patterns`."""
     from bakthat.adapters.packing import pattern_files
 
     return pattern_files.source_patterns(source, gitignore, notice=notice)
 
 
 def named_patterns(path: Path) -> PatternList:
-    """The patterns in a file that the user names."""
+    """Return the patterns in a file that the user names: `Tools.named_patterns`."""
     from bakthat.adapters.packing import pattern_files
 
     return pattern_files.named_patterns(path)

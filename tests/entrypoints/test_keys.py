@@ -11,7 +11,7 @@ from bakthat.adapters.encryption.key_files import keygen, write_key_file
 from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
-from bakthat.entrypoints.keys import opening_keys, sealing_keys
+from bakthat.entrypoints.keys import decryption_keys, encryption_keys
 from bakthat.errors import ConfigError, UsageError
 from bakthat.testing.toolbox import SteppedClock
 
@@ -52,97 +52,97 @@ def key_file(tmp_path: Path) -> Path:
 
 def test_recipients_come_first_and_exclude_a_password() -> None:
     profile = Profile(recipients=(PAIR.recipient,), password_command=COMMAND)
-    assert sealing_keys(profile, ask=never, environment=ENVIRONMENT) == Keys(recipients=(PAIR.recipient,))
+    assert encryption_keys(profile, ask=never, environment=ENVIRONMENT) == Keys(recipients=(PAIR.recipient,))
 
 
 def test_the_argument_comes_before_the_environment() -> None:
-    keys = sealing_keys(Profile(), password="argument", ask=never, environment=ENVIRONMENT)
+    keys = encryption_keys(Profile(), password="argument", ask=never, environment=ENVIRONMENT)
     assert keys.passphrase == "argument"
 
 
 def test_the_environment_comes_before_the_command() -> None:
-    keys = sealing_keys(Profile(password_command=COMMAND), ask=never, environment=ENVIRONMENT)
+    keys = encryption_keys(Profile(password_command=COMMAND), ask=never, environment=ENVIRONMENT)
     assert keys.passphrase == "from the environment"
 
 
 def test_the_command_comes_before_the_person() -> None:
-    keys = sealing_keys(Profile(password_command=COMMAND), ask=never, environment={})
+    keys = encryption_keys(Profile(password_command=COMMAND), ask=never, environment={})
     assert keys.passphrase == "from the command"
 
 
 def test_the_person_comes_last() -> None:
-    assert sealing_keys(Profile(), ask=ask, environment={}).passphrase == "from a person"
+    assert encryption_keys(Profile(), ask=ask, environment={}).passphrase == "from a person"
 
 
 def test_a_variable_that_is_set_but_empty_is_no_plain_backup() -> None:
     with pytest.raises(UsageError, match="empty"):
-        sealing_keys(Profile(), environment={"BAKTHAT_PASSWORD": ""})
-    assert not sealing_keys(Profile(), password="", environment={"BAKTHAT_PASSWORD": ""})
+        encryption_keys(Profile(), environment={"BAKTHAT_PASSWORD": ""})
+    assert not encryption_keys(Profile(), password="", environment={"BAKTHAT_PASSWORD": ""})
 
 
 def test_nothing_at_all_means_plain() -> None:
-    assert not sealing_keys(Profile(), environment={})
+    assert not encryption_keys(Profile(), environment={})
 
 
 def test_a_blank_answer_means_plain() -> None:
-    assert not sealing_keys(Profile(), ask=lambda: "", environment={})
+    assert not encryption_keys(Profile(), ask=lambda: "", environment={})
 
 
 def test_a_recipient_and_a_password_are_refused() -> None:
     with pytest.raises(UsageError, match="never both"):
-        sealing_keys(Profile(), password="x", recipients=[PAIR.recipient], environment={})
+        encryption_keys(Profile(), password="x", recipients=[PAIR.recipient], environment={})
 
 
 def test_a_malformed_recipient_says_where_it_stands() -> None:
     with pytest.raises(UsageError, match="--recipient"):
-        sealing_keys(Profile(), recipients=["age1wrong"], environment={})
+        encryption_keys(Profile(), recipients=["age1wrong"], environment={})
     with pytest.raises(UsageError, match="recipients of profile 'default'"):
-        sealing_keys(Profile(recipients=("age1wrong",)), environment={})
+        encryption_keys(Profile(recipients=("age1wrong",)), environment={})
 
 
 def test_a_command_that_fails_is_an_error_and_no_plain_backup() -> None:
     profile = Profile(password_command=(sys.executable, "-c", "raise SystemExit(1)"))
     with pytest.raises(ConfigError):
-        sealing_keys(profile, environment={})
+        encryption_keys(profile, environment={})
 
 
 # opening
 
 
 def test_a_backup_to_recipients_wants_the_key_file_and_asks_nobody(key_file: Path) -> None:
-    keys = opening_keys(sealed("age-x25519"), Profile(identity=str(key_file)), ask=never, environment=ENVIRONMENT)
+    keys = decryption_keys(sealed("age-x25519"), Profile(identity=str(key_file)), ask=never, environment=ENVIRONMENT)
     assert keys == Keys(identities=(PAIR.identity,))
 
 
 def test_a_given_key_file_comes_before_the_profiles(key_file: Path) -> None:
-    keys = opening_keys(
+    keys = decryption_keys(
         sealed("age-x25519"), Profile(identity="/no/such/file"), identities=[str(key_file)], environment={}
     )
     assert keys.identities == (PAIR.identity,)
 
 
 def test_a_backup_with_a_password_does_not_read_the_key_file() -> None:
-    keys = opening_keys(sealed("age-scrypt"), Profile(identity="/no/such/file"), ask=ask, environment={})
+    keys = decryption_keys(sealed("age-scrypt"), Profile(identity="/no/such/file"), ask=ask, environment={})
     assert keys == Keys(passphrase="from a person")
 
 
 def test_the_environment_counts_for_restore_too() -> None:
-    keys = opening_keys(sealed("age-scrypt"), Profile(), ask=never, environment=ENVIRONMENT)
+    keys = decryption_keys(sealed("age-scrypt"), Profile(), ask=never, environment=ENVIRONMENT)
     assert keys.passphrase == "from the environment"
 
 
 def test_when_nobody_knows_the_scheme_the_key_file_is_tried_and_nobody_asked(key_file: Path) -> None:
-    keys = opening_keys(sealed(None), Profile(identity=str(key_file)), ask=never, environment={})
+    keys = decryption_keys(sealed(None), Profile(identity=str(key_file)), ask=never, environment={})
     assert keys == Keys(identities=(PAIR.identity,))
 
 
 def test_when_nobody_knows_the_scheme_and_there_is_no_key_file_a_person_is_asked() -> None:
-    assert opening_keys(sealed(None), Profile(), ask=ask, environment={}).passphrase == "from a person"
+    assert decryption_keys(sealed(None), Profile(), ask=ask, environment={}).passphrase == "from a person"
 
 
 def test_a_missing_key_file_is_an_error() -> None:
     with pytest.raises(UsageError, match="/no/such/file"):
-        opening_keys(sealed("age-x25519"), Profile(), identities=["/no/such/file"], environment={})
+        decryption_keys(sealed("age-x25519"), Profile(), identities=["/no/such/file"], environment={})
 
 
 def test_secrets_do_not_show_in_repr() -> None:
@@ -156,7 +156,7 @@ def test_the_password_command_gets_no_secret_from_the_environment(pass_environme
     code = "import json, os; print(json.dumps(sorted(os.environ)))"
     profile = Profile(password_command=(sys.executable, "-c", code), pass_environment=pass_environment)
     environment = {"BAKTHAT_SECRET_KEY": "s", "BAKTHAT_PASSWORD_FILE": "f", "AWS_SECRET_ACCESS_KEY": "s", "LANG": "C"}
-    printed = opening_keys(sealed(None), profile, environment=environment).passphrase
+    printed = decryption_keys(sealed(None), profile, environment=environment).passphrase
     assert printed is not None
     given = {name for name in environment if f'"{name}"' in printed}
     assert given == ({"LANG", "AWS_SECRET_ACCESS_KEY"} if pass_environment else {"LANG"})

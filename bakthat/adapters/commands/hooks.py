@@ -1,4 +1,4 @@
-"""Commands that a profile's `hooks` section names: run when a verb has ended, to tell a monitoring service.
+"""Commands that a profile's `hooks` section names: run when a verb has ended, to notify a monitoring service.
 
     hooks:
       success: [curl, -fsS, https://hc.example/ping]     # of `backup`
@@ -53,8 +53,8 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
 }
 """The verbs that may have commands, and how each may end."""
 
-_PIECE = 64 * 1024
-_LOOK = 0.1
+_CHUNK = 64 * 1024
+_POLL_INTERVAL = 0.1
 """Seconds between two looks whether the command has ended, although something it started keeps its output open."""
 
 
@@ -142,18 +142,18 @@ class CommandHooks:
                     raise TimeoutError
                 # In this order: what it printed before it ended is there to be read then.
                 ended = process.poll() is not None
-                ready = {key.fileobj for key, _ in selector.select(0 if ended else min(left, _LOOK))}
+                ready = {key.fileobj for key, _ in selector.select(0 if ended else min(left, _POLL_INTERVAL))}
                 if stdin in ready:
                     facts = _written(stdin.fileno(), facts)
                     if not facts:
                         selector.unregister(stdin)
                         stdin.close()
                 if stdout in ready:
-                    piece = os.read(stdout.fileno(), _PIECE)
-                    if not piece:
+                    chunk = os.read(stdout.fileno(), _CHUNK)
+                    if not chunk:
                         selector.unregister(stdout)
-                    self.relay(piece[: max(0, OUTPUT_LIMIT - printed)])
-                    printed += len(piece)
+                    self.relay(chunk[: max(0, OUTPUT_LIMIT - printed)])
+                    printed += len(chunk)
                 elif ended or not selector.get_map():
                     return printed
 

@@ -17,8 +17,8 @@ from bakthat.errors import ConfigError
 TIME_LIMIT = 300.0
 """Seconds. The program may be waiting for a person (a gpg pinentry, a security key), but not for ever."""
 
-# The first line is the password; what follows it (`pass` keeps notes there) is of no use, in whatever length.
 _OUTPUT_LIMIT = 64 * 1024
+"""Bytes. The first line is the password; the rest (`pass` keeps notes there) is ignored."""
 
 
 def run_password_command(
@@ -90,10 +90,10 @@ def _read(stdout: IO[bytes], deadline: float) -> bytes:
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
         while selector.select(max(0.0, deadline - time.monotonic())):
-            piece = os.read(stdout.fileno(), _OUTPUT_LIMIT)
-            if not piece:
+            chunk = os.read(stdout.fileno(), _OUTPUT_LIMIT)
+            if not chunk:
                 return output
-            output += piece
+            output += chunk
             if len(output) > _OUTPUT_LIMIT:
                 raise ConfigError(
                     f"password_command printed more than {_OUTPUT_LIMIT} bytes; it should print a password"

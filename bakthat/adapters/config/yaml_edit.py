@@ -42,11 +42,11 @@ def block(value: Mapping[str, Any]) -> str:
 
 
 _Edit = tuple[int, int, str]
-"""Start, end, and what comes in the place of the text between them. Lines that are added end with a newline."""
+"""Start, end, and the replacement of the text between them. Lines that are added end with a newline."""
 
 
 class _CannotEditError(Exception):
-    """The text is of a form that is better written anew."""
+    """The text has a form that cannot be edited safely."""
 
 
 def _edit_mapping(

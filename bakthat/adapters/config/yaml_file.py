@@ -29,17 +29,24 @@ _SYNC_OF_2013 = frozenset({"auto", "password", "url", "username"})
 class YamlConfig(ConfigSource):
     """A value that is absent, null or empty text is not set: 2013's `configure` wrote empty text for what was skipped.
 
-    Saving changes the lines of the settings that changed; comments, order and everything else stay. Where the file is
-    of a form that cannot be changed so (anchors, several keys in a line), it is written anew: its comments are then
-    kept in `FILE.bak`, and a notice says so.
+    Saving changes the lines of the settings that changed; comments, order and everything else stay. A file that cannot
+    be edited in this way (anchors, several keys in a line) is rewritten; its comments are then kept in `FILE.bak`, and
+    a notice says so.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], *, must_exist: bool = False, notice: Callable[[str], None] | None = None
     ) -> None:
-        """`path`: `~` is expanded, `ConfigInvalid` where there is no home directory. `must_exist`: an absent file is
-        `ConfigInvalid`, not a configuration of defaults. `notice` gets what a person should know and is no
-        error, each thing once: one line without secrets."""
+        """Name the file; nothing is read yet.
+
+        Args:
+            path: `~` is expanded.
+            must_exist: An absent file is an error, not a configuration of defaults.
+            notice: Called with each warning once: one line without secrets.
+
+        Raises:
+            ConfigInvalid: The path begins with `~`, and there is no home directory.
+        """
         self._path = os.path.abspath(
             expand_home(path, "configuration file", instead="name a file with -c or BAKTHAT_CONFIG")
         )
@@ -99,7 +106,7 @@ class YamlConfig(ConfigSource):
         return content
 
     def _read_text(self) -> str | None:
-        """The file's text, None if there is no file."""
+        """Return the file's text; None if there is no file."""
         try:
             with open(self._path, "rb") as file:
                 data = file.read()
@@ -184,7 +191,7 @@ class YamlConfig(ConfigSource):
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
-        """The file's folder, opened, and locked against others who save."""
+        """Open the file's folder, and lock it against other processes that save."""
         folder = os.path.dirname(os.path.realpath(self._path))
         try:
             make_folders(folder)
@@ -213,8 +220,8 @@ class YamlConfig(ConfigSource):
         self._tell(f"{self._path} was written anew, without its comments; as it was before: {kept}")
 
     def _write(self, text: str, folder: int, target: str) -> None:
-        """Whole or not at all, 0600, and on disk. `target` is no link: a file that is kept elsewhere and linked to from
-        the home directory stays there."""
+        """Write the file atomically, with mode 0600, and sync it. `target` is not a symbolic link: a file that is kept
+        elsewhere, with a link in the home directory, stays there."""
         temporary = None
         try:
             descriptor, temporary = tempfile.mkstemp(prefix=".bakthat-", dir=os.path.dirname(target))
@@ -240,7 +247,7 @@ class YamlConfig(ConfigSource):
 
 
 def _keep_owner(descriptor: int, before: os.stat_result) -> None:
-    """A file that root saves for somebody else stays readable for that person."""
+    """Keep the owner of a file that root saves for another user, who must still be able to read it."""
     if os.geteuid() == 0 and (before.st_uid, before.st_gid) != (0, 0):
         with contextlib.suppress(OSError):
             os.fchown(descriptor, before.st_uid, before.st_gid)
@@ -260,7 +267,7 @@ def _has_secrets(content: Mapping[str, Any]) -> bool:
 
 
 def _sorted(value: Any) -> Any:
-    """The value with its mappings in one order, and nothing told from an empty mapping."""
+    """Return the value with its mappings in one order, and None for an empty mapping."""
     if isinstance(value, Mapping):
         return sorted((key, _sorted(item)) for key, item in value.items()) or None
     return [_sorted(item) for item in value] if isinstance(value, list) else value

@@ -9,7 +9,8 @@ import yaml
 
 
 def read_yaml(text: str) -> tuple[Any, str]:
-    """What the text holds, and what is wrong with it: where, and why, without anything of the text; "" for nothing."""
+    """Return the content of the text, and what is wrong with it ("" for nothing): where and why, without a word of the
+    text."""
     try:
         return yaml.load(text, Loader=_Loader), ""  # noqa: S506 - it is a safe loader
     except yaml.MarkedYAMLError as error:
@@ -25,9 +26,9 @@ def read_yaml(text: str) -> tuple[Any, str]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's own types and nothing else; a key that is there twice is an error and not the last one's victory.
+    """Loads YAML's own types and nothing else. A duplicate key is an error.
 
-    Not libyaml's loader: that ends the process on a file that is nested too deep.
+    Not based on libyaml's loader, which crashes the process on a file that is nested too deep.
     """
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -44,7 +45,7 @@ class _Loader(yaml.SafeLoader):
             return super().construct_object(node, deep=deep)
         except (ValueError, OverflowError):
             # Python's message would quote the value.
-            problem = "this looks like a number or a date and is none; put it in quotes"
+            problem = "this looks like a number or a date, but is neither; put it in quotes"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
 
@@ -54,7 +55,8 @@ for _tag in ("python/str", "python/unicode"):
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """What is wrong, without the name of a tag, anchor or alias: it is a part of a secret that begins with `!&*`."""
+    """Return what is wrong, without the name of a tag, anchor or alias: it may be part of a secret that begins with
+    one of `!&*`."""
     problem = re.sub(r"\b(tag|tag handle|anchor|alias) (['\"]).*\2", r"\1", error.problem or "this is not YAML")
     if r"'\t'" in problem:
         return f"{problem}; indent with spaces"

@@ -1,4 +1,4 @@
-"""`Engine`: opens the database that holds the tables, and reports its errors in a user's words."""
+"""`Engine`: how the database that holds the tables is opened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REBUILD = "`bakthat sync` can rebuild it from the store"
 
 
 class Engine(ABC):
-    """Opens the database for one call, and tells its errors in a user's words.
+    """Opens the database for one call, and translates its errors.
 
     Every call has a connection of its own. A kept one would be carried over a `fork`, which neither SQLite nor libpq
     survives, and would have to be closed by somebody.
@@ -29,13 +29,13 @@ class Engine(ABC):
 
     @abstractmethod
     def reading(self, table: str) -> AbstractContextManager[Database | None]:
-        """A connection to read with; None if there is no such table yet. Raises `DatabaseError`, also for what fails
-        in the body."""
+        """Open a connection to read with; None if there is no such table yet. Raises `DatabaseError`, also for errors
+        of the body."""
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Database]:
-        """A transaction that no other writer is in, with all of 2013's tables in place. Left by an exception it has
-        changed nothing. Raises `DatabaseError`, also for what fails in the body."""
+        """Begin the only write transaction, with all of 2013's tables in place. An exception in the body rolls it back.
+        Raises `DatabaseError`, also for errors of the body."""
 
     @abstractmethod
     def has_table(self, database: Database, table: str) -> bool:

@@ -122,7 +122,7 @@ class PeeweeRepo(MetadataRepo):
         _execute(database, _INSERT, *row)
 
     def _allow_doubles(self, database: Database, table: str, column: str) -> None:
-        """Put a plain index in the place of 2013's unique one on this column; its peewee called both TABLE_COLUMN."""
+        """Replace 2013's unique index on this column by a plain one; its peewee called both TABLE_COLUMN."""
         index = f"{table}_{column}"
         if self._engine.is_unique(database, index):
             database.execute_sql(f'DROP INDEX "{index}"')

@@ -60,7 +60,7 @@ def backup_of(row: tuple[Any, ...]) -> Backup:
 
 
 def _metadata(text: object) -> dict[str, Any]:
-    """The metadata in a column: nothing where there is none (NULL, empty, `null`), or what is there is not JSON."""
+    """Return the metadata in a column; empty if it holds none (NULL, empty, `null`), or no JSON."""
     if not isinstance(text, str) or not text:
         return {}
     try:

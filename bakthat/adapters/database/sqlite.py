@@ -45,8 +45,12 @@ class SqliteFile(Engine):
     position = "instr"
 
     def __init__(self, path: str, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
-        """`path`: `~` is expanded; the first use raises `ConfigInvalid` where there is no home directory.
-        `busy_timeout`: seconds to wait for another writer."""
+        """Name the file; nothing is opened yet.
+
+        Args:
+            path: `~` is expanded at the first use, which raises `ConfigInvalid` where there is no home directory.
+            busy_timeout: Seconds to wait for another writer.
+        """
         # A relative path is meant from where this stands now, not from where it is first used.
         self._given = path if path.startswith("~") else os.path.abspath(path)
         self._busy_timeout = busy_timeout
@@ -157,7 +161,7 @@ class SqliteFile(Engine):
     @contextlib.contextmanager
     def _not_waiting(self, database: Database) -> Iterator[sqlite3.Connection]:
         """The connection, which for this block waits for no lock. A lock that another program holds ends the block, and
-        is no error; that there are no locks at all is one, of which a wait could not tell."""
+        is not an error. A file system without locks is one, which waiting could not tell from a lock."""
         # Not through peewee: its errors are reference cycles that hold a statement of this connection, and a collector
         # that finalizes it in another thread would wait there for as long as this connection waits for a lock.
         connection: sqlite3.Connection = database.connection()

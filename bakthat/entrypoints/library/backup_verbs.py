@@ -14,7 +14,7 @@ from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup, split_tags
 from bakthat.domain.size import parse_size
 from bakthat.domain.stored_name import check_series
-from bakthat.entrypoints.keys import Ask, sealing_keys
+from bakthat.entrypoints.keys import Ask, encryption_keys
 from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile
 from bakthat.errors import UsageError
 from bakthat.usecases.backup import BackupRequest
@@ -120,7 +120,7 @@ class BackupVerbs(OpenedProfile):
                 # A wrong path or destination is reported before a person is asked for a password.
                 tools.examine(request.source)
                 tools.destination(request.destination)
-            keys = sealing_keys(
+            keys = encryption_keys(
                 self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
             )
             return make_backup(evolve(request, keys=keys), tools)
@@ -214,7 +214,7 @@ class BackupVerbs(OpenedProfile):
             # A wrong name or destination is reported before a person is asked for a password.
             check_series(request.name)
             tools.destination(request.destination)
-            keys = sealing_keys(
+            keys = encryption_keys(
                 self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
             )
             return make_backup_of_stream(evolve(request, keys=keys), tools)

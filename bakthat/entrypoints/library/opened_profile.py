@@ -15,7 +15,7 @@ from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints.hooks import Hooks
-from bakthat.entrypoints.keys import Ask, opening_keys
+from bakthat.entrypoints.keys import Ask, decryption_keys
 from bakthat.usecases.events import Events
 from bakthat.usecases.tools import Tools
 
@@ -44,7 +44,7 @@ class OpenedProfile:
 
         Args:
             profile: The settings.
-            tools: What the verbs are handed.
+            tools: The ports and callables that the verbs use.
             environment: Where BAKTHAT_PASSWORD is looked for.
             events: Whose listeners are called.
             hooks: The profile's commands, run when a verb has ended.
@@ -59,7 +59,7 @@ class OpenedProfile:
 
     @property
     def tools(self) -> Tools:
-        """What the verbs are handed."""
+        """The ports and callables that the verbs use."""
         return self._tools
 
     def __repr__(self) -> str:
@@ -72,7 +72,7 @@ class OpenedProfile:
         self, password: str | None, identities: Sequence[AnyPath], ask: Ask | None
     ) -> Callable[[Backup], Keys]:
         """Return what finds the keys that may open a backup."""
-        return lambda backup: opening_keys(
+        return lambda backup: decryption_keys(
             backup,
             self.profile,
             password=password,
@@ -87,7 +87,7 @@ class OpenedProfile:
         verb: str,
         carry_out: Callable[[Tools], T],
         *,
-        told: Callable[[T], object] = lambda done: done,
+        reported: Callable[[T], object] = lambda done: done,
         failure: Callable[[T], BaseException | None] = lambda _: None,
     ) -> T:
         """Carry out a verb between its two events, then run the profile's command for how it ended.
@@ -95,12 +95,12 @@ class OpenedProfile:
         Args:
             verb: Its name among the events.
             carry_out: Does it.
-            told: Makes what the listeners of `on_<verb>` get.
+            reported: Makes what the listeners of `on_<verb>` get.
             failure: Finds what went wrong although the verb returned.
         """
         session = self._new_session()
         try:
-            done = self._between_events(verb, session, carry_out, told=told, failure=failure)
+            done = self._between_events(verb, session, carry_out, reported=reported, failure=failure)
         except BaseException as error:
             self._run_hooks(verb, session, None, error)
             raise
@@ -113,7 +113,7 @@ class OpenedProfile:
         session: str,
         carry_out: Callable[[Tools], T],
         *,
-        told: Callable[[T], object] = lambda done: done,
+        reported: Callable[[T], object] = lambda done: done,
         failure: Callable[[T], BaseException | None] = lambda _: None,
     ) -> T:
         self.events.tell_before(verb, session)
@@ -126,7 +126,7 @@ class OpenedProfile:
         if failed is not None:
             self.events.on_failure(session, verb, failed)
         else:
-            self.events.tell_on(verb, session, told(done))
+            self.events.tell_on(verb, session, reported(done))
         return done
 
     def _run_hooks(self, verb: str, session: str, done: object, error: BaseException | None) -> None:

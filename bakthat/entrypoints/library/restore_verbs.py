@@ -56,7 +56,7 @@ class RestoreVerbs(OpenedProfile):
             )
             return restore_backup(request, tools)
 
-        return self._run("restore", carry_out, told=lambda done: done.backup)
+        return self._run("restore", carry_out, reported=lambda done: done.backup)
 
     restore = short_form(
         restore_with_report,
@@ -120,7 +120,7 @@ class RestoreVerbs(OpenedProfile):
             )
             return restore_stored(objects, key, request, tools)
 
-        return self._run("restore", carry_out, told=lambda done: done.backup)
+        return self._run("restore", carry_out, reported=lambda done: done.backup)
 
     def verify(
         self,

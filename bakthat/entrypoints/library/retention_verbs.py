@@ -124,7 +124,7 @@ class RetentionVerbs(OpenedProfile):
         return self._run(
             verb,
             carry_out,
-            told=lambda done: list(done.removed),
+            reported=lambda done: list(done.removed),
             failure=lambda done: done.failed[0][1] if done.failed else None,
         )
 
