@@ -162,7 +162,7 @@ class Backup:
 
     @property
     def is_value(self) -> bool:
-        """Whether it is a value of the key/value store, which is no backup of a series."""
+        """Whether it is a value of the key/value store and not a backup of a series."""
         return self.metadata.is_value
 
     @property

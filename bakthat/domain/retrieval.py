@@ -83,8 +83,8 @@ def pending(
 ) -> RetrievalPending:
     """The error that says what was requested, when, when it is usually ready, and what to do then.
 
-    `requested`: None if the time is unknown. `tier`: None counts as standard. `now`: a time of the same day is told
-    without its date.
+    `requested`: None if the time is unknown. `tier`: None counts as standard. `now`: a time on the same day is shown
+        without its date.
     """
     wait = waits.get(tier if tier is not None else Tier.STANDARD)
     text = f"retrieval requested {_moment(requested, now)}" if requested is not None else "retrieval requested earlier"

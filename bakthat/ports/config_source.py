@@ -1,4 +1,4 @@
-"""`ConfigSource`: where profiles come from and are saved."""
+"""`ConfigSource`: loads and saves profiles."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from bakthat.errors import ConfigError
 
 
 class ConfigSource(ABC):
-    """Profiles by name. No call creates anything but `save`."""
+    """Profiles by name. Only `save` creates or changes anything."""
 
     @abstractmethod
     def names(self) -> list[str]:
-        """The profiles' names, in the order of the source; empty if there is no configuration yet."""
+        """Return the names of the profiles, in the order of the source; empty if there is no configuration yet."""
 
     @abstractmethod
     def load(self, profile: str) -> Profile:
-        """The settings of one profile. `default` exists always: without a configuration it has only defaults.
+        """Return the settings of one profile. `default` always exists: without a configuration it has only defaults.
 
-        Raises `ProfileNotFound`, and `ConfigInvalid` naming source, profile and key.
+        Raises:
+            ProfileNotFound: There is no such profile.
+            ConfigInvalid: A setting is invalid; the message names source, profile and key.
         """
 
     def readable_profiles(self) -> list[Profile]:
-        """Every profile that can be loaded. The others are left out; nobody is notified of them or their keys."""
+        """Return every profile that can be loaded. The others are skipped without a notice."""
         found: list[Profile] = []
         for name in self.names():
             try:
@@ -34,5 +36,7 @@ class ConfigSource(ABC):
 
     @abstractmethod
     def save(self, profile: Profile) -> None:
-        """Save a profile under its name, atomically; other profiles and keys that bakthat does not know are kept, and
-        a setting that has its default is written only if the source had it. Readable by its owner only (0600)."""
+        """Save a profile under its name, atomically, readable only by its owner (0600).
+
+        Other profiles and unknown keys are kept. A setting with its default value is written only if the source had it.
+        """

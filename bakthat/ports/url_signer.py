@@ -1,4 +1,4 @@
-"""`UrlSigner`: stores that can lend a single object to somebody without credentials."""
+"""`UrlSigner`: stores that can give access to a single object without credentials."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from abc import ABC, abstractmethod
 
 
 class UrlSigner(ABC):
-    """What an `ObjectStore` may also be."""
+    """An optional interface of an `ObjectStore`."""
 
     @abstractmethod
     def presign(self, key: str, expires_in: int, method: str = "GET") -> str:
-        """A URL that lets whoever holds it do `method` (`GET`, `HEAD` or `PUT`) with the object for so many seconds. It
-        is a secret until then. Whether the object exists is not asked.
+        """Return a URL with which anyone can access the object for a limited time; it is a secret until then.
 
-        Raises `UsageError` for another method, or for more seconds than the service allows."""
+        Does not check whether the object exists.
+
+        Args:
+            key: The object's key.
+            expires_in: Seconds until the URL expires.
+            method: `GET`, `HEAD` or `PUT`.
+
+        Raises:
+            UsageError: Another method, or more seconds than the service allows.
+        """
