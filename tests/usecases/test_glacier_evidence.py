@@ -63,7 +63,7 @@ def test_deleting_the_second_name_of_an_archive_does_not_delete_it(
     if not on_its_own_machine:
         box.repo = MemoryRepo()
     sync("glacier", box.tools)
-    with pytest.raises(StoreError, match=f"{photos}: the archive is recorded as {db.stored_filename}, too"):
+    with pytest.raises(StoreError, match=f"{photos}: the archive is also recorded as {db.stored_filename}"):
         delete(DeleteRequest(name="photos", destination="glacier"), box.tools)
     assert is_stored(box, db)
 
@@ -253,7 +253,7 @@ def test_in_an_archive_class_an_inventory_cannot_name_another_object(box: Toolbo
     sync("glacier", box.tools)
     delete(DeleteRequest(name=photos, destination="glacier"), box.tools)
     assert is_stored(box, db)
-    assert f"{photos}: the Glacier inventory calls it {db.stored_filename}" in box.notices[0]
+    assert f"{photos}: the Glacier inventory gives it the id {db.stored_filename}" in box.notices[0]
 
 
 class EndlessInventory(FaultyObjectStore):

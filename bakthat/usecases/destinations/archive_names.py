@@ -1,4 +1,4 @@
-"""Which archive of an archive store is which backup, as far as the database knows."""
+"""Which archive of an archive store belongs to which backup, according to the database."""
 
 from __future__ import annotations
 
@@ -28,24 +28,25 @@ class ArchiveNames:
 
     def id_of(self, backup: Backup) -> ArchiveId | None:
         """The archive of this backup."""
-        # The record's own first: the database's inventory has one id for a name, though two vaults may both hold it.
+        # The record first: the database's inventory has one id per name, although two vaults may both have the name.
         known = backup.metadata.archive_id or self._repo.archive_id(backup.stored_filename)
         return None if known is None else ArchiveId(known)
 
     def inventory(self) -> GlacierInventory:
-        """What the database knows, but for what its records say is deleted, or lies in another vault."""
+        """The inventory of the database, without archives that its records mark as deleted or place in another
+        vault."""
         rows = list(self._repo.find(Query(backend=self._owner.backend, deleted=True)))
         here = {row.stored_filename for row in rows if row.belongs_to(self._owner) and not row.is_deleted}
         not_here = {row.stored_filename for row in rows} - here
         return GlacierInventory(archives=self._repo.archive_ids()).without(not_here)
 
     def check_alone(self, backup: Backup, archive_id: ArchiveId) -> None:
-        """Raises `StoreError` if another backup's record has the same archive, unless this one was recorded when it was
-        uploaded: an inventory or an entry may give an archive a second name."""
+        """Raises `StoreError` if another backup's record has the same archive, unless this one was recorded at its
+        upload: an inventory or an entry may claim a second name for an archive."""
         others = [name for name in self._recorded().get(archive_id, ()) if name != backup.stored_filename]
         if others and (backup.stored_at is not None or backup.is_from_listing):
             raise StoreError(
-                f"{backup.stored_filename}: the archive is recorded as {others[0]}, too, so it is not deleted; remove "
+                f"{backup.stored_filename}: the archive is also recorded as {others[0]}, so it was not deleted; remove "
                 f"the wrong name from {glacier_inventory.KEY} and its catalog entry, then run `bakthat sync -d "
                 f"{self._owner.backend}`"
             )

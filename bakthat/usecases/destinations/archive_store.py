@@ -1,7 +1,7 @@
-"""`ArchiveDestination`: backups in an archive store, which gives them back hours after a request.
+"""`ArchiveDestination`: backups in an archive store, which returns them hours after a request.
 
-Which stored filename is which archive is kept in the database's inventory, in each record (`archive_id`), in the
-catalog entries, and as one copy in the bucket of the profile, if it has one.
+The archive id of each stored filename is kept in the database's inventory, in each record (`archive_id`), in the
+catalog entries, and in a copy in the bucket of the profile, if it has one.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from bakthat.usecases.destinations.saved_inventory import SavedInventory
 from bakthat.usecases.destinations.vault_listing import VaultListing
 
 _STALE = timedelta(days=2)
-"""A vault's own list is made about once a day (Glacier developer guide, "Vault inventory"): what is younger than this
-may be missing from it although it is there."""
+"""A vault makes its inventory about once a day (Glacier developer guide, "Vault inventory"): an archive younger than
+this may be missing from it although it exists."""
 
 
 class ArchiveDestination(Destination):
     """A vault, or an archive class of a bucket.
 
     catalog: the store for catalog entries and the copy of the inventory, None if the profile has none. inventory: that
-    copy. names: which archive is which backup, as far as the database knows.
+        copy. names: the archives of backups, according to the database.
     """
 
     lists_archives = False
@@ -78,10 +78,10 @@ class ArchiveDestination(Destination):
         try:
             self._repo.remember_archive(name, archive_id)
         except BakthatError as error:
-            # The archive is stored, and the copy in the bucket and its catalog entry can still say which it is.
-            self._notice(f"{name} is stored, but the database's inventory does not know it: {error}")
+            # The archive is stored; the copy in the bucket and its catalog entry can still identify it.
+            self._notice(f"{name} is stored, but not in the database's inventory: {error}")
         own = GlacierInventory(archives={name: archive_id})
-        # What this database knows besides may be what another machine has deleted: only a first copy is made of it.
+        # Another machine may have deleted other archives of this database: they are used only for a first copy.
         self.inventory.update(lambda saved: (saved if saved is not None else self.names.inventory()).merged(own))
         return archive_id
 
@@ -97,7 +97,7 @@ class ArchiveDestination(Destination):
                 self.catalog.stat(key_of(backup.stored_filename))
             except ObjectNotFound:
                 if backup.metadata.tool is None and self._repo.archive_id(backup.stored_filename):
-                    return False  # 2013 wrote no entries, and its copy of the inventory may never have been in here
+                    return False  # 2013 wrote no entries, and its copy of the inventory may never have been here
                 return backup.stored_filename not in self.inventory.read().archives
             return False
         asked = self._listing.asked_at
@@ -120,8 +120,8 @@ class ArchiveDestination(Destination):
         return max(0, self._archives.minimum_days - (now - backup.when).days)
 
     def found(self, prefix: str = "") -> Iterator[Found]:
-        """From the bucket, if it knows anything; else, without a prefix, from the vault's own list, which takes hours.
-        With a prefix only what the copy of the inventory names."""
+        """From the bucket, if it has any data; else, without a prefix, from the vault's own inventory, which takes
+        hours. With a prefix, only what the copy of the inventory names."""
         return self._inventoried(prefix) if prefix else self._found()
 
     def _inventoried(self, prefix: str) -> Iterator[Found]:
@@ -144,7 +144,7 @@ class ArchiveDestination(Destination):
 
     @staticmethod
     def _entries(catalog: ObjectStore, prefix: str = "") -> dict[str, datetime]:
-        """When the catalog entries were written, by the stored filenames that they are of."""
+        """The dates of the catalog entries, by stored filename."""
         listed = catalog.list(f"{PREFIX}{prefix}")
         return {name: info.modified for info in listed if (name := stored_filename_of(info.key)) is not None}
 
@@ -166,18 +166,18 @@ class ArchiveDestination(Destination):
         for name, archive_id in archives.items():
             if self._archives.names_are_ids and archive_id != name:
                 self._notice(
-                    f"{name}: the Glacier inventory calls it {archive_id}, which is not its name: not believed"
+                    f"{name}: the Glacier inventory gives it the id {archive_id}, which is not its name: ignored"
                 )
             names.setdefault(archive_id, []).append(name)
         if not self._archives.names_are_ids:
             for shared in names.values():
                 if len(shared) > 1:
                     self._notice(f"{' and '.join(shared[:3])} are one archive in the Glacier inventory: one of the "
-                                 "names is wrong, and `delete` refuses them")  # fmt: skip
+                "names is wrong, and `delete` refuses them")  # fmt: skip
 
     def _unlisted(self, entries: Mapping[str, datetime]) -> list[Found]:
-        """Archives that have an entry and that the copy of the inventory lacks: two machines may have written it at
-        once, or somebody has damaged it. What has an object of its own in the bucket is no archive of a vault."""
+        """Archives that have an entry but are missing in the copy of the inventory: two machines may have written it at
+        once, or somebody has damaged it. An archive that is an object in the bucket is not one of a vault."""
         if not entries or self.catalog is None:
             return []
         try:
@@ -204,7 +204,7 @@ class ArchiveDestination(Destination):
         ]
 
     def _is_ours(self, stored_filename: str) -> bool:
-        """Whether there is an entry, and it says that the archive is in this store."""
+        """Whether there is an entry that says that the archive is in this store."""
         try:
             entry = self.read_entry(stored_filename)
         except StoreUnavailable:
@@ -221,7 +221,7 @@ class ArchiveDestination(Destination):
             known = self.inventory.read().archives.get(backup.stored_filename)
         if known is None:
             raise ObjectNotFound(
-                f"{backup.stored_filename}: nobody knows which archive of {self.owner.location} it is; run "
+                f"{backup.stored_filename}: its archive in {self.owner.location} is unknown; run "
                 "`bakthat restore_glacier_inventory`, or `bakthat sync -d glacier`, which asks the vault"
             )
         return known

@@ -1,4 +1,4 @@
-"""`Destination`: where a backup goes, whatever kind of store it is. The verbs know nothing else."""
+"""`Destination`: where backups are stored. It hides the kind of store from the verbs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ from bakthat.ports.object_store import ObjectStore
 class Found:
     """An archive in a destination's own listing.
 
-    size: bytes, None if the listing does not say. modified: aware UTC. stored_at: the store's own date of the archive,
-    aware UTC, None if the listing does not say. entry_modified: when its catalog entry was written, None without one.
-    record: what the listing itself says of the backup. archive_id: in an archive store, where the listing says it.
-    is_cold: it lies in an archive class. claimed: it is cold, and the saved inventory says that it is an archive of
-    `glacier` in the same bucket. only_by_entry: the listing does not show that it is of this destination; only its
-    entry can.
+    size: bytes, None if the listing has none.
+    modified: aware UTC.
+    stored_at: the store's own date of the archive, aware UTC, None if the listing has none.
+    entry_modified: the date of its catalog entry, None without one.
+    record: the record that the listing itself contains.
+    archive_id: in an archive store, if the listing has it.
+    is_cold: whether it is in an archive class.
+    claimed: it is cold, and the saved inventory says that it is an archive of `glacier` in the same bucket.
+    only_by_entry: the listing does not show that it belongs to this destination; only its entry can.
     """
 
     stored_filename: str
@@ -44,14 +47,14 @@ class Found:
 
 
 class Destination(ABC):
-    """A store under the name that a person gives it (`s3`, `glacier`, `local`, …). `owner` marks the records of what
-    is in it. `catalog`: where catalog entries lie, None if there is nowhere."""
+    """A store under the name that users give (`s3`, `glacier`, `local`, …). `owner`: identifies its records. `catalog`:
+    the store of the catalog entries, None if there is none."""
 
     owner: Owner
     catalog: ObjectStore | None
 
     lists_archives = True
-    """Whether `found` with a prefix is a listing of the archives themselves, so that what it lacks may be gone."""
+    """Whether `found` with a prefix lists the archives themselves, so that an archive missing in it may be gone."""
 
     @property
     def name(self) -> str:
@@ -59,44 +62,46 @@ class Destination(ABC):
 
     @abstractmethod
     def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> ArchiveId | None:
-        """Store an archive whole or not at all. Gives the id under which an archive store keeps it.
+        """Store an archive completely or not at all; return its id in an archive store.
 
-        draft: its record as far as it is known before. size_hint: bytes that it will not exceed by much.
-
-        Raises `ObjectExists` if the name is taken."""
+        draft: its record as far as it is known before. size_hint: a size in bytes that it will not exceed by much.
+        Raises `ObjectExists` if the name exists.
+        """
 
     @abstractmethod
     def open(self, backup: Backup, *, tier: Tier | None = None) -> AbstractContextManager[BinaryIO]:
-        """Read a backup's stored bytes. `tier`: how fast, where that can be chosen. On entry: `ObjectNotFound`,
-        `RetrievalPending` while it is being retrieved, and what else the store says."""
+        """Read a backup's stored bytes. `tier`: the speed of a retrieval, if it needs one. Raises on entry:
+        `ObjectNotFound`, `RetrievalPending` while it is being retrieved, and other errors of the store."""
 
     @abstractmethod
     def size_of(self, backup: Backup) -> int | None:
-        """The bytes that the store holds of a backup, None if it does not say at once. Raises `ObjectNotFound`."""
+        """The size of a backup in the store in bytes, None if the store does not return it at once. Raises
+        `ObjectNotFound`."""
 
     @abstractmethod
     def is_gone(self, backup: Backup) -> bool:
-        """Whether a backup that `found` did not list is gone indeed; asked once more, by its name."""
+        """Whether a backup that `found` did not list is really gone; looks it up by name."""
 
     @abstractmethod
     def remove(self, backup: Backup) -> None:
-        """The archive is absent afterwards."""
+        """Remove the archive; it is absent afterwards."""
 
     def usual_wait(self, tier: Tier | None) -> Wait | None:
-        """How long a retrieval usually takes, None where there is none to wait for."""
+        """How long a retrieval usually takes, None if there is none to wait for."""
         return None
 
     def days_still_billed(self, backup: Backup, now: datetime) -> int:
-        """For how many days more the service bills the archive, deleted or not."""
+        """The number of further days for which the service bills the archive, even if it is deleted."""
         return 0
 
     @abstractmethod
     def found(self, prefix: str = "") -> Iterator[Found]:
-        """Every archive whose stored filename starts with the prefix, by one listing. Without a prefix it may raise
-        `RetrievalPending`, where the list itself must be waited for; with one it answers at once, as far as it can."""
+        """Every archive whose stored filename starts with the prefix, from one listing. Without a prefix it may raise
+        `RetrievalPending`, if the inventory must be retrieved first. With one it returns at once, with what is
+        known."""
 
     def write_entry(self, entry: CatalogEntry) -> None:
-        """Put the catalog entry where the store keeps them, in the place of an earlier one."""
+        """Store the catalog entry; it replaces an earlier one."""
         if self.catalog is not None:
             key = key_of(entry.backup.stored_filename)
             self.catalog.put(key, io.BytesIO(entry.dumps()), replace=True)
@@ -113,6 +118,6 @@ class Destination(ABC):
         return loads(content)
 
     def remove_entry(self, stored_filename: str) -> None:
-        """The catalog entry is absent afterwards."""
+        """Remove the catalog entry; it is absent afterwards."""
         if self.catalog is not None:
             self.catalog.delete(key_of(stored_filename))

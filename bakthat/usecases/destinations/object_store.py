@@ -1,4 +1,4 @@
-"""`ObjectDestination`: backups in an object store, which gives them back at once."""
+"""`ObjectDestination`: backups in an object store, which returns them at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bakthat.usecases.destinations.retrievals import Retrievals
 
 
 class ObjectDestination(Destination):
-    """Archives are objects under their stored filenames, their catalog entries beside them."""
+    """Archives are objects with their stored filenames as keys; their catalog entries are in the same store."""
 
     def __init__(
         self,
@@ -30,9 +30,9 @@ class ObjectDestination(Destination):
         catalog: ObjectStore | None = None,
         retrievals: Callable[[], Retrievals] | None = None,
     ) -> None:
-        """catalog: the same place, where entries are stored so that they can be read at any time; None: as archives.
-        retrievals: makes those of objects that a lifecycle rule has moved to an archive class; None where there are no
-        such classes."""
+        """catalog: the same place with a storage class that can be read at any time, for entries; None: as for
+        archives. retrievals: makes the retrievals of objects that a lifecycle rule has moved to an archive class; None
+        if there are no such classes."""
         self.owner = owner
         self.objects = objects
         self.catalog = catalog if catalog is not None else objects
@@ -70,20 +70,20 @@ class ObjectDestination(Destination):
         self.objects.delete(backup.stored_filename)
 
     def _claimed_keys(self) -> set[str]:
-        """The keys that the copy of an inventory says are archives of `glacier` in the same bucket."""
+        """The keys that the copy of the inventory claims as archives of `glacier` in the same bucket."""
         try:
             with self.objects.open(glacier_inventory.KEY) as reader:
                 archives = glacier_inventory.loads(reader.read(glacier_inventory.MOST_BYTES + 1)).archives
         except StoreUnavailable:
             raise
         except (StoreError, PayloadDamaged):
-            return set()  # no evidence; each archive's own entry is asked
+            return set()  # no evidence; each archive's own entry decides
         return {key for name, key in archives.items() if name == key}
 
     def found(self, prefix: str = "") -> Iterator[Found]:
         archives: list[ObjectInfo] = []
         entries: dict[str, datetime] = {}
-        # The entries lie beside the archives: without a prefix one listing holds both.
+        # The entries are beside the archives: without a prefix one listing contains both.
         for info in chain(self.objects.list(prefix), self.objects.list(f"{PREFIX}{prefix}") if prefix else ()):
             described = stored_filename_of(info.key)
             if described is not None:

@@ -1,4 +1,4 @@
-"""`Retrievals`: archives that can be read hours after a request, as a state machine that is kept in the database.
+"""`Retrievals`: a state machine, kept in the database, for archives that can be read hours after a request.
 
 not requested -> requested -> pending -> ready; expired -> requested again. The job is kept under the stored filename of
 the backup, so that a later call, or another process, continues where the last one stopped.
@@ -41,9 +41,9 @@ class Retrievals:
 
     @contextmanager
     def opened(self, name: str, archive_id: ArchiveId, tier: Tier | None) -> Iterator[BinaryIO]:
-        """Read the archive, if its retrieval is ready; else begin one, or find the one that runs, and raise
-        `RetrievalPending`, which says what was requested, when, and when it is usually ready. `tier`: None takes any
-        retrieval that runs; a faster one than that which runs begins anew."""
+        """Read the archive if its retrieval is ready. Else start one, or find the running one, and raise
+        `RetrievalPending`, which says what was requested, when, and when it is usually ready. `tier`: None accepts any
+        running retrieval; a faster tier than that of the running one starts a new one."""
         with ExitStack() as stack:
             reader = self._ready(name, tier, stack)
             if reader is None:
@@ -55,11 +55,11 @@ class Retrievals:
             yield reader
 
     def forget(self, name: str) -> None:
-        """Forget a retrieval, since its archive is gone."""
+        """Forget a retrieval because its archive is gone."""
         self._repo.forget_job(name)
 
     def _ready(self, name: str, tier: Tier | None, stack: ExitStack) -> BinaryIO | None:
-        """The stream of the retrieval that the database knows; None without one, or if it is of no use any more."""
+        """The stream of the recorded retrieval; None if there is none, or it is no longer usable."""
         job = self._repo.job(name)
         if job is None:
             return None
@@ -71,7 +71,7 @@ class Retrievals:
             raise self._pending(job) from None
         except RetrievalExpired:
             self._repo.forget_job(name)
-            self._notice(f"{name}: the earlier retrieval has expired; it is asked for again")
+            self._notice(f"{name}: the earlier retrieval has expired; requesting it again")
             return None
 
     def _ask(self, name: str, archive_id: ArchiveId, tier: Tier | None) -> RetrievalJob:

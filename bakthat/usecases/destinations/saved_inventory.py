@@ -31,15 +31,16 @@ class SavedInventory:
         return copy if copy is not None else GlacierInventory()
 
     def read_or_empty(self) -> GlacierInventory:
-        """The copy, to be written anew; empty, with a notice, if it is damaged."""
+        """The copy, to be rewritten; empty, with a notice, if it is damaged."""
         try:
             return self.read()
         except PayloadDamaged as error:
-            self._notice(f"{error}; it is written anew from the database")
+            self._notice(f"{error}; it is rewritten from the database")
             return GlacierInventory()
 
     def readable(self) -> GlacierInventory:
-        """The copy, to find archives by; empty, with a notice, if it cannot be read: the entries say what it would."""
+        """The copy, for finding archives; empty, with a notice, if it cannot be read, because the entries have the same
+        data."""
         catalog = self._bucket()
         try:
             inventory = self.read()
@@ -56,15 +57,14 @@ class SavedInventory:
         return inventory
 
     def write(self, inventory: GlacierInventory) -> None:
-        """Write the copy, in the place of the one that is there. Raises `StoreError` for one that would be too long to
-        be read again."""
+        """Write the copy, replacing the existing one. Raises `StoreError` if it would be too long to be read again."""
         content = inventory.dumps()
         if len(content) > glacier_inventory.MOST_BYTES:
             raise StoreError(f"{glacier_inventory.KEY} would be longer than {glacier_inventory.MOST_BYTES} bytes")
         self._bucket().put(glacier_inventory.KEY, io.BytesIO(content), replace=True)
 
     def update(self, change: Callable[[GlacierInventory | None], GlacierInventory]) -> None:
-        """Write what `change` makes of the copy (None: there is none yet). Without a bucket it does nothing; an error
+        """Write the result of `change` on the copy (None: there is none yet). Does nothing without a bucket; an error
         is a notice."""
         if self._catalog is None:
             return
@@ -73,7 +73,7 @@ class SavedInventory:
         except BakthatError as error:
             self._notice(
                 f"the copy of the Glacier inventory could not be saved: {error}; "
-                "run `bakthat backup_glacier_inventory` once that is mended"
+                "run `bakthat backup_glacier_inventory` when that is fixed"
             )
 
     def _copy(self) -> GlacierInventory | None:
@@ -86,7 +86,7 @@ class SavedInventory:
     def _bucket(self) -> ObjectStore:
         if self._catalog is None:
             raise ConfigInvalid(
-                "the copy of the Glacier inventory lies in a bucket, and the profile names no s3_bucket; "
+                "the copy of the Glacier inventory is stored in a bucket, and the profile has no s3_bucket; "
                 "run `bakthat configure`"
             )
         return self._catalog

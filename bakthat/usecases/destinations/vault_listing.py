@@ -1,4 +1,4 @@
-"""A vault's own list of its archives: made about once a day, and read hours after a request."""
+"""A vault's own inventory: made about once a day, and readable hours after a request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bakthat.usecases.destinations.base import Found
 
 
 class VaultListing:
-    """The list of one vault. `asked_at`: when the list that was read last was requested."""
+    """The inventory of one vault. `asked_at`: when the last inventory was requested."""
 
     def __init__(
         self,
@@ -35,7 +35,8 @@ class VaultListing:
         self._notice = notice
 
     def found(self) -> Iterator[Found]:
-        """Every archive whose description holds a stored filename. Raises `RetrievalPending` until it is ready."""
+        """Every archive whose description contains a stored filename. Raises `RetrievalPending` until the inventory is
+        ready."""
         name = f"inventory of {self._owner.location}"
         job = self._repo.job(name)
         if job is not None:
@@ -54,9 +55,9 @@ class VaultListing:
                 infos = list(self._archives.inventory(job.job_id))
             except RetrievalPending:
                 raise self._pending(job) from None
-        self._repo.forget_job(name)  # the next sync wants a newer one
+        self._repo.forget_job(name)  # the next sync requests a newer one
         self.asked_at = job.requested
-        # The oldest of a name first: permission to upload is permission to choose a name, and must not hide another's.
+        # The oldest of a name first: anyone who may upload may choose any name, and must not hide another archive.
         names: set[str] = set()
         for info in sorted(infos, key=lambda info: info.created):
             record = rebuilt(info, self._owner)

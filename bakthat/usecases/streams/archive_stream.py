@@ -1,4 +1,4 @@
-"""From a packer's bytes to stored bytes, and back: compression and encryption, as the format of the backup says."""
+"""Converts a packer's bytes to stored bytes and back: compression and encryption, by the format of the backup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def packer_of(format_: ArchiveFormat, tools: Tools) -> Packer:
 
 @contextmanager
 def writing(into: BinaryIO, format_: ArchiveFormat, keys: Keys, tools: Tools) -> Iterator[BinaryIO]:
-    """A stream for a packer; what it writes is compressed, encrypted, and written to `into`."""
+    """A stream for a packer; its bytes are compressed, encrypted, and written to `into`."""
     with ExitStack() as chain:
         sink = into
         if keys:
@@ -40,13 +40,13 @@ def writing(into: BinaryIO, format_: ArchiveFormat, keys: Keys, tools: Tools) ->
 def open_archive(
     stored: AbstractContextManager[BinaryIO], backup: Backup, keys: Keys, tools: Tools, *, stage: str
 ) -> Iterator[BinaryIO]:
-    """Read what the packer wrote.
+    """Read the bytes that the packer wrote.
 
-    stored: gives the stored bytes, as `destination.open` does. stage: of the reported progress.
+    stored: opens the stored bytes, like `destination.open`. stage: of the reported progress.
 
-    A thread reads and decrypts. At the end of the stream the size and SHA-256 of the stored bytes are compared with
-    the record. Errors of the payload name the backup. Raises what `stored` does, `PasswordNeeded`, `WrongPassword`,
-    `PayloadDamaged`.
+    A separate thread reads and decrypts. At the end of the stream the size and SHA-256 of the stored bytes are compared
+    with the record. Errors of the payload name the backup. Raises errors of `stored`, `PasswordNeeded`,
+    `WrongPassword`, `PayloadDamaged`.
     """
     with _naming(backup), ExitStack() as chain:
         if backup.is_encrypted and not keys:
@@ -69,8 +69,8 @@ def open_archive(
 
 
 def read_through(stored: AbstractContextManager[BinaryIO], backup: Backup, tools: Tools, *, stage: str) -> None:
-    """Read the stored bytes to their end, as they are. Raises what `stored` does; `PayloadDamaged` if their size or
-    SHA-256 is not the recorded one."""
+    """Read the stored bytes to their end, without decoding. Raises errors of `stored`, and `PayloadDamaged` if size or
+    SHA-256 differ from the record."""
     with _naming(backup), stored as reader:
         checked = _checked(reader, backup, tools, stage)
         while checked.read(_CHUNK):
@@ -90,7 +90,7 @@ def _checked(stored: BinaryIO, backup: Backup, tools: Tools, stage: str) -> Bina
 
 @contextmanager
 def _naming(backup: Backup) -> Iterator[None]:
-    """Errors of the payload begin with the stored filename, unless they name it."""
+    """Prefix errors of the payload with the stored filename, unless they contain it."""
     try:
         yield
     except (PayloadDamaged, WrongPassword) as error:

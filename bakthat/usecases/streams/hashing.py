@@ -12,11 +12,11 @@ from bakthat.ports.streams import fill
 
 
 class RecordedReader(io.RawIOBase):
-    """Reads `body`, and knows afterwards how many bytes there were (`size`), their SHA-256 (`sha256`), and whether they
-    were all of them (`ended`).
+    """Reads `body` and records the number of bytes (`size`), their SHA-256 (`sha256`), and whether the end was reached
+    (`ended`).
 
-    `must_start`: what the stream has to begin with. A stream that begins otherwise, or is too short to, raises
-    `PayloadDamaged`, so that the store drops it: no plain bytes leave where encrypted ones were promised.
+    `must_start`: the required beginning of the stream. A stream that begins differently, or is too short, raises
+    `PayloadDamaged`, so that the store drops it: plain bytes are never stored in place of encrypted ones.
     """
 
     def __init__(self, body: BinaryIO, *, must_start: bytes = b"") -> None:
@@ -47,12 +47,12 @@ class RecordedReader(io.RawIOBase):
     def _check_start(self, chunk: memoryview) -> None:
         expected = self._must_start[: len(chunk)]
         if not expected or chunk[: len(expected)] != expected:
-            raise PayloadDamaged("the stream is not encrypted although encryption was asked for; nothing was stored")
+            raise PayloadDamaged("the stream is not encrypted although encryption was requested; nothing was stored")
         self._must_start = self._must_start[len(expected) :]
 
 
 class CheckedReader(io.RawIOBase):
-    """Reads `stored` whole, and raises `PayloadDamaged` at its end if its size or SHA-256 are not those recorded
+    """Reads all of `stored`, and raises `PayloadDamaged` at its end if size or SHA-256 differ from the recorded ones
     (None: not recorded)."""
 
     def __init__(
@@ -82,7 +82,7 @@ class CheckedReader(io.RawIOBase):
         return count
 
     def read(self, size: int = -1, /) -> bytes:
-        """As the stream that is read gives it, without a copy: fewer bytes than `size` do not mean the end."""
+        """Return the next available bytes without a copy; fewer than `size` do not mean the end."""
         if size < 0:
             return self.readall()
         chunk = self._stored.read(size)

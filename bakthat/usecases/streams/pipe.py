@@ -1,7 +1,7 @@
-"""A bounded pipe in memory: one thread produces a stream, another reads it, and neither runs ahead.
+"""A bounded pipe in memory: one thread produces a stream, another reads it.
 
-`ObjectStore.put` pulls, while packers, compressors and ciphers push. The pipe lets both have their way without a
-temporary file, and carries an error from either side to the other.
+`ObjectStore.put` pulls, while packers, compressors and ciphers push. The pipe connects both without a temporary file,
+and passes an error from either side to the other.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from typing import Any, BinaryIO, Generic, TypeVar, cast
 T = TypeVar("T")
 
 LIMIT = 4 * 1024 * 1024
-"""Bytes that wait in a pipe, about: enough to keep both sides busy, little beside the parts in flight."""
+"""The approximate number of bytes buffered in a pipe: enough to keep both sides busy, little compared with the parts in
+flight."""
 
 PATIENCE = 2.0
-"""How long to wait for a producer that hangs, in seconds."""
+"""How long to wait for a producer that does not end, in seconds."""
 
 _NOTHING = memoryview(b"")
 
 
 class _ReaderGone(Exception):
-    """Ends the producer once the reader has gone; never leaves this module."""
+    """Ends the producer after the reader has closed; never leaves this module."""
 
 
 class _Pipe:
@@ -66,7 +67,8 @@ class _Pipe:
             self._changed.notify_all()
 
     def wait(self) -> None:
-        """Return when there is a byte to read, or never will be. Raises the producer's error if there is only that."""
+        """Return when there is a byte to read, or the stream is empty. Raises the producer's error if it wrote
+        nothing."""
         with self._changed:
             while not self._chunks and not self._ended:
                 self._changed.wait()
@@ -74,8 +76,8 @@ class _Pipe:
                 raise self.error
 
     def take(self, most: int) -> memoryview:
-        """The next bytes, as they were written; nothing at the end. Raises the producer's error after its last byte, so
-        that the order does not depend on which thread is faster."""
+        """The next bytes as they were written; empty at the end. Raises the producer's error after its last byte, so
+        that the result does not depend on which thread is faster."""
         with self._changed:
             self.wait()
             if not self._chunks:
@@ -128,9 +130,9 @@ class _Reader(io.RawIOBase):
 
 
 class Flow(Generic[T]):
-    """A stream that is being produced. `reader`: its bytes; `read(n)` gives fewer than n only at the end, and raises
-    the producer's own error. `result()`: what the producer returned, once the reader has met the end; its error, if it
-    failed, also where the reader has swallowed that."""
+    """A stream that is being produced. `reader`: its bytes; `read(n)` returns fewer than n only at the end, and raises
+    the producer's error. `result()`: the return value of the producer, after the end was read; raises its error if it
+    failed, even if the reader swallowed that."""
 
     def __init__(self, pipe: _Pipe) -> None:
         self.reader = cast(BinaryIO, _Reader(pipe))
@@ -138,12 +140,12 @@ class Flow(Generic[T]):
         self._results: list[T] = []
 
     def begin(self) -> None:
-        """Wait for the first byte. Raises what the producer failed with before it gave one."""
+        """Wait for the first byte. Raises the producer's error if it failed before that."""
         self._pipe.wait()
 
     @property
     def error(self) -> BaseException | None:
-        """What the producer failed with, so far."""
+        """The producer's error so far."""
         return self._pipe.error
 
     def result(self) -> T:
@@ -154,9 +156,11 @@ class Flow(Generic[T]):
 
 @contextmanager
 def flowing(produce: Callable[[BinaryIO], T], *, limit: int = LIMIT, patience: float = PATIENCE) -> Iterator[Flow[T]]:
-    """Run `produce(writer)` in a thread while the body of the `with` reads. On leaving, however that happens, the
-    producer is stopped at its next write and waited for, up to `patience` seconds: one that reads from a line that has
-    fallen silent, or from a file system that does not answer, must not keep the process from ending."""
+    """Run `produce(writer)` in a thread while the body of the `with` reads.
+
+    On every exit the producer is stopped at its next write, and waited for, up to `patience` seconds: a producer that
+    waits for a network or a file system that does not respond must not keep the process from ending.
+    """
     pipe = _Pipe(limit)
     flow: Flow[T] = Flow(pipe)
     writer = cast(BinaryIO, _Writer(pipe))

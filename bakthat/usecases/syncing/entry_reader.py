@@ -1,7 +1,7 @@
-"""Reads the catalog entries of archives that a listing found, several at once, and judges what they say.
+"""Reads the catalog entries of archives in a listing, several at once, and decides what to believe.
 
-An entry that cannot be read, or that does not fit its archive, costs itself: the archive is then known from its name,
-size and date alone. A store that is down is an error.
+An entry that cannot be read, or does not match its archive, is skipped: the archive is then known from its name, size
+and date alone. A store that is down is an error.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from bakthat.errors import InvalidName, ObjectArchived, PayloadDamaged, StoreErr
 from bakthat.usecases.destinations.base import Destination, Found
 
 _READERS = 16
-"""Catalog entries that are read at once: small requests, whose time is the way there and back."""
+"""Catalog entries that are read at once: small requests, whose time is the round trip."""
 
 BATCH = 512
 """Entries that are requested before the first of them is recorded: bounds memory, and keeps the readers busy."""
 
 _MOST_FAILURES = 10
-"""Entries that may fail as if the store were down, while it answers otherwise, before it counts as down."""
+"""Entries that may fail as if the store were down, although it answers other requests, before it counts as down."""
 
 
 @frozen(kw_only=True)
 class Read:
-    """A found archive, and the record of its entry as far as it may be believed (None: nothing is).
+    """A found archive, and the record of its entry as far as it may be believed (None: nothing of it).
 
-    problem: why the entry is not believed, "" if it is. seen: it was read, and need not be read again until it changes.
-    foreign: the archive is one of another destination.
+    problem: why the entry is not believed; "" if it is.
+    seen: the entry was read, and need not be read again until it changes.
+    foreign: the archive belongs to another destination.
     """
 
     found: Found
@@ -70,8 +71,8 @@ class EntryReader:
             return Read(
                 found=found,
                 entry=found.record,
-                problem="its catalog entry lies in an archive class and cannot be read; exclude bakthat_catalog/ from "
-                "the lifecycle rule, copy the entry to a class that can be read, and run `bakthat sync` again",
+                problem="its catalog entry is in an archive class and cannot be read; exclude bakthat_catalog/ from "
+                "the lifecycle rule, copy the entry to a readable class, and run `bakthat sync` again",
             )
         except StoreUnavailable as error:
             self._check_up(found, error)
@@ -87,7 +88,7 @@ class EntryReader:
         return Read(found=found, entry=found.record, problem=problem, seen=False)
 
     def _check_up(self, found: Found, error: StoreUnavailable) -> None:
-        """Raises the error unless the store answers otherwise, so that it is the entry alone that cannot be read."""
+        """Raises the error unless the store answers another request, so that only the entry cannot be read."""
         with self._lock:
             self._failures += 1
             failures = self._failures
@@ -108,7 +109,7 @@ class EntryReader:
         if claims_to_be_of_another(entry, destination.owner):
             if found.claimed:
                 return Read(found=found, foreign=True)
-            problem = f"its catalog entry says that it is an archive of {entry.backend}, and the store does not"
+            problem = f"its catalog entry says that it is an archive of {entry.backend}, but the store does not"
             return Read(found=found, entry=found.record, problem=problem)
         if not _fits(entry, found, destination):
             problem = f"its catalog entry is of another archive{_where(entry, destination)}"
@@ -121,9 +122,9 @@ class EntryReader:
 
 
 def _fits(entry: Backup, found: Found, destination: Destination) -> bool:
-    """Whether the entry can be of this archive: two machines that know nothing of each other may back up two
-    directories of one name in the same second, to two destinations whose entries lie in one bucket. A value, which has
-    no SHA-256, is replaced before its entry is."""
+    """Whether the entry can belong to this archive. Two independent machines may back up two directories of one name in
+    the same second, to two destinations whose entries are in one bucket. A value, which has no SHA-256, is replaced
+    before its entry is."""
     if entry.backend == destination.name and entry.sha256 is None:
         return True
     same_size = found.size in (None, entry.size)

@@ -1,4 +1,4 @@
-"""Rows that an earlier version recorded under another location of the same store."""
+"""Rows that an earlier version recorded with another location of the same store."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ def rewrite_former(
     *,
     dry_run: bool,
 ) -> tuple[Backup, ...]:
-    """Record under the location of today what is recorded under a former one, if the archive is here with the same
-    size. Returns the records of today; the former ones are marked as deleted.
+    """Move rows from a former location of the store to the current one, if the archive is there with the same size.
 
-    `rows`: of today's location, by stored filename. `archives`: what the store holds. A second call, after a crash in
-    between, does what is left.
+    Returns the new records; the former ones are marked as deleted. `rows`: rows of the current location, by stored
+    filename. `archives`: the contents of the store. A second call, after a crash, completes the work.
     """
     owner = destination.owner
     former = tuple(evolve(owner, location=location, formerly=()) for location in owner.formerly)
@@ -34,7 +33,7 @@ def rewrite_former(
     rewritten = []
     for row in tools.repo.find(Query(backend=destination.name, owners=former)):
         found = archives.get(row.stored_filename)
-        # A row of 2013 has no location, and belongs to today's as well.
+        # A row of 2013 has no location, and also belongs to the current one.
         if row.location is None or found is None or _size_of(found, destination) != row.known_size:
             continue
         metadata = row.metadata.changed(location=owner.location)
@@ -50,7 +49,7 @@ def rewrite_former(
 
 
 def _size_of(found: Found, destination: Destination) -> int:
-    """The bytes of an archive, by its catalog entry where the listing does not say; 0 where nothing does."""
+    """The size of an archive in bytes, from its catalog entry if the listing has none; 0 if it is unknown."""
     if found.size is not None:
         return found.size
     try:

@@ -1,4 +1,4 @@
-"""The rows of archives that a listing found, made of the listing, the entry and the row that is there."""
+"""The rows of archives in a listing, made from the listing, the entry and the existing row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def entry_date(found: Found) -> int | None:
 
 
 def wants_reading(found: Found, row: Backup | None) -> bool:
-    """Whether the entry says more than the database knows, or the row must change without one."""
+    """Whether the entry must be read because it may add to the row, or the row must change without one."""
     if row is None or row.is_deleted:
         return True
     written = entry_date(found)
@@ -51,17 +51,17 @@ def new_row(read: Read, destination: Destination) -> Backup:
 
 
 def changed_row(row: Backup, read: Read, destination: Destination) -> tuple[Backup, str]:
-    """The row as it should be, and what is wrong with the entry, if anything is."""
+    """The updated row, and the problem of the entry, if any."""
     found, entry = read.found, read.entry
     if row.is_deleted:
-        # Marked as deleted, and there all the same: what is in the store can be restored, so it is shown.
+        # Marked as deleted, but in the store: it can be restored, so it is shown.
         return _returned(row, read, destination), read.problem
     if entry is None or found.entry_modified is None:
         return _seen(row, found, always=True) if read.problem and read.seen else row, read.problem
     others = other_identity(row, entry) if _is_settled(row, entry) else ()
     replaced = bool(others) and _is_replaced(row, found)
     if others and not replaced:
-        problem = f"its catalog entry now describes another archive ({', '.join(others)}), and is not believed"
+        problem = f"its catalog entry now describes another archive ({', '.join(others)}), and is ignored"
         return _seen(row, found, always=True), problem
     taken = row
     if row.is_from_listing or replaced or entry.last_updated > row.last_updated:
@@ -72,23 +72,25 @@ def changed_row(row: Backup, read: Read, destination: Destination) -> tuple[Back
 
 
 def _is_settled(row: Backup, entry: Backup) -> bool:
-    """Whether the row knows what the archive is, so that no entry may say otherwise: it has a SHA-256, or it is of
-    2013, which wrote no entries. A value is replaced under its key, but not by one that is no longer encrypted."""
+    """Whether the row identifies the archive, so that no entry may redefine it: it has a SHA-256, or it dates from
+    2013, which wrote no entries. A value may be replaced under its key, but not by one that is no longer encrypted."""
     if row.is_value:
         return row.is_encrypted and not entry.is_encrypted
     return row.sha256 is not None or (row.stored_at is None and not row.is_from_listing)
 
 
 def _is_replaced(row: Backup, found: Found) -> bool:
-    """Whether the store holds another object than the one that this database took in. What its own `backup` wrote it
-    knows better than any entry; and of an archive that the store does not list itself it sees nothing."""
+    """Whether the store holds a different object than the one that this database recorded. False for archives that its
+    own `backup` recorded, which it knows better than any entry, and for archives that the store does not list
+    itself."""
     if row.stored_at is None or found.stored_at is None or found.size is None:
         return False
     return found.size != row.size or whole_seconds(found.stored_at) != row.stored_at
 
 
 def _from_entry(entry: Backup, found: Found, destination: Destination) -> Backup:
-    """The entry's record, as a row of this destination: values observed in the store override those in the entry."""
+    """The record of the entry as a row of this destination. Values observed in the store override those in the
+    entry."""
     return evolve(
         entry,
         backend=destination.name,
@@ -124,8 +126,8 @@ def _from_listing(read: Read, destination: Destination) -> Backup:
 
 
 def _facts(found: Found) -> Facts:
-    """What the store's own list says of an archive, for its record. `stored_at`: UTC epoch seconds, the store's own
-    date; only rows of archives that this database did not write itself have it."""
+    """The metadata of an archive from the store's own listing. `stored_at`: the store's own date in UTC epoch seconds;
+    only rows of archives that this database did not write itself have it."""
     facts: Facts = {}
     if found.archive_id is not None:
         facts["archive_id"] = found.archive_id
@@ -139,7 +141,7 @@ def _size(found: Found) -> int:
 
 
 def _seen(row: Backup, found: Found, *, always: bool = False) -> Backup:
-    """The row, with the date of its entry where it would else count as newer than the row at the next sync."""
+    """The row, with the date of its entry if the entry would otherwise count as newer at the next sync."""
     written = entry_date(found)
     if written is None or not (always or written > int(row.last_updated.timestamp()) + SKEW):
         return row
@@ -147,10 +149,10 @@ def _seen(row: Backup, found: Found, *, always: bool = False) -> Backup:
 
 
 def _returned(row: Backup, read: Read, destination: Destination) -> Backup:
-    """The row of a backup that was marked as deleted, and is there."""
+    """The row of a backup that was marked as deleted but exists."""
     found = read.found
     if found.stored_at is not None and found.stored_at.timestamp() >= row.last_updated.timestamp() + 1:
-        # What lies there was stored after the backup was deleted, so it is not what this database knew.
+        # This archive was stored after the backup was deleted, so it is not the one that this database knew.
         taken = evolve(new_row(read, destination), filename=row.filename)
     elif read.entry is None or (_is_settled(row, read.entry) and other_identity(row, read.entry)):
         taken = evolve(row, is_deleted=False)
@@ -161,8 +163,8 @@ def _returned(row: Backup, read: Read, destination: Destination) -> Backup:
 
 
 def _as_trusted_as(row: Backup, changed: Backup) -> Backup:
-    """The changed row with what the row knows of where the archive is and when it was stored. What this database's
-    `backup` wrote has no date of the store, and an entry must not change that."""
+    """The changed row, with the location and storage date of the existing row. An archive written by this database's
+    `backup` has no date of the store, and an entry must not change that."""
     metadata = changed.metadata.without("stored_at").to_dict()
     metadata.update({key: row.metadata[key] for key in ("stored_at", "archive_id") if key in row.metadata})
     return evolve(changed, metadata=BackupMetadata.from_dict(metadata))
@@ -173,12 +175,12 @@ def _without_seen(row: Backup) -> Backup:
 
 
 class RowChanges:
-    """Rows that a sync adds and changes, written in batches. As a context it writes the rest when it is left, after an
-    error too: what was read need not be read again. `added`, `updated`: the rows, but for those of which only the date
-    of their entry was noted."""
+    """Rows that a sync adds and changes, written in batches. On leaving its context, also after an error, the rest is
+    written, so that nothing has to be read again. `added`, `updated`: the rows, except those in which only the date of
+    the entry changed."""
 
     def __init__(self, repo: MetadataRepo, query: Query, *, dry_run: bool) -> None:
-        """query: gives every row that may be changed."""
+        """query: finds every row that may be changed."""
         self.added: list[Backup] = []
         self.updated: list[Backup] = []
         self._repo = repo
@@ -204,9 +206,9 @@ class RowChanges:
             self._write_added()
 
     def change(self, row: Backup, changed: Backup) -> None:
-        """Put the changed row in the place of `row`, unless another process has changed that meanwhile, as by deleting
-        the backup: what it knows is newer, and the next sync sees it."""
-        # A repository keeps the later of two records. Here a clock that went back must not decide.
+        """Replace `row` by the changed row, unless another process has changed it meanwhile, for example by deleting
+        the backup: its change is newer, and the next sync sees it."""
+        # A repository keeps the later of two records. A clock that was set back must not decide here.
         changed = evolve(changed, last_updated=max(changed.last_updated, row.last_updated))
         if _without_seen(changed) != _without_seen(row):
             self.updated.append(changed)
@@ -226,7 +228,7 @@ class RowChanges:
             self._repo.put_all([changed for row, changed in pairs if row in known.get(row.stored_filename, ())])
 
     def _known(self, pairs: Sequence[tuple[Backup, Backup]]) -> dict[str, list[Backup]]:
-        """The rows as the database has them now, by stored filename."""
+        """The current rows of the database, by stored filename."""
         known: dict[str, list[Backup]] = {}
         if len(pairs) > BATCH // 8:
             for row in self._repo.find(self._query):

@@ -1,4 +1,4 @@
-"""One sync: takes archives into the database, and marks those that are gone."""
+"""One sync: records archives in the database, and marks missing ones as deleted."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bakthat.usecases.syncing.found_rows import RowChanges, changed_row, new_row
 from bakthat.usecases.tools import Tools
 
 _MOST_LINES = 20
-"""Lines about archives that are odd, before the rest is only counted."""
+"""The number of notices about archives; further ones are counted."""
 
 _LONGEST_LINE = 400
 
 
 @frozen(kw_only=True)
 class Taken:
-    """What a sync took in. `nameless`: what it left out, since no catalog entry says what it is."""
+    """The result of a sync. `nameless`: archives that were not recorded, because they have no catalog entry."""
 
     added: tuple[Backup, ...]
     updated: tuple[Backup, ...]
@@ -32,7 +32,7 @@ class Taken:
 
 
 class Complaints:
-    """Names what is odd, one line each; beyond some lines only how many there are."""
+    """Gives one notice per problem, up to a limit; the rest is counted."""
 
     def __init__(self, notice: Callable[[str], None]) -> None:
         self._notice = notice
@@ -48,14 +48,14 @@ class Complaints:
     def __call__(self, line: str) -> None:
         self._count += 1
         if self._count <= _MOST_LINES:
-            # A name in a store has any length.
+            # A name in a store can have any length.
             short = len(line) <= _LONGEST_LINE
             self._notice(line if short else f"{line[: _LONGEST_LINE // 2]}…{line[-_LONGEST_LINE // 2 :]}")
 
 
 @frozen(kw_only=True)
 class SyncRun:
-    """One sync. `query`: gives every row that it may change. `complain`: takes a line about what is odd."""
+    """One sync. `query`: finds every row that it may change. `complain`: called with one line per problem."""
 
     destination: Destination
     tools: Tools
@@ -64,14 +64,15 @@ class SyncRun:
     complain: Callable[[str], None]
 
     def changes(self) -> RowChanges:
-        """Where rows are added and changed."""
+        """The rows to add and change."""
         return RowChanges(self.tools.repo, self.query, dry_run=self.dry_run)
 
 
 def take_in(
     run: SyncRun, archives: Sequence[Found], rows: Mapping[str, Backup], *, by_name_alone: bool = True
 ) -> Taken:
-    """Read the entries of these archives, and add or update their rows. `by_name_alone`: also add what has none."""
+    """Read the entries of these archives, and add or update their rows. `by_name_alone`: also add archives without an
+    entry."""
     unreadable: list[str] = []
     nameless: list[Backup] = []
     destination, tools = run.destination, run.tools
@@ -96,7 +97,7 @@ def take_in(
                     changes.change(row, changed)
             elif read.entry is None and not by_name_alone:
                 nameless.append(new_row(read, destination))
-                outcome = "it is left alone until `bakthat sync` takes it in"
+                outcome = "it is not recorded until you run `bakthat sync`"
             else:
                 changes.add(new_row(read, destination))
                 outcome = "listed from its name, size and date alone"
@@ -113,7 +114,7 @@ def take_in(
 
 class _Elsewhere:
     """The archives that this database knows as those of another destination in the same place: of `glacier`, whose
-    archives may lie in the same bucket. Asked for when it is first needed."""
+    archives may be in the same bucket. Loaded on first use."""
 
     def __init__(self, destination: Destination, tools: Tools) -> None:
         self._destination = destination
@@ -132,13 +133,13 @@ class _Elsewhere:
 
 
 def mark_vanished(run: SyncRun, rows: Mapping[str, Backup], archives: Mapping[str, Found]) -> tuple[Backup, ...]:
-    """Mark the rows whose archives are gone as deleted."""
+    """Mark rows as deleted whose archives are gone."""
     with run.changes() as changes:
         for row in rows.values():
             if row.stored_filename in archives or row.is_deleted:
                 continue
             try:
-                # Asked once more by name: a listing that is empty by mistake must not empty the database.
+                # Each is looked up by name: a listing that is empty by mistake must not empty the database.
                 gone = run.destination.is_gone(row)
             except StoreUnavailable:
                 raise

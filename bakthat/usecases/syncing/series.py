@@ -1,4 +1,4 @@
-"""What retention needs: one series as the store has it."""
+"""Syncs one series, for retention."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from bakthat.usecases.tools import Tools
 
 @frozen(kw_only=True)
 class SyncedSeries:
-    """A series as its store and the database have it now, newest first. `nameless`: archives that have no readable
-    catalog entry; they are not in the database, and only their names say that they belong to the series."""
+    """A series with the current contents of its store and the database, newest first. `nameless`: archives without a
+    readable catalog entry; they are not in the database, and belong to the series by their names only."""
 
     backups: tuple[Backup, ...]
     nameless: tuple[Backup, ...] = ()
 
 
 def sync_series(filename: str, destination: Destination, tools: Tools, *, dry_run: bool = False) -> SyncedSeries:
-    """Make the database agree with the store for exactly this series: one listing by prefix, and one read for each
-    archive that the database does not know. Unlike `sync`, it takes in only archives that have a catalog entry, and
-    never waits for a list.
+    """Update the database from the store for exactly this series: one listing by prefix, and one read for each archive
+    that the database does not know. Unlike `sync`, it records only archives that have a catalog entry, and never waits
+    for an inventory.
 
-    Raises `AccessDenied` where the credentials may not list, `StoreError`, `DatabaseError`.
+    Raises `AccessDenied` if the credentials may not list, `StoreError`, `DatabaseError`.
     """
     query = Query(text=filename, backend=destination.name, owners=(destination.owner,), deleted=True)
     rows = {row.stored_filename: row for row in tools.repo.find(query)}
@@ -63,5 +63,5 @@ def _is_of_series(filename: str, found: Found, row: Backup | None) -> bool:
 
 
 def _is_unknown(row: Backup | None) -> bool:
-    """Whether the database knows no more of an archive than its name, or thinks that it is gone."""
+    """Whether the database knows only the name of an archive, or has it marked as deleted."""
     return row is None or row.is_deleted or row.is_from_listing
