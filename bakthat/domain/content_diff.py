@@ -1,0 +1,103 @@
+"""What differs between the contents of two archives."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from attrs import frozen
+
+from bakthat.domain.archive_index import EntryKind, IndexEntry
+from bakthat.domain.contents import below_root, contents
+
+
+class Change(enum.StrEnum):
+    """What became of a path."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+class Facts(NamedTuple):
+    """What is compared of an entry. Of a hard link, these are the facts of the file that it stands for."""
+
+    kind: EntryKind
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    """Nanoseconds since 1970; 0 for a directory, whose time only tells that something in it was added or removed."""
+    mode: int
+    link: str
+    """What a symbolic link contains; else empty."""
+
+
+@frozen(kw_only=True)
+class Difference:
+    """One path that is not the same in both archives.
+
+    path: below the backup's root. fields: what changed, of `type`, `size`, `mtime`, `mode` and `link`; empty unless it
+    is a change. before, after: the facts; None where the path is not there.
+    """
+
+    path: str
+    change: Change
+    fields: tuple[str, ...] = ()
+    before: Facts | None = None
+    after: Facts | None = None
+
+
+_NAMES = ("type", "size", "mtime", "mode", "link")
+
+
+def differences(before: Iterable[IndexEntry], after: Iterable[IndexEntry]) -> Iterator[Difference]:
+    """Yield what differs, sorted by path.
+
+    A path that an archive has twice counts as its last one, which is what a restore leaves. Which of a file's names is
+    the hard link depends on the order in which they were read, and is no difference. Takes about 300 bytes of memory
+    for each path of `before`, and for each that differs.
+
+    Args:
+        before: The members of one archive, in its order.
+        after: The members of the other.
+    """
+    old: dict[str, Facts] = {}
+    for entry in contents(before):
+        old[entry.path] = _facts(entry, old.get)
+    new: dict[str, Facts] = {}
+    unchanged: set[str] = set()
+
+    def earlier(path: str) -> Facts | None:
+        return old[path] if path in unchanged else new.get(path)
+
+    for entry in contents(after):
+        facts = _facts(entry, earlier)
+        if old.get(entry.path) == facts:
+            new.pop(entry.path, None)
+            unchanged.add(entry.path)
+        else:
+            new[entry.path] = facts
+            unchanged.discard(entry.path)
+    for path in sorted(new.keys() | (old.keys() - unchanged)):
+        yield _difference(path, old.get(path), new.get(path))
+
+
+def _difference(path: str, before: Facts | None, after: Facts | None) -> Difference:
+    if before is None:
+        return Difference(path=path, change=Change.ADDED, after=after)
+    if after is None:
+        return Difference(path=path, change=Change.REMOVED, before=before)
+    fields = tuple(name for name, old, new in zip(_NAMES, before, after, strict=True) if old != new)
+    return Difference(path=path, change=Change.CHANGED, fields=fields, before=before, after=after)
+
+
+def _facts(entry: IndexEntry, earlier: Callable[[str], Facts | None]) -> Facts:
+    """Return what is compared. `earlier`: the facts of a path that came before, where the file of a hard link is."""
+    if entry.kind == "hardlink":
+        file = earlier(below_root(entry.link, is_directory=False))
+        if file is not None:
+            return file
+    is_directory = entry.kind == "directory"
+    link = entry.link if entry.kind == "symlink" else ""
+    return Facts(entry.kind, entry.size, 0 if is_directory else entry.mtime_ns, entry.mode, link)
