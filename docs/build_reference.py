@@ -14,6 +14,7 @@ from jinja2 import pass_context
 
 import bakthat
 from bakthat.domain.archive_index import IndexEntry
+from bakthat.domain.content_diff import Facts
 
 MODULES = [
     "bakthat",
@@ -40,7 +41,8 @@ def main(into: Path) -> None:
             if not name.startswith("_"):
                 setattr(bakthat.Bakthat, name, member)
     # pdoc does not resolve the annotations of a named tuple itself.
-    IndexEntry.__new__.__annotations__.update(typing.get_type_hints(IndexEntry))
+    for each in (IndexEntry, Facts):
+        each.__new__.__annotations__.update(typing.get_type_hints(each))
     to_markdown = pdoc.render.env.filters["to_markdown"]
 
     @pass_context
