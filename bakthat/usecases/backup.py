@@ -1,4 +1,4 @@
-"""`backup`: a file or a directory becomes one archive in a store."""
+"""`backup`: stores a file or a directory as one archive."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["BackupRequest", "backup"]
 def backup(request: BackupRequest, tools: Tools) -> Backup:
     """Store the source as one archive, then its catalog entry, then its record; return the record.
 
-    Nothing is stored if anything fails before the archive is whole. Files that could not be read as they were are
-    named through `tools.notice`, and the record says `incomplete`. Raises `SourceError`, `InvalidName`, `StoreError`,
-    `ConfigError`; `DatabaseError` says whether the archive is stored already.
+    Nothing is stored if anything fails before the archive is complete. Files that could not be read, or changed while
+    they were read, are named through `tools.notice`, and the record says `incomplete`. Raises `SourceError`,
+    `InvalidName`, `StoreError`, `ConfigError`; `DatabaseError` says whether the archive is stored already.
     """
     kind = tools.examine(request.source)
     form = storage_form(kind, request.compression)
@@ -49,14 +49,14 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
 
 
 def _size_hint(source: Path, kind: SourceKind, form: StorageForm) -> int | None:
-    """About how many bytes the archive of a file has at most; None for a directory, whose size is unknown, and
-    for a sparse file, whose size says nothing."""
+    """The approximate maximum size of the archive of a file in bytes; None for a directory, whose size is unknown, and
+    for a sparse file, whose size is not meaningful."""
     if kind is SourceKind.DIRECTORY:
         return None
     try:
         status = source.stat()
     except OSError:
-        return None  # it has just vanished, and the packer reports it
+        return None  # it has just disappeared; the packer reports it
     if form.format.container is Container.TAR and status.st_blocks * 512 < status.st_size:
         return None
     return int(status.st_size * 1.001) + 65_536

@@ -1,4 +1,4 @@
-"""`BackupRequest`: what to back up; and what follows from it before the source is read."""
+"""`BackupRequest`: what to back up, and the facts known before the source is read."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from bakthat.usecases.tools import Tools
 class BackupRequest:
     """What to back up.
 
-    name: of the series, by default the base name of the source. keys: what encrypts it, none for a plain backup.
-    exclusions: what to leave out. on_excluded: called with the path of each entry that is left out, and with what
-    leaves it out. compression: NONE stores a file as it is, a directory as bare tar.
-    recorded_source: what the record says that the files come from, by default the path of the source; "" for nothing:
-    the path of a temporary directory says nothing, and differs each time.
+    name: of the series, by default the base name of the source.
+    keys: encrypt it; none for a plain backup.
+    exclusions: what to leave out.
+    on_excluded: called with the path of each entry that is left out, and the reason.
+    compression: NONE stores a file as it is, a directory as an uncompressed tar.
+    recorded_source: the source in the record, by default the path of the source; "" for none: the path of a temporary
+        directory differs each time.
     """
 
     source: Path
@@ -53,7 +55,7 @@ def series_for(request: BackupRequest, form: StorageForm) -> str:
 
 
 def facts_of_source(request: BackupRequest, form: StorageForm, tools: Tools) -> Facts:
-    """What the record says of the backup before its first byte."""
+    """The facts for the record that are known before the first byte."""
     facts: Facts = {
         "client": tools.host(),
         "root": printable(_absolute(request.source).name or "root"),
@@ -77,4 +79,4 @@ def _absolute(source: Path) -> Path:
     try:
         return Path(os.path.abspath(source))
     except FileNotFoundError:
-        raise SourceError("the current directory is not there any more; change into another one") from None
+        raise SourceError("the current directory no longer exists; change to another one") from None

@@ -1,4 +1,4 @@
-"""`backup_stream`: what a pipe, a program or any other byte stream gives becomes one archive in a store."""
+"""`backup_stream`: stores the bytes of a pipe, a program or another stream as one archive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bakthat.usecases.storing.new_archive import NewArchive, store_new
 from bakthat.usecases.tools import Tools
 
 STREAM = "-"
-"""What the record of a stream has as its source, so that the streams of a name have one origin for each host."""
+"""The source in the record of a stream, so that the streams of a name have one origin per host."""
 
 _CHUNK = 1024 * 1024
 
@@ -28,9 +28,10 @@ _CHUNK = 1024 * 1024
 class StreamRequest:
     """A stream to back up.
 
-    name: of the series, and of the file that a restore writes. content: opened once; its reader is read to the end,
-    and raises if the stream is not whole. command: the base name of the program that writes it. stop: called from
-    another thread if the backup fails, so that a read that waits returns.
+    name: of the series, and of the file that a restore writes.
+    content: opened once; its reader is read to the end, and raises if the stream is not complete.
+    command: the base name of the program that writes it.
+    stop: called from another thread if the backup fails, so that a blocked read returns.
     """
 
     name: str
@@ -94,8 +95,8 @@ def _copied(stream: BinaryIO, into: BinaryIO, on_bytes: Callable[[int], None]) -
         chunk: object = read(_CHUNK)
         if not isinstance(chunk, bytes | bytearray | memoryview):
             if chunk is None:
-                raise SourceError("the stream has no bytes at the moment; open it so that a read waits for them")
-            raise UsageError(f"the stream gives {type(chunk).__name__}, not bytes; open it in binary mode")
+                raise SourceError("the stream is non-blocking and has no bytes at the moment; open it in blocking mode")
+            raise UsageError(f"the stream returns {type(chunk).__name__}, not bytes; open it in binary mode")
         if not chunk:
             return size
         write_whole(into, bytes(chunk))

@@ -1,4 +1,4 @@
-"""`backup --dry-run`: what a backup would hold and leave out."""
+"""`backup --dry-run`: reports what a backup would store and leave out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bakthat.usecases.tools import Tools
 
 
 def survey_backup(request: BackupRequest, tools: Tools) -> Backup:
-    """The record that the backup would have, as far as it can be known: its name is that of a plain one, its size 0,
-    and its metadata says `dry_run`.
+    """The record that the backup would have, as far as it is known: the name of a plain backup, a size of 0, and
+    `dry_run` in its metadata.
 
     Opens no file of the source, contacts no store, asks for no key, and records nothing. Raises as `backup` does for
     the source, the name and what to leave out.

@@ -1,4 +1,4 @@
-"""`delete`: one backup goes, from the store first and from the database last."""
+"""`delete`: deletes one backup, from the store first and from the database last."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bakthat.usecases.tools import Tools
 
 @frozen(kw_only=True)
 class DeleteRequest:
-    """Which backup to delete. `host`: only one of this host is meant. `dry_run`: only return which it would be.
-    `spare_last_complete`: refuse the only complete backup of an origin."""
+    """Which backup to delete. `host`: select only backups of this host. `dry_run`: only return which it would be.
+    `spare_last_complete`: refuse to delete the only complete backup of an origin."""
 
     name: str
     destination: str
@@ -29,8 +29,8 @@ class DeleteRequest:
 
 @frozen(kw_only=True)
 class DeletionCandidate:
-    """The backup that a deletion means. `of_origin`: how many backups its origin has, itself included. `is_newest`: it
-    is the newest of them. `is_last_complete`: it is the only complete one."""
+    """The backup that a deletion would remove. `of_origin`: the number of backups of its origin, including itself.
+    `is_newest`: whether it is the newest of them. `is_last_complete`: whether it is the only complete one."""
 
     backup: Backup
     origin: Origin
@@ -40,13 +40,13 @@ class DeletionCandidate:
 
 
 def deletion_candidate(request: DeleteRequest, tools: Tools) -> DeletionCandidate:
-    """What `delete` would delete, and what there is beside it. Raises `BackupNotFound`, `AmbiguousName`."""
+    """What `delete` would delete, and the other backups of its origin. Raises `BackupNotFound`, `AmbiguousName`."""
     destination = tools.destination(request.destination)
     backup = choose(request.name, destination, tools, host=request.host)
     query = Query(filename=backup.filename, backend=destination.name, owners=(destination.owner,))
     series = [row for row in tools.repo.find(query) if row.is_value == backup.is_value]
     origin, kin = next((group for group in origins(series) if backup in group[1]), (ANY_ORIGIN, [backup]))
-    # Where nothing vouches for any of them, what is known to be incomplete still counts least.
+    # If all of them are untrusted, an incomplete backup still counts least.
     complete = [row for row in kin if rank(row) == 0] or [row for row in kin if not row.is_incomplete]
     return DeletionCandidate(
         backup=backup,
@@ -60,8 +60,8 @@ def deletion_candidate(request: DeleteRequest, tools: Tools) -> DeletionCandidat
 def delete(request: DeleteRequest, tools: Tools) -> Backup:
     """Delete the one backup that the name means, and return its record.
 
-    Raises `BackupNotFound`, `AmbiguousName`, `DeletionRefused`; `StoreError`: the record then still stands, and
-    deleting again finishes.
+    Raises `BackupNotFound`, `AmbiguousName`, `DeletionRefused`. After a `StoreError` the record still exists, and
+    deleting again completes the work.
     """
     chosen = deletion_candidate(request, tools)
     if request.dry_run:
@@ -69,6 +69,6 @@ def delete(request: DeleteRequest, tools: Tools) -> Backup:
     if request.spare_last_complete and chosen.is_last_complete:
         raise DeletionRefused(
             f"{chosen.backup.stored_filename} is the last complete backup of {shown(chosen.backup.filename)} "
-            f"({chosen.origin}); nothing was deleted: add --yes to delete it all the same"
+            f"({chosen.origin}); nothing was deleted; add --yes to delete it anyway"
         )
     return remove(chosen.backup, tools.destination(request.destination), tools)

@@ -1,4 +1,4 @@
-"""Events: what a caller may listen to while bakthat works. There is no global: each `Bakthat` has its own."""
+"""Events: callbacks while bakthat works. They are not global: each `Bakthat` has its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ log = logging.getLogger("bakthat")
 
 
 class Event:
-    """The listeners of one event, called in the order in which they were added. `+=` adds one, `-=` takes one away.
+    """The listeners of one event, called in the order in which they were added. `+=` adds one, `-=` removes one.
 
-    A listener that raises is logged (logger `bakthat`) and does not disturb what it listens to.
+    An exception of a listener is logged (logger `bakthat`) and has no other effect.
     """
 
     def __init__(self, name: str) -> None:
@@ -34,7 +34,7 @@ class Event:
         return iter(self._listeners)
 
     def __call__(self, *facts: Any) -> None:
-        """Tell every listener."""
+        """Call every listener."""
         for listener in tuple(self._listeners):
             try:
                 listener(*facts)
@@ -43,16 +43,16 @@ class Event:
 
 
 class Events:
-    """The events of 2013, and those of newer verbs. Each listener gets the session's id first, the same for
+    """The events of 2013, and those of newer verbs. The first argument of each listener is the session id, the same for
     `before_…`, `on_…`, `on_failure` and `on_progress` of one call:
 
     - `before_…(session_id)`
     - `on_backup`, `on_restore`, `on_delete` `(session_id, backup)`
-    - `on_delete_older_than`, `on_rotate_backups` `(session_id, deleted)`: the records of what is gone, a list
-    - `on_verify(session_id, results)`: a list of `Verified`; one that is not good is a failure of `verify`
+    - `on_delete_older_than`, `on_rotate_backups` `(session_id, deleted)`: a list of the deleted records
+    - `on_verify(session_id, results)`: a list of `Verified`; a bad one is a failure of `verify`
     - `on_sync(session_id, report)`: a `SyncReport`
-    - `on_failure(session_id, verb, error)`: instead of `on_…`; `error` is what the caller gets
-    - `on_progress(session_id, progress)`: a `bakthat.Progress`, often, from the thread that works
+    - `on_failure(session_id, verb, error)`: instead of `on_…`; `error` is the exception that the caller gets
+    - `on_progress(session_id, progress)`: a `bakthat.Progress`; often, and in the working thread
     """
 
     def __init__(self) -> None:

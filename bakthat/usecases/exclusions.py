@@ -1,4 +1,4 @@
-"""What one backup leaves out: the patterns of the source, of the user, and bakthat's own things."""
+"""What a backup leaves out: the patterns of the source and of the user, and bakthat's own files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class ExclusionRequest:
-    """What the user wants to leave out. The last pattern that matches decides: the source's own come first, then those
-    of `files`, then `patterns`.
+    """What the user wants to leave out. The last matching pattern decides: the source's own come first, then those of
+    `files`, then `patterns`.
 
     patterns: gitignore patterns, relative to the source.
-    files: of such patterns.
-    gitignore: whether the `.gitignore` of a source without `.bakthatexclude` counts.
-    caches, if_present, larger_than, one_file_system: as `Exclusions` has them.
+    files: files of such patterns.
+    gitignore: whether to use the `.gitignore` of a source without `.bakthatexclude`.
+    caches, if_present, larger_than, one_file_system: as in `Exclusions`.
     """
 
     patterns: Sequence[str] = ()
@@ -39,20 +39,20 @@ class ExclusionRequest:
 def exclusions_for(
     request: ExclusionRequest, source: Path, kind: SourceKind, destination: str, tools: Tools
 ) -> Exclusions:
-    """What to leave out of the source. A single file was named itself, and has nothing to leave out.
+    """What to leave out of the source. A single file has nothing to leave out.
 
-    Raises `UsageError` for a file of patterns that cannot be used, for an invalid name or size, and for the folder of
-    the very destination that is to take the backup; `SourceError` for the source's own file of patterns.
+    Raises `UsageError` for an unusable pattern file, an invalid name or size, and a source that is the folder of the
+    backup's own destination; `SourceError` for the source's own pattern file.
     """
-    # Only a backup pays for them.
+    # Imported here, because only backups need them.
     from bakthat.domain.exclusions import Exclusions
     from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 
     for name in request.if_present:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
-            raise UsageError(f"--exclude-if-present {name!r}: give the name of a file or directory, without a slash")
+            raise UsageError(f"--exclude-if-present {name!r}: use the name of a file or directory, without a slash")
     if request.larger_than is not None and request.larger_than < 0:
-        raise UsageError(f"--exclude-larger-than {request.larger_than}: a size is not negative")
+        raise UsageError(f"--exclude-larger-than {request.larger_than}: the size must not be negative")
     lists = [tools.named_patterns(path) for path in request.files]
     if kind is not SourceKind.DIRECTORY:
         return Exclusions()
@@ -68,8 +68,7 @@ def exclusions_for(
         )
     if own.folder:
         tools.notice(
-            f"the source is or lies in {own.folder}, a folder of bakthat; only the objects that bakthat keeps there "
-            "are left out"
+            f"the source is part of {own.folder}, a folder of bakthat; only bakthat's own objects there are left out"
         )
     return Exclusions(
         rules=IgnoreRules(lists),

@@ -1,4 +1,4 @@
-"""The inventory of archives: the database's, and its copy in the bucket, each of which can be made from the other."""
+"""The inventory of archives: in the database, and its copy in the bucket. Each can be rebuilt from the other."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bakthat.usecases.tools import Tools
 
 
 def show_local_inventory(tools: Tools) -> Mapping[str, ArchiveId]:
-    """What the database knows: stored filename to archive id."""
+    """The inventory of the database: stored filename to archive id."""
     return tools.repo.archive_ids()
 
 
 def show_saved_inventory(destination_name: str, tools: Tools) -> Mapping[str, ArchiveId]:
-    """What the copy in the bucket says. Raises `ConfigInvalid` without a bucket, `PayloadDamaged`."""
+    """The copy in the bucket. Raises `ConfigInvalid` without a bucket, `PayloadDamaged`."""
     return _archives(destination_name, tools).inventory.read().archives
 
 
 def backup_inventory(destination_name: str, tools: Tools) -> Mapping[str, ArchiveId]:
-    """Write the copy from what the database knows and, where it can be read, from what the copy held already."""
+    """Write the copy from the database and, if it can be read, the previous copy."""
     destination = _archives(destination_name, tools)
     inventory = destination.inventory.read_or_empty().merged(destination.names.inventory())
     destination.inventory.write(inventory)
@@ -30,8 +30,8 @@ def backup_inventory(destination_name: str, tools: Tools) -> Mapping[str, Archiv
 
 
 def restore_inventory(destination_name: str, tools: Tools) -> Mapping[str, ArchiveId]:
-    """Load the copy into the database; what only the database knows stays. Gives what was new to it.
-    A name that no archive can have is left out, with a notice."""
+    """Load the copy into the database; archives that only the database knows are kept. Returns the new ones. An invalid
+    name is left out, with a notice."""
     known = tools.repo.archive_ids()
     new: dict[str, ArchiveId] = {}
     for name, archive_id in _archives(destination_name, tools).inventory.read().archives.items():

@@ -1,4 +1,4 @@
-"""Key and value: JSON values in an object store, as small backups, which `show` lists and `restore` restores."""
+"""Key/value store: JSON values in an object store, as small backups that `show` lists and `restore` restores."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ from bakthat.usecases.destinations.object_store import ObjectDestination
 from bakthat.usecases.tools import Tools
 
 MOST_BYTES = 16 * 1024 * 1024
-"""Bytes of a value's JSON text. It is held in memory as a whole, as Python's objects in up to 24 times its length; and
-what was stored by somebody else may inflate to a thousand times its size."""
+"""The maximum size of a value's JSON text in bytes. It is held in memory, as Python objects in up to 24 times its size;
+and data stored by somebody else may inflate to a thousand times its size."""
 
 _OVERHEAD = 1024 * 1024
-"""Bytes that encryption and compression add at most: a header with hundreds of recipients, 16 bytes for each 64 KiB."""
+"""The maximum number of bytes added by encryption and compression: a header with hundreds of recipients, 16 bytes per
+64 KiB."""
 
 
 @frozen(kw_only=True)
@@ -50,8 +51,8 @@ class StoredValue:
 def set_value(
     key: str, value: Any, destination_name: str, tools: Tools, *, keys: Keys, compress: bool = True
 ) -> Backup:
-    """Store a JSON value under the key, in the place of an earlier one. Raises `UsageError` for what JSON cannot hold
-    and for more than `MOST_BYTES`, `InvalidName`, `StoreError`, `DatabaseError`."""
+    """Store a JSON value under the key, replacing an earlier one. Raises `UsageError` for a value that JSON cannot
+    represent or larger than `MOST_BYTES`, `InvalidName`, `StoreError`, `DatabaseError`."""
     destination = _destination(destination_name, tools)
     _check_free(key, destination, tools)
     try:
@@ -60,7 +61,7 @@ def set_value(
         raise UsageError(f"{key}: the value cannot be written as JSON: {error}") from error
     if len(content) > MOST_BYTES:
         raise UsageError(
-            f"{key}: the value takes {len(content)} bytes as JSON, more than {MOST_BYTES}; back it up as a file"
+            f"{key}: the value has {len(content)} bytes as JSON, more than {MOST_BYTES}; back it up as a file"
         )
     if compress:
         content = gzip.compress(content, mtime=0)
@@ -86,7 +87,7 @@ def set_value(
         last_updated=now,
         metadata=metadata,
     )
-    # As with a backup, the entry first and the row last, so that `sync` finds a value on a new machine.
+    # As for a backup, the entry first and the row last, so that `sync` finds the value on a new machine.
     destination.write_entry(CatalogEntry(backup=backup))
     if _rows(key, destination, tools, deleted=True):
         tools.repo.replace(backup)
@@ -118,16 +119,16 @@ def get_value(key: str, destination_name: str, tools: Tools, *, keys: Keys) -> S
         return StoredValue(value=json.loads(content), backup=backup)
     except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         damage = str(error) or type(error).__name__
-    # Not raised while that error is handled: the one of the JSON decoder holds the value, which may be a secret.
+    # Not raised while that error is handled: the JSON decoder's error contains the value, which may be a secret.
     if backup.is_encrypted:
-        # 2013's encryption has no checksum: a wrong password gives garbage.
-        raise WrongPassword(f"{key}: the password does not open it, or it is damaged")
-    raise PayloadDamaged(f"{key}: what is stored is no value: {damage}")
+        # 2013's encryption has no checksum: a wrong password yields garbage.
+        raise WrongPassword(f"{key}: the password does not decrypt it, or it is damaged")
+    raise PayloadDamaged(f"{key}: the stored object is not a value: {damage}")
 
 
 def _check_length(key: str, length: int) -> None:
     if length > MOST_BYTES:
-        raise PayloadDamaged(f"{key}: what is stored is longer than any value is ({MOST_BYTES} bytes)")
+        raise PayloadDamaged(f"{key}: the stored object is larger than a value can be ({MOST_BYTES} bytes)")
 
 
 def find_value(key: str, destination_name: str, tools: Tools) -> Backup:
@@ -151,7 +152,7 @@ def delete_value(key: str, destination_name: str, tools: Tools) -> bool:
 
 
 def value_store(destination_name: str, tools: Tools) -> ObjectStore:
-    """The store that values of this destination lie in."""
+    """The store for values of this destination."""
     return _destination(destination_name, tools).objects
 
 
@@ -163,11 +164,11 @@ def _destination(name: str, tools: Tools) -> ObjectDestination:
 
 
 def _check_free(key: str, destination: ObjectDestination, tools: Tools) -> None:
-    """Raises `InvalidName` for what cannot be a key, and for what a value must neither replace nor take away: a backup,
-    a catalog entry, the copy of the inventory."""
+    """Raises `InvalidName` for an invalid key, and for a name that a value must neither replace nor delete: a backup, a
+    catalog entry, the copy of the inventory."""
     check_key(key)
     if key.startswith(PREFIX) or key == glacier_inventory.KEY:
-        raise InvalidName(f"{key!r} is a name that bakthat keeps for itself; choose another key")
+        raise InvalidName(f"{key!r} is a reserved name; choose another key")
     query = Query(stored_filename=key, backend=destination.name, owners=(destination.owner,))
     backups = [row for row in tools.repo.find(query) if not row.is_value]
     if backups or _is_archive(key):
@@ -175,7 +176,7 @@ def _check_free(key: str, destination: ObjectDestination, tools: Tools) -> None:
 
 
 def _is_archive(key: str) -> bool:
-    """Whether a backup that this database does not know may have this name."""
+    """Whether a backup unknown to this database may have this name."""
     try:
         return stored_name.parse(key).suffix != ""
     except InvalidName:

@@ -1,4 +1,4 @@
-"""Before a backup is opened: whether it is plain though its series is encrypted."""
+"""Checks, before a backup is opened, whether it is plain although its series is encrypted."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bakthat.usecases.tools import Tools
 
 @define
 class PlainGuard:
-    """Refuses plain backups of encrypted series in a destination: see `encrypted_before`. The database is asked once
-    for each series."""
+    """Refuses plain backups of encrypted series in a destination: see `encrypted_before`. Queries the database once per
+    series."""
 
     destination: Destination
     tools: Tools
@@ -29,11 +29,11 @@ class PlainGuard:
         if earlier is not None:
             raise NotEncrypted(
                 f"{backup.stored_filename} is not encrypted, but {earlier.stored_filename} before it is: somebody else "
-                "may have put it there; if it is yours, --allow-plain goes on (allow_plain=True in the library)"
+                "may have stored it; if it is yours, use --allow-plain (allow_plain=True in the library)"
             )
 
     def _evidence(self, filename: str) -> list[Backup]:
-        """The backups of the series; none where none is encrypted."""
+        """The backups of the series; empty if none is encrypted."""
         if filename not in self._series:
             owners = (self.destination.owner,)
             query = Query(filename=filename, backend=self.destination.name, owners=owners, deleted=True)

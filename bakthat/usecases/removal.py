@@ -1,4 +1,4 @@
-"""How one backup is removed, for every verb that deletes."""
+"""Removes one backup, for every verb that deletes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from bakthat.usecases.tools import Tools
 
 
 def remove(backup: Backup, destination: Destination, tools: Tools) -> Backup:
-    """Remove archive, then catalog entry, then mark the row: whatever is cut short, doing it again finishes it."""
+    """Remove the archive, then the catalog entry, then mark the row. Repeating it after an interruption completes
+    it."""
     billed = destination.days_still_billed(backup, tools.clock())
     if billed:
         tools.notice(
             f"{backup.stored_filename} is deleted before the service's minimum age: "
-            f"it is billed for {billed} day{'' if billed == 1 else 's'} more"
+            f"it is billed for {billed} more day{'' if billed == 1 else 's'}"
         )
     destination.remove(backup)
     destination.remove_entry(backup.stored_filename)

@@ -1,4 +1,4 @@
-"""`restore`: one backup becomes files again."""
+"""`restore`: restores one backup to files."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from bakthat.usecases.streams.archive_stream import open_archive, packer_of
 from bakthat.usecases.tools import Tools
 
 _MOST_PROBLEMS = 20
-"""Lines. As many as a backup records."""
+"""The maximum number of lines; as many as a backup records."""
 
 _LINE = 400
-"""Characters of a problem's line."""
+"""The maximum length of a problem's line in characters."""
 
 
 @frozen(kw_only=True)
 class RestoreRequest:
-    """What to restore, and where to. `host`: only a backup of this host is meant. `keys`: asked once, before any
-    download, and only for an encrypted backup. `only`: gitignore patterns, relative to the backup's root; none means
-    everything. `allow_plain`: also a plain backup of a series that is encrypted. `tier`: how fast, where the backup
-    must be retrieved first; `wait`: until it is."""
+    """What to restore, and where. `host`: select only backups of this host. `keys`: called once, before any download,
+    and only for an encrypted backup. `only`: gitignore patterns, relative to the backup's root; none means everything.
+    `allow_plain`: also restore a plain backup of an encrypted series. `tier`: speed of the retrieval, if the backup
+    needs one; `wait`: wait for it."""
 
     name: str
     destination: str
@@ -59,28 +59,28 @@ class RestoreRequest:
 
 @frozen(kw_only=True)
 class Restored:
-    """A backup that was restored, and what now stands in the target directory."""
+    """A restored backup, and the roots that are now in the target directory."""
 
     backup: Backup
     report: UnpackReport
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether the backup is known to lack something of its source: see `Backup.problems`."""
+        """Whether the backup is known to be incomplete: see `Backup.problems`."""
         return self.backup.is_incomplete
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What it is known to lack: see `Backup.problems`."""
+        """The known problems: see `Backup.problems`."""
         return self.backup.problems
 
 
 def restore(request: RestoreRequest, tools: Tools) -> Restored:
     """Restore a backup into the target directory, all or nothing. If the backup is incomplete, everything that it
-    holds is restored, and `tools.notice` is called with what it lacks.
+    contains is restored, and `tools.notice` lists what is missing.
 
     Raises `BackupNotFound`, `AmbiguousName`, `NotEncrypted`, `TargetExists`, `PasswordNeeded`, `WrongPassword`,
-    `StoreError`, `RetrievalPending`; nothing has changed on disk then.
+    `StoreError`, `RetrievalPending`; the disk is then unchanged.
     """
     destination = tools.destination(request.destination)
     backup = choose(request.name, destination, tools, host=request.host)
@@ -91,8 +91,8 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
 
 
 def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tools: Tools) -> Restored:
-    """Restore an object by its key alone: no database, no catalog; its name says what it is. `request.name` and
-    `request.destination` do not matter. Raises `BackupNotFound` if there is no such object, else as `restore` does."""
+    """Restore an object by its key alone, without database and catalog; its name defines its format. `request.name` and
+    `request.destination` are ignored. Raises `BackupNotFound` if there is no such object, else as `restore` does."""
     try:
         info = objects.stat(key)
     except ObjectNotFound as error:
@@ -112,7 +112,7 @@ def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tool
 
 
 def _series_of(name: str) -> str:
-    """The series of an object that nothing but its name is known of. A file that is stored as it is keeps its date."""
+    """The series of an object of which only the name is known. A file that is stored as it is keeps its date."""
     try:
         parsed = parse(name)
     except InvalidName:
@@ -131,8 +131,7 @@ def _restored(backup: Backup, report: UnpackReport, tools: Tools) -> Restored:
 
 
 def problem_lines(backup: Backup) -> list[str]:
-    """The recorded problems, one line each, for a person: not more and not longer than can be read. An entry in a
-    bucket may hold more."""
+    """The recorded problems, one line each, limited in number and length. An entry in a bucket may contain more."""
     lines = [line if len(line) <= _LINE else f"{line[:_LINE]}…" for line in backup.problems[:_MOST_PROBLEMS]]
     count = max(backup.problem_count or 0, len(backup.problems))
     if not lines:
@@ -142,14 +141,14 @@ def problem_lines(backup: Backup) -> list[str]:
 
 @contextmanager
 def _opened(backup: Backup, destination: Destination, request: RestoreRequest, tools: Tools) -> Iterator[BinaryIO]:
-    """The stored bytes; with `wait`, once their retrieval is ready."""
+    """The stored bytes; with `wait`, when their retrieval is ready."""
     pauses: Iterator[timedelta] | None = None
     with ExitStack() as stack:
         while True:
             try:
                 stored = stack.enter_context(destination.open(backup, tier=request.tier))
             except ObjectNotFound as gone:
-                raise ObjectNotFound(f"{gone}; `bakthat sync` makes the database agree with the store") from gone
+                raise ObjectNotFound(f"{gone}; `bakthat sync` updates the database from the store") from gone
             except RetrievalPending as pending:
                 if not request.wait:
                     raise
@@ -161,17 +160,17 @@ def _opened(backup: Backup, destination: Destination, request: RestoreRequest, t
 
 
 def _wait(pending: RetrievalPending, seconds: float, tools: Tools) -> None:
-    line = str(pending).replace("run restore again", f"looking again in {seconds:.0f} s")
+    line = str(pending).replace("run restore again", f"checking again in {seconds:.0f} s")
     tools.notice(line)
     try:
         tools.sleep(seconds)
     except KeyboardInterrupt:
-        tools.notice("the retrieval goes on without you; run restore again later")
+        tools.notice("the retrieval continues; run restore again later")
         raise
 
 
 def keys_of(backup: Backup, ask: Callable[[Backup], Keys]) -> Keys:
-    """The keys for a backup: none for a plain one, else what `ask` gives. Raises `PasswordNeeded`."""
+    """The keys for a backup: none for a plain one, else the result of `ask`. Raises `PasswordNeeded`."""
     if not backup.is_encrypted:
         return Keys()
     keys = ask(backup)

@@ -1,4 +1,4 @@
-"""`rotate_backups` and `remove_older_than`: a plan for each origin first, every decision with its reason; then the
+"""`rotate_backups` and `remove_older_than`: first a plan per origin, with a reason for every decision; then the
 deletions."""
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ EVERY_ORIGIN = Scope()
 
 @frozen(kw_only=True)
 class Retention:
-    """What was planned for a series, and what came of it. `removed`: the records of what is gone, none after a dry
-    run. `failed`: what could not be deleted, and why; doing the same again finishes the work."""
+    """The plan for a series, and its results. `removed`: the deleted records, empty after a dry run. `failed`: backups
+    that could not be deleted, with the errors; repeating the call completes the work."""
 
     plan: Plan
     removed: tuple[Backup, ...] = ()
@@ -52,12 +52,12 @@ def rotate_backups(
     dry_run: bool = False,
     on_plan: Callable[[Plan], None] = ignore,
 ) -> Retention:
-    """Delete what the policy does not keep of exactly this series, each origin of the scope by itself. `on_plan` sees
-    the plan before anything is deleted.
+    """Delete the backups of exactly this series that the policy does not keep, each origin of the scope separately.
+    `on_plan` is called with the plan before anything is deleted.
 
-    What the store holds is what is planned, as far as it can be listed at once. Raises `BackupNotFound` for a series or
-    an origin that is not there, `DatabaseError`, `ConfigError`, `StoreError` for a listing that fails. A store that
-    refuses a deletion does not stop the rest: see `Retention.failed`.
+    The plan is made from the contents of the store, as far as they can be listed at once. Raises `BackupNotFound` for a
+    series or an origin that is not there, `DatabaseError`, `ConfigError`, `StoreError` for a listing that fails. A
+    store that refuses a deletion does not stop the rest: see `Retention.failed`.
     """
 
     def thinned(backups: Sequence[Backup], now: datetime) -> Plan:
@@ -76,8 +76,8 @@ def remove_older_than(
     dry_run: bool = False,
     on_plan: Callable[[Plan], None] = ignore,
 ) -> Retention:
-    """Delete the backups of exactly this series that are older than `age`; but of no origin the newest, nor the newest
-    complete one. Otherwise as `rotate_backups`."""
+    """Delete the backups of exactly this series that are older than `age`, except the newest and the newest complete
+    one of each origin. Otherwise as `rotate_backups`."""
 
     def cut_off(backups: Sequence[Backup], now: datetime) -> Plan:
         return plan_by_age(now - age, backups, now)
@@ -109,12 +109,12 @@ def _retain(
 
 
 def _series(filename: str, destination: Destination, tools: Tools, dry_run: bool) -> SyncedSeries:
-    """The series as the store has it, else as the database does."""
+    """The series from the store, else from the database."""
     held = _synced(filename, destination, tools, dry_run)
     if held is None:
         query = Query(filename=filename, backend=destination.name, owners=(destination.owner,))
         held = SyncedSeries(backups=tuple(tools.repo.find(query)))
-    # A value may bear the name of a series; it is no backup of it, neither one to delete nor the newest to keep.
+    # A value may have the name of a series; it is not a backup of it, neither to delete nor as the newest to keep.
     held = evolve(held, backups=tuple(backup for backup in held.backups if not backup.is_value))
     if not held.backups and not held.nameless:
         raise BackupNotFound(not_found(filename, destination, tools))
@@ -150,7 +150,7 @@ def _planned(
 
 
 def _notices(filename: str, series: SyncedSeries, planned: Plan, scope: Scope, now: datetime) -> list[str]:
-    """What a person should know before anything is deleted."""
+    """Notices before anything is deleted."""
     lines = list(future_dates(series.backups, now))
     if scope.group_by is GroupBy.HOST_AND_SOURCE:
         groups = scope.groups(series.backups)
@@ -160,14 +160,14 @@ def _notices(filename: str, series: SyncedSeries, planned: Plan, scope: Scope, n
         untrusted = [decision for decision in of_origin.keep + of_origin.drop if rank(decision.backup) == 2]
         if len(untrusted) not in (0, len(of_origin.keep + of_origin.drop)):
             number = "1 archive is" if len(untrusted) == 1 else f"{len(untrusted)} archives are"
-            lines.append(f"{shown(filename)}: {number} untrusted (see their reasons), and push none of {origin} out")
+            lines.append(f"{shown(filename)}: {number} untrusted (see their reasons), and displace none of {origin}")
     return lines
 
 
 def _carry_out(planned: Plan, destination: Destination, tools: Tools) -> Retention:
     removed: list[Backup] = []
     failed: list[tuple[Backup, BakthatError]] = []
-    # Oldest first: whatever is cut short, what remains is the newer part.
+    # Oldest first: after an interruption the newer ones remain.
     for decision in reversed(planned.drop):
         try:
             removed.append(remove(decision.backup, destination, tools))
@@ -178,8 +178,8 @@ def _carry_out(planned: Plan, destination: Destination, tools: Tools) -> Retenti
 
 
 def _check_kept(planned: Plan, destination: Destination, now: datetime) -> None:
-    """Ask the store for the best of what is kept: another machine may have deleted it, and then what is to be dropped
-    may be the last that there is. Raises `BackupNotFound`."""
+    """Check that the best kept backup is in the store: if another machine has deleted it, the backups to delete may be
+    the last ones. Raises `BackupNotFound`."""
     kept = [decision.backup for decision in planned.keep if not is_later(decision.backup, now)]
     best = min(map(rank, kept))
     newest = max((backup for backup in kept if rank(backup) == best), key=newest_first)
@@ -187,8 +187,8 @@ def _check_kept(planned: Plan, destination: Destination, now: datetime) -> None:
         destination.size_of(newest)
     except ObjectNotFound:
         raise BackupNotFound(
-            f"{newest.stored_filename}, which is to be kept, is not in {destination.owner.location} any more; "
-            "nothing was deleted: run `bakthat sync`, and then this again"
+            f"{newest.stored_filename}, which is to be kept, is no longer in {destination.owner.location}; "
+            "nothing was deleted; run `bakthat sync`, then this command again"
         ) from None
     except AccessDenied:
-        pass  # who may delete need not be allowed to look
+        pass  # credentials that may delete may still lack permission to read

@@ -1,4 +1,4 @@
-"""Which backup a person means: the selector's rule over the database, within one destination."""
+"""Selects a backup by name: applies the selector's rule to the database, within one destination."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from bakthat.usecases.tools import Tools
 
 
 def choose(name: str, destination: Destination, tools: Tools, *, host: str | None = None) -> Backup:
-    """The backup that NAME means in this destination; with `host`, only one of that host. What a person should know of
-    the choice is a notice. Raises `AmbiguousName`, and `BackupNotFound` with the nearest names, or with the other
-    destination that holds such a backup."""
+    """The backup that NAME means in this destination; with `host`, only of that host. Gives notices about the choice.
+    Raises `AmbiguousName`, and `BackupNotFound` with similar names or the other destination that has such a backup."""
 
     def held(query: Query) -> Iterable[Backup]:
         return tools.repo.find(evolve(query, backend=destination.name, owners=(destination.owner,)))
@@ -38,7 +37,7 @@ def choose(name: str, destination: Destination, tools: Tools, *, host: str | Non
 
 
 def not_found(name: str, destination: Destination, tools: Tools) -> str:
-    """The line that says so, with the way out: the nearest names, or the destination that holds such a backup."""
+    """The error message with the way out: similar names, or the destination that has such a backup."""
     here: set[str] = set()
     elsewhere: set[str] = set()
     for backup in tools.repo.find(Query()):
@@ -49,15 +48,15 @@ def not_found(name: str, destination: Destination, tools: Tools) -> str:
     text = f"{name}: no such backup in {destination.name} ({destination.owner.location})"
     if destination.name in elsewhere:
         return (
-            f"{text}; a backup of this name lies in another bucket or folder, or its record does not say where: try "
+            f"{text}; a backup of this name is in another bucket or folder, or its record has no location: try "
             "another profile (-p), `bakthat sync`, or `bakthat restore --from`"
         )
     if "swift" in elsewhere:
-        return f"{text}; there is one in Swift, which bakthat no longer speaks: see docs/from-2013.md"
+        return f"{text}; there is one in Swift, which is no longer supported: see docs/from-2013.md"
     if elsewhere:
         names = " or ".join(f"-d {backend}" for backend in sorted(elsewhere))
         return f"{text}; there is one elsewhere, try {names} or another profile (-p)"
     alike = nearest(name, here)
     if alike:
         return f"{text}; did you mean {' or '.join(alike)}?"
-    return f"{text}; `bakthat show` lists the backups, `bakthat sync` finds those that other machines made"
+    return f"{text}; `bakthat show` lists the backups, `bakthat sync` finds those made by other machines"

@@ -1,4 +1,4 @@
-"""`show`: which backups there are. The only verb that searches substrings."""
+"""`show`: lists backups. The only verb that searches substrings."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from bakthat.ports.metadata_repo import MetadataRepo
 
 
 def show(query: Query, repo: MetadataRepo) -> list[Backup]:
-    """The backups that match, newest first. Reads the database alone."""
+    """The matching backups, newest first. Reads only the database."""
     return list(repo.find(query))

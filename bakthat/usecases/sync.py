@@ -1,4 +1,4 @@
-"""`sync`: makes the database agree with the store. On an empty database it is the disaster recovery.
+"""`sync`: updates the database from the store. With an empty database it is the disaster recovery.
 
 It never writes to the store and never deletes from it.
 """
@@ -22,20 +22,20 @@ from bakthat.usecases.tools import Tools
 
 @frozen(kw_only=True)
 class SyncReport:
-    """What a sync changed, or would change. `updated`: their catalog entry was newer than the row, or the
-    row had a former location of the store."""
+    """What a sync changed, or would change. `updated`: rows whose catalog entry was newer, or that had a former
+    location of the store."""
 
     added: tuple[Backup, ...] = ()
     vanished: tuple[Backup, ...] = ()
     updated: tuple[Backup, ...] = ()
     unreadable: tuple[str, ...] = field(default=())
-    """Archives whose catalog entry cannot be read, or does not fit: they are listed from name, size and date alone, or
-    their record stays as it is."""
+    """Archives whose catalog entry cannot be read, or does not match: they are listed by name, size and date alone, or
+    their record is not changed."""
 
 
 @define(kw_only=True)
 class Synced:
-    """What syncing several destinations changed, by their names, and why it could not."""
+    """The results of syncing several destinations, by name, and the failures."""
 
     reports: dict[str, SyncReport] = field(factory=dict)
     failures: dict[str, BakthatError] = field(factory=dict)
@@ -44,13 +44,12 @@ class Synced:
 def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncReport:
     """Add archives that the database does not know, mark those that are gone as deleted, take newer catalog entries.
 
-    An archive that another machine is still uploading is neither there yet nor in the database; one that it stores
-    meanwhile is found the next time. An archive or an entry that is odd costs itself, and `tools.notice`
-    is called with it. Raises `StoreError`, `DatabaseError`, `RetrievalPending` (a vault's list).
+    An archive that another machine stores during the sync is found the next time. A bad archive or entry is skipped and
+    named through `tools.notice`. Raises `StoreError`, `DatabaseError`, `RetrievalPending` (a vault's inventory).
     """
     destination = tools.destination(destination_name)
-    # The rows first, the listing after: a row whose archive is not in a later listing is gone indeed, while an archive
-    # that is stored in between is at worst met twice.
+    # The rows first, then the listing: an archive missing in a later listing is really gone, while an archive stored in
+    # between is at worst seen twice.
     query = Query(backend=destination.name, owners=(destination.owner,), deleted=True)
     rows = {row.stored_filename: row for row in tools.repo.find(query)}
     with Complaints(tools.notice) as complain:
@@ -69,7 +68,8 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
 
 
 def _backups_among(run: SyncRun, rows: Mapping[str, Backup]) -> dict[str, Found]:
-    """The archives of a listing by name: what is known, or has an entry, or bears a stored filename as its name."""
+    """The archives of a listing by name: those that are known, have an entry, or have a stored filename as their
+    name."""
     archives: dict[str, Found] = {}
     for found in run.destination.found():
         name = found.stored_filename

@@ -1,4 +1,4 @@
-"""`Tools`: everything that a verb is handed. Verbs are functions `verb(request, tools)`; they build nothing."""
+"""`Tools`: the dependencies of the verbs. Verbs are functions `verb(request, tools)`; they build nothing."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
 
 @frozen(kw_only=True)
 class Tools:
-    """The ports, and the callables that stand for clock, host name and the person who watches.
+    """The ports, and callables for clock, host name, notices and progress.
 
-    destination: the destination of a name; raises `UnknownDestination` or another `ConfigError`.
+    destination: the destination with a name; raises `UnknownDestination` or another `ConfigError`.
     tar, plain: packers of a tree and of a single file as it is. examine: what lies at a path (`SourceError`).
     source_patterns: the patterns in a source's own `.bakthatexclude`, else (if the second argument is True) its
     `.gitignore`; None without either; raises `SourceError`. named_patterns: those in a file that the user names; raises
     `UsageError`. own_things: what is bakthat's own below or around a source.
     clock: aware UTC. host: this machine's name. pid: this process. tool: name and version, recorded with each backup.
-    sleep: waits for so many seconds. notice: takes one line for a person. progress: takes how far a verb has come,
-    often.
+    sleep: waits for some seconds. notice: called with one line for the user. progress: called often with a verb's
+        progress.
     """
 
     destination: Callable[[str], Destination]

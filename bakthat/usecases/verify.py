@@ -1,4 +1,4 @@
-"""`verify`: whether a backup is still what it was, level by level, without writing a file."""
+"""`verify`: checks that a backup is unchanged, level by level, without writing a file."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from bakthat.usecases.tools import Tools
 
 
 class Level(enum.StrEnum):
-    """How far a backup was found to be good."""
+    """The level up to which a backup was checked and found good."""
 
     NONE = "none"
     PRESENT = "present"
-    """It is there, and of the recorded size."""
+    """It exists, with the recorded size."""
     STORED = "stored bytes"
     """Its stored bytes have the recorded SHA-256."""
     OPENS = "opens"
-    """It decrypts, inflates, and its archive was read to the end."""
+    """It was decrypted and decompressed, and its archive was read to the end."""
 
 
 @frozen(kw_only=True)
 class Verified:
-    """What verifying found. `error`: why it is not good (`is_bad`), or could not be checked further, None if it is good
-    as far as `level`. `note`: why it went no further, where that is no error ("no key")."""
+    """The result of verifying. `error`: why it is bad (`is_bad`), or could not be checked further; None if it is good
+    up to `level`. `note`: why it was not checked further, if that is not an error ("no key")."""
 
     backup: Backup
     level: Level
@@ -52,12 +52,12 @@ class Verified:
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether the backup is known to lack something of its source, which is no damage: see `Backup.problems`."""
+        """Whether the backup is known to be incomplete, which is not damage: see `Backup.problems`."""
         return self.backup.is_incomplete
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What it is known to lack: see `Backup.problems`."""
+        """The known problems: see `Backup.problems`."""
         return self.backup.problems
 
     @property
@@ -77,11 +77,13 @@ def verify(
     keys: Callable[[Backup], Keys] = lambda _: Keys(),
     on_verified: Callable[[Verified], None] = lambda _: None,
 ) -> list[Verified]:
-    """Verify the backup that NAME means, or with None every backup of the destination, newest first; the result and
-    its date go into each record.
+    """Verify the backup that NAME means, or with None every backup of the destination, newest first. Each record gets
+    the result and its date.
 
-    host: only backups of this host. quick: only whether it is there and of the right size. allow_plain: a plain backup
-    of a series that is encrypted is no error. on_verified: called with each result as it comes.
+    host: only backups of this host.
+    quick: check only existence and size.
+    allow_plain: accept a plain backup of an encrypted series.
+    on_verified: called with each result.
 
     One bad backup does not stop the rest. Raises `BackupNotFound`, `AmbiguousName`, `DatabaseError`.
     """
@@ -109,8 +111,8 @@ def verify(
 
 
 def _says_something_new(result: Verified, quick: bool) -> bool:
-    """Whether the record should have this result: not if the backup was never seen (no permission, no network), and
-    not a glance that found nothing wrong after a closer look that did not either."""
+    """Whether to record this result: not if the backup could not be seen (no permission, no network), and not a good
+    quick check after a good complete one."""
     if result.error is not None and not result.is_bad:
         return result.level not in (Level.NONE, Level.PRESENT)
     earlier = result.backup.metadata.verified
@@ -119,7 +121,7 @@ def _says_something_new(result: Verified, quick: bool) -> bool:
 
 
 def _record(backup: Backup, verified: dict[str, Any], destination: Destination, tools: Tools) -> None:
-    """Put the result into the row as it is by now: verifying may take hours, in which the backup may be deleted."""
+    """Put the result into the current row: verifying may take hours, in which the backup may be deleted."""
     query = Query(stored_filename=backup.stored_filename, backend=destination.name, owners=(destination.owner,))
     for row in tools.repo.find(query):
         if row.same_backup_as(backup):
@@ -142,9 +144,7 @@ def _verify_one(
             plain_guard.check(backup)
         size = destination.size_of(backup)
         if size is not None and backup.known_size not in (None, size):
-            raise PayloadDamaged(
-                f"{backup.stored_filename}: the store holds {size} bytes, the record says {backup.size}"
-            )
+            raise PayloadDamaged(f"{backup.stored_filename}: the store has {size} bytes, the record says {backup.size}")
         level = Level.PRESENT
         if quick:
             return Verified(backup=backup, level=level)
@@ -161,7 +161,7 @@ def _verify_one(
                 note = f"not opened: {error}"
                 read_through(destination.open(backup), backup, tools, stage=stage)
             except WrongPassword:
-                # A key that does not fit is an error of its own; the stored bytes are checked all the same.
+                # A wrong key is a separate error; the stored bytes are checked anyway.
                 read_through(destination.open(backup), backup, tools, stage=stage)
                 level = Level.STORED if backup.sha256 else Level.PRESENT
                 raise

@@ -50,7 +50,7 @@ def test_a_backup_goes_on_without_a_damaged_database(
     said = backup()
     assert (said.code, said.out) == (1, "")
     going_on, not_recorded = said.err.splitlines()
-    assert going_on.endswith("the backup goes on without the database")
+    assert going_on.endswith("the backup continues without the database")
     assert "is stored, but not in the database" in not_recorded
     assert not_recorded.count("bakthat sync") == 1
 

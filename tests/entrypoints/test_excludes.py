@@ -83,7 +83,7 @@ def test_a_backup_of_nothing_warns_even_where_quiet_is_asked_for(bakthat_command
     (proj / ".gitignore").write_text("*\n")
     done = backup(bakthat_command, "-q")
     assert done.code == 0
-    assert "holds no file; left out were 4 by .gitignore" in done.err
+    assert "contains no files; left out were 4 by .gitignore" in done.err
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_a_local_folder_is_backed_up_elsewhere_without_bakthats_objects(
     bakthat_command.configure({"default": {}, "two": {"local_path": str(bakthat_command.home / "two")}})
     done = backup(bakthat_command, "-p", "two", source=str(folder))
     assert (done.code, stored(bakthat_command, "two")) == (0, ["store/notes"])
-    assert f"the source is or lies in {folder}, a folder of bakthat" in done.err
+    assert f"the source is part of {folder}, a folder of bakthat" in done.err
 
 
 def test_a_folder_that_is_handed_in_as_a_store_is_bakthats_own(tmp_path: Path) -> None:

@@ -175,8 +175,8 @@ def test_a_name_that_others_use_is_told_when_it_is_used(run: CommandLine, site: 
     said = run("backup", "site", "--prompt", "no")
     assert said.code == 0
     assert said.err.splitlines()[0] == (
-        f"bakthat: site: this name also has backups of web2:{site}; each origin is rotated by itself. --name or "
-        "s3_prefix separates them; a machine whose name changes sets `host`"
+        f"bakthat: site: this name also has backups of web2:{site}; each origin is rotated separately. Use "
+        "--name or s3_prefix to separate them; set `host` if the name of the machine changes"
     )
 
 
@@ -236,8 +236,8 @@ def test_a_script_of_2013_goes_on_deleting_but_not_the_last_one(run: CommandLine
     said = run("delete", "site")
     assert (said.code, said.out) == (1, "")
     assert said.err == (
-        f"bakthat: {last} is the last complete backup of site (web1:{site}); nothing was deleted: add --yes to delete "
-        "it all the same\n"
+        f"bakthat: {last} is the last complete backup of site (web1:{site}); nothing was deleted; add --yes to delete "
+        "it anyway\n"
     )
     assert run("show").code == 0
     assert run("delete", "site", "--yes").out == f"{last}\n"

@@ -327,7 +327,7 @@ def test_a_database_that_cannot_be_used_stops_no_backup(box: Toolbox, tree: Path
     with pytest.raises(DatabaseError, match=r"is stored, but not in the database"):
         backup(request(tree), box.tools)
     assert box.keys_in("s3") == [ENTRY, NAME]
-    assert box.notices == ["the database is damaged; the backup goes on without the database"]
+    assert box.notices == ["the database is damaged; the backup continues without the database"]
 
 
 def test_without_a_database_the_store_still_refuses_a_name_that_is_taken(box: Toolbox, tree: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_name_that_no_file_can_have_is_refused_before_the_stream_is_opened(box
 
 
 def test_a_stream_of_text_is_refused(box: Toolbox) -> None:
-    with pytest.raises(UsageError, match="gives str, not bytes; open it in binary mode"):
+    with pytest.raises(UsageError, match="returns str, not bytes; open it in binary mode"):
         back_up(box, content=contextlib.nullcontext(io.StringIO("text")))
 
 
@@ -183,7 +183,7 @@ def test_a_good_backup_stops_nothing(box: Toolbox) -> None:
 def test_a_name_that_another_machine_took_in_the_same_second_is_an_error_since_the_stream_is_gone(box: Toolbox) -> None:
     other = Toolbox(stores=box.stores, repo=MemoryRepo(), clock=box.clock)
     back_up(other)
-    with pytest.raises(DuplicateBackup, match=r"what was read is gone, so make the backup again$") as raised:
+    with pytest.raises(DuplicateBackup, match=r"the input was already read, so make the backup again$") as raised:
         back_up(box, b"another")
     assert isinstance(raised.value.__cause__, ObjectExists)
     assert gzip.decompress(stored(box, NAME)) == DUMP

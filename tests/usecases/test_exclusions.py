@@ -79,13 +79,13 @@ def test_a_backup_without_a_file_warns_and_says_what_left_them_out(box: Toolbox,
     (tree / ".gitignore").write_text("*\n")
     made = backup(request(tree), box.tools)
     assert made.metadata["counts"]["files"] == 0
-    assert box.notices == [f"{NAME} holds no file; left out were 3 by .gitignore"]
+    assert box.notices == [f"{NAME} contains no files; left out were 3 by .gitignore"]
 
 
 def test_a_backup_of_an_empty_directory_warns_too(box: Toolbox, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     backup(request(tmp_path / "site"), box.tools)
-    assert box.notices == [f"{NAME} holds no file"]
+    assert box.notices == [f"{NAME} contains no files"]
 
 
 def test_a_single_file_is_backed_up_whatever_the_patterns_say(box: Toolbox, tree: Path) -> None:
@@ -192,4 +192,4 @@ def test_a_dry_run_refuses_what_a_backup_would(box: Toolbox, tree: Path) -> None
 
 def test_a_dry_run_warns_of_a_backup_without_a_file(box: Toolbox, tree: Path) -> None:
     survey_backup(request(tree, patterns=["*"]), box.tools)
-    assert box.notices == ["a backup of site holds no file; left out were 2 by --exclude"]
+    assert box.notices == ["a backup of site contains no files; left out were 2 by --exclude"]

@@ -102,10 +102,10 @@ def test_wait_looks_again_until_it_is_ready(box: Toolbox, tree: Path, tmp_path: 
     before = box.clock.now
     bring_back(box, tmp_path / "out", wait=True)
     assert 5 <= (box.clock.now - before).total_seconds() / 3600 < 6
-    assert "looking again in" in box.notices[0]
+    assert "checking again in" in box.notices[0]
 
 
-def test_ctrl_c_while_waiting_says_that_the_retrieval_goes_on(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+def test_ctrl_c_while_waiting_says_that_the_retrieval_continues(box: Toolbox, tree: Path, tmp_path: Path) -> None:
     back_up(box, tree)
 
     def interrupt(_: float) -> None:
@@ -114,7 +114,7 @@ def test_ctrl_c_while_waiting_says_that_the_retrieval_goes_on(box: Toolbox, tree
     request = RestoreRequest(name="site", destination="glacier", target=tmp_path, wait=True)
     with pytest.raises(KeyboardInterrupt):
         restore(request, evolve(box.tools, sleep=interrupt))
-    assert "goes on" in box.notices[-1]
+    assert "retrieval continues" in box.notices[-1]
 
 
 def test_the_database_lost_between_two_restores(box: Toolbox, tree: Path, tmp_path: Path) -> None:
@@ -215,14 +215,14 @@ def test_deleting_removes_archive_entry_and_inventory(box: Toolbox, tree: Path) 
     assert list(box.repo.find(Query())) == []
 
 
-@pytest.mark.parametrize(("age", "told"), [(0, "90 days more"), (89, "1 day more"), (90, None), (400, None)])
+@pytest.mark.parametrize(("age", "expected"), [(0, "90 more days"), (89, "1 more day"), (90, None), (400, None)])
 def test_deleting_before_the_minimum_age_warns_with_the_days(
-    box: Toolbox, tree: Path, age: int, told: str | None
+    box: Toolbox, tree: Path, age: int, expected: str | None
 ) -> None:
     back_up(box, tree)
     box.clock.forward(days=age)
     delete(DeleteRequest(name="site", destination="glacier"), box.tools)
-    assert [told in notice for notice in box.notices] == ([True] if told else [])
+    assert [expected in notice for notice in box.notices] == ([True] if expected else [])
 
 
 def test_an_archive_deleted_behind_our_back_is_told_on_restore(box: Toolbox, tree: Path, tmp_path: Path) -> None:

@@ -390,7 +390,7 @@ def test_junk_with_entries_under_past_dates_pushes_nothing_out(box: Toolbox, tre
     done = rotate_backups("db", "s3", policy, box.tools)
     assert alone <= set(archives(box))
     assert set(made) & set(archives(box)) == alone
-    assert any("untrusted (see their reasons), and push none of host:" in line for line in box.notices)
+    assert any("untrusted (see their reasons), and displace none of host:" in line for line in box.notices)
     assert any("untrusted: stored" in decision.reasons[-1] for decision in done.plan.drop)
 
 

@@ -1,4 +1,4 @@
-"""What the record of a backup says about its content."""
+"""The facts about a backup's content in its record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PROBLEMS_RECORDED = 20
 
 
 def facts_of(report: PackReport) -> Facts:
-    """What a record says of a backup after its last byte."""
+    """The facts of a record that are known after the last byte."""
     facts: Facts = {
         "counts": {
             "files": report.files,
@@ -34,7 +34,7 @@ def facts_of(report: PackReport) -> Facts:
 
 
 def report_notices(name: str, report: PackReport, tools: Tools) -> None:
-    """Notices about what went, or would go, into the backup of this name."""
+    """Notices about the content of the backup, or of a dry run."""
     for problem in report.problems + report.notices:
         tools.notice(f"{problem.path}: {problem.reason}")
     if not report.files:
@@ -42,9 +42,9 @@ def report_notices(name: str, report: PackReport, tools: Tools) -> None:
             f"{count} of bakthat's own" if label == OWN else f"{count} by {label}"
             for label, count in report.excluded.by.items()
         )
-        tools.notice(f"{name} holds no file" + (f"; left out were {by}" if by else ""))
+        tools.notice(f"{name} contains no files" + (f"; left out were {by}" if by else ""))
 
 
 def printable(path: str) -> str:
-    """Text that JSON and every database take; bytes that are not UTF-8 are written as `\\xff`."""
+    """Text that JSON and every database accept; bytes that are not UTF-8 are written as `\\xff`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

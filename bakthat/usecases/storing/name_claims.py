@@ -1,4 +1,4 @@
-"""Names are claimed in the database before anything is stored under them."""
+"""Claims names in the database before anything is stored under them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from bakthat.usecases.tools import Tools
 
 
 class NameClaims:
-    """Claims names, so that two backups of one second have different names before either is stored.
+    """Claims names, so that two backups in the same second have different names before either is stored.
 
-    A database that cannot be used stops no backup: then only the store can refuse a name that is taken, as for
-    machines without a common database.
+    An unusable database does not stop a backup: then only the store can refuse an existing name, as for machines
+    without a common database.
     """
 
     def __init__(self, tools: Tools) -> None:
@@ -19,7 +19,7 @@ class NameClaims:
         self._usable = True
 
     def claim(self, stored_filename: str) -> bool:
-        """Whether the name was free, in every destination: several may keep their catalog in one bucket."""
+        """Whether the name was free in every destination: several may keep their catalog in one bucket."""
         tools = self._tools
         if not self._usable:
             return True
@@ -28,5 +28,5 @@ class NameClaims:
             return tools.repo.claim_name(claim)
         except DatabaseError as error:
             self._usable = False
-            tools.notice(f"{error}; the backup goes on without the database")
+            tools.notice(f"{error}; the backup continues without the database")
             return True

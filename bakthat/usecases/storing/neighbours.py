@@ -14,8 +14,8 @@ from bakthat.usecases.tools import Tools
 
 
 def tell_of_neighbours(draft: Backup, destination: Destination, tools: Tools) -> None:
-    """Notify the user if, as far as the database knows, the series already holds backups of another origin, or
-    one that is dated later than this. A database that cannot be used is ignored here."""
+    """Notify the user if, according to the database, the series already has backups of another origin, or one with a
+    later date. An unusable database is ignored here."""
     query = Query(filename=draft.filename, backend=destination.name, owners=(destination.owner,))
     try:
         series = [row for row in tools.repo.find(query) if not row.is_value]
@@ -31,8 +31,8 @@ def _of_others(draft: Backup, series: list[Backup]) -> str:
     if not others:
         return ""
     return (
-        f"{shown(draft.filename)}: this name also has backups of {listed(others)}; each origin is rotated by itself. "
-        "--name or s3_prefix separates them; a machine whose name changes sets `host`"
+        f"{shown(draft.filename)}: this name also has backups of {listed(others)}; each origin is rotated separately. "
+        "Use --name or s3_prefix to separate them; set `host` if the name of the machine changes"
     )
 
 

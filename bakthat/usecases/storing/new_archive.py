@@ -35,18 +35,20 @@ from bakthat.usecases.streams.pipe import flowing
 from bakthat.usecases.tools import Tools
 
 _SECONDS_TRIED = 60
-"""For how many seconds on a free name is looked for before a backup gives up."""
+"""The number of seconds that are tried for a free name."""
 
 
 @frozen(kw_only=True)
 class NewArchive:
     """A backup before its first byte.
 
-    series, form, keys, tags: see `Backup` and `StorageForm`. facts: what the record says of the source.
-    produce: writes the content, which is compressed and encrypted afterwards, into its first argument, and calls the
-    second with the number of bytes read since the last call. is_repeatable: it can be called again, for another name.
-    stop: called from another thread if the backup fails, so that `produce` returns early where it waits for something.
-    size_hint: bytes that the archive will not exceed by much.
+    series, form, keys, tags: see `Backup` and `StorageForm`.
+    facts: the facts about the source for the record.
+    produce: writes the content, which is compressed and encrypted afterwards, to its first argument, and calls the
+        second with the number of bytes read since the last call.
+    is_repeatable: whether `produce` can be called again, for another name.
+    stop: called from another thread if the backup fails, so that a blocked `produce` returns early.
+    size_hint: a size in bytes that the archive will not exceed by much.
     """
 
     series: str
@@ -78,10 +80,10 @@ class NewArchive:
 
 
 def store_new(archive: NewArchive, tools: Tools) -> Backup:
-    """Store the archive whole or not at all, then its catalog entry, then its record; return the record.
+    """Store the archive completely or not at all, then its catalog entry, then its record; return the record.
 
-    Raises what `archive.produce` does, `StoreError`, `DatabaseError`, and `DuplicateBackup` if every second of the next
-    minute is taken.
+    Raises errors of `archive.produce`, `StoreError`, `DatabaseError`, and `DuplicateBackup` if there is a backup for
+    every second of the next minute.
     """
     now = whole_seconds(tools.clock())
     tell_of_neighbours(archive.draft(now), archive.destination, tools)
@@ -93,11 +95,13 @@ def store_new(archive: NewArchive, tools: Tools) -> Backup:
         try:
             return _store(archive, draft, tools)
         except (ObjectExists, DuplicateBackup) as error:
-            # Another machine, which does not share this database, was faster in the same second.
+            # Another machine, with another database, was faster in the same second.
             if not archive.is_repeatable:
-                raise DuplicateBackup(f"{error}; what was read is gone, so make the backup again") from error
+                raise DuplicateBackup(f"{error}; the input was already read, so make the backup again") from error
     last = archive.draft(now + timedelta(seconds=_SECONDS_TRIED)).stored_filename
-    raise DuplicateBackup(f"{last}: every second of the last minute holds a backup of this name already; try again")
+    raise DuplicateBackup(
+        f"{last}: there is already a backup of this name for every second of the last minute; try again"
+    )
 
 
 def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
@@ -117,7 +121,7 @@ def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if archive.keys else b"")
         archive_id = destination.store(draft, cast(BinaryIO, body), size_hint=archive.size_hint)
         if not body.ended:
-            # A store that breaks its contract holds half a backup now, under the name of a whole one.
+            # A store that breaks its contract now has a partial backup under the name of a complete one.
             _discard(evolve(draft, metadata=draft.metadata.changed(archive_id=archive_id)), destination, tools)
             if flow.error is not None:
                 raise flow.error
@@ -151,7 +155,7 @@ def _discard(half: Backup, destination: Destination, tools: Tools) -> None:
     try:
         destination.remove(half)
     except BakthatError as error:
-        tools.notice(f"half a backup may be left in {destination.owner.location}, {half.stored_filename}: {error}")
+        tools.notice(f"a partial backup may be left in {destination.owner.location}, {half.stored_filename}: {error}")
 
 
 def _record(made: Backup, destination: Destination, tools: Tools) -> None:
@@ -172,7 +176,7 @@ def _record(made: Backup, destination: Destination, tools: Tools) -> None:
 
 
 def _listed_meanwhile(made: Backup, tools: Tools) -> bool:
-    """Whether the row that is there is of this very archive: a sync of another process, which shares the database, has
-    found it in the store before its maker could record it."""
+    """Whether the existing row is for this archive: a sync of another process with the same database has found it in
+    the store before it was recorded here."""
     rows = [row for row in tools.repo.find(Query(stored_filename=made.stored_filename)) if row.same_backup_as(made)]
     return any(row.sha256 == made.sha256 or (row.is_from_listing and row.size == made.size) for row in rows)

@@ -100,6 +100,6 @@ class CheckedReader(io.RawIOBase):
 
     def _check_end(self) -> None:
         if self._expected_size is not None and self.size != self._expected_size:
-            raise PayloadDamaged(f"the store holds {self.size} bytes of it, the record says {self._expected_size}")
+            raise PayloadDamaged(f"the store has {self.size} bytes of it, the record says {self._expected_size}")
         if self._hash is not None and self._hash.hexdigest() != self._expected:
             raise PayloadDamaged("the stored bytes are not those that were written (their SHA-256 differs)")

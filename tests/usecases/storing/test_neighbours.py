@@ -35,8 +35,8 @@ def test_another_host_under_this_name_is_told_and_how_to_separate_them(box: Tool
     back_up(box, tree, "web2")
     back_up(box, tree)
     assert box.notices == [
-        f"site: this name also has backups of web2:{tree}; each origin is rotated by itself. --name or s3_prefix "
-        "separates them; a machine whose name changes sets `host`"
+        f"site: this name also has backups of web2:{tree}; each origin is rotated separately. Use --name or s3_prefix "
+        "to separate them; set `host` if the name of the machine changes"
     ]
 
 
