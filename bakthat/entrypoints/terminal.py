@@ -8,12 +8,18 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.progress import Progress
 from bakthat.errors import BakthatError, UsageError
+
+_AT_ONCE = 64 * 1024
+"""Characters of results that are written at once."""
+
+_LONGEST_DELAY = 0.2
+"""Seconds that a line waits for others, if they come."""
 
 
 def tell(text: str) -> None:
@@ -31,6 +37,49 @@ def result_json(value: Any) -> None:
     """A value on stdout, as JSON (ASCII, so that any name passes through any pipe). Raises `OutputLost`."""
     with _written():
         print(json.dumps(value, indent=1, sort_keys=True), flush=True)
+
+
+def results(lines: Iterable[str]) -> None:
+    """Write many lines to stdout, each as `result` writes it, but several at a time. Raises `OutputLost`."""
+    pending: list[str] = []
+    size, last = 0, time.monotonic()
+    for line in lines:
+        pending.append(printable(line))
+        size += len(line)
+        if size >= _AT_ONCE or time.monotonic() - last >= _LONGEST_DELAY:
+            with _written():
+                print("\n".join(pending), flush=True)
+            pending.clear()
+            size, last = 0, time.monotonic()
+    if pending:
+        with _written():
+            print("\n".join(pending), flush=True)
+
+
+def result_document(about: Mapping[str, Any], name: str, items: Iterable[Mapping[str, Any]]) -> None:
+    """Write a JSON object to stdout, as `result_json` does, with a list `name` of many items: one in a line, each
+    written when it is there. Raises `OutputLost`."""
+
+    def lines() -> Iterator[str]:
+        head = "".join(f"{json.dumps(key)}: {json.dumps(value)}, " for key, value in about.items())
+        before = f"{{{head}{json.dumps(name)}: ["
+        first = True
+        for item in items:
+            yield before if first else f"{before},"
+            before, first = json.dumps(item), False
+        yield before
+        yield "]}"
+
+    results(lines())
+
+
+def result_bytes(chunks: Iterable[bytes]) -> None:
+    """Write bytes to stdout, as they are. Raises `OutputLost`."""
+    for chunk in chunks:
+        with _written():
+            sys.stdout.buffer.write(chunk)
+    with _written():
+        sys.stdout.buffer.flush()
 
 
 class OutputLost(BakthatError):
@@ -61,6 +110,8 @@ def drop_output() -> None:
 def printable(text: str) -> str:
     """The text in one line that any terminal takes: control characters and bytes that are not UTF-8 are written as
     escapes, so that a file's name cannot steer a terminal."""
+    if text.isascii() and text.isprintable():
+        return text
     escaped = "".join(
         char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from bakthat.entrypoints.terminal import backup_line
+from bakthat.entrypoints.terminal import backup_line, result_bytes, result_document, results
 from tests.domain.series import backup_at, utc
 
 
@@ -13,3 +15,21 @@ from tests.domain.series import backup_at, utc
 )
 def test_whatever_an_entry_says_of_verifying_can_be_shown(verified):
     assert "verified" in backup_line(backup_at(utc(2026), verified=verified, client=["host"]), verbose=True)
+
+
+def test_many_results_come_in_order_each_in_its_line(capfd):
+    results(f"line {number}\x1b" for number in range(30_000))
+    assert capfd.readouterr().out == "".join(f"line {number}\\x1b\n" for number in range(30_000))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 1000])
+def test_a_document_of_many_items_is_json_with_one_item_in_a_line(capfd, count):
+    result_document({"version": 1, "name": "ü"}, "entries", ({"n": number} for number in range(count)))
+    out = capfd.readouterr().out
+    assert json.loads(out) == {"version": 1, "name": "ü", "entries": [{"n": number} for number in range(count)]}
+    assert len(out.splitlines()) == count + 2
+
+
+def test_bytes_are_written_as_they_are(capfdbinary):
+    result_bytes([b"\xff\x00", b"\r\n"])
+    assert capfdbinary.readouterr().out == b"\xff\x00\r\n"
