@@ -38,6 +38,7 @@ class Packer(ABC):
         exclusions: Exclusions | None = None,
         on_excluded: Callable[[str, str], None] | None = None,
         on_bytes: Callable[[int], None] | None = None,
+        xattrs: bool = True,
     ) -> PackReport:
         """Write the source into the stream. Memory is bounded, whatever the size. `into` stays open.
 
@@ -50,6 +51,8 @@ class Packer(ABC):
             exclusions: What to leave out of what is below the source. The report counts it.
             on_excluded: Is called with each entry that is left out, and with the reason, both as text for a person.
             on_bytes: Is called with the number of bytes of file content read since the last call.
+            xattrs: Keep extended attributes, access control lists, file capabilities and SELinux labels, if the format
+                can. If not, a file with an access control list gets permissions that give nobody more rights.
 
         Raises:
             SourceError: The source itself does not exist or cannot be read at all.
@@ -79,6 +82,7 @@ class Packer(ABC):
         name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
+        xattrs: bool = True,
     ) -> UnpackReport:
         """Restore into the directory `into`, all or nothing.
 
@@ -95,6 +99,8 @@ class Packer(ABC):
             name_is_guess: Nobody recorded `name`. It may be replaced only if the stream contains nothing beside it.
             overwrite: Replace what exists.
             only: Gitignore patterns, relative to the backup's root. What none of them matches is left out.
+            xattrs: Restore extended attributes and the like. In any case, a restore gives nobody more rights than the
+                source did.
 
         Raises:
             PayloadDamaged: The stream is truncated, altered, not of this format, or tries to leave the target.

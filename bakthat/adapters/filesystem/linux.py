@@ -56,6 +56,14 @@ def sync_file_system(fd: int) -> None:
         _check(call(fd))
 
 
+def has_default_acl(directory: int) -> bool:
+    """Whether new files in this directory get an access control list from it."""
+    try:
+        return bool(os.getxattr(f"/proc/self/fd/{directory}", "system.posix_acl_default"))
+    except (OSError, AttributeError):
+        return False
+
+
 def mounts_below(path: str) -> list[str]:
     """Where something is mounted at or below this absolute path, which has no symbolic link in it; nothing where the
     system does not tell."""

@@ -17,7 +17,13 @@ from types import TracebackType
 from typing import Self
 
 from bakthat.adapters.filesystem.dir_fd import LIST, NO_DIRECTORY, SEARCH, allow, exists, opened
-from bakthat.adapters.filesystem.linux import RenameWithFlags, mounts_below, rename_with_flags, sync_file_system
+from bakthat.adapters.filesystem.linux import (
+    RenameWithFlags,
+    has_default_acl,
+    mounts_below,
+    rename_with_flags,
+    sync_file_system,
+)
 from bakthat.adapters.filesystem.moves import Move
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.private_dir import PREFIX, PrivateDirectory, sweep
@@ -36,7 +42,8 @@ class StagingDirectory:
 
     Inside the context `path` is a new, empty directory on the file system of `into`, below one of mode 0700; `fd` is
     its descriptor, for `dir_fd=`; `default_mode` is the mode that a new directory gets here (0777 less the umask, and
-    what `into` hands down); `umask_bars_owner` says that its owner cannot fill it as it is. Leaving the context
+    what `into` hands down); `umask_bars_owner` says that its owner cannot fill it as it is; `inherits_acl`
+    that what is made in it gets an access control list from `into`. Leaving the context
     removes whatever was not committed, or was replaced; and `into` itself, if it was created here and holds nothing.
 
     After kill -9 the target holds the old files or the new ones. What was left behind is removed by the next restore
@@ -55,6 +62,7 @@ class StagingDirectory:
     fd: int
     default_mode: int
     umask_bars_owner: bool
+    inherits_acl: bool
 
     def __init__(
         self,
@@ -166,6 +174,7 @@ class StagingDirectory:
         self.fd = os.open("new", SEARCH, dir_fd=self._private.fd)
         self.umask_bars_owner = allow(self.fd, 0o700) is not None
         self.default_mode = stat.S_IMODE(os.fstat(self.fd).st_mode)
+        self.inherits_acl = has_default_acl(self.fd)
         self.path = self._target.path / self._private.name / "new"
 
     def _leave(self, *, committed: bool) -> None:

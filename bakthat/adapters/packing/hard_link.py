@@ -9,8 +9,11 @@ from collections.abc import Callable
 from attrs import frozen
 
 from bakthat.adapters.filesystem.linux import NO_HARD_LINKS
-from bakthat.adapters.packing.attributes import Attributes, set_attributes
+from bakthat.adapters.packing.accounts import Accounts
+from bakthat.adapters.packing.attributes import Attributes, AttributeSetter
 from bakthat.adapters.packing.file_content import CREATE
+from bakthat.adapters.packing.tar_header import records_as_bytes
+from bakthat.adapters.packing.xattr_source import XattrSource
 from bakthat.adapters.streams import write_all
 
 _COPY = 1024 * 1024
@@ -23,9 +26,12 @@ class Links:
     link: Callable[..., None] = os.link
     symlink: Callable[..., None] = os.symlink
 
-    def link_or_copy(self, source: int, source_name: bytes, directory: int, name: bytes) -> bool:
-        """Make the name in `directory` a hard link to a file or symbolic link in `source`, or a copy of it with mode,
-        owner and time. Gives whether it is a link. Raises the link's error where there can be no copy either."""
+    def link_or_copy(
+        self, source: int, source_name: bytes, directory: int, name: bytes, setter: AttributeSetter
+    ) -> bool:
+        """Make the name in `directory` a hard link to a file or symbolic link in `source`, or a copy of it with its
+        attributes, which `setter` gives it. Returns whether it is a link. Raises the link's error where there can be
+        no copy either."""
         try:
             self.link(source_name, name, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
         except OSError as error:
@@ -35,23 +41,32 @@ class Links:
             if stat.S_ISLNK(found.st_mode):
                 self.symlink(os.readlink(source_name, dir_fd=source), name, dir_fd=directory)
             elif stat.S_ISREG(found.st_mode):
-                _copy(source, source_name, directory, name, found)
+                _copy(source, source_name, directory, name, found, setter)
             else:
                 raise
             return False
         return True
 
 
-def _copy(source: int, source_name: bytes, directory: int, name: bytes, found: os.stat_result) -> None:
+def _copy(
+    source: int, source_name: bytes, directory: int, name: bytes, found: os.stat_result, setter: AttributeSetter
+) -> None:
     original = os.open(source_name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
     try:
         copy = os.open(name, CREATE, 0o600, dir_fd=directory)
         try:
             while chunk := os.read(original, _COPY):
                 write_all(copy, chunk)
-            attributes = Attributes(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_mtime_ns)
+            extended = XattrSource(Accounts(), keep=True, problem=lambda *_: None).of_open(original, "", found)
+            attributes = Attributes(
+                stat.S_IMODE(found.st_mode if extended is None else extended.mode),
+                found.st_uid,
+                found.st_gid,
+                found.st_mtime_ns,
+                b"" if extended is None else records_as_bytes(extended.records),
+            )
             # What was refused to the original was reported then.
-            set_attributes(copy, attributes, lambda *_: None, name)
+            setter.without_notices().set(copy, attributes, name)
         finally:
             os.close(copy)
     finally:

@@ -6,6 +6,7 @@ import os
 import stat
 from array import array
 
+from bakthat.adapters.packing.accounts import Accounts
 from bakthat.adapters.packing.exclusion_filter import ExclusionFilter
 from bakthat.adapters.packing.hard_link_names import FirstNames
 from bakthat.adapters.packing.place import CHANGED, O_FILE, OTHER_KIND, VANISHED, Place, encoded
@@ -21,10 +22,10 @@ from bakthat.adapters.packing.tar_header import (
     LINKED_COMMENT,
     SYMBOLIC_LINK,
     Headers,
-    Owners,
     member,
 )
 from bakthat.adapters.packing.tar_output import TarOutput
+from bakthat.adapters.packing.xattr_source import Extended, XattrSource
 
 _SMALL = 64 * 1024
 """Bytes: up to here a file is read by one call; a larger one through a buffer that is reused."""
@@ -45,29 +46,36 @@ class MemberWriter:
     there; both are problems, as is whatever cannot be read. A directory that cannot be read keeps its entry.
     """
 
-    def __init__(self, output: TarOutput, place: Place, exclusion: ExclusionFilter) -> None:
+    def __init__(self, output: TarOutput, place: Place, exclusion: ExclusionFilter, *, xattrs: bool) -> None:
         self._output = output
         self._place = place
         self._exclusion = exclusion
         self._own_inodes = exclusion.own_inodes
-        self._owners = Owners()
+        self._accounts = Accounts()
+        self._xattrs = XattrSource(self._accounts, keep=xattrs, problem=place.problem)
         self._first_names = FirstNames()
         self._buffer: memoryview | None = None
         self.file_count = self.directory_count = self.other_count = 0
 
     def only_file(self, descriptor: int, name: bytes) -> None:
         """Write a source that is a file itself."""
-        self._write_file(descriptor, "", name, Headers(b"", self._owners))
+        self._write_file(descriptor, "", name, Headers(b"", self._accounts))
 
     def directory(self, descriptor: int, name: bytes, status: os.stat_result) -> None:
+        self._write_directory(name, status, self._xattrs.of_open(descriptor, os.fsdecode(name), status))
+
+    def closed_directory(self, parent: int, name: str, status: os.stat_result) -> None:
+        self._write_directory(encoded(name), status, self._xattrs.of_entry(parent, name, status))
+
+    def _write_directory(self, name: bytes, status: os.stat_result, extended: Extended | None) -> None:
         # The first member tells our reader that every file with more names to come bears this mark.
         mark = b"" if self._place.path else LINKED_COMMENT
-        self._output.add(member(self._place.path, name + b"/", DIRECTORY, status, self._owners, comment=mark))
+        self._output.add(self._member(name + b"/", DIRECTORY, status, extended, comment=mark))
         self.directory_count += 1
 
     def files(self, parent: int, names: list[str]) -> None:
         place = self._place
-        headers = Headers(place.path, self._owners)
+        headers = Headers(place.path, self._accounts)
         for name in names:
             try:
                 descriptor = os.open(name, O_FILE | place.flags, dir_fd=parent)
@@ -86,7 +94,8 @@ class MemberWriter:
             return
         status, link = found
         kind = _KINDS[stat.S_IFMT(status.st_mode)]
-        self._output.add(member(self._place.path, encoded(name), kind, status, self._owners, link=link))
+        extended = self._xattrs.of_entry(parent, name, status)
+        self._output.add(self._member(encoded(name), kind, status, extended, link=link))
         self.other_count += 1
 
     def _open_again(self, name: str, parent: int, refusal: OSError) -> int:
@@ -133,50 +142,75 @@ class MemberWriter:
             return
         self.file_count += 1
         if first:
-            self._output.add(member(place.path, path, HARD_LINK, status, self._owners, link=first))
+            self._output.add(self._member(path, HARD_LINK, status, None, link=first))
             return
+        extended = self._xattrs.of_open(descriptor, name, status)
         if status.st_nlink > 1:
             self._first_names.add(status, place.path + path)
         comment = LINKED_COMMENT if status.st_nlink > 1 or not place.path else b""
         if size > _SMALL:
-            self._write_large(descriptor, name, path, status, comment, headers)
+            self._write_large(descriptor, name, path, status, comment, headers, extended)
             return
         if len(data) != size or after.st_mtime_ns != status.st_mtime_ns or after.st_size != size:
             place.problem(name, CHANGED)
             data = data[:size].ljust(size, b"\0")
-        self._output.add_file(self._header(path, status, comment, headers), data)
+        self._output.add_file(self._header(path, status, comment, headers, extended), data)
 
-    def _header(self, path: bytes, status: os.stat_result, comment: bytes, headers: Headers) -> bytes:
-        if not comment:
+    def _header(
+        self, path: bytes, status: os.stat_result, comment: bytes, headers: Headers, extended: Extended | None
+    ) -> bytes:
+        if not comment and extended is None:
             return headers.file(path, status)
-        return member(self._place.path, path, FILE, status, self._owners, size=status.st_size, comment=comment)
+        return self._member(path, FILE, status, extended, size=status.st_size, comment=comment)
+
+    def _member(
+        self,
+        path: bytes,
+        kind: bytes,
+        status: os.stat_result,
+        extended: Extended | None,
+        *,
+        size: int = 0,
+        link: bytes = b"",
+        comment: bytes = b"",
+        real_size: int | None = None,
+    ) -> bytes:
+        return member(
+            self._place.path,
+            path,
+            kind,
+            status,
+            self._accounts,
+            size=size,
+            link=link,
+            comment=comment,
+            real_size=real_size,
+            mode=None if extended is None else extended.mode,
+            extended=() if extended is None else extended.records,
+        )
 
     def _write_large(
-        self, descriptor: int, name: str, path: bytes, status: os.stat_result, comment: bytes, headers: Headers
+        self,
+        descriptor: int,
+        name: str,
+        path: bytes,
+        status: os.stat_result,
+        comment: bytes,
+        headers: Headers,
+        extended: Extended | None,
     ) -> None:
         size = status.st_size
         stretches = None
         if status.st_blocks * 512 < size:  # in units of 512 bytes, whatever a block is
             stretches = stretches_of(descriptor, size)
         if stretches is None:
-            self._output.add(self._header(path, status, comment, headers))
+            self._output.add(self._header(path, status, comment, headers, extended))
             self._stream(descriptor, name, status, array("q", (0, size)))
             self._output.end_file(size)
             return
         head = map_of(stretches)
         stored = len(head) + sum(stretches[1::2])
-        self._output.add(
-            member(
-                self._place.path,
-                path,
-                FILE,
-                status,
-                self._owners,
-                size=stored,
-                comment=comment,
-                real_size=size,
-            )
-        )
+        self._output.add(self._member(path, FILE, status, extended, size=stored, comment=comment, real_size=size))
         self._output.add(head)
         self._stream(descriptor, name, status, stretches)
         self._output.end_file(stored)

@@ -6,16 +6,20 @@ from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.packing.tar_header import LINKED_COMMENT
 from bakthat.adapters.packing.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_stream import TarStream
+from bakthat.adapters.packing.xattr_records import is_extended
 
 Records = dict[bytes, bytes]
 """What a pax header says about members: of its records, those that a restore can use."""
+
+EXTENDED = b"extended"
+"""Among `Records`: those that are for `xattr_records`, one after the other as they stand in the archive."""
 
 _USED = frozenset(
     {b"path", b"linkpath", b"size", b"mtime", b"uid", b"gid", b"uname", b"gname", b"comment"}
     | {b"GNU.sparse." + key for key in (b"major", b"minor", b"name", b"realsize", b"size", b"map")}
 )
-"""SCHILY.xattr, LIBARCHIVE.*, atime, ctime and the like are no business of a restore; `hdrcharset` neither, since names
-are taken as the bytes that they are."""
+"""atime, ctime and the like are no business of a restore; `hdrcharset` neither, since names are taken as the bytes that
+they are."""
 
 _NANOSECONDS = 10**9
 _LARGEST = 2**63 - 1
@@ -35,6 +39,7 @@ def parse_records(stream: TarStream, content: bytes, earlier: Records) -> Record
     """Return the records of a pax header, on top of those that an earlier one gave. Raises PayloadDamaged."""
     records = earlier.copy()
     stretches: list[bytes] = []
+    extended = bytearray(records.get(EXTENDED, b""))
     at = 0
     while at < len(content):
         space = content.find(b" ", at, at + 20)
@@ -49,7 +54,11 @@ def parse_records(stream: TarStream, content: bytes, earlier: Records) -> Record
             records[key] = value
         elif key == b"GNU.sparse.offset" or key == b"GNU.sparse.numbytes":
             stretches.append(value)
+        elif is_extended(key):
+            extended += content[at:end]
         at = end
+    if extended:
+        records[EXTENDED] = bytes(extended)
     if stretches:
         # The format 0.0 repeats records where 0.1 has a list in one
         records[b"GNU.sparse.map"] = b",".join(stretches)
@@ -82,6 +91,8 @@ def apply_records(stream: TarStream, member: Member, records: Records) -> None:
             member.gname = value if len(value) <= _LONGEST_OWNER else b""
         elif key == b"comment":
             member.linked = value == LINKED_COMMENT or None
+        elif key == EXTENDED:
+            member.extended = value
 
 
 def whole_name(stream: TarStream, value: bytes) -> bytes:

@@ -34,6 +34,7 @@ class PlainFilePacker(Packer):
         exclusions: Exclusions | None = None,
         on_excluded: Callable[[str, str], None] | None = None,
         on_bytes: Callable[[int], None] | None = None,
+        xattrs: bool = True,
     ) -> PackReport:
         descriptor, before = open_file(source)
         buffer = memoryview(bytearray(_BUFFER))
@@ -77,6 +78,7 @@ class PlainFilePacker(Packer):
         name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
+        xattrs: bool = True,
     ) -> UnpackReport:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise PayloadDamaged(f"no file can be called {name!r}, as this backup says; nothing was restored")

@@ -40,7 +40,10 @@ class Visitor(Protocol):
     """What a walk is for."""
 
     def directory(self, descriptor: int, name: bytes, status: os.stat_result) -> None:
-        """Called with each directory, before what is in it. `descriptor`: -1 if it is not entered."""
+        """Called with each directory, before what is in it."""
+
+    def closed_directory(self, parent: int, name: str, status: os.stat_result) -> None:
+        """Called with each directory that is not entered, since it cannot be read, or is on another file system."""
 
     def files(self, parent: int, names: list[str]) -> None:
         """Called with the files of a directory, sorted."""
@@ -150,7 +153,7 @@ class SourceWalk:
             if exclusion.device is not None:
                 status = os.stat(name, dir_fd=parent, follow_symlinks=False)
                 if status.st_dev != exclusion.device and stat.S_ISDIR(status.st_mode):
-                    self._visitor.directory(-1, encoded(name), status)
+                    self._visitor.closed_directory(parent, name, status)
                     exclusion.as_mounted(place.known_as(name))
                     return -1
             descriptor = place.open(name, O_DIRECTORY, parent)
@@ -171,7 +174,7 @@ class SourceWalk:
             place.problem(name, VANISHED)
             return
         if stat.S_ISDIR(status.st_mode):
-            self._visitor.directory(-1, encoded(name), status)
+            self._visitor.closed_directory(parent, name, status)
             place.problem(name, f"cannot be read, and all in it is missing: {reason(refusal)}")
         else:
             place.problem(name, OTHER_KIND)

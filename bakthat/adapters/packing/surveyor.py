@@ -22,6 +22,9 @@ class Surveyor:
     def directory(self, descriptor: int, name: bytes, status: os.stat_result) -> None:
         self.directory_count += 1
 
+    def closed_directory(self, parent: int, name: str, status: os.stat_result) -> None:
+        self.directory_count += 1
+
     def files(self, parent: int, names: list[str]) -> None:
         place, exclusion = self._place, self._exclusion
         for name in names:

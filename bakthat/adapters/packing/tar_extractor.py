@@ -30,11 +30,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from attrs import evolve
+
 from bakthat.adapters.filesystem.dir_fd import SEARCH, opened
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.filesystem.target_error import target_error
-from bakthat.adapters.packing.attributes import AttributeSetter
+from bakthat.adapters.packing.attributes import Attributes, AttributeSetter
 from bakthat.adapters.packing.extraction_tree import ExtractionTree, PendingSymlink, UnselectedTree
 from bakthat.adapters.packing.file_content import CREATE, MIN_HOLE, write_content, write_extents
 from bakthat.adapters.packing.hard_link import Links
@@ -66,6 +68,7 @@ def extract_tar(
     root: str | None = None,
     root_is_guess: bool = False,
     only: Sequence[str] = (),
+    xattrs: bool = True,
     links: Links = _LINKS,
 ) -> UnpackReport:
     """Restore the archive into the directory `into`, as `Packer.unpack` promises.
@@ -80,13 +83,15 @@ def extract_tar(
     Args:
         overwrite: replace what is there under the name `root`, and nothing else (None: whatever the archive holds).
         root_is_guess: replace it only if the archive holds nothing beside it.
+        xattrs: whether to restore extended attributes, access control lists, file capabilities and SELinux labels. If
+            not, or where the system does not permit it, permissions are narrowed, so that nobody gets more rights.
         links: the calls for links; where the file system has no hard links, copies take their place, with a notice.
     """
     stream = _CallersStream(packed)
     staging = StagingDirectory(into, overwrite=overwrite, root=root)
     selection = Selection(staging, only, root_is_guess=root_is_guess)
     with staging:
-        extraction = _Extraction(staging, selection, links)
+        extraction = _Extraction(staging, selection, xattrs, links)
         try:
             with contextlib.closing(extraction):
                 extraction.run(TarReader(cast(BinaryIO, stream)))
@@ -117,7 +122,7 @@ class _CallersStream:
 class _Extraction:
     """One archive on its way into a staging directory."""
 
-    def __init__(self, staging: StagingDirectory, selection: Selection, links: Links) -> None:
+    def __init__(self, staging: StagingDirectory, selection: Selection, xattrs: bool, links: Links) -> None:
         self._selection = selection
         self._links = links
         self._names = LongNames(staging.scratch_file)
@@ -125,7 +130,9 @@ class _Extraction:
         self._unselected = UnselectedTree(staging, self._names)
         self._notices = Notices()
         status = os.fstat(staging.fd)
-        self._attributes = AttributeSetter((status.st_uid, status.st_gid), self._notices)
+        self._attributes = AttributeSetter(
+            (status.st_uid, status.st_gid), self._notices, xattrs=xattrs, inherits_acl=staging.inherits_acl
+        )
         self._skipped: set[bytes] = set()
         self._files = self._directories = self._others = self._size = 0
         self.current = b""
@@ -198,7 +205,7 @@ class _Extraction:
             return self._new
         if is_directory:
             # Perhaps on the way to something that is selected
-            self._new.directories[self._names.keep(path)] = self._attributes.of(member)
+            self._new.directories[self._names.keep(path)] = self._kept_attributes(member)
             return None
         return self._unselected.tree_for(member)
 
@@ -240,7 +247,7 @@ class _Extraction:
             if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 tree.vacate(parent, name, path)
                 tree.make(name, parent)
-        tree.directories[self._names.keep(path)] = self._attributes.of(member)
+        tree.directories[self._names.keep(path)] = self._kept_attributes(member)
         self._directories += 1
 
     def _symlink(self, tree: ExtractionTree, parent: int, name: bytes, path: bytes, member: Member) -> None:
@@ -253,7 +260,7 @@ class _Extraction:
             )
         tree.vacate(parent, name, path)
         tree.symlinks[self._names.keep(path)] = PendingSymlink(
-            self._attributes.of(member), self._names.keep(member.link)
+            self._kept_attributes(member), self._names.keep(member.link)
         )
         if tree is self._new:
             self._others += 1
@@ -292,7 +299,7 @@ class _Extraction:
         above, _, target_name = target.rpartition(b"/")
         with opened(".", SEARCH, holder.directory(above, make=False)) as source:
             directory = tree.directory(parent)
-            if not self._links.link_or_copy(source, target_name, directory, name):
+            if not self._links.link_or_copy(source, target_name, directory, name, self._attributes):
                 self._notices.add(
                     "it was a hard link and is a copy now: this file system has no hard links", self.current
                 )
@@ -341,7 +348,8 @@ class _Extraction:
                 if symlink.made_at is None:
                     self._links.symlink(self._names.name(symlink.target), name, dir_fd=parent)
                     symlink.made_at = key
-                    self._attributes.set_by_name(parent, name, symlink.attributes, path, has_mode=False)
+                    attributes = self._given_back(symlink.attributes)
+                    self._attributes.set_by_name(parent, name, attributes, path, has_mode=False)
                 else:
                     self._link(tree, self._names.name(symlink.made_at), tree, above, name)
             except FileExistsError:
@@ -367,4 +375,14 @@ class _Extraction:
                 fd = tree.directory(path, make=False)
             except FileNotFoundError:
                 continue  # it was only known in case that something in it would be selected
-            self._attributes.set(fd, tree.directories[key], path)
+            self._attributes.set(fd, self._given_back(tree.directories[key]), path)
+
+    def _kept_attributes(self, member: Member) -> Attributes:
+        """Attributes for later, in little memory."""
+        attributes = self._attributes.of(member)
+        attributes.extended = self._names.keep(attributes.extended)
+        return attributes
+
+    def _given_back(self, attributes: Attributes) -> Attributes:
+        """What was kept for later."""
+        return evolve(attributes, extended=self._names.name(attributes.extended)) if attributes.extended else attributes

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Sequence
 from zlib import adler32
+
+from bakthat.adapters.packing.accounts import Accounts
 
 BLOCK = 512
 
@@ -41,55 +44,19 @@ _TEN_DIGITS = 1_000_000_000
 """Times from here (2001) to 2242 have ten digits, so that their extended headers have one length."""
 
 
-class Owners:
-    """The names of users and groups, each looked up once; empty where the system knows none."""
-
-    def __init__(self) -> None:
-        self._users: dict[int, bytes] = {}
-        self._groups: dict[int, bytes] = {}
-
-    def user(self, uid: int) -> bytes:
-        name = self._users.get(uid)
-        if name is None:
-            name = self._users[uid] = _user_name(uid)
-        return name
-
-    def group(self, gid: int) -> bytes:
-        name = self._groups.get(gid)
-        if name is None:
-            name = self._groups[gid] = _group_name(gid)
-        return name
-
-
-def _user_name(uid: int) -> bytes:
-    try:
-        from pwd import getpwuid
-
-        return os.fsencode(getpwuid(uid).pw_name)
-    except (ImportError, KeyError, OverflowError):
-        return b""
-
-
-def _group_name(gid: int) -> bytes:
-    try:
-        from grp import getgrgid
-
-        return os.fsencode(getgrgid(gid).gr_name)
-    except (ImportError, KeyError, OverflowError):
-        return b""
-
-
 def member(
     directory: bytes,
     name: bytes,
     kind: bytes,
     status: os.stat_result,
-    owners: Owners,
+    accounts: Accounts,
     *,
     size: int = 0,
     link: bytes = b"",
     comment: bytes = b"",
     real_size: int | None = None,
+    mode: int | None = None,
+    extended: Sequence[tuple[bytes, bytes]] = (),
 ) -> bytes:
     """The header of any member, extended where needed.
 
@@ -99,6 +66,8 @@ def member(
     comment: a record for our own reader, which others pass over
     real_size: of a sparse file, whose content is a map and what is not in its holes (see `sparse`).
         A reader that knows no sparse files shall not take that for the file: only the record has its true name
+    mode: in the place of that in `status`
+    extended: records for extended attributes and access control lists, as `xattr_records` makes them
     """
     records: list[tuple[bytes, bytes]] = []
     if comment:
@@ -125,7 +94,7 @@ def member(
     if fraction or not 0 <= seconds < _LARGE:
         records.append((b"mtime", _decimal(status.st_mtime_ns)))
     uid, gid = status.st_uid, status.st_gid
-    user, group = owners.user(uid), owners.group(gid)
+    user, group = accounts.user_name(uid), accounts.group_name(gid)
     if uid >= _WIDE:
         records.append((b"uid", b"%d" % uid))
     if gid >= _WIDE:
@@ -137,29 +106,29 @@ def member(
     device = status.st_rdev if kind in (CHARACTER_DEVICE, BLOCK_DEVICE) else 0
     block = _checked(
         short.ljust(_NAME, b"\0")
-        + _octal8(status.st_mode & 0o7777)
+        + _octal8((status.st_mode if mode is None else mode) & 0o7777)
         + _octal8(uid if uid < _WIDE else 0)
         + _octal8(gid if gid < _WIDE else 0)
         + b"%011o\0" % (size if size < _LARGE else 0)
         + b"%011o\0" % (seconds if 0 <= seconds < _LARGE else 0),
         kind + link[:_NAME].ljust(_NAME, b"\0") + _tail(user, group, device, prefix),
     )
-    return _extended(records) + block if records else block
+    return _extended(records, extended) + block if records or extended else block
 
 
 class Headers:
     """The headers of the ordinary files of one directory. What they share is worked out once: a header then costs
     about a microsecond, against some 16 of Python's `tarfile`."""
 
-    def __init__(self, directory: bytes, owners: Owners) -> None:
+    def __init__(self, directory: bytes, accounts: Accounts) -> None:
         self._directory = directory
-        self._owners = owners
+        self._accounts = accounts
         self._prefix, self._lead = _split(directory)
         self._room = _NAME - len(self._lead) if not _is_beyond_ascii(directory) else -1
         self._shared: dict[tuple[int, int, int], tuple[bytes, bytes, int]] = {}
 
     def file(self, name: bytes, status: os.stat_result) -> bytes:
-        """As `member(directory, name, FILE, status, owners, size=status.st_size)`."""
+        """As `member(directory, name, FILE, status, accounts, size=status.st_size)`."""
         size = status.st_size
         seconds, fraction = divmod(status.st_mtime_ns, _NS)
         key = (status.st_mode, status.st_uid, status.st_gid)
@@ -174,7 +143,7 @@ class Headers:
             or not _TEN_DIGITS <= seconds < _LARGE
             or not tail
         ):
-            return member(self._directory, name, FILE, status, self._owners, size=size)
+            return member(self._directory, name, FILE, status, self._accounts, size=size)
         if self._lead:
             name = self._lead + name
         moment = b"%011o\0%011o\0" % (size, seconds)
@@ -187,7 +156,7 @@ class Headers:
 
     def _share(self, mode: int, uid: int, gid: int) -> tuple[bytes, bytes, int]:
         """Mode and owner, all that follows the checksum, and the sum of both; empty if an owner needs a record."""
-        user, group = self._owners.user(uid), self._owners.group(gid)
+        user, group = self._accounts.user_name(uid), self._accounts.group_name(gid)
         names = user + group
         if max(uid, gid) >= _WIDE or max(len(user), len(group)) > _OWNER_NAME or not names.isascii():
             return b"", b"", 0
@@ -264,10 +233,16 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d %b=%b\n" % (length, key, value)
 
 
-def _extended(records: list[tuple[bytes, bytes]]) -> bytes:
+def records_as_bytes(records: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Write keys and values as the content of a pax extended header."""
+    return b"".join(_record(key, value) for key, value in records)
+
+
+def _extended(records: list[tuple[bytes, bytes]], extended: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The values of `extended` have no character set, so that they ask for no `hdrcharset`."""
     if not all(_is_utf8(value) for _, value in records):
         records = [(b"hdrcharset", b"BINARY"), *records]
-    body = b"".join(_record(key, value) for key, value in records)
+    body = records_as_bytes((*records, *extended))
     return _extended_header(len(body)) + body + bytes(-len(body) % BLOCK)
 
 

@@ -29,7 +29,7 @@ class Member:
     `mtime_ns`: since 1970 UTC. `extents`: for a sparse file, offset and length of each stored stretch in turn, all
     else being holes. `linked`: whether other names of this file may follow as hard links; None if unknown. `content`:
     all of a small file, if it was at hand; `read` gives it as well, and None says nothing. `offset`: where its first
-    header begins in the stream.
+    header begins in the stream. `extended`: pax records about extended attributes, as they stand in the archive.
     """
 
     name: bytes
@@ -48,3 +48,4 @@ class Member:
     linked: bool | None = None
     content: memoryview | None = None
     offset: int = 0
+    extended: bytes = b""

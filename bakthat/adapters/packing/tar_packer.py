@@ -30,10 +30,11 @@ class TarPacker(Packer):
         exclusions: Exclusions | None = None,
         on_excluded: Callable[[str, str], None] | None = None,
         on_bytes: Callable[[int], None] | None = None,
+        xattrs: bool = True,
     ) -> PackReport:
         from bakthat.adapters.packing.tar_writer import write_tar
 
-        return write_tar(source, into, exclusions=exclusions, on_excluded=on_excluded, on_bytes=on_bytes)
+        return write_tar(source, into, exclusions=exclusions, on_excluded=on_excluded, on_bytes=on_bytes, xattrs=xattrs)
 
     def survey(
         self,
@@ -55,10 +56,13 @@ class TarPacker(Packer):
         name_is_guess: bool = False,
         overwrite: bool = False,
         only: Sequence[str] = (),
+        xattrs: bool = True,
     ) -> UnpackReport:
         from bakthat.adapters.packing.tar_extractor import extract_tar
 
-        return extract_tar(packed, into, overwrite=overwrite, root=name, root_is_guess=name_is_guess, only=only)
+        return extract_tar(
+            packed, into, overwrite=overwrite, root=name, root_is_guess=name_is_guess, only=only, xattrs=xattrs
+        )
 
     def check(self, packed: BinaryIO) -> UnpackReport:
         from bakthat.adapters.packing.tar_member import Kind

@@ -43,6 +43,7 @@ def write_tar(
     exclusions: Exclusions | None = None,
     on_excluded: OnExcluded | None = None,
     on_bytes: Callable[[int], None] | None = None,
+    xattrs: bool = True,
 ) -> PackReport:
     """Write the file or directory `source` into the stream, as `Packer.pack` promises.
 
@@ -53,7 +54,7 @@ def write_tar(
     output = TarOutput(into, on_bytes)
     place = Place(source)
     exclusion = ExclusionFilter(source, exclusions or Exclusions(), on_excluded)
-    writer = MemberWriter(output, place, exclusion)
+    writer = MemberWriter(output, place, exclusion, xattrs=xattrs)
     if stat.S_ISDIR(status.st_mode):
         SourceWalk(source, place, exclusion, writer).run(root)
     else:

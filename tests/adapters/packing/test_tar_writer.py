@@ -21,8 +21,9 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bakthat.adapters.packing.accounts import Accounts
 from bakthat.adapters.packing.tar_extractor import extract_tar
-from bakthat.adapters.packing.tar_header import CHARACTER_DEVICE, FILE, SYMBOLIC_LINK, Headers, Owners, member
+from bakthat.adapters.packing.tar_header import CHARACTER_DEVICE, FILE, SYMBOLIC_LINK, Headers, member
 from bakthat.adapters.packing.tar_writer import root_name, survey, write_tar
 from bakthat.domain.excluded import Excluded
 from bakthat.domain.exclusions import Exclusions
@@ -257,8 +258,8 @@ def test_a_file_has_one_header_whichever_way_it_is_made(
     directory: bytes, name: bytes, mode: int, uid: int, size: int, mtime_ns: int
 ) -> None:
     status = status_with(mode=stat.S_IFREG | mode, uid=uid, gid=uid, size=size, mtime_ns=mtime_ns)
-    quick = Headers(directory, Owners()).file(name, status)
-    careful = member(directory, name, FILE, status, Owners(), size=size)
+    quick = Headers(directory, Accounts()).file(name, status)
+    careful = member(directory, name, FILE, status, Accounts(), size=size)
     assert len(quick) % 512 == 0
     for header in (quick, careful):
         info = parsed(header)
@@ -275,21 +276,21 @@ def parsed(header: bytes) -> tarfile.TarInfo:
 
 
 def test_an_ordinary_file_with_a_whole_second_needs_one_block_only() -> None:
-    header = Headers(b"site/", Owners()).file(b"index.html", status_with(size=10))
+    header = Headers(b"site/", Accounts()).file(b"index.html", status_with(size=10))
     assert len(header) == 512
 
 
 def test_a_device_keeps_its_numbers() -> None:
-    info = parsed(member(b"dev/", b"sda", CHARACTER_DEVICE, status_with(rdev=os.makedev(259, 1048575)), Owners()))
+    info = parsed(member(b"dev/", b"sda", CHARACTER_DEVICE, status_with(rdev=os.makedev(259, 1048575)), Accounts()))
     assert (info.ischr(), info.devmajor, info.devminor) == (True, 259, 1048575)
 
 
 def test_owners_names_that_are_long_or_beyond_ascii_survive() -> None:
-    class Strange(Owners):
-        def user(self, uid: int) -> bytes:
+    class Strange(Accounts):
+        def user_name(self, uid: int) -> bytes:
             return b"u" * 40
 
-        def group(self, gid: int) -> bytes:
+        def group_name(self, gid: int) -> bytes:
             return "größe".encode()
 
     for header in (

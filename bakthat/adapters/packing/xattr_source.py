@@ -1,0 +1,128 @@
+"""`XattrSource`: the extended attributes and access control lists of what is backed up.
+
+One listxattr(2) is made for each file; nearly all answers are empty. A member of a file with an access control list
+always has the narrowed mode (`posix_acl.narrowed`) in its header, for whoever extracts it without the list.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+from attrs import frozen
+
+from bakthat.adapters.packing import posix_acl
+from bakthat.adapters.packing.accounts import Accounts
+from bakthat.adapters.packing.source import reason
+from bakthat.adapters.packing.xattr_records import ACL_ACCESS, ACL_DEFAULT, record_of
+
+MAX_BYTES = 768 * 1024
+"""Bytes of all attributes of one member. libarchive and our own reader take extended headers of up to 1 MiB, in which
+long names must have room, too. Linux takes up to 64 KiB for each attribute."""
+
+_NO_ATTRIBUTES = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+_LISTS = {posix_acl.ACCESS: ACL_ACCESS, posix_acl.DEFAULT: ACL_DEFAULT}
+
+Problem = Callable[[str, str], None]
+"""Called with a name, and why something of it is missing."""
+
+
+@frozen
+class Extended:
+    """What a member needs: its mode, and the records of its extended header."""
+
+    mode: int
+    records: list[tuple[bytes, bytes]]
+
+
+class XattrSource:
+    """Reads them.
+
+    Args:
+        keep: whether the archive is to have them. If not, only the mode is narrowed.
+        problem: called with what could not be read.
+    """
+
+    def __init__(self, accounts: Accounts, *, keep: bool, problem: Problem) -> None:
+        self._accounts = accounts
+        self._keep = keep
+        self._problem = problem
+        self._is_off = not hasattr(os, "listxattr")
+        self._devices_without: set[int] = set()
+
+    def of_open(self, descriptor: int, name: str, status: os.stat_result) -> Extended | None:
+        """Of an open file or directory; None if it has none."""
+        if self._is_off or status.st_dev in self._devices_without:
+            return None
+        try:
+            names = os.listxattr(descriptor)
+        except OSError as error:
+            self._refused(error, name, status)
+            return None
+        return self._read(descriptor, names, name, status, follow=True) if names else None
+
+    def of_entry(self, parent: int, name: str, status: os.stat_result) -> Extended | None:
+        """Of something that is not opened; a symbolic link is not followed."""
+        if self._is_off or status.st_dev in self._devices_without:
+            return None
+        path = f"/proc/self/fd/{parent}/{name}"
+        try:
+            names = os.listxattr(path, follow_symlinks=False)
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno != errno.ENOENT:  # ENOENT: also where /proc is not mounted
+                self._refused(error, name, status)
+            return None
+        return self._read(path, names, name, status, follow=False) if names else None
+
+    def _refused(self, error: OSError, name: str, status: os.stat_result) -> None:
+        if error.errno in _NO_ATTRIBUTES:
+            self._devices_without.add(status.st_dev)
+        else:
+            self._problem(name, f"its extended attributes cannot be read: {reason(error)}")
+
+    def _read(
+        self, target: int | str, names: list[str], name: str, status: os.stat_result, *, follow: bool
+    ) -> Extended | None:
+        mode = status.st_mode
+        records: list[tuple[bytes, bytes]] = []
+        left = MAX_BYTES
+        missing = 0
+        for attribute in sorted(names):
+            is_access_list = attribute == posix_acl.ACCESS
+            if not (self._keep or is_access_list):
+                continue
+            try:
+                value = os.getxattr(target, attribute, follow_symlinks=follow)
+            except OSError as error:
+                if error.errno != errno.ENODATA and error.errno not in _NO_ATTRIBUTES:  # ENODATA: gone by now
+                    self._problem(name, f"an extended attribute cannot be read: {reason(error)}")
+                continue
+            if attribute in _LISTS:
+                try:
+                    acl = posix_acl.decode(value)
+                except ValueError:
+                    self._problem(name, "its access control list is not understood, and is missing")
+                    mode &= ~0o077 if is_access_list else ~0
+                    continue
+                if is_access_list:
+                    mode = self._narrowed(mode, acl, status)
+                record = (
+                    _LISTS[attribute],
+                    posix_acl.to_text(acl, self._accounts.user_name, self._accounts.group_name),
+                )
+            else:
+                record = record_of(os.fsencode(attribute), value)
+            left -= len(record[0]) + len(record[1]) + 10
+            if left < 0:
+                missing += 1
+            elif self._keep:
+                records.append(record)
+        if missing:
+            self._problem(name, "has more extended attributes than an archive can hold; the last ones are missing")
+        if not records and mode == status.st_mode:
+            return None
+        return Extended(mode, records)
+
+    def _narrowed(self, mode: int, acl: posix_acl.Acl, status: os.stat_result) -> int:
+        return posix_acl.narrowed(mode, acl, lambda uid: self._accounts.is_member(uid, status.st_gid))
