@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from attrs import define
 
 from bakthat.domain.payload import Keys, PackReport, UnpackReport
-from bakthat.errors import PayloadDamaged
+from bakthat.errors import PayloadDamaged, UsageError
 
 if TYPE_CHECKING:  # patterns are for backups and an index for looking inside; each costs some milliseconds
     from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
@@ -39,6 +39,7 @@ class Packer(ABC):
         on_excluded: Callable[[str, str], None] | None = None,
         on_bytes: Callable[[int], None] | None = None,
         xattrs: bool = True,
+        on_entry: Callable[[IndexEntry], None] | None = None,
     ) -> PackReport:
         """Write the source into the stream. Memory is bounded, whatever the size. `into` stays open.
 
@@ -53,6 +54,7 @@ class Packer(ABC):
             on_bytes: Is called with the number of bytes of file content read since the last call.
             xattrs: Keep extended attributes, access control lists, file capabilities and SELinux labels, if the format
                 can. If not, a file with an access control list gets permissions that give nobody more rights.
+            on_entry: Is called with each member of the stream, in their order, if the format has members.
 
         Raises:
             SourceError: The source itself does not exist or cannot be read at all.
@@ -108,6 +110,15 @@ class Packer(ABC):
             BackupNotFound: `only` matches nothing.
             TargetError: The disk refuses: it is full, read-only, or denies permission.
         """
+
+    def entries(self, packed: BinaryIO) -> Iterator[IndexEntry]:
+        """Return what the stream contains, member after member, by reading it to its very end.
+
+        Raises:
+            UsageError: The format has no members, or this packer does not list them.
+            PayloadDamaged: The stream is truncated, altered, not of this format, or tries to leave a target.
+        """
+        raise UsageError("what is in such a backup cannot be listed")
 
     @abstractmethod
     def check(self, packed: BinaryIO) -> UnpackReport:

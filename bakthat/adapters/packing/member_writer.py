@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from array import array
+from collections.abc import Callable
 
 from bakthat.adapters.packing.accounts import Accounts
 from bakthat.adapters.packing.exclusion_filter import ExclusionFilter
@@ -26,16 +27,19 @@ from bakthat.adapters.packing.tar_header import (
 )
 from bakthat.adapters.packing.tar_output import TarOutput
 from bakthat.adapters.packing.xattr_source import Extended, XattrSource
+from bakthat.domain.archive_index import EntryKind, IndexEntry
 
 _SMALL = 64 * 1024
 """Bytes: up to here a file is read by one call; a larger one through a buffer that is reused."""
 _BUFFER = 256 * 1024
 
-_KINDS = {
-    stat.S_IFLNK: SYMBOLIC_LINK,
-    stat.S_IFIFO: FIFO,
-    stat.S_IFCHR: CHARACTER_DEVICE,
-    stat.S_IFBLK: BLOCK_DEVICE,
+OnEntry = Callable[[IndexEntry], object]
+
+_KINDS: dict[int, tuple[bytes, EntryKind]] = {
+    stat.S_IFLNK: (SYMBOLIC_LINK, "symlink"),
+    stat.S_IFIFO: (FIFO, "fifo"),
+    stat.S_IFCHR: (CHARACTER_DEVICE, "char"),
+    stat.S_IFBLK: (BLOCK_DEVICE, "block"),
 }
 
 
@@ -46,7 +50,15 @@ class MemberWriter:
     there; both are problems, as is whatever cannot be read. A directory that cannot be read keeps its entry.
     """
 
-    def __init__(self, output: TarOutput, place: Place, exclusion: ExclusionFilter, *, xattrs: bool) -> None:
+    def __init__(
+        self,
+        output: TarOutput,
+        place: Place,
+        exclusion: ExclusionFilter,
+        *,
+        xattrs: bool,
+        on_entry: OnEntry | None = None,
+    ) -> None:
         self._output = output
         self._place = place
         self._exclusion = exclusion
@@ -54,6 +66,7 @@ class MemberWriter:
         self._accounts = Accounts()
         self._xattrs = XattrSource(self._accounts, keep=xattrs, problem=place.problem)
         self._first_names = FirstNames()
+        self._on_entry = on_entry
         self._buffer: memoryview | None = None
         self.file_count = self.directory_count = self.other_count = 0
 
@@ -70,6 +83,8 @@ class MemberWriter:
     def _write_directory(self, name: bytes, status: os.stat_result, extended: Extended | None) -> None:
         # The first member tells our reader that every file with more names to come bears this mark.
         mark = b"" if self._place.path else LINKED_COMMENT
+        if self._on_entry is not None:
+            self._note(name, "directory", status, extended)
         self._output.add(self._member(name + b"/", DIRECTORY, status, extended, comment=mark))
         self.directory_count += 1
 
@@ -93,8 +108,10 @@ class MemberWriter:
         if found is None:
             return
         status, link = found
-        kind = _KINDS[stat.S_IFMT(status.st_mode)]
+        kind, entry_kind = _KINDS[stat.S_IFMT(status.st_mode)]
         extended = self._xattrs.of_entry(parent, name, status)
+        if self._on_entry is not None:
+            self._note(encoded(name), entry_kind, status, extended, link=link)
         self._output.add(self._member(encoded(name), kind, status, extended, link=link))
         self.other_count += 1
 
@@ -142,12 +159,16 @@ class MemberWriter:
             return
         self.file_count += 1
         if first:
+            if self._on_entry is not None:
+                self._note(path, "hardlink", status, None, link=first)
             self._output.add(self._member(path, HARD_LINK, status, None, link=first))
             return
         extended = self._xattrs.of_open(descriptor, name, status)
         if status.st_nlink > 1:
             self._first_names.add(status, place.path + path)
         comment = LINKED_COMMENT if status.st_nlink > 1 or not place.path else b""
+        if self._on_entry is not None:
+            self._note(path, "file", status, extended, size=size)
         if size > _SMALL:
             self._write_large(descriptor, name, path, status, comment, headers, extended)
             return
@@ -155,6 +176,35 @@ class MemberWriter:
             place.problem(name, CHANGED)
             data = data[:size].ljust(size, b"\0")
         self._output.add_file(self._header(path, status, comment, headers, extended), data)
+
+    def _note(
+        self,
+        name: bytes,
+        kind: EntryKind,
+        status: os.stat_result,
+        extended: Extended | None,
+        *,
+        size: int = 0,
+        link: bytes = b"",
+    ) -> None:
+        """Report the member whose header comes next."""
+        assert self._on_entry is not None  # noqa: S101 - whoever calls has looked
+        mode = status.st_mode if extended is None else extended.mode
+        self._on_entry(
+            IndexEntry(
+                os.fsdecode(self._place.path + name),
+                kind,
+                size,
+                status.st_mtime_ns,
+                status.st_ctime_ns,
+                status.st_ino,
+                mode & 0o7777,
+                status.st_uid,
+                status.st_gid,
+                os.fsdecode(link),
+                self._output.position,
+            )
+        )
 
     def _header(
         self, path: bytes, status: os.stat_result, comment: bytes, headers: Headers, extended: Extended | None

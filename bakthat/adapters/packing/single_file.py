@@ -17,6 +17,7 @@ from bakthat.errors import BackupNotFound, PayloadDamaged
 from bakthat.ports.payload import Packer
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
+    from bakthat.domain.archive_index import IndexEntry
     from bakthat.domain.exclusions import Exclusions
 
 _BUFFER = 256 * 1024
@@ -35,6 +36,7 @@ class PlainFilePacker(Packer):
         on_excluded: Callable[[str, str], None] | None = None,
         on_bytes: Callable[[int], None] | None = None,
         xattrs: bool = True,
+        on_entry: Callable[[IndexEntry], None] | None = None,
     ) -> PackReport:
         descriptor, before = open_file(source)
         buffer = memoryview(bytearray(_BUFFER))

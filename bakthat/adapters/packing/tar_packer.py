@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,6 +11,7 @@ from bakthat.domain.payload import PackReport, UnpackReport
 from bakthat.ports.payload import Packer
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
+    from bakthat.domain.archive_index import IndexEntry
     from bakthat.domain.exclusions import Exclusions
 
 _ROOTS_TOLD = 100
@@ -31,10 +32,19 @@ class TarPacker(Packer):
         on_excluded: Callable[[str, str], None] | None = None,
         on_bytes: Callable[[int], None] | None = None,
         xattrs: bool = True,
+        on_entry: Callable[[IndexEntry], None] | None = None,
     ) -> PackReport:
         from bakthat.adapters.packing.tar_writer import write_tar
 
-        return write_tar(source, into, exclusions=exclusions, on_excluded=on_excluded, on_bytes=on_bytes, xattrs=xattrs)
+        return write_tar(
+            source,
+            into,
+            exclusions=exclusions,
+            on_excluded=on_excluded,
+            on_bytes=on_bytes,
+            xattrs=xattrs,
+            on_entry=on_entry,
+        )
 
     def survey(
         self,
@@ -63,6 +73,11 @@ class TarPacker(Packer):
         return extract_tar(
             packed, into, overwrite=overwrite, root=name, root_is_guess=name_is_guess, only=only, xattrs=xattrs
         )
+
+    def entries(self, packed: BinaryIO) -> Iterator[IndexEntry]:
+        from bakthat.adapters.packing.entries import read_entries
+
+        return read_entries(packed)
 
     def check(self, packed: BinaryIO) -> UnpackReport:
         from bakthat.adapters.packing.tar_member import Kind

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.packing.exclusion_filter import ExclusionFilter, OnExcluded
-from bakthat.adapters.packing.member_writer import MemberWriter
+from bakthat.adapters.packing.member_writer import MemberWriter, OnEntry
 from bakthat.adapters.packing.place import Place
 from bakthat.adapters.packing.source import open_file, status_of
 from bakthat.adapters.packing.source_walk import SourceWalk
@@ -44,6 +44,7 @@ def write_tar(
     on_excluded: OnExcluded | None = None,
     on_bytes: Callable[[int], None] | None = None,
     xattrs: bool = True,
+    on_entry: OnEntry | None = None,
 ) -> PackReport:
     """Write the file or directory `source` into the stream, as `Packer.pack` promises.
 
@@ -54,7 +55,7 @@ def write_tar(
     output = TarOutput(into, on_bytes)
     place = Place(source)
     exclusion = ExclusionFilter(source, exclusions or Exclusions(), on_excluded)
-    writer = MemberWriter(output, place, exclusion, xattrs=xattrs)
+    writer = MemberWriter(output, place, exclusion, xattrs=xattrs, on_entry=on_entry)
     if stat.S_ISDIR(status.st_mode):
         SourceWalk(source, place, exclusion, writer).run(root)
     else:
