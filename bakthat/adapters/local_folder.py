@@ -35,25 +35,24 @@ from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.streams import fill
 
 _MARK = ".bakthat-store"
-"""An empty file in every folder that was ever stored into: without it, a folder that holds nothing may be the place
-where a disk is not mounted, and a `sync` would take every backup on it for gone."""
+"""An empty file in every folder that `put` has used. An empty folder without it may be the mount point of a disk that
+is not mounted, and `sync` would mark every backup as deleted."""
 _COPY = 1024 * 1024
 
 _EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-"""A day within what a `datetime` can be, so that every time zone can show it."""
+"""One day before the largest `datetime`, so that every time zone can show it."""
 
 
 class LocalObjectStore(ObjectStore):
-    """A key is a path below `folder`. An object gets its name only when it is whole and on disk, and never in the place
-    of another, with hard links or without (`WholeFile`). A folder that holds nothing
-    at all, not even the hidden mark of an earlier `put`, is refused for reading: its disk may not be mounted."""
+    """A key is a path below `folder`. An object gets its name only when it is complete and synced, and never replaces
+    another, with or without hard links (`WholeFile`). A completely empty folder, even without the hidden mark of an
+    earlier `put`, is refused for reading: its disk may not be mounted."""
 
     def __init__(self, folder: Path, *, calls: FileCalls | None = None, notice: Callable[[str], None] = ignore) -> None:
-        """`folder` may not exist yet; the first `put` creates it, readable by its owner only. `~` is
-        expanded, `ConfigInvalid` where there is no home directory. `calls`: those that a file system may lack.
-        `notice` is called with what a listing leaves out: folders that cannot be read, and paths that are longer than a
-        key may be."""
-        whole = expand_home(folder, "local_path", instead="give `local_path` as a whole path")
+        """`folder` may not exist yet; the first `put` creates it, readable only by its owner. `~` is expanded; raises
+        `ConfigInvalid` without a home directory. `calls`: system calls that a file system may lack. `notice`: called
+        with what a listing skips: unreadable folders, and paths longer than a key may be."""
+        whole = expand_home(folder, "local_path", instead="set `local_path` to an absolute path")
         self._folder = Path(os.path.abspath(whole))
         self._notice = notice
         self._calls = calls if calls is not None else FileCalls()
@@ -66,7 +65,7 @@ class LocalObjectStore(ObjectStore):
         path = self._path(key)
         with self._translated(key):
             if not replace and os.path.lexists(path):
-                raise ObjectExists(f"{path} exists already")
+                raise ObjectExists(f"{path} already exists")
             make_folders(str(path.parent))
         self._mark()
         folder = self._open_folder(path.parent)
@@ -166,10 +165,10 @@ class LocalObjectStore(ObjectStore):
 
     def _check_folder(self) -> None:
         if not self._folder.is_dir():
-            raise StoreUnavailable(f"the folder {self._folder} is not there; is its disk mounted?")
+            raise StoreUnavailable(f"the folder {self._folder} does not exist; is its disk mounted?")
         with os.scandir(self._folder) as entries:
             if next(entries, None) is None:
-                raise StoreUnavailable(f"the folder {self._folder} holds nothing at all; is its disk mounted?")
+                raise StoreUnavailable(f"the folder {self._folder} is empty; is its disk mounted?")
 
     def _mark(self) -> None:
         with self._translated(_MARK), contextlib.suppress(FileExistsError):
@@ -188,7 +187,8 @@ class LocalObjectStore(ObjectStore):
 
 
 class _TranslatedFile(io.FileIO):
-    """A file whose reading raises our errors, not the system's. Closing it raises none: what was read is read."""
+    """A file whose reading raises our errors, not the system's. Closing it raises nothing, because the bytes were
+    already read."""
 
     def __init__(self, fd: int, path: Path) -> None:
         super().__init__(fd, "rb")
@@ -212,7 +212,7 @@ class _TranslatedFile(io.FileIO):
 
 
 class _Range(_TranslatedFile):
-    """The next `size` bytes of a file, all of them: a file that has become shorter is an error and not an end."""
+    """The next `size` bytes of a file: a file that has become shorter is an error, not an end."""
 
     def __init__(self, fd: int, path: Path, size: int) -> None:
         super().__init__(fd, path)
@@ -235,9 +235,9 @@ class _Range(_TranslatedFile):
 def _translation(error: OSError, path: Path) -> StoreError:
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
-        return ObjectNotFound(f"{path} is not there")
+        return ObjectNotFound(f"{path} does not exist")
     if error.errno in {errno.EEXIST, errno.EISDIR}:
-        return ObjectExists(f"{path} exists already")
+        return ObjectExists(f"{path} already exists")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         free = ""
         with contextlib.suppress(OSError, StopIteration):
@@ -245,7 +245,9 @@ def _translation(error: OSError, path: Path) -> StoreError:
             free = f", {shutil.disk_usage(there).free // 1_000_000} MB free"
         return StoreError(f"{path} could not be written: {reason}{free}; make room or choose another local_path")
     if error.errno == errno.EFBIG:
-        return StoreError(f"{path}: its file system holds no file of this size (FAT: 4 GB); choose another local_path")
+        return StoreError(
+            f"{path}: its file system does not support files of this size (FAT: 4 GB); choose another local_path"
+        )
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return AccessDenied(f"{path}: {reason}; check who owns the folder and that it is not mounted read-only")
     return StoreError(f"{path}: {reason}")
@@ -257,7 +259,7 @@ def _info(key: str, found: os.stat_result) -> ObjectInfo:
 
 
 def _moment(seconds: float) -> datetime:
-    """A file may be dated in the year 10000, which is no `datetime`."""
+    """Limit the date of a file, which may be in the year 10000, to the range of `datetime`."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):

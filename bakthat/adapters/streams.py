@@ -16,8 +16,8 @@ from bakthat.ports.streams import fill as fill
 def reader_of(chunks: Generator[bytes, None, None]) -> io.BufferedReader:
     """Return a reader, which is a context manager, over what a generator yields.
 
-    `read(n)` returns fewer than n bytes only at the end, whatever the sizes of the chunks. What the generator raises
-    comes out of `read`. Closing the reader closes the generator.
+    `read(n)` returns fewer than n bytes only at the end, whatever the sizes of the chunks. `read` raises the errors of
+    the generator. Closing the reader closes the generator.
     """
     return io.BufferedReader(_ChunkReader(chunks))
 

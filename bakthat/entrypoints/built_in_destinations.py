@@ -85,7 +85,7 @@ def _local_folder(profile: Profile) -> Path | None:
     from bakthat.adapters.filesystem.home import expand_home
 
     try:
-        return Path(expand_home(profile.local_path, "local_path", instead="give `local_path` as a whole path"))
+        return Path(expand_home(profile.local_path, "local_path", instead="set `local_path` to an absolute path"))
     except ConfigInvalid:
         if profile.local_path != DEFAULT_LOCAL_PATH:
             raise
@@ -107,7 +107,7 @@ def _file(place: str, _: Profile) -> tuple[ObjectStore, str]:
     from bakthat.adapters.filesystem.home import expand_home
     from bakthat.adapters.local_folder import LocalObjectStore
 
-    path = Path(expand_home(place.removeprefix("file://"), "--from", instead="give the file as a whole path"))
+    path = Path(expand_home(place.removeprefix("file://"), "--from", instead="give the file as an absolute path"))
     if not path.name:
         raise UsageError(f"{place!r} names no file; write the path of a backup, or s3://bucket/key")
     return LocalObjectStore(path.parent), path.name

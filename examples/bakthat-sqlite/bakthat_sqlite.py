@@ -93,7 +93,7 @@ class SqliteStore(ObjectStore):
                 database.executescript(TABLES)
                 return [database.execute(statement, values).fetchall() for statement, *values in statements][-1]
         except sqlite3.IntegrityError:
-            raise ObjectExists(f"{self.location}: {key} exists already") from None
+            raise ObjectExists(f"{self.location}: {key} already exists") from None
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self.location}: {key}: {error}") from error
 

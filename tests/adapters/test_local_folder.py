@@ -207,7 +207,7 @@ def test_a_file_that_is_too_large_for_its_file_system_says_so(folder: Path) -> N
     )
     done = subprocess.run([sys.executable, "-c", script, str(folder)], check=False, capture_output=True, text=True)
     assert "StoreError" in done.stderr
-    assert "holds no file of this size" in done.stderr
+    assert "does not support files of this size" in done.stderr
     assert files_below(folder) == []
 
 

@@ -123,7 +123,7 @@ def test_restore_brings_the_files_back(bakthat_command: CommandLine, stored: str
 def test_restore_refuses_what_is_there_and_names_the_way_out(bakthat_command: CommandLine, stored: str) -> None:
     said = bakthat_command("restore", "site", "-d", "local")
     assert said.code == 1
-    assert re.fullmatch(r"bakthat: .*site exists already; --overwrite replaces it.*\n", said.err)
+    assert re.fullmatch(r"bakthat: .*site already exists; --overwrite replaces it.*\n", said.err)
 
 
 def test_a_plain_backup_of_an_encrypted_series_is_opened_only_when_told_to(

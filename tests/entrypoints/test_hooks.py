@@ -310,7 +310,7 @@ def test_the_functions_of_the_library_run_them_too(noting, noted, tree: Path, tm
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        (["/no/such/program"], "is not there"),
+        (["/no/such/program"], "does not exist"),
         (["/etc/passwd"], "could not be run: Permission denied"),
         ([sys.executable, "-c", "raise SystemExit(3)"], "ended with exit code 3"),
         (["sh", "-c", "kill -9 $$"], "was ended by signal 9"),
@@ -366,11 +366,11 @@ def test_a_hook_gets_no_secret_from_the_environment(
         ({"succes": "x"}, "hooks has an unknown key 'succes', did you mean 'success'?"),
         ({"rotate": {"failure": "x"}}, "unknown key 'rotate'"),
         ({"verify": {"incomplete": "x"}}, "hooks.verify has an unknown key 'incomplete'"),
-        ({"backup": "x"}, "hooks.backup must hold success and incomplete and failure"),
+        ({"backup": "x"}, "hooks.backup must contain success and incomplete and failure"),
         ({"success": 3}, "hooks.success must be a command"),
         ({"verify": {"failure": ["x", 3]}}, "hooks.verify.failure must be a command"),
         ({"verify": {"failure": "x 'y"}}, "hooks.verify.failure cannot be read"),
-        ({"success": ["x\0y"]}, "hooks.success holds a NUL"),
+        ({"success": ["x\0y"]}, "hooks.success contains a NUL"),
         ({"success": "x", "backup": {"success": "y"}}, "hooks.backup.success is given twice"),
         (
             {"delete_older_than": {"success": "x"}, "remove_older_than": {"success": "x"}},

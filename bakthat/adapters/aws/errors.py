@@ -163,7 +163,7 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
     if code == "InvalidObjectState":
         return ObjectArchived(f"{what}: lies in an archive class and must be retrieved before it can be read")
     if code == "PreconditionFailed" or (status == 412 and is_bare(error)):
-        return ObjectExists(f"{what}: exists already")
+        return ObjectExists(f"{what}: already exists")
     if code == "ConditionalRequestConflict":
         return StoreUnavailable(f"{what}: is being written by someone else at this moment; try again")
     if code in _SKEWED:

@@ -116,7 +116,7 @@ class JobOutput:
 def expired(vault: Vault, job_id: JobId) -> RetrievalExpired:
     """The error for a job whose output is gone, or that the service does not know."""
     return RetrievalExpired(
-        f"{vault.location}: the retrieval {short(job_id)} has expired or is not known; ask for it again"
+        f"{vault.location}: the retrieval {short(job_id)} has expired or is unknown; request it again"
     )
 
 

@@ -144,7 +144,7 @@ class ObjectWrite:
         if self._bears_our_id(found):
             return True
         self.writer.check_tells_apart(self.where, self.what)
-        raise ObjectExists(f"{self.what}: exists already")
+        raise ObjectExists(f"{self.what}: already exists")
 
     def _is_own_copy(self, learnt: Learnt, error: StoreError, *, resent: bool) -> bool:
         """Whether the write that failed was carried out after all, by an attempt whose answer was lost or could not be

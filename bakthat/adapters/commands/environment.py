@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _OURS = ("BAKTHAT_PASSWORD", "BAKTHAT_ACCESS_KEY", "BAKTHAT_SECRET_KEY")
-"""Beginnings of names: `BAKTHAT_PASSWORD_FILE` goes as well."""
+"""Prefixes: `BAKTHAT_PASSWORD_FILE` is also removed."""
 
 _AWS = (
     "AWS_ACCESS_KEY_ID",
@@ -15,8 +15,8 @@ _AWS = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_BEARER_TOKEN",
 )
-"""What botocore's credential providers read as a secret, and its older name for the session token. The access key's id
-goes with its secret: alone it is an error in every AWS SDK. Paths of files (`AWS_WEB_IDENTITY_TOKEN_FILE`) stay."""
+"""The secrets that botocore's credential providers read, and its older name for the session token. The access key id is
+removed with its secret: alone it is an error in every AWS SDK. Paths of files (`AWS_WEB_IDENTITY_TOKEN_FILE`) stay."""
 
 
 def child_environment(environment: Mapping[str, str], *, with_aws: bool = False) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Commands that a profile's `hooks` section names: run when a verb has ended, to notify a monitoring service.
+"""Runs the commands of a profile's `hooks` section when a verb has ended, to notify a monitoring service.
 
     hooks:
       success: [curl, -fsS, https://hc.example/ping]     # of `backup`
@@ -6,7 +6,7 @@
       verify: {failure: [/usr/local/bin/alert]}          # of any other verb
       timeout: 30                                        # seconds, 60 by default
 
-A command is run without a shell; the facts come as JSON on its standard input. What it prints goes to stderr, up to a
+A command is run without a shell and gets the facts as JSON on its standard input. Its output goes to stderr, up to a
 limit.
 """
 
@@ -33,10 +33,10 @@ DEFAULT_TIMEOUT = 60.0
 """Seconds."""
 
 LONGEST_TIMEOUT = 86_400.0
-"""Seconds: a day. A hook that takes longer holds up the next night's backup."""
+"""Seconds: a day. A hook that takes longer would delay the next night's backup."""
 
 OUTPUT_LIMIT = 64 * 1024
-"""Bytes of a hook's output that are passed on: cron mails all that is on stderr."""
+"""The maximum bytes of a hook's output that are passed on: cron mails everything on stderr."""
 
 _SUCCESS_OR_FAILURE = ("success", "failure")
 _WITH_INCOMPLETE = ("success", "incomplete", "failure")
@@ -51,16 +51,16 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "sync": _SUCCESS_OR_FAILURE,
     "verify": _SUCCESS_OR_FAILURE,
 }
-"""The verbs that may have commands, and how each may end."""
+"""The verbs that may have commands, with their possible outcomes."""
 
 _CHUNK = 64 * 1024
 _POLL_INTERVAL = 0.1
-"""Seconds between two looks whether the command has ended, although something it started keeps its output open."""
+"""Seconds between two checks whether the command has ended although a process that it started keeps its output open."""
 
 
 def to_stderr(output: bytes) -> None:
     """Pass the output of a hook on."""
-    with contextlib.suppress(OSError):  # it is closed, or nobody reads it
+    with contextlib.suppress(OSError):  # closed, or nobody reads it
         while output:
             output = output[os.write(2, output) :]
 
@@ -68,8 +68,8 @@ def to_stderr(output: bytes) -> None:
 @frozen(kw_only=True)
 class CommandHooks:
     """`commands`: by verb and outcome, the program and its arguments. `timeout`: seconds. `environment`: of the
-    commands; it may hold secrets. `notice`: called with a line about a hook that fails. `relay`: called with what the
-    commands print."""
+    commands; it may contain secrets. `notice`: called with a line about a hook that fails. `relay`: called with the
+    output of the commands."""
 
     commands: Mapping[tuple[str, str], Sequence[str]]
     timeout: float = DEFAULT_TIMEOUT
@@ -78,8 +78,8 @@ class CommandHooks:
     relay: Callable[[bytes], None] = to_stderr
 
     def ended(self, verb: str, outcome: str, facts: Mapping[str, Any]) -> None:
-        """Run the command for this end of a verb, if there is one: for `incomplete` that of `failure` where there is
-        none of its own. A hook that fails is a notice and changes nothing else."""
+        """Run the command for this outcome of a verb, if there is one; for `incomplete` that of `failure` if there is
+        none. A hook that fails gives a notice and changes nothing else."""
         command = self.commands.get((verb, outcome))
         if command is None and outcome == "incomplete":
             command = self.commands.get((verb, "failure"))
@@ -98,11 +98,11 @@ class CommandHooks:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=self.environment,
-                # A group of its own, so that what it started ends with it when its time is up.
+                # A separate process group, so that its children are killed with it when its time is up.
                 process_group=0,
             )
         except FileNotFoundError:
-            return "is not there"
+            return "does not exist"
         except OSError as error:
             return f"could not be run: {error.strerror}"
         deadline = time.monotonic() + self.timeout
@@ -128,8 +128,8 @@ class CommandHooks:
         return ""
 
     def _converse(self, process: subprocess.Popen[bytes], facts: bytes, deadline: float) -> int:
-        """Write the facts and read what is printed, until the command ends or has closed both; give the number of
-        bytes printed. Raises `TimeoutError`."""
+        """Write the facts and read the output until the command ends or has closed both; return the number of bytes
+        read. Raises `TimeoutError`."""
         stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
         printed = 0
         with selectors.DefaultSelector() as selector:
@@ -140,7 +140,7 @@ class CommandHooks:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise TimeoutError
-                # In this order: what it printed before it ended is there to be read then.
+                # In this order: output printed before the end can be read then.
                 ended = process.poll() is not None
                 ready = {key.fileobj for key, _ in selector.select(0 if ended else min(left, _POLL_INTERVAL))}
                 if stdin in ready:
@@ -159,7 +159,7 @@ class CommandHooks:
 
 
 def _written(fd: int, facts: bytes) -> bytes:
-    """What is still to be written; nothing if nobody reads it."""
+    """The rest to be written; empty if nobody reads it."""
     try:
         return facts[os.write(fd, facts) :]
     except BlockingIOError:
@@ -188,7 +188,9 @@ def command_hooks(
         if verb not in OUTCOMES:
             raise _unknown(f"{where}: hooks", key, (*_SUCCESS_OR_FAILURE, "timeout", *OUTCOMES))
         if not isinstance(value, Mapping):
-            raise ConfigInvalid(f"{where}: hooks.{key} must hold {' and '.join(OUTCOMES[verb])}, each with a command")
+            raise ConfigInvalid(
+                f"{where}: hooks.{key} must contain {' and '.join(OUTCOMES[verb])}, each with a command"
+            )
         for outcome, command in value.items():
             if outcome not in OUTCOMES[verb]:
                 raise _unknown(f"{where}: hooks.{key}", outcome, OUTCOMES[verb])
@@ -238,5 +240,5 @@ def _command(value: object, where: str) -> tuple[str, ...]:
     else:
         raise ConfigInvalid(f"{where} must be a command: text, or a list of words")
     if any("\0" in word for word in words):
-        raise ConfigInvalid(f"{where} holds a NUL character, which no command can")
+        raise ConfigInvalid(f"{where} contains a NUL character, which no command can")
     return tuple(words)

@@ -1,4 +1,4 @@
-"""`CommandOutput`: what a program writes to standard output, and whether the program succeeded."""
+"""`CommandOutput`: the standard output of a program, and whether the program succeeded."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from bakthat.adapters.filesystem.printable import printable
 from bakthat.errors import SourceError, UsageError
 
 SILENCE_LIMIT = 60.0
-"""How long the output may stay open without a byte after the program has ended, in seconds. A process that it started
-holds it then, and nobody can know whether more would come."""
+"""How long the output may stay open without data after the program has ended, in seconds. A process that it started
+then keeps it open, and whether more output follows is unknown."""
 
 KILL_AFTER = 5.0
-"""How long a program that is stopped may take to end by itself, in seconds."""
+"""How long a program may take to end after it was asked to stop, in seconds."""
 
 _POLL = 200
-"""Milliseconds between two looks at whether the program still runs."""
+"""Milliseconds between two checks whether the program still runs."""
 
 _PIPE_BYTES = 1024 * 1024
-"""Size of the pipe, if the system grants it. The default of 64 KiB costs a switch of processes for each."""
+"""Size of the pipe in bytes, if the system allows it. With the default of 64 KiB there is a process switch for every 64
+KiB."""
 
 
 class CommandOutput:
-    """A program that runs without a shell while it is a context; the context gives its output.
+    """A program that runs without a shell for the duration of a context; the context returns its output.
 
     The reader reports the end of the stream only after the program has succeeded. Otherwise its `read` raises
     `SourceError`, which names the program and its exit status or signal, and never its arguments. The program's stderr
@@ -48,7 +49,7 @@ class CommandOutput:
         silence_limit: float = SILENCE_LIMIT,
         kill_after: float = KILL_AFTER,
     ) -> None:
-        """Nothing is started yet. The limits are in seconds. Raises `UsageError` for a command without a word."""
+        """Starts nothing yet. The limits are in seconds. Raises `UsageError` for an empty command."""
         if isinstance(command, str) or not command or not command[0]:
             raise UsageError("a command is a list of words, such as ['pg_dump', 'shop']; the first is the program")
         self.name = printable(os.path.basename(command[0])) or printable(command[0])
@@ -71,9 +72,9 @@ class CommandOutput:
         except OSError as error:
             reason = f"{self.name} cannot be run: {error.strerror}"
         except ValueError:
-            reason = f"{self.name} cannot be run: a word of the command holds a NUL byte"
+            reason = f"{self.name} cannot be run: a word of the command contains a NUL byte"
         if self._process is None:
-            # Not raised while Python's own error is handled: that one holds the words of the command.
+            # Not raised while Python's own error is handled: it contains the words of the command.
             raise UsageError(reason)
         return cast(BinaryIO, _Output(self._process, self.name, self._silence_limit))
 
@@ -144,8 +145,8 @@ class _Output(io.RawIOBase):
             self._silent_since = now
         if now - self._silent_since >= self._silence_limit:
             raise SourceError(
-                f"{self._name} has ended, but a process that it started holds its output open, so the output may not "
-                "be whole; nothing was stored: let the command wait for the processes that it starts"
+                f"{self._name} has ended, but a process that it started keeps its output open, so the output may not "
+                "be complete; nothing was stored; let the command wait for the processes that it starts"
             )
 
     def _check_status(self, status: int) -> None:

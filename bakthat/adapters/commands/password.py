@@ -1,4 +1,4 @@
-"""`run_password_command`: the password that a program such as `pass show backups` prints."""
+"""`run_password_command`: reads the password from the output of a program such as `pass show backups`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO, cast
 from bakthat.errors import ConfigError
 
 TIME_LIMIT = 300.0
-"""Seconds. The program may be waiting for a person (a gpg pinentry, a security key), but not for ever."""
+"""Seconds. The program may be waiting for a person (a gpg pinentry, a security key), but not forever."""
 
 _OUTPUT_LIMIT = 64 * 1024
 """Bytes. The first line is the password; the rest (`pass` keeps notes there) is ignored."""
@@ -24,17 +24,17 @@ _OUTPUT_LIMIT = 64 * 1024
 def run_password_command(
     command: str | Sequence[str], *, environment: Mapping[str, str] | None = None, time_limit: float = TIME_LIMIT
 ) -> str:
-    """The first line that the command prints, without its end.
+    """The first line that the command prints, without its line ending.
 
     Text is split into words as a shell would (`shlex`), but no shell runs: no variables, pipes or `~`. The command's
-    stderr is ours, so that its questions and complaints reach the terminal; its stdin is empty, so that it does not
-    eat the input of a loop that bakthat runs in (what asks a person opens the terminal itself). It may take
-    `time_limit` seconds. `environment`: of the command; None is this process's.
+    stderr is ours, so that its questions and errors reach the terminal. Its stdin is empty, so that it does not consume
+    the input of a loop that runs bakthat (programs that ask a person open the terminal themselves). `time_limit`:
+    seconds. `environment`: of the command; None means that of this process.
 
-    Raises `ConfigError` if there is no such program, it fails, takes too long, or prints no password, or one that
-    nobody could type: with a NUL in it. A BOM before the password is removed. No message holds a word of the
-    command or of its output, since either may be the password. Nor does an exception behind the one that is raised:
-    none is raised while one of Python's is handled; those hold the command (`filename`, `cmd`), or the output.
+    Raises `ConfigError` if there is no such program, it fails, takes too long, prints no password, or prints one with a
+    NUL, which nobody could type. A BOM before the password is removed. No message contains a word of the command or of
+    its output, because either may be the password. Nor does the context of an exception: none is raised while one of
+    Python's is handled, because those contain the command (`filename`, `cmd`) or the output.
     """
     process = _started(_words(command), environment)
     deadline = time.monotonic() + time_limit
@@ -45,16 +45,16 @@ def run_password_command(
                 output = _read(cast("IO[bytes]", process.stdout), deadline)
                 code = process.wait(timeout=max(0.0, deadline - time.monotonic()))
         finally:
-            # Its own children are left alone: a gpg-agent that it started is meant to stay.
+            # Its children are not killed: a gpg-agent that it started should keep running.
             if process.poll() is None:
                 process.kill()
     if code is None:
         raise ConfigError(
-            f"password_command: not done within {time_limit:g} s; run it by hand to see what it waits for"
+            f"password_command: not finished after {time_limit:g} s; run it by hand to see what it waits for"
         )
     if code:
         how = f"with exit code {code}" if code > 0 else f"by signal {-code}"
-        raise ConfigError(f"password_command: the program ended {how}; its own message, if any, stands above")
+        raise ConfigError(f"password_command: the program ended {how}; its own message, if any, is above")
     return _first_line(output)
 
 
@@ -64,12 +64,12 @@ def _started(words: list[str], environment: Mapping[str, str] | None) -> subproc
     except FileNotFoundError:
         reason = (
             "password_command: its first word is not a program on the PATH; it is run without a shell, so write the "
-            "program's name or whole path, or `sh -c '…'`"
+            "program's name or absolute path, or `sh -c '…'`"
         )
     except OSError as error:
         reason = f"password_command: its program cannot be run: {error.strerror}"
     except ValueError:
-        reason = "password_command: its program cannot be run: it holds a NUL byte"
+        reason = "password_command: its program cannot be run: it contains a NUL byte"
     raise ConfigError(reason)
 
 
@@ -85,7 +85,7 @@ def _words(command: str | Sequence[str]) -> list[str]:
 
 
 def _read(stdout: IO[bytes], deadline: float) -> bytes:
-    """All that is printed. Raises `TimeoutError`."""
+    """The complete output. Raises `TimeoutError`."""
     output = b""
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
@@ -102,12 +102,12 @@ def _read(stdout: IO[bytes], deadline: float) -> bytes:
 
 
 def _first_line(output: bytes) -> str:
-    # Windows programs write a BOM first, which nobody types and no terminal shows.
+    # Windows programs write a BOM first, which is never typed and is invisible in a terminal.
     line = output.removeprefix(codecs.BOM_UTF8).partition(b"\n")[0].removesuffix(b"\r")
     if not line:
         raise ConfigError("password_command printed no password: its first line is empty")
     if b"\0" in line:
-        raise ConfigError("password_command printed a NUL, which no password can hold; is its output UTF-16?")
+        raise ConfigError("password_command printed a NUL, which no password can contain; is its output UTF-16?")
     password = None
     with contextlib.suppress(UnicodeDecodeError):
         password = line.decode()

@@ -1,4 +1,4 @@
-"""How a mapping of settings becomes a `Profile`, and a `Profile` a mapping."""
+"""Converts a mapping of settings to a `Profile`, and a `Profile` to a mapping."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ KEYS_OF_2013 = frozenset(
 
 
 def profile_of_dict(settings: object, *, name: str, where: str, notice: Callable[[str], None]) -> Profile:
-    """Return the profile in a dict of settings that a script hands in.
+    """Return the profile in a dict of settings from a script.
 
     Args:
-        settings: The dict. An unknown key is an error, since nobody reads the notices of a script.
+        settings: The dict. An unknown key is an error, because nobody reads the notices of a script.
         name: Of the profile.
         where: Begins each message.
         notice: Called with a line about keys of 2013.
@@ -67,9 +67,9 @@ def profile_from(settings: Mapping[str, Any], *, name: str, where: str) -> Profi
 
 
 def with_profile(settings: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
-    """Return the settings that a file should hold for this profile, in types that YAML has.
+    """Return the settings that a file should contain for this profile, in YAML's types.
 
-    A value that means the same stays as it was written, and no key is added for a setting that has its default.
+    A value with the same meaning stays as it was written, and no key is added for a setting with its default value.
     """
     changed, defaults = dict(settings), Profile()
     plain = _converter().unstructure(profile)
@@ -83,7 +83,7 @@ def with_profile(settings: Mapping[str, Any], profile: Profile) -> dict[str, Any
 
 
 def suggestion(key: str) -> str:
-    """Return ` (did you mean 'region_name'?)`, or "" where no setting has a similar name."""
+    """Return ` (did you mean 'region_name'?)`, or "" if no setting has a similar name."""
     near = nearest(key, KEYS, most=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 

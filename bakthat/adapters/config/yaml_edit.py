@@ -1,4 +1,4 @@
-"""Changes values in the text of a YAML file and leaves the rest as a person wrote it: comments, order, quotes."""
+"""Changes values in the text of a YAML file and leaves everything else as it was written: comments, order, quotes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import yaml
 
 
 def edited(text: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
-    """The text of a mapping, which reads as `old`, changed to read as `new`. Only the lines of keys that differ are
-    touched. None where that cannot be done safely (anchors, keys that share a line); the caller must check the result
-    by reading it."""
+    """The text of a mapping with the value `old`, changed to the value `new`. Only the lines of keys that differ are
+    changed. None if that cannot be done safely (anchors, keys that share a line). The caller must check the result by
+    parsing it."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         edits: list[_Edit] = []
@@ -23,26 +23,26 @@ def edited(text: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str | N
         return None
     for start, end, replacement in sorted(edits, reverse=True):
         before = text[:start]
-        # Lines that are added behind a last line without a newline.
+        # Lines added after a last line without a newline.
         apart = "\n" if start == end and replacement.endswith("\n") and before and not before.endswith("\n") else ""
         text = before + apart + replacement + text[end:]
     return text
 
 
 def flow(value: Any) -> str:
-    """The value on one line, quoted where it has to be."""
+    """The value on one line, quoted if necessary."""
     # In a list, because a bare scalar is dumped with an end-of-document mark.
     dumped = yaml.safe_dump([value], default_flow_style=True, sort_keys=False, allow_unicode=True, width=2**31)
     return dumped.strip()[1:-1]
 
 
 def block(value: Mapping[str, Any]) -> str:
-    """The mapping in lines, in its own order."""
+    """The mapping as lines, in its own order."""
     return yaml.safe_dump(dict(value), default_flow_style=False, sort_keys=False, allow_unicode=True, width=2**31)
 
 
 _Edit = tuple[int, int, str]
-"""Start, end, and the replacement of the text between them. Lines that are added end with a newline."""
+"""Start, end, and the replacement of the text between them. Added lines end with a newline."""
 
 
 class _CannotEditError(Exception):
@@ -56,7 +56,7 @@ def _edit_mapping(
         raise _CannotEditError
     for key_node, value_node in node.value:
         key = key_node.value
-        # An alias is composed as the node that it stands for, which lies before it. `<<` is a key of nobody.
+        # An alias is composed as the node that it refers to, which is before it. `<<` is not a setting.
         if key not in old or value_node.start_mark.index < key_node.end_mark.index:
             raise _CannotEditError
         if key not in new:
@@ -74,7 +74,7 @@ def _edit_value(text: str, key: yaml.Node, node: yaml.Node, old: Any, new: Any, 
     column = node.start_mark.column
     if isinstance(old, Mapping) and isinstance(new, Mapping) and new and not _is_flow(node):
         _edit_mapping(text, node, old, new, edits)
-    elif start == end and isinstance(new, Mapping) and new:  # `profile:` and nothing behind it
+    elif start == end and isinstance(new, Mapping) and new:  # `profile:` and nothing after it
         after = _line_after(text, end)
         edits.append((after, after, _lines(new, key.start_mark.column + 2)))
     elif isinstance(node, yaml.SequenceNode) and not node.flow_style and isinstance(new, list) and new:
@@ -83,7 +83,7 @@ def _edit_value(text: str, key: yaml.Node, node: yaml.Node, old: Any, new: Any, 
         newline = "\n" if text[start:end].endswith("\n") else ""
         edits.append((start, end, (" " if start == end else "") + flow(new) + newline))
     else:
-        # A block of lines becomes a value on one line, which must be farther in than its key.
+        # A block of lines becomes a value on one line, which must be indented more than its key.
         edits.append((start, end, " " * (key.start_mark.column + 1 - column) + flow(new)))
 
 
@@ -100,13 +100,13 @@ def _lines(values: Mapping[str, Any], indent: int) -> str:
 
 
 def _end(text: str, node: yaml.Node) -> int:
-    """Where the last value in the node ends. A block's own end mark stands behind the comments that follow it."""
+    """The end of the last value in the node. A block's own end mark is after the comments that follow it."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last
     end = int(node.end_mark.index)
     if isinstance(node, yaml.ScalarNode) and node.style in {"|", ">"}:
-        return len(text[:end].rstrip(" "))  # the indent of the line behind it belongs to that line
+        return len(text[:end].rstrip(" "))  # the indentation of the next line belongs to that line
     return end
 
 

@@ -23,7 +23,7 @@ from bakthat.errors import ConfigError, ConfigInvalid, ProfileNotFound
 from bakthat.ports.config_source import ConfigSource
 
 _SYNC_OF_2013 = frozenset({"auto", "password", "url", "username"})
-"""2013 kept the settings of its server beside the profiles, under `sync`."""
+"""The section `sync` beside the profiles: 2013's settings of its server."""
 
 
 class YamlConfig(ConfigSource):
@@ -115,7 +115,7 @@ class YamlConfig(ConfigSource):
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else error
             raise ConfigInvalid(f"{self._path} cannot be read: {reason}") from error
-        # Errors of a decoder and of a parser hold the whole file, so none of ours is raised while one is handled.
+        # Errors of a decoder or parser contain the whole file, so ours are not raised while one is handled.
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -137,7 +137,7 @@ class YamlConfig(ConfigSource):
                     f"{self._path}: a profile's name must be text, not {kind_of(name)}: put it in quotes"
                 )
             if name in KEYS and not isinstance(value, Mapping):
-                raise ConfigInvalid(f"{self._path}: {name!r} stands outside of any profile; put the settings, indented,"
+                raise ConfigInvalid(f"{self._path}: {name!r} is outside of any profile; put the settings, indented,"
                                     " below a line `default:`")  # fmt: skip
         return content
 
@@ -177,7 +177,7 @@ class YamlConfig(ConfigSource):
             found.add("sync")
         if found:
             self._tell(
-                f"{self._path}: bakthat 1.0 does not use {', '.join(sorted(found))} of 2013; what is there stays"
+                f"{self._path}: bakthat 1.0 does not use {', '.join(sorted(found))} of 2013; they stay in the file"
             )
 
     def _tell_mode(self, content: Mapping[str, Any]) -> None:
@@ -185,7 +185,7 @@ class YamlConfig(ConfigSource):
             mode = os.stat(self._path).st_mode & 0o777
             if mode & 0o077 and _has_secrets(content):
                 self._tell(
-                    f"{self._path} holds keys, and others may read it (mode {mode:04o}); run: "
+                    f"{self._path} contains keys, and others may read it (mode {mode:04o}); run: "
                     f"chmod 600 {shlex.quote(self._path)}"
                 )
 
@@ -199,7 +199,7 @@ class YamlConfig(ConfigSource):
         except OSError as error:
             raise self._cannot_write(error) from error
         try:
-            # Some network file systems lock no folder; then two who save at once are on their own.
+            # Some network file systems cannot lock a folder; then two simultaneous saves are not protected.
             with contextlib.suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield descriptor
@@ -217,7 +217,7 @@ class YamlConfig(ConfigSource):
         if os.path.lexists(kept):
             return
         self._write(text, folder, kept)
-        self._tell(f"{self._path} was written anew, without its comments; as it was before: {kept}")
+        self._tell(f"{self._path} was rewritten without its comments; the previous version is {kept}")
 
     def _write(self, text: str, folder: int, target: str) -> None:
         """Write the file atomically, with mode 0600, and sync it. `target` is not a symbolic link: a file that is kept

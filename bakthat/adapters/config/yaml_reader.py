@@ -36,7 +36,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if isinstance(key_node, yaml.ScalarNode) and not key_node.tag.endswith(":merge"):
                 if key_node.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, "this key is there twice", key_node.start_mark)
+                    raise yaml.constructor.ConstructorError(None, None, "duplicate key", key_node.start_mark)
                 seen.add(key_node.value)
         return super().construct_mapping(node, deep=deep)  # type: ignore[arg-type]
 

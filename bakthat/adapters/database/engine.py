@@ -1,4 +1,4 @@
-"""`Engine`: how the database that holds the tables is opened."""
+"""`Engine`: opens the database that contains the tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from bakthat.adapters.database.tables import SCHEMA
 
 Database: TypeAlias = Any
-"""A `peewee.Database`, whose methods have no types."""
+"""A `peewee.Database`, whose methods are untyped."""
 
 BUSY_TIMEOUT = 30.0
 """Seconds that a call waits for another writer before it gives up. A write takes milliseconds."""
@@ -20,21 +20,21 @@ REBUILD = "`bakthat sync` can rebuild it from the store"
 class Engine(ABC):
     """Opens the database for one call, and translates its errors.
 
-    Every call has a connection of its own. A kept one would be carried over a `fork`, which neither SQLite nor libpq
-    survives, and would have to be closed by somebody.
+    Every call has its own connection. A permanent one would be carried over a `fork`, which neither SQLite nor libpq
+    supports, and somebody would have to close it.
     """
 
     position: str
-    """The name of the SQL function that finds a text in another, from 1; 0 if it is not there."""
+    """The name of the SQL function that returns the position of a text in another, from 1; 0 if it does not occur."""
 
     @abstractmethod
     def reading(self, table: str) -> AbstractContextManager[Database | None]:
-        """Open a connection to read with; None if there is no such table yet. Raises `DatabaseError`, also for errors
+        """Open a connection for reading; None if the table does not exist yet. Raises `DatabaseError`, also for errors
         of the body."""
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Database]:
-        """Begin the only write transaction, with all of 2013's tables in place. An exception in the body rolls it back.
+        """Begin the only write transaction, with all of 2013's tables created. An exception in the body rolls it back.
         Raises `DatabaseError`, also for errors of the body."""
 
     @abstractmethod
@@ -43,7 +43,7 @@ class Engine(ABC):
 
     @abstractmethod
     def is_unique(self, database: Database, index: str) -> bool:
-        """Whether there is an index of this name that forbids doubles."""
+        """Whether there is a unique index of this name."""
 
     def create(self, database: Database, statements: tuple[str, ...]) -> None:
         """Create a table and its indices."""
@@ -51,7 +51,7 @@ class Engine(ABC):
             database.execute_sql(statement)
 
     def create_missing(self, database: Database) -> None:
-        """Create those of 2013's tables that are not there."""
+        """Create those of 2013's tables that do not exist."""
         for table, statements in SCHEMA.items():
             if not self.has_table(database, table):
                 self.create(database, statements)

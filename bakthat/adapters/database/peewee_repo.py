@@ -58,10 +58,10 @@ def open_repo(database: str) -> PeeweeRepo:
 
 
 class PeeweeRepo(MetadataRepo):
-    """Whatever 2013 and its predecessors left in a column is read; it is written anew only when its backup is replaced.
+    """All forms of columns from 2013 and before can be read; they are rewritten only when their backup is replaced.
 
-    2013 had one row per stored filename; here it is one per backup (`Backup.same_backup_as`), so the unique index of
-    a 2013 file gives way to a plain one when the first two backups of one name meet, and not before.
+    2013 had one row per stored filename; here there is one per backup (`Backup.same_backup_as`). So a plain index
+    replaces the unique one of a 2013 file when two backups have the same name for the first time, and not before.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -76,7 +76,7 @@ class PeeweeRepo(MetadataRepo):
             namesakes = _namesakes(database, backup)
             if _same(backup, namesakes) is not None:
                 place = backup.location or backup.backend
-                raise DuplicateBackup(f"{backup.stored_filename} of {place} is in the database already")
+                raise DuplicateBackup(f"{backup.stored_filename} of {place} is already in the database")
             self._insert(database, row, namesakes)
 
     def replace(self, backup: Backup) -> None:
@@ -129,8 +129,8 @@ class PeeweeRepo(MetadataRepo):
             database.execute_sql(f'CREATE INDEX "{index}" ON "{table}" ("{column}")')
 
     def _conditions(self, query: Query) -> list[Expression] | None:
-        """Return conditions that every row of a backup which the query matches fulfils; `Query.matches` decides about
-        the rest. None if no row of a database can match."""
+        """Return conditions that every row of a matching backup meets; `Query.matches` checks the rest. None if no row
+        of a database can match."""
         texts = [query.filename, query.stored_filename, query.backend, query.text]
         if not all(text is None or is_storable(text) for text in texts):
             return None
@@ -147,7 +147,7 @@ class PeeweeRepo(MetadataRepo):
             in_series = position(BACKUPS.filename, query.text) > 0
             conditions.append(in_series | (position(BACKUPS.stored_filename, query.text) > 0))
         for tag in filter(is_storable, query.tags):
-            # A list may hold the tag in an escaped form.
+            # A list may contain the tag in an escaped form.
             conditions.append((position(BACKUPS.tags, tag) > 0) | (position(BACKUPS.tags, "[") == 1))
         if query.owners is not None:
             backends = sorted({owner.backend for owner in query.owners if is_storable(owner.backend)})
@@ -215,7 +215,7 @@ class PeeweeRepo(MetadataRepo):
             job_id = row[0]
             request = None
             if self._engine.has_table(database, "retrievals"):
-                # Of this very job: 2013 may have put another one in its place.
+                # Of exactly this job: 2013 may have replaced it by another one.
                 of_job = (RETRIEVALS.filename == filename) & (RETRIEVALS.job_id == job_id)
                 statement = RETRIEVALS.select(RETRIEVALS.requested, RETRIEVALS.tier).where(of_job).limit(1)
                 request = database.execute(statement).fetchone()
@@ -259,13 +259,13 @@ def _execute(database: Database, statement: str, *values: object) -> Any:
 
 
 def _namesakes(database: Database, backup: Backup) -> list[_Known]:
-    """Return the rows of the same stored filename, of whatever store, the oldest first."""
+    """Return the rows of the same stored filename, of any store, the oldest first."""
     rows = _execute(database, _NAMESAKES, backup.stored_filename).fetchall()
     return [(row[0], backup_of(row[1:])) for row in rows]
 
 
 def _same(backup: Backup, known: list[_Known]) -> _Known | None:
-    """Return the row of the same backup. Where a row of 2013, which has no location, could be several backups, the row
-    of the very same location comes first."""
+    """Return the row of the same backup. If a row of 2013, which has no location, matches several backups, the row with
+    the same location comes first."""
     same = [row for row in known if row[1].same_backup_as(backup)]
     return min(same, key=lambda row: row[1].location != backup.location, default=None)

@@ -16,7 +16,7 @@ from bakthat.adapters.database.engine import BUSY_TIMEOUT, REBUILD, Database, En
 from bakthat.errors import ConfigInvalid, DatabaseError
 
 _CONNECT_TIMEOUT = 10
-"""Seconds until a server that does not answer is given up, unless the URL says otherwise (libpq waits for ever)."""
+"""Connect timeout in seconds, unless the URL sets one (libpq waits forever)."""
 
 _LOCK = 0x62616B74686174
 """`bakthat` in ASCII: the advisory lock that is PostgreSQL's BEGIN IMMEDIATE. It also covers the creation of tables,
@@ -24,8 +24,8 @@ which `IF NOT EXISTS` does not make safe against another session's."""
 
 
 class PostgresqlServer(Engine):
-    """A database on a PostgreSQL server. The tables stand in the first schema of the search path, and are 2013's but
-    for their types: PostgreSQL's VARCHAR(255) and INTEGER would cut metadata short and refuse 3 GB."""
+    """A database on a PostgreSQL server. The tables are in the first schema of the search path. They are 2013's except
+    for their types: PostgreSQL's VARCHAR(255) and INTEGER would cut metadata and refuse 3 GB."""
 
     position = "strpos"
 
@@ -34,7 +34,7 @@ class PostgresqlServer(Engine):
         seconds to wait for another writer. Raises `ConfigInvalid`; connects to nothing."""
         try:
             import psycopg
-        except ImportError:  # also raised by psycopg where it finds no libpq
+        except ImportError:  # also raised by psycopg if it finds no libpq
             raise ConfigInvalid(
                 "database: a postgresql:// URL needs PostgreSQL's driver; run: pip install 'bakthat[postgres]'"
             ) from None
@@ -101,7 +101,7 @@ class PostgresqlServer(Engine):
             with self._as_ours(failures):
                 yield
         except DatabaseError as error:
-            # The driver's error has the connection as an attribute, and that the password.
+            # The driver's error has the connection as an attribute, which contains the password.
             if isinstance(error.__context__, failures):
                 error.__context__ = None
             raise
@@ -141,8 +141,8 @@ class PostgresqlServer(Engine):
 
 
 def _parts(url: str) -> urllib.parse.SplitResult | None:
-    """None if it cannot be read. The error of Python's that says why holds a part of it, maybe of the password, and
-    must not become the context of ours."""
+    """None if it cannot be parsed. Python's error contains a part of it, perhaps of the password, and must not become
+    the context of ours."""
     try:
         parts = urllib.parse.urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError

@@ -1,7 +1,7 @@
-"""How a backup is written into a row of 2013's table, and how whatever is in a row is read.
+"""Converts backups to rows of 2013's table, and rows of any origin to backups.
 
-Rows are 2013's: metadata as JSON text, tags as words, dates as UTC epoch seconds. What 2013 and its predecessors left
-in a column is read, too.
+Rows have 2013's form: metadata as JSON text, tags as words, dates as UTC epoch seconds. Other forms that 2013 and its
+predecessors wrote can be read, too.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def backup_of(row: tuple[Any, ...]) -> Backup:
 
 
 def _metadata(text: object) -> dict[str, Any]:
-    """Return the metadata in a column; empty if it holds none (NULL, empty, `null`), or no JSON."""
+    """Return the metadata in a column; empty if it contains none (NULL, empty, `null`) or is not JSON."""
     if not isinstance(text, str) or not text:
         return {}
     try:
@@ -88,13 +88,13 @@ def _tags(text: object) -> tuple[str, ...]:
 
 
 def _tags_text(tags: tuple[str, ...]) -> str:
-    """Tags as 2013 wrote them; as a JSON list where words would not give back the very same tags."""
+    """Tags as 2013 wrote them; as a JSON list if words would not preserve them exactly."""
     words = " ".join(tags)
     return words if is_storable(words) and _tags(words) == tags else json.dumps(tags)
 
 
 def _moment(value: object) -> datetime | None:
-    """The date in a column: epoch seconds, or a text of them, or an ISO date (UTC unless it says otherwise)."""
+    """The date in a column: epoch seconds as a number or text, or an ISO date (UTC unless it has an offset)."""
     if type(value) is int:
         return _from_epoch(value)
     if isinstance(value, str):
@@ -136,8 +136,8 @@ def _whole(value: object) -> int:
 
 
 def is_storable(text: str) -> bool:
-    """Whether a database can hold the text: no lone surrogates (bytes of the command line that are not UTF-8), and no
-    NUL, which PostgreSQL does not take."""
+    """Whether a database can store the text: no lone surrogates (bytes of the command line that are not UTF-8), and no
+    NUL, which PostgreSQL refuses."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -147,4 +147,4 @@ def is_storable(text: str) -> bool:
 
 def check_storable(name: str) -> None:
     if not is_storable(name):
-        raise InvalidName(f"{name!a} is not text that a database can hold (UTF-8 without NUL)")
+        raise InvalidName(f"{name!a} is not text that a database can store (UTF-8 without NUL)")

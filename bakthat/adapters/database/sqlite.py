@@ -1,4 +1,4 @@
-"""`SqliteFile`: the database in a file that SQLite keeps."""
+"""`SqliteFile`: the database in a SQLite file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from bakthat.adapters.filesystem.folders import make_folders
 from bakthat.adapters.filesystem.home import expand_home
 from bakthat.errors import DatabaseError
 
-# Closing any descriptor of a file drops all locks that the process holds on it (fcntl's rule), SQLite's included. So
-# nobody in this process may open a database in the moment between its creation and the closing of that descriptor.
+# Closing any descriptor of a file drops all locks that the process holds on it (fcntl's rule), SQLite's included. So no
+# other thread may open a database between its creation and the closing of that descriptor.
 _CREATING = threading.Lock()
 
 
 _DURABLE = "PRAGMA synchronous = EXTRA"
-"""A rollback journal's removal is what commits; by default (FULL) SQLite does not sync its folder then, and a
-power cut may bring the journal back, and with it the rows as they were. With a log (WAL) both are the same."""
+"""Removing the rollback journal commits. By default (FULL) SQLite does not sync the folder after that, and a power cut
+may bring back the journal, and with it the previous rows. With a write-ahead log both settings are equivalent."""
 
 
 def _make_durable(database: Database) -> None:
@@ -39,7 +39,7 @@ class SqliteFile(Engine):
     memory, which WAL needs, the file has a rollback journal.
 
     Created by the first write, with its folders, readable by its owner only. A file that exists keeps its mode and,
-    until the first write, every byte.
+    until the first write, its exact content.
     """
 
     position = "instr"
@@ -48,10 +48,10 @@ class SqliteFile(Engine):
         """Name the file; nothing is opened yet.
 
         Args:
-            path: `~` is expanded at the first use, which raises `ConfigInvalid` where there is no home directory.
+            path: `~` is expanded at the first use, which raises `ConfigInvalid` without a home directory.
             busy_timeout: Seconds to wait for another writer.
         """
-        # A relative path is meant from where this stands now, not from where it is first used.
+        # A relative path refers to the current directory of now, not of the first use.
         self._given = path if path.startswith("~") else os.path.abspath(path)
         self._busy_timeout = busy_timeout
 
@@ -60,8 +60,8 @@ class SqliteFile(Engine):
 
     @functools.cached_property
     def _path(self) -> str:
-        # Not before it is used: a restore of a single object needs no database, and there may be no home directory.
-        return os.path.abspath(expand_home(self._given, "database", instead="give `database` as a whole path"))
+        # Only at the first use: a restore of a single object needs no database, and there may be no home directory.
+        return os.path.abspath(expand_home(self._given, "database", instead="set `database` to an absolute path"))
 
     @contextlib.contextmanager
     def reading(self, table: str) -> Iterator[Database | None]:
@@ -77,14 +77,14 @@ class SqliteFile(Engine):
         with self._translated():
             self._create_file()
             with self._open_to_write() as database:
-                # IMMEDIATE takes the writer's lock before anything is read: what a call decides on stays true.
+                # IMMEDIATE takes the writer's lock before anything is read, so the data of a decision cannot change.
                 database.begin("IMMEDIATE")
                 try:
                     self.create_missing(database)
                     yield database
                     database.commit()
                 except BaseException:
-                    # After some errors, such as a full disk, SQLite has rolled back by itself and says so. That must
+                    # After some errors, such as a full disk, SQLite has already rolled back and reports that. This must
                     # not hide the error, as it would in peewee's `atomic`.
                     with contextlib.suppress(peewee.OperationalError):
                         database.rollback()
@@ -102,7 +102,7 @@ class SqliteFile(Engine):
         return peewee.SqliteDatabase(self._uri(options), uri=True, timeout=self._busy_timeout, pragmas=pragmas)
 
     def _uri(self, options: str) -> str:
-        # mode=rw: SQLite itself never creates the file, which it would do readable for everybody.
+        # mode=rw: SQLite must not create the file, because it would be readable for everybody.
         return f"file:{urllib.parse.quote(self._path)}?{options}"
 
     @contextlib.contextmanager
@@ -117,14 +117,14 @@ class SqliteFile(Engine):
                 stack.close()
                 self._leave_wal()
                 database = stack.enter_context(_connected(self._database("mode=rw")))
-            # Only now: the setting makes SQLite open the log, which fails where memory cannot be shared.
+            # Only now: the setting makes SQLite open the log, which fails if memory cannot be shared.
             _make_durable(database)
             yield database
 
     @contextlib.contextmanager
     def _open_to_read(self) -> Iterator[peewee.SqliteDatabase]:
-        """A connection that cannot change a row. Not mode=ro: the last such one to close a WAL file leaves the `-wal`
-        and `-shm` files behind, while a writable one takes them away."""
+        """A connection that cannot change a row. Not mode=ro: the last such connection to a WAL file leaves `-wal` and
+        `-shm` behind, while a writable one removes them."""
         with contextlib.ExitStack() as stack:
             database = stack.enter_context(_connected(self._database("mode=rw", ("query_only", 1))))
             try:
@@ -137,7 +137,7 @@ class SqliteFile(Engine):
                     self._leave_wal()
                     database = stack.enter_context(_connected(self._database("mode=rw", ("query_only", 1))))
                 elif _code(error) in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} and not self._has_log():
-                    # A WAL file where nothing can be created, such as a read-only mount: nobody writes to it.
+                    # A WAL file where nothing can be created, such as on a read-only mount: nobody writes to it.
                     database = stack.enter_context(_connected(self._database("mode=ro&immutable=1")))
                 else:
                     raise
@@ -150,9 +150,9 @@ class SqliteFile(Engine):
             return False
 
     def _switch_to_wal(self, database: Database) -> None:
-        """Stays in the file once done. Where it cannot be done, now (another program has the file open) or ever (a file
-        system that cannot share memory, where a file that was switched could not even be read), the journal that is
-        there serves as well, only with more waiting."""
+        """Switch to WAL, which is permanent in the file. If that is impossible now (another program has the file open)
+        or always (a file system that cannot share memory, where a switched file could not even be read), the rollback
+        journal works as well, with more waiting."""
         with self._not_waiting(database) as connection:
             (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
             if mode != "wal" and can_share_memory(self._path):
@@ -160,8 +160,8 @@ class SqliteFile(Engine):
 
     @contextlib.contextmanager
     def _not_waiting(self, database: Database) -> Iterator[sqlite3.Connection]:
-        """The connection, which for this block waits for no lock. A lock that another program holds ends the block, and
-        is not an error. A file system without locks is one, which waiting could not tell from a lock."""
+        """The connection, which does not wait for locks within this block. A lock of another program ends the block and
+        is not an error. A file system without locks is an error, which waiting could not distinguish from a lock."""
         # Not through peewee: its errors are reference cycles that hold a statement of this connection, and a collector
         # that finalizes it in another thread would wait there for as long as this connection waits for a lock.
         connection: sqlite3.Connection = database.connection()
@@ -175,8 +175,8 @@ class SqliteFile(Engine):
             connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}").close()
 
     def _leave_wal(self) -> None:
-        """Give a file that came here in WAL mode a rollback journal, with all that its log holds. A connection that
-        locks everybody else out keeps the log's index in its own memory."""
+        """Convert a file that was moved here in WAL mode to a rollback journal, with everything in its log. A
+        connection with an exclusive lock keeps the log's index in its own memory."""
         connection = sqlite3.connect(self._uri("mode=rw"), uri=True, timeout=self._busy_timeout, isolation_level=None)
         try:
             connection.execute("PRAGMA locking_mode = exclusive").close()
@@ -193,7 +193,7 @@ class SqliteFile(Engine):
         return True
 
     def _create_file(self) -> None:
-        """The file's own name is on the disk when SQLite has made its journal, for then it syncs their folder."""
+        """The file's own name is synced when SQLite has created its journal, because it then syncs their folder."""
         path = os.path.realpath(self._path)
         with _CREATING:
             if os.path.exists(path):
@@ -217,7 +217,7 @@ class SqliteFile(Engine):
     def _reason(self, error: Exception) -> str:
         match _code(error):
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_IOERR if not has_locks(self._path):
-                # The system may answer "locked" where it has no locks at all (ENOLCK)
+                # The system may report "locked" if it has no locks at all (ENOLCK)
                 return "is on a file system without locks, which SQLite needs; set `database` to a file on another disk"
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return (
@@ -225,7 +225,7 @@ class SqliteFile(Engine):
                     "try again when that has finished"
                 )
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                return f"is damaged, or no SQLite database ({error}); move it out of the way"
+                return f"is damaged, or not a SQLite database ({error}); move it away"
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
                 return "cannot be written: the file or its folder is read-only for this user"
             case sqlite3.SQLITE_FULL:

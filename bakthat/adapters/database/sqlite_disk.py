@@ -1,5 +1,5 @@
-"""What a file system can do for SQLite. It is asked by means of a file beside the database, since closing a descriptor
-of the database itself would drop all locks that this process holds on it."""
+"""What a file system supports of SQLite's needs. It is tested with a file beside the database, because closing a
+descriptor of the database itself would drop all locks that this process holds on it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from collections.abc import Iterator
 _PROBE = "-probe"
 _PAGE = 4096
 _HELD = frozenset({errno.EAGAIN, errno.EACCES})
-"""What fcntl(2) answers where another process holds the lock."""
+"""The errors of fcntl(2) if another process holds the lock."""
 
 
 def can_share_memory(database: str) -> bool:
-    """Whether processes can share memory by means of a file, which a log (WAL) needs. sshfs, 9p and some other mounts
-    cannot. True where nothing can be found out."""
+    """Whether processes can share memory through a file, as WAL requires. sshfs, 9p and some other mounts cannot. True
+    if it cannot be determined."""
     with _probe(database) as fd:
         if fd is None:
             return True
@@ -31,7 +31,7 @@ def can_share_memory(database: str) -> bool:
 
 
 def has_locks(database: str) -> bool:
-    """Whether files can be locked there, as SQLite locks them. True where nothing can be found out."""
+    """Whether files can be locked there, as SQLite locks them. True if it cannot be determined."""
     with _probe(database) as fd:
         if fd is None:
             return True
@@ -44,7 +44,7 @@ def has_locks(database: str) -> bool:
 
 @contextlib.contextmanager
 def _probe(database: str) -> Iterator[int | None]:
-    """An open file beside the database; None where none can be made."""
+    """An open file beside the database; None if none can be created."""
     path = database + _PROBE
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -1,5 +1,5 @@
-"""The tables of the database: 2013's, made by the very SQL that peewee 2 made them with, so that either tool opens the
-other's file; and two of ours."""
+"""The tables of the database: 2013's, created by the exact SQL of peewee 2, so that either tool opens the other's file;
+and two of ours."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ CREATE_RETRIEVALS = (
     ' "requested" INTEGER, "tier" TEXT)',
     'CREATE INDEX "retrievals_filename" ON "retrievals" ("filename")',
 )
-"""What 1.0 knows of a row of `jobs` and 2013's columns have no room for; made with the first such job."""
+"""Facts about a row of `jobs` for which 2013 has no columns; created with the first such job."""
 
 CREATE_CLAIMS = (
     'CREATE TABLE "claims" ("id" INTEGER NOT NULL PRIMARY KEY, "stored_filename" TEXT NOT NULL, "host" TEXT NOT NULL,'
     ' "pid" INTEGER NOT NULL, "claimed" INTEGER NOT NULL)',
     'CREATE UNIQUE INDEX "claims_stored_filename" ON "claims" ("stored_filename")',
 )
-"""The names that backups have reserved (`NameClaim`). Made with the first claim: 2013 had no such table."""
+"""The names that backups have reserved (`NameClaim`). Created with the first claim: 2013 had no such table."""

@@ -93,7 +93,7 @@ def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = Non
         UsageError: The file cannot be read, or a line is invalid. The message names file and line, never the content.
         ConfigInvalid: The path begins with `~`, and there is no home directory.
     """
-    expanded = expand_home(path, "identity", instead="give the key file as a whole path")
+    expanded = expand_home(path, "identity", instead="give the key file as an absolute path")
     shown = _shown(expanded)
     data, mode = _read(expanded)
     if notice is not None and stat.S_ISREG(mode) and mode & 0o077:

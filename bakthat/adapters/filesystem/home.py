@@ -19,7 +19,7 @@ def expand_home(
     path: str | os.PathLike[str],
     setting: str,
     *,
-    instead: str = "give it as a whole path",
+    instead: str = "give it as an absolute path",
     environment: Mapping[str, str] = os.environ,
     listed: Callable[[], str] = home_of_user,
 ) -> str:

@@ -98,7 +98,7 @@ class ReplacementRules:
 
     def taken(self, path: bytes) -> TargetExists:
         """The error for a path where something is that may not be replaced."""
-        there = f"{printable(self._target.path_of(path))} exists already"
+        there = f"{printable(self._target.path_of(path))} already exists"
         if self._has_several_roots:
             return TargetExists(
                 f"{there}; the backup holds several names, and which is its own is not recorded, so that it replaces "

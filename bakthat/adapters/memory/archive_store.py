@@ -1,4 +1,4 @@
-"""`MemoryArchiveStore`: archives in memory that come back by appointment, on a clock that a test turns."""
+"""`MemoryArchiveStore`: archives in memory that need a retrieval, by a clock that a test controls."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Job:
 
 class MemoryArchiveStore(ArchiveStore):
     """Archives live as long as the instance. A retrieval is ready when the longest usual wait of its tier has passed on
-    `clock`, is kept for `kept` from then on, and can be forgotten before (`forget`)."""
+    `clock`, and is kept for `kept` from then on, unless `forget` is called."""
 
     def __init__(
         self,
@@ -102,17 +102,17 @@ class MemoryArchiveStore(ArchiveStore):
         return iter(self._done(job_id).listed)
 
     def finish(self, job_id: JobId) -> None:
-        """This job is ready now, whatever the clock says."""
+        """Make this job ready now, whatever the clock says."""
         with self._lock:
             self._jobs[job_id].ready = self._clock()
 
     def expire(self, job_id: JobId) -> None:
-        """This job was ready once, and is kept no more."""
+        """Make this job expired."""
         with self._lock:
             self._jobs[job_id].ready = self._clock() - self._kept
 
     def forget(self, job_id: JobId) -> None:
-        """The job is not known any more, as when the service has tidied up."""
+        """Make this job unknown, as after the service has removed it."""
         with self._lock:
             self._jobs.pop(job_id, None)
 
@@ -124,7 +124,7 @@ class MemoryArchiveStore(ArchiveStore):
         return job_id
 
     def _serves(self, job: _Job, tier: Tier) -> bool:
-        """Whether who asks for this tier gets this job: it is ready, or coming and not too slow."""
+        """Whether a request for this tier reuses this job: it is ready, or running and not too slow."""
         state = self._state(job)
         too_slow = tier is Tier.EXPEDITED and job.tier is not Tier.EXPEDITED
         return state is JobState.READY or (state is JobState.PENDING and not too_slow)
@@ -137,7 +137,9 @@ class MemoryArchiveStore(ArchiveStore):
             job = self._jobs.get(job_id)
         state = self._state(job) if job is not None else JobState.EXPIRED
         if job is None or state is JobState.EXPIRED:
-            raise RetrievalExpired(f"{self.location}: the retrieval {job_id} has expired or is not known; ask again")
+            raise RetrievalExpired(
+                f"{self.location}: the retrieval {job_id} has expired or is unknown; request it again"
+            )
         if state is JobState.PENDING:
             raise retrieval.pending(
                 self.location, requested=job.asked, tier=job.tier, waits=self.usual_waits, now=self._clock()

@@ -1,4 +1,4 @@
-"""`MemoryConfig`: profiles in memory, for tests and for scripts that bring their own settings."""
+"""`MemoryConfig`: profiles in memory, for tests and for scripts with their own settings."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bakthat.ports.config_source import ConfigSource
 
 
 class MemoryConfig(ConfigSource):
-    """Profiles under their names."""
+    """Profiles by name."""
 
     def __init__(self, profiles: Iterable[Profile] = ()) -> None:
-        """`profiles`: what it holds from the start."""
+        """`profiles`: the initial profiles."""
         self._lock = threading.Lock()
         self._profiles = {profile.name: profile for profile in profiles}
 

@@ -17,10 +17,10 @@ from bakthat.ports.metadata_repo import MetadataRepo
 
 
 class MemoryRepo(MetadataRepo):
-    """Keeps what a database would: dates in whole seconds of UTC, metadata as JSON knows it."""
+    """Stores what a database would: dates in whole seconds of UTC, metadata with JSON's types."""
 
     def __init__(self, backups: Iterable[Backup] = ()) -> None:
-        """`backups`: what it holds from the start."""
+        """`backups`: the initial backups."""
         self._lock = threading.RLock()
         self._backups: list[Backup] = []
         self._positions: dict[str, list[int]] = {}  # of each stored filename
@@ -38,7 +38,7 @@ class MemoryRepo(MetadataRepo):
         with self._lock:
             if self._position(backup) is not None:
                 place = backup.location or backup.backend
-                raise DuplicateBackup(f"{backup.stored_filename} of {place} is in the database already")
+                raise DuplicateBackup(f"{backup.stored_filename} of {place} is already in the database")
             self._append(kept)
 
     def replace(self, backup: Backup) -> None:
@@ -108,7 +108,7 @@ class MemoryRepo(MetadataRepo):
         self._backups.append(backup)
 
     def _position(self, backup: Backup) -> int | None:
-        """Where the record of the same backup is; the one of the very same location, where several could be meant."""
+        """The position of the record of the same backup; if several match, the one with the same location."""
         namesakes = self._positions.get(backup.stored_filename, ())
         same = [at for at in namesakes if self._backups[at].same_backup_as(backup)]
         return min(same, key=lambda at: self._backups[at].location != backup.location, default=None)

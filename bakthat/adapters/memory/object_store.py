@@ -1,4 +1,4 @@
-"""`MemoryObjectStore`: an object store in memory, a real adapter under the same contract as the others."""
+"""`MemoryObjectStore`: an object store in memory, with the same contract as the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bakthat.ports.object_store import ObjectStore
 
 
 class MemoryObjectStore(ObjectStore):
-    """Objects live as long as the instance. `clock` tells when an object was stored."""
+    """Objects live as long as the instance. `clock`: the time of storing."""
 
     def __init__(
         self, location: str = "memory://store", *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -38,7 +38,7 @@ class MemoryObjectStore(ObjectStore):
         info = ObjectInfo(key=key, size=len(content), modified=self._clock(), etag=etag)
         with self._lock:
             if key in self._objects and not replace:
-                raise ObjectExists(f"{self.location}: {key} exists already")
+                raise ObjectExists(f"{self.location}: {key} already exists")
             self._objects[key] = (content, info)
         return info
 

@@ -89,7 +89,7 @@ def test_a_program_may_close_its_output_and_go_on():
 
 
 def test_an_output_that_a_process_of_the_program_holds_open_is_not_known_to_be_whole():
-    with pytest.raises(SourceError, match="sh has ended, but a process that it started holds its output open"):
+    with pytest.raises(SourceError, match="sh has ended, but a process that it started keeps its output open"):
         read(sh("echo some; sleep 3 & exit 0", silence_limit=0.1))
 
 

@@ -52,14 +52,14 @@ def test_a_shell_may_be_asked_for():
         ("S3CRET", "not a program on the PATH"),
         ("/nowhere/S3CRET --x", "not a program on the PATH"),
         ("/etc/passwd", "cannot be run: Permission denied"),
-        (["echo", "S3CRET\0"], "cannot be run: it holds a NUL byte"),
+        (["echo", "S3CRET\0"], "cannot be run: it contains a NUL byte"),
         (["sh", "-c", "echo S3CRET; exit 3"], "ended with exit code 3"),
         (["sh", "-c", "echo S3CRET; kill -9 $$"], "ended by signal 9"),
         (["true"], "printed no password"),
         (["printf", "\\nS3CRET\\n"], "first line is empty"),
         (["printf", "S3CRET\\377\\n"], "not UTF-8"),
         (["printf", "\\357\\273\\277\\n"], "first line is empty"),
-        (["printf", "S3C\\000RET\\n"], "printed a NUL, which no password can hold; is its output UTF-16"),
+        (["printf", "S3C\\000RET\\n"], "printed a NUL, which no password can contain; is its output UTF-16"),
         (["printf", "S\\0003\\000C\\000\\n\\000"], "printed a NUL"),
         (["\ud800S3CRET"], "not a program|cannot be run"),
         (["sh", "-c", "yes S3CRET"], "printed more than"),
@@ -77,7 +77,7 @@ def test_a_command_that_gives_no_password_says_why_in_one_line_without_a_word_of
                                   "import time; print('S3CRET', flush=True); time.sleep(60)"])  # fmt: skip
 def test_a_command_that_hangs_is_ended(code):
     before = time.monotonic()
-    with pytest.raises(ConfigError, match=r"not done within 0.5 s") as refusal:
+    with pytest.raises(ConfigError, match=r"not finished after 0.5 s") as refusal:
         run_password_command(python(code), time_limit=0.5)
     assert time.monotonic() - before < 30
     assert "S3CRET" not in held_by(refusal.value)
@@ -85,7 +85,7 @@ def test_a_command_that_hangs_is_ended(code):
 
 def test_a_hanging_command_s_own_children_do_not_keep_us_waiting():
     before = time.monotonic()
-    with pytest.raises(ConfigError, match="not done within"):
+    with pytest.raises(ConfigError, match="not finished after"):
         run_password_command(["sh", "-c", "sleep 9 & echo S3CRET"], time_limit=0.5)
     assert time.monotonic() - before < 8
 

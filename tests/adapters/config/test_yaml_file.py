@@ -170,8 +170,8 @@ def test_a_byte_order_mark_does_no_harm(path: Path) -> None:
             ", line 2, column 15: found character '@' that cannot start any token; put a value in quotes",
         ),
         (f"default:\n  secret_key: a: {SECRET}\n", ", line 2, column 16: mapping values are not allowed here; put a"),
-        ("default:\n  s3_bucket: a\n  s3_bucket: b\n", ", line 3, column 3: this key is there twice"),
-        ("default: {}\ndefault: {}\n", ", line 2, column 1: this key is there twice"),
+        ("default:\n  s3_bucket: a\n  s3_bucket: b\n", ", line 3, column 3: duplicate key"),
+        ("default: {}\ndefault: {}\n", ", line 2, column 1: duplicate key"),
         ("default:\n  access_key: 2013-99-99\n", ", line 2, column 15: this looks like a number or a date"),
         ("default: {}\n---\ndefault: {}\n", ", line 2, column 1: but found another document"),
         ("default:\n  s3_bucket: a\x00b\n", ", line 2, column 15: a control character"),
@@ -180,7 +180,7 @@ def test_a_byte_order_mark_does_no_harm(path: Path) -> None:
         ("1: {}\n", ": a profile's name must be text, not a number: put it in quotes"),
         ("default: yes\n", ": profile 'default': expected settings, found true or false"),
         ("default: {1: 2}\n", ": profile 'default': a key must be text, not a number"),
-        (f"secret_key: {SECRET}\n", ": 'secret_key' stands outside of any profile; put the settings, indented, below"),
+        (f"secret_key: {SECRET}\n", ": 'secret_key' is outside of any profile; put the settings, indented, below"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_named_with_the_place(path: Path, text: str, expected: str) -> None:
@@ -282,7 +282,7 @@ def test_keys_of_2013_are_named_once_in_one_notice(path: Path) -> None:
     )
     assert notices(path, "default", "swift", "default") == [
         ": bakthat 1.0 does not use auth_url, auth_version, bakmanager_token, plugins, plugins_dir, sync of 2013; "
-        "what is there stays"
+        "they stay in the file"
     ]
     assert YamlConfig(path).names() == ["default", "swift"]
 
@@ -302,7 +302,7 @@ def test_a_profile_may_be_called_sync(path: Path) -> None:
 )
 def test_a_file_with_keys_that_others_may_read_is_noticed(path: Path, setting: str) -> None:
     written(path, f"default:\n  {setting}\n", mode=0o640)
-    assert f" holds keys, and others may read it (mode 0640); run: chmod 600 {path}" in notices(path)
+    assert f" contains keys, and others may read it (mode 0640); run: chmod 600 {path}" in notices(path)
 
 
 def test_a_file_without_keys_may_be_read_by_others(path: Path) -> None:
@@ -457,7 +457,7 @@ def test_a_form_that_cannot_be_changed_in_place_is_written_anew_and_its_comments
     kept = path.with_name("bakthat.yml.bak")
     assert kept.read_text() == text
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert told == [f"{path} was written anew, without its comments; as it was before: {kept}"]
+    assert told == [f"{path} was rewritten without its comments; the previous version is {kept}"]
     config.save(Profile(s3_bucket="three"))
     assert kept.read_text() == text
 

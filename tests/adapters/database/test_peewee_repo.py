@@ -457,7 +457,7 @@ def test_a_file_of_2013_that_is_locked_is_a_database_error_for_readers_too(of_20
 def test_a_file_that_is_no_database_is_a_database_error_and_stays_as_it_is(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     for use in (lambda: list(quick(path).find(Query())), lambda: quick(path).add(a_backup())):
-        with pytest.raises(DatabaseError, match=r"damaged, or no SQLite database.*bakthat sync") as failed:
+        with pytest.raises(DatabaseError, match=r"damaged, or not a SQLite database.*bakthat sync") as failed:
             use()
         assert str(path) in one_line(failed.value)
     assert path.read_bytes() == content

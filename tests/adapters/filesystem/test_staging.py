@@ -172,7 +172,7 @@ def test_names_that_are_not_utf8_land(into: Path) -> None:
 
 def test_what_is_there_is_not_replaced(into: Path, rename: Rename) -> None:
     write(into, {"a/old": "0"})
-    with pytest.raises(TargetExists, match="into/a exists already; --overwrite"):
+    with pytest.raises(TargetExists, match="into/a already exists; --overwrite"):
         put(into, {"b": "1", "a/new": "2"}, rename=rename)
     assert contents(into) == {"a/old": "0"}
     assert os.listdir(into) == ["a"]
@@ -767,7 +767,7 @@ def test_a_directory_of_ours_that_was_given_the_name_of_a_remainder_is_not_remov
 def test_with_a_root_nothing_else_is_replaced(into: Path) -> None:
     write(into, {"photos/f": "old", ".bashrc": "mine"})
     with (
-        pytest.raises(TargetExists, match="bashrc exists already, and this backup may replace nothing but photos"),
+        pytest.raises(TargetExists, match="bashrc already exists, and this backup may replace nothing but photos"),
         StagingDirectory(into, overwrite=True, root="photos") as staging,
     ):
         staging.check("photos")

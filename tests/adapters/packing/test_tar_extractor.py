@@ -700,7 +700,7 @@ def test_ctrl_c_leaves_nothing(into: Path) -> None:
 def test_what_is_there_is_refused_before_the_stream_is_read(into: Path) -> None:
     (into / "d").mkdir()
     stream = Stream(directory(b"d/") + member(b"d/f", b"x" * 4 * MIB), AssertionError("it was read on"))
-    with pytest.raises(TargetExists, match="into/d exists already"):
+    with pytest.raises(TargetExists, match="into/d already exists"):
         extract_tar(stream, into)
     assert stream.tell() <= MIB
 
@@ -836,7 +836,7 @@ def test_a_part_goes_back_into_what_is_there_and_nothing_else_changes(into: Path
     (into / "site" / "conf" / "mine").write_text("mine")
     (into / "site" / "index.html").write_text("changed")
     (into / "site").chmod(0o700)
-    with pytest.raises(TargetExists, match="site/index.html exists already"):
+    with pytest.raises(TargetExists, match="site/index.html already exists"):
         extract(site, into, only=("index.html",))
     (into / "site" / "conf" / "secret").unlink()
     extract(site, into, only=("secret",))
@@ -1161,7 +1161,7 @@ def test_only_the_root_of_the_backup_is_replaced(into: Path) -> None:
     (into / ".ssh" / "id").write_text("mine")
     archive = member(b"photos/f", b"1") + member(b".ssh/authorized_keys", b"evil") + END
     before = snapshot(into)
-    with pytest.raises(TargetExists, match="ssh exists already, and this backup may replace nothing but photos"):
+    with pytest.raises(TargetExists, match="ssh already exists, and this backup may replace nothing but photos"):
         extract_tar(io.BytesIO(archive), into, overwrite=True, root="photos")
     with pytest.raises(TargetExists, match="ssh"):
         extract_tar(io.BytesIO(archive), into, overwrite=True, root="photos", only=["authorized_keys"])
@@ -1173,7 +1173,7 @@ def test_a_part_is_added_to_the_root_of_the_backup_and_to_nothing_else(into: Pat
     for name in ("photos", ".ssh"):
         (into / name).mkdir()
     archive = member(b"photos/f", b"1") + member(b".ssh/authorized_keys", b"evil") + END
-    with pytest.raises(TargetExists, match="ssh exists already, and this backup may replace nothing but photos"):
+    with pytest.raises(TargetExists, match="ssh already exists, and this backup may replace nothing but photos"):
         extract_tar(io.BytesIO(archive), into, root="photos", only=["f", "authorized_keys"])
     assert contents(into) == {}
     extract_tar(io.BytesIO(archive), into, root="photos", only=["f"])
@@ -1193,7 +1193,7 @@ def test_a_root_that_is_a_guess_is_replaced_if_it_is_the_only_one(into: Path) ->
     archive = member(b"photos/f", b"1") + member(b"./photos/g", b"2")
     beside = archive + member(b"more", b"2") + member(b"photos/h", b"1") + member(b"more2", b"2")
     for only in ([], ["f", "h"]):
-        with pytest.raises(TargetExists, match="photos.* exists already; the backup holds several names"):
+        with pytest.raises(TargetExists, match="photos.* already exists; the backup holds several names"):
             extract_tar(io.BytesIO(beside + END), into, overwrite=True, root="photos", root_is_guess=True, only=only)
     assert contents(into) == {"photos/old": b"mine"}
     extract_tar(io.BytesIO(archive + END), into, overwrite=True, root="photos", root_is_guess=True)
