@@ -12,6 +12,7 @@ import struct
 import tarfile
 import zlib
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,12 @@ class StrangersReader:
         count = -(-head["blocks"] // 1000)
         self.lengths: list[int] = [length for line in rest[:count] for length in line]
         assert sum(self.lengths) == head["packed_size"] == position
-        self.entries = [dict(zip(head["fields"], entry, strict=True)) for entry in rest[count:]]
+        self.entries: list[dict[str, Any]] = []
+        for line in rest[count:]:
+            rows = len(line["path"])
+            columns = {name: values if isinstance(values, list) else [values] * rows for name, values in line.items()}
+            columns["offset"] = list(accumulate(columns["offset"]))
+            self.entries += [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         self.ends = [*(entry["offset"] for entry in self.entries[1:]), head["plain_size"]]
 
     def member(self, at: int) -> tuple[dict[bytes, bytes], int]:

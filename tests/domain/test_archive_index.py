@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bakthat.domain.archive_index import ArchiveIndex, IndexEntry, IndexHeader, entry_lines, head_lines, read_index
+from bakthat.domain.archive_index import ArchiveIndex, IndexEntry, IndexHeader, head_lines, read_index
+from bakthat.domain.index_entry import ENTRIES_PER_LINE, entry_lines
 from bakthat.errors import PayloadDamaged
 
 
@@ -35,7 +36,10 @@ def header(blocks: int = 1, entries: int = 1, **changes: int) -> IndexHeader:
 
 
 def lines_of(head: IndexHeader, lengths: Sequence[int], entries: Sequence[IndexEntry]) -> list[bytes]:
-    return [*head_lines(head, lengths), *entry_lines(entries).splitlines(keepends=True)]
+    found = list(head_lines(head, lengths))
+    for start in range(0, len(entries), ENTRIES_PER_LINE):
+        found += entry_lines(entries[start : start + ENTRIES_PER_LINE]).split(b"\n")[:-1]
+    return found
 
 
 def index_of(lines: list[bytes]) -> ArchiveIndex:
@@ -60,10 +64,30 @@ def test_what_is_written_is_read() -> None:
     assert list(index.entries()) == entries  # each pass decodes anew
 
 
-def test_a_line_is_an_entry_with_its_values_in_the_order_of_the_fields() -> None:
-    first, second = lines_of(header(), [100], [entry()])[0::2]
-    assert json.loads(second) == list(entry())
-    assert json.loads(first)["fields"] == list(IndexEntry._fields)
+def test_a_line_has_a_column_for_each_value_of_the_entries() -> None:
+    entries = [entry("root/a"), entry("root/b", 1024, inode=70, mtime_ns=5), entry("root/c", 1536, size=6)]
+    line = json.loads(entry_lines(entries))
+    assert list(line) == list(IndexEntry._fields)
+    assert line["path"] == ["root/a", "root/b", "root/c"]
+    assert line["mtime_ns"] == [1_700_000_000_123_456_789, 5, 1_700_000_000_123_456_789]
+    assert line["offset"] == [0, 1024, 512]  # each as the difference to the one before
+    assert line["inode"] == [77, -7, 7]
+    assert (line["kind"], line["mode"], line["uid"], line["link"]) == ("file", 0o644, 1000, "")  # equal for all
+
+
+def test_an_inode_that_is_not_known_is_none_and_does_not_count() -> None:
+    entries = [entry("root/a", inode=None), entry("root/b", 512, inode=70), entry("root/c", 1024, inode=None)]
+    entries.append(entry("root/d", 1536, inode=60))
+    assert json.loads(entry_lines(entries))["inode"] == [None, 70, None, -10]
+    assert read(lines_of(header(blocks=3, entries=4), [100, 100, 100], entries)) == entries
+
+
+def test_a_line_that_would_be_too_long_becomes_several() -> None:
+    entries = [entry(f"root/{number}/{'x' * 60_000}", 512 * number) for number in range(40)]
+    lines = entry_lines(entries).splitlines(keepends=True)
+    assert len(lines) == 4
+    assert max(map(len, lines)) <= 2**20
+    assert read(lines_of(header(blocks=40, entries=40), [100] * 40, entries)) == entries
 
 
 @pytest.mark.parametrize(
@@ -88,9 +112,10 @@ def test_every_name_comes_back(path: str) -> None:
 
 def test_a_name_that_is_not_utf8_comes_back() -> None:
     name = b"root/caf\xe9".decode("utf-8", "surrogateescape")
-    entries = [entry(name), entry("root/l", 512, kind="symlink", link=name)]
+    entries = [entry(name), entry(name, 512, kind="symlink", link=name)]
     lines = lines_of(header(entries=2, plain_size=1024, blocks=2, packed_size=100), [50, 50], entries)
-    assert json.loads(lines[2])[0] == {"base64": "cm9vdC9jYWbp"}
+    assert json.loads(lines[2])["path"] == [{"base64": "cm9vdC9jYWbp"}] * 2
+    assert json.loads(lines[2])["link"] == ["", {"base64": "cm9vdC9jYWbp"}]
     assert read(lines) == entries
 
 
@@ -108,8 +133,9 @@ def test_an_archive_of_nothing_has_one_block() -> None:
 
 
 def changed(number: int, change: Callable[[Any], Any]) -> list[bytes]:
-    """A good index in which a line has been replaced: 0 is the header, 1 the block lengths, 2 the first entry."""
-    lines = lines_of(header(blocks=2, entries=2), [120, 80], [entry(), entry("root/second", 512)])
+    """A good index in which a line has been replaced: 0 is the header, 1 the block lengths, 2 and 3 are the entries."""
+    lines = lines_of(header(blocks=2, entries=3), [120, 80], [entry(), entry("root/second", 512)])
+    lines.append(entry_lines([entry("root/third", 1024)]))
     value = change(json.loads(lines[number]))
     lines[number] = value if isinstance(value, bytes) else json.dumps(value).encode() + b"\n"
     return lines
@@ -121,7 +147,6 @@ def changed(number: int, change: Callable[[Any], Any]) -> list[bytes]:
         {"format": "another"},
         {"version": 2},
         {"version": None},
-        {"fields": ["path"]},
         {"blocks": 3},
         {"blocks": 10**30},
         {"blocks": -1},
@@ -134,8 +159,8 @@ def changed(number: int, change: Callable[[Any], Any]) -> list[bytes]:
         {"packed_size": 199},
         {"packed_size": 201},
         {"packed_size": 10},
-        {"entries": 1},
-        {"entries": 3},
+        {"entries": 2},
+        {"entries": 4},
         {"entries": 10**9},
         {"entries": None},
     ],
@@ -161,7 +186,6 @@ def test_block_lengths_that_do_not_fit_are_damage(lengths: Any) -> None:
     [
         ("offset", 100),
         ("offset", -512),
-        ("offset", 512),
         ("offset", 10**30),
         ("offset", None),
         ("size", -1),
@@ -172,7 +196,8 @@ def test_block_lengths_that_do_not_fit_are_damage(lengths: Any) -> None:
         ("mtime_ns", None),
         ("ctime_ns", "1"),
         ("ctime_ns", -(10**40)),
-        ("inode", -1),
+        ("inode", -100),
+        ("inode", 2**65),
         ("mode", 0o10000),
         ("uid", -1),
         ("gid", 2**64),
@@ -192,20 +217,53 @@ def test_block_lengths_that_do_not_fit_are_damage(lengths: Any) -> None:
         ("path", {"base64": 5}),
         ("path", {}),
         ("link", 5),
+        ("link", "\ud800"),
+        ("path", "\ud800"),
         ("link", "nul\0"),
         ("link", "x" * 70_000),
     ],
     ids=lambda value: repr(value)[:30],
 )
 def test_an_entry_that_cannot_be_is_damage(field: str, value: Any) -> None:
-    place = IndexEntry._fields.index(field)
+    good = entry()[IndexEntry._fields.index(field)]
+    for column in ([good, value], [value, value], value):
+        with pytest.raises(PayloadDamaged, match="the archive's index contains"):
+            read(changed(2, lambda line, column=column: line | {field: column}))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("field", IndexEntry._fields)
+def test_a_column_that_is_missing_or_of_the_wrong_length_is_damage(field: str) -> None:
+    for values in ([], [entry()[IndexEntry._fields.index(field)]], [None] * 3):
+        with pytest.raises(PayloadDamaged, match="the archive's index contains"):
+            read(changed(2, lambda line, values=values: line | {field: values}))  # type: ignore[misc]
     with pytest.raises(PayloadDamaged, match="the archive's index contains"):
-        read(changed(2, lambda row: [*row[:place], value, *row[place + 1 :]]))
+        read(changed(2, lambda line: {name: values for name, values in line.items() if name != field}))
+
+
+def test_a_column_that_is_not_known_is_ignored() -> None:
+    assert len(read(changed(2, lambda line: line | {"colour": [1, 2, 3]}))) == 3
+
+
+def test_a_line_of_too_many_entries_is_damage() -> None:
+    lines = changed(2, lambda line: line | {"path": ["root/x"] * (ENTRIES_PER_LINE + 1)})
+    with pytest.raises(PayloadDamaged, match="too many"):
+        read(lines)
+
+
+@pytest.mark.parametrize("offsets", [[0, 0], [0, 256], [0, 511], [100, 512], [-512, 512], [512, -512], [0, 1536]])
+def test_positions_out_of_order_or_between_blocks_are_damage(offsets: list[int]) -> None:
+    with pytest.raises(PayloadDamaged, match="the archive's index contains"):
+        read(changed(2, lambda line: line | {"offset": offsets}))
+
+
+def test_a_line_that_begins_before_the_last_one_ends_is_damage() -> None:
+    with pytest.raises(PayloadDamaged, match="out of order"):
+        read(changed(3, lambda line: line | {"offset": [512]}))
 
 
 def test_an_offset_behind_the_end_of_the_archive_is_damage() -> None:
-    with pytest.raises(PayloadDamaged, match="a position outside of the archive"):
-        read(changed(3, lambda row: [*row[:-1], 1536]))
+    with pytest.raises(PayloadDamaged, match="outside of the archive"):
+        read(changed(3, lambda line: line | {"offset": [1536]}))
 
 
 def test_a_hard_link_out_of_the_archive_is_damage() -> None:

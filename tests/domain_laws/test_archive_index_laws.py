@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakthat.domain.archive_index import IndexEntry, IndexHeader, entry_lines, head_lines, read_index
+from bakthat.domain.archive_index import IndexEntry, IndexHeader, head_lines, read_index
+from bakthat.domain.index_entry import entry_lines
 from bakthat.errors import PayloadDamaged
 
 # As `os.fsdecode` makes them: text, and bytes that are not UTF-8 as lone surrogates.
@@ -67,14 +68,18 @@ def test_any_json_in_place_of_a_line_is_read_or_refused(number: int, value: Any)
     read_or_refused([*GOOD[:number], json.dumps(value).encode() + b"\n", *GOOD[number + 1 :]])
 
 
-@given(st.integers(0, 10), JSON)
-def test_any_value_in_an_entry_is_read_or_refused(place: int, value: Any) -> None:
-    row = json.loads(GOOD[2])
-    row[place] = value
-    read_or_refused([*GOOD[:2], json.dumps(row).encode() + b"\n"])
+@given(st.sampled_from(IndexEntry._fields), JSON)
+def test_any_column_is_read_or_refused(name: str, values: Any) -> None:
+    read_or_refused([*GOOD[:2], json.dumps(json.loads(GOOD[2]) | {name: values}).encode() + b"\n"])
 
 
-@given(st.sampled_from(["version", "block_size", "blocks", "plain_size", "packed_size", "entries", "fields"]), JSON)
+@given(st.sampled_from(IndexEntry._fields), JSON, JSON)
+def test_any_value_of_a_column_is_read_or_refused(name: str, first: Any, second: Any) -> None:
+    columns = json.loads(GOOD[2]) | {"path": ["root", "root"], "offset": [0, 512], name: [first, second]}
+    read_or_refused([*GOOD[:2], json.dumps(columns).encode() + b"\n"])
+
+
+@given(st.sampled_from(["version", "block_size", "blocks", "plain_size", "packed_size", "entries"]), JSON)
 def test_any_value_in_the_header_is_read_or_refused(name: str, value: Any) -> None:
     read_or_refused([json.dumps(json.loads(GOOD[0]) | {name: value}).encode(), *GOOD[1:]])
 
