@@ -19,11 +19,14 @@ from attrs import define
 
 from bakthat.domain.payload import Keys, PackReport, UnpackReport
 from bakthat.errors import PayloadDamaged, UsageError
+from bakthat.ports.salvage import parts_until_damage, salvage_by_decompressing
 
 if TYPE_CHECKING:  # patterns are for backups and an index for looking inside; each costs some milliseconds
     from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
     from bakthat.domain.exclusions import Exclusions
+    from bakthat.domain.salvage import SalvageReport
     from bakthat.ports.random_access import RandomAccess
+    from bakthat.ports.salvage import Part
 
 
 class Packer(ABC):
@@ -128,6 +131,35 @@ class Packer(ABC):
             PayloadDamaged: The stream is truncated, altered, not of this format, or tries to leave a target.
         """
 
+    def salvage(
+        self,
+        parts: Iterator[Part],
+        into: Path,
+        *,
+        name: str,
+        only: Sequence[str] = (),
+        index: ArchiveIndex | None = None,
+    ) -> SalvageReport:
+        """Write what can be had of a damaged stream into the new directory `NAME.salvaged` in the directory `into`.
+
+        A file that is whole, and of good bytes, gets its own name; one with holes is `NAME.partial`, with zeros in the
+        holes, and one of doubtful bytes `NAME.unverified`. The directory appears in the end, and nothing that is there
+        is replaced. What `unpack` refuses for safety is left out here. The stream is read to its end.
+
+        Args:
+            parts: The stream, with its holes and verdicts.
+            into: The target directory.
+            name: What the backup is called.
+            only: As of `unpack`.
+            index: The archive's index, if it could be read: it names what is lost, and says where members begin.
+
+        Raises:
+            UsageError: This packer cannot do that, as one written before 1.1; or the patterns select nothing.
+            TargetExists: There is something called `NAME.salvaged` already.
+            BakthatError: The disk refuses.
+        """
+        raise UsageError("this kind of archive cannot be salvaged")
+
 
 @define
 class IndexedWriter:
@@ -205,6 +237,18 @@ class Compressor(ABC):
         """
         raise PayloadDamaged("this compression cannot be read in parts; its index is damaged")
 
+    def salvaging(self, packed: Iterator[Part], index: ArchiveIndex | None = None) -> Iterator[Part]:
+        """Yield the plain bytes of a damaged stream, with a hole for what cannot be decompressed.
+
+        Bytes get the verdict `GOOD` if they match their checksum, or were made of good bytes. This default gives what
+        comes before the first damage.
+
+        Args:
+            packed: The compressed stream, which may have holes.
+            index: The archive's index, if it could be read: it says where each block begins.
+        """
+        return salvage_by_decompressing(packed, self.decompressing)
+
 
 class Cipher(ABC):
     """Encrypts a stream, and decrypts it."""
@@ -243,6 +287,19 @@ class Cipher(ABC):
             PasswordNeeded, WrongPassword, PayloadDamaged: As `unsealing`; damage of other parts when they are read.
         """
         return None
+
+    @contextmanager
+    def salvaging(self, sealed: BinaryIO, keys: Keys) -> Iterator[Iterator[Part]]:
+        """Return the plain bytes of a damaged stream, with a hole for what cannot be decrypted.
+
+        Bytes get the verdict `GOOD` if they are authentic. This default gives what comes before the first damage.
+
+        Raises:
+            PasswordNeeded, WrongPassword: As `unsealing`.
+            PayloadDamaged: Nothing can be decrypted, since the header is damaged.
+        """
+        with self.unsealing(sealed, keys) as plain:
+            yield parts_until_damage(plain)
 
 
 def _ignore(_: IndexEntry) -> None: ...

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bakthat.adapters.compression.gzip_writer import GzipWriter
     from bakthat.domain.archive_index import ArchiveIndex
     from bakthat.ports.random_access import RandomAccess
+    from bakthat.ports.salvage import Part
 
 
 class GzipCompressor(Compressor):
@@ -97,3 +98,8 @@ class GzipCompressor(Compressor):
         from bakthat.adapters.compression.gzip_access import GzipAccess
 
         return GzipAccess(packed, index)
+
+    def salvaging(self, packed: Iterator[Part], index: ArchiveIndex | None = None) -> Iterator[Part]:
+        from bakthat.adapters.compression.gzip_salvage import salvage_by_headers, salvage_by_index
+
+        return salvage_by_headers(packed) if index is None else salvage_by_index(packed, index)

@@ -31,6 +31,9 @@ _HEADER = struct.Struct("<4sIBBH2sHI")
 """Magic, method and flags; time (0); extra flags (0); system (255, unknown); the extra field's length; its one
 subfield: id, length, the member's whole length."""
 
+HEADER_SIZE = _HEADER.size
+"""Bytes of a header."""
+
 _EXTENDED_HEADER = struct.Struct("<4sIBBH2sHI2sH")
 """The same, and the head of a second subfield."""
 

@@ -45,6 +45,7 @@ from bakthat.domain.payload import Keys
 from bakthat.errors import PayloadDamaged, UsageError
 from bakthat.ports.payload import Cipher
 from bakthat.ports.random_access import RandomAccess
+from bakthat.ports.salvage import Part
 
 _FIRST_READ = 4096
 """Bytes in which to look for the header: enough for some 30 recipients."""
@@ -98,6 +99,12 @@ class AgeCipher(Cipher):
         if head.startswith(MAGIC) and not has_whole_header(head):
             head = sealed.read_at(0, HEADER_LIMIT + NONCE_SIZE)
         return ChunkAccess(sealed, *_open(head, keys))
+
+    @contextmanager
+    def salvaging(self, sealed: BinaryIO, keys: Keys) -> Iterator[Iterator[Part]]:
+        from bakthat.adapters.encryption.age_salvage import salvage_age
+
+        yield salvage_age(ChunkSource(sealed), keys)
 
     @contextmanager
     def _wrapping(self, file_key: bytes, keys: Keys) -> Iterator[Future[list[Stanza]]]:

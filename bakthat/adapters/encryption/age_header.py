@@ -88,11 +88,12 @@ def parse_header(head: bytes) -> tuple[Header, int]:
     mac = from_base64(last.removeprefix(b"--- "))
     if mac is None or len(mac) != 32 or not last.startswith(b"--- "):
         raise PayloadDamaged("the age header is damaged in its last line: no MAC")
-    stanzas = _parse_stanzas(lines)
+    stanzas = parse_stanzas(lines)
     return Header(stanzas=tuple(stanzas), authenticated=head[: mark + 4], mac=mac), end + 1
 
 
-def _parse_stanzas(lines: list[bytes]) -> list[Stanza]:
+def parse_stanzas(lines: list[bytes]) -> list[Stanza]:
+    """Return the stanzas in these lines of a header, the first of which is its second one. Raises `PayloadDamaged`."""
     stanzas: list[Stanza] = []
     opening: list[bytes] = []
     body: list[bytes] = []

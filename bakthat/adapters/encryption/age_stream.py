@@ -39,7 +39,8 @@ def payload_key(file_key: bytes, nonce: bytes) -> bytes:
     return hkdf(file_key, salt=nonce, info=b"payload")
 
 
-def _chunk_nonce(counter: int, *, last: bool) -> bytes:
+def chunk_nonce(counter: int, *, last: bool) -> bytes:
+    """The nonce of the chunk of this number, and whether it is marked as the last one."""
     return (counter << 8 | last).to_bytes(12, "big")
 
 
@@ -127,7 +128,7 @@ class EncryptingWriter(io.RawIOBase):
             write_whole(self._into, header + nonce)
             aead = self._aead = ChaCha20Poly1305(key)
         end = self._pending + len(plain) + TAG_SIZE
-        aead.encrypt_into(_chunk_nonce(self._counter, last=last), plain, None, self._encrypted[self._pending : end])
+        aead.encrypt_into(chunk_nonce(self._counter, last=last), plain, None, self._encrypted[self._pending : end])
         self._counter += 1
         self._pending = end
         if end + ENCRYPTED_CHUNK > _BATCH_SIZE:
@@ -238,7 +239,7 @@ class DecryptingReader(io.RawIOBase):
 
     def _is_authentic(self, chunk: memoryview, plain: memoryview, *, last: bool) -> bool:
         try:
-            self._aead.decrypt_into(_chunk_nonce(self._counter, last=last), chunk, None, plain)
+            self._aead.decrypt_into(chunk_nonce(self._counter, last=last), chunk, None, plain)
         except InvalidTag:
             # OpenSSL decrypts before it compares the tag: what is there now must not get out.
             plain[:] = bytes(len(plain))
@@ -288,7 +289,7 @@ class ChunkAccess(RandomAccess):
         chunks = []
         for number in range(first, last + 1):
             at = (number - first) * ENCRYPTED_CHUNK
-            nonce = _chunk_nonce(number, last=number == self._last)
+            nonce = chunk_nonce(number, last=number == self._last)
             try:
                 chunks.append(self._aead.decrypt(nonce, encrypted[at : at + ENCRYPTED_CHUNK], None))
             except InvalidTag:

@@ -11,7 +11,7 @@ import codecs
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import Blowfish
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, UsageError, WrongPassword
 from bakthat.ports.payload import Cipher
+from bakthat.ports.salvage import Hole, Part, parts_of
 from bakthat.ports.streams import read_up_to
 
 if TYPE_CHECKING:
@@ -140,6 +141,34 @@ class BeefishCipher(Cipher):
                     yield reader
                 return
         raise WrongPassword("the password does not open it, or it is not a file that the bakthat of 2013 encrypted")
+
+    @contextmanager
+    def salvaging(self, sealed: BinaryIO, keys: Keys) -> Iterator[Iterator[Part]]:
+        whole_blocks = _WholeBlocks(sealed)
+        with self.unsealing(cast(BinaryIO, whole_blocks), keys) as plain:
+            yield _unproved(plain, whole_blocks)
+
+
+def _unproved(plain: BinaryIO, whole_blocks: _WholeBlocks) -> Iterator[Part]:
+    """The plain bytes without a verdict: nothing in the format proves one of them. A damaged block costs eight bytes,
+    and one bit in each of the next eight; what follows is what it was."""
+    yield from parts_of(plain)
+    if whole_blocks.is_cut:
+        yield Hole(None)
+
+
+class _WholeBlocks(io.RawIOBase):
+    """The encrypted file without a last block that was cut."""
+
+    def __init__(self, sealed: BinaryIO) -> None:
+        self._sealed = sealed
+        self.is_cut = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        chunk = read_up_to(self._sealed, size - size % _BLOCK)
+        whole = len(chunk) - len(chunk) % _BLOCK
+        self.is_cut |= whole != len(chunk)
+        return chunk[:whole]
 
 
 def _key_bytes(passphrase: str) -> list[bytes]:

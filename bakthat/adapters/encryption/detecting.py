@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from bakthat.ports.random_access import RandomAccess
+    from bakthat.ports.salvage import Part
 
 _PEEKED = 64
 """Bytes; the longest beginning of an age file, `-----BEGIN AGE ENCRYPTED FILE-----`, fits."""
@@ -56,6 +57,15 @@ class DetectingCipher(Cipher):
 
     def random_access(self, sealed: RandomAccess, keys: Keys) -> RandomAccess | None:
         return self._cipher_for(sealed.read_at(0, _PEEKED)).random_access(sealed, keys)
+
+    @contextmanager
+    def salvaging(self, sealed: BinaryIO, keys: Keys) -> Iterator[Iterator[Part]]:
+        from bakthat.adapters.encryption.age_salvage import is_damaged_age
+
+        first = read_up_to(sealed, _PEEKED)
+        cipher = self._age() if is_damaged_age(first) else self._cipher_for(first)
+        with cipher.salvaging(cast(BinaryIO, _Rejoined(first, sealed)), keys) as parts:
+            yield parts
 
     def _cipher_for(self, first: bytes) -> Cipher:
         if not first:

@@ -1,0 +1,418 @@
+"""Salvages damaged gzip: every member that matches its checksum, and of the others what can be decompressed.
+
+Where a member begins, in this order:
+
+    the index says it                   `salvage_by_index`
+    the member before states its length
+    a search finds what begins, and decompresses, like a member
+
+A member that was found by its place is believed by its checksum alone, whatever is wrong with its header. Of a damaged
+member, the bytes before the damage are decompressed: they are good if the cipher authenticated them, and doubtful
+otherwise, since nobody knows where the damage is.
+
+The search may meet gzip files that lie uncompressed inside the archive. So it looks only for members like those that
+the archive was seen to have: ours if there was one of them, or nothing yet; others if there were two of them. Most gzip
+files of other programs are one member, and behind a damage there is nothing to be found in them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Generator, Iterator
+from itertools import pairwise
+
+from isal import isal_zlib
+
+from bakthat.adapters.compression.gzip_member import (
+    BLOCK,
+    HEADER_SIZE,
+    LONGEST_MEMBER,
+    SHORTEST_MEMBER,
+    TRAILER,
+    DeflateError,
+    inflate,
+    stated_length,
+)
+from bakthat.adapters.compression.tape import Tape
+from bakthat.domain.archive_index import ArchiveIndex
+from bakthat.errors import PayloadDamaged
+from bakthat.ports.salvage import Hole, Part, Verdict
+
+_MAGIC = b"\x1f\x8b\x08"
+_FIXED = 10
+_HAS_CRC, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT, _RESERVED = 2, 4, 8, 16, 0xE0
+_LONGEST_HEADER = 128 * 1024
+"""Bytes of a header with its names and extra field."""
+
+_SEARCHED_HEADER = 4 * 1024
+"""The same, of members that are searched for."""
+
+_OURS = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x08\0BK\x04\0"
+"""What a header of ours begins with, before the length of the member."""
+
+_DIFFERING = 4
+"""Bytes of it that may be damaged, or be another length of the extra field, in a place where a header should be."""
+
+_CHUNK = 16 * 1024
+_STEP = 256 * 1024
+_SMALL_STEP = 1024
+"""Compressed bytes that are decompressed at once where an error must cost little."""
+_LENGTH = struct.Struct("<I")
+_SAMPLE = 64 * 1024
+"""Bytes that must be decompressed without an error, so that something that was found is a member."""
+
+_WORK_PER_BYTE = 64
+_WORK_AT_ONCE = 256 * 1024 * 1024
+"""Bytes that the search may decompress in vain: for each byte of the stream, and beyond that."""
+
+
+def salvage_by_index(parts: Iterator[Part], index: ArchiveIndex) -> Iterator[Part]:
+    """Yield the plain bytes. The lengths of all holes are known."""
+    tape = Tape(parts)
+    header = index.header
+    left = header.plain_size
+    for start, stop in pairwise(index.block_starts):
+        size = min(header.block_size, left)
+        if not _go_to(tape, start):
+            break
+        left -= size
+        if tape.position == start and SHORTEST_MEMBER <= stop - start <= LONGEST_MEMBER:
+            yield from _member(tape, stop - start, HEADER_SIZE, size)
+        else:
+            yield Hole(size)
+    if left:
+        yield Hole(left)
+    while tape.fill(_STEP) or tape.hole:
+        tape.skip(tape.fill(_STEP))
+        if tape.hole:
+            tape.cross()
+
+
+def salvage_by_headers(parts: Iterator[Part], *, block: int = BLOCK) -> Iterator[Part]:
+    """Yield the plain bytes.
+
+    block: plain bytes of each member that states its length, but the last one.
+    """
+    return _HeaderSalvage(Tape(parts), block).parts()
+
+
+class _HeaderSalvage:
+    """A gzip stream without an index. The methods that yield a member return whether the next one is in its place."""
+
+    def __init__(self, tape: Tape, block: int) -> None:
+        self._tape = tape
+        self._block = block
+        self._search = _Search(tape, block)
+
+    def parts(self) -> Generator[Part, None, None]:
+        tape = self._tape
+        is_first, is_behind_zeros = True, False
+        while True:
+            have = tape.fill(_LONGEST_HEADER)
+            if not have and tape.is_at_end and not is_first:
+                return
+            head = tape.peek(0, _LONGEST_HEADER)
+            if is_behind_zeros and head.strip(b"\0"):
+                yield Hole(None)
+            if not is_first and have and not head.strip(b"\0") and tape.hole is None:
+                tape.skip(have)  # some programs fill up the last block of a tape
+                is_behind_zeros = True
+                continue
+            is_behind_zeros = False
+            start = tape.position
+            length = _length_in_place(head)
+            if length:
+                is_in_place = yield from self._stated_member(head, length)
+            elif size := header_size(head):
+                is_in_place = yield from self._streamed_member(head, size)
+            else:
+                is_in_place = yield from self._member_by_content()
+            if not is_in_place:
+                if tape.position == start and tape.fill(1):
+                    tape.skip(1)
+                self._search.find_member()
+                yield Hole(None)
+            is_first = False
+
+    def _stated_member(self, head: bytes, length: int) -> Generator[Part, None, bool]:
+        tape = self._tape
+        if head[10:12] != _OURS[10:12] and head[20:22] in (b"BI", b"BF"):
+            return _go_to(tape, tape.position + length)  # of the index, without content
+        start = tape.position
+        header = HEADER_SIZE if _differing(head) <= _DIFFERING else header_size(head)
+        have = tape.fill(length + _LONGEST_HEADER)
+        if have >= length:
+            packed = tape.peek(header, length)
+            try:
+                plain = inflate(packed)
+            except PayloadDamaged:
+                if not _is_place(tape, length):
+                    return (yield from self._member_by_content())
+                prefix = _prefix(packed, self._block)[0]
+                stated = int(TRAILER.unpack(packed[-TRAILER.size :])[1])
+                size = self._size_before(length, stated if len(prefix) <= stated <= self._block else None)
+                tape.skip(length)
+                yield from _damaged(prefix, Verdict.DOUBTFUL, size)
+                return True
+            tape.skip(length)
+            self._search.found_ours = True
+            if plain:
+                yield plain
+                yield Verdict.GOOD
+            return True
+        if (yield from self._member_by_content()):
+            return True  # it states a wrong length
+        # It ends behind a hole, in one, or not at all.
+        packed = tape.peek(header, have)
+        tape.skip(have)
+        prefix, is_sound = _prefix(packed, self._block)
+        verdict = Verdict.GOOD if is_sound and tape.are_good(start) else Verdict.DOUBTFUL
+        is_reached = _go_to(tape, start + length) and tape.position == start + length
+        if not (is_reached and _is_place(tape, 0)):
+            yield from _damaged(prefix, verdict, len(prefix))
+            return False
+        yield from _damaged(prefix, verdict, self._size_before(0, None))
+        return True
+
+    def _size_before(self, distance: int, last: int | None) -> int | None:
+        """The plain size of the member before this distance: that of a block, unless it is the last of our members,
+        which has the size `last`."""
+        self._tape.fill(distance + HEADER_SIZE)
+        head = self._tape.peek(distance, distance + HEADER_SIZE)
+        is_followed = _length_in_place(head) and head[10:12] == _OURS[10:12]
+        return self._block if is_followed else last
+
+    def _member_by_content(self) -> Generator[Part, None, bool]:
+        """One of ours whose header cannot be used: a deflate stream shows its end itself."""
+        tape = self._tape
+        tape.fill(LONGEST_MEMBER)
+        packed = tape.peek(HEADER_SIZE, LONGEST_MEMBER)
+        inflater = isal_zlib.decompressobj(-15)
+        try:
+            plain = inflater.decompress(packed, self._block + 1)
+        except DeflateError:
+            return False
+        rest = inflater.unused_data
+        trailer = TRAILER.pack(isal_zlib.crc32(plain), len(plain))
+        if not inflater.eof or not plain or rest[: TRAILER.size] != trailer:
+            return False
+        tape.skip(HEADER_SIZE + len(packed) - len(rest) + TRAILER.size)
+        yield plain
+        yield Verdict.GOOD
+        return True
+
+    def _streamed_member(self, head: bytes, header: int) -> Generator[Part, None, bool]:
+        tape = self._tape
+        start = tape.position
+        tape.skip(header)
+        inflater = isal_zlib.decompressobj(-15)
+        crc = total = 0
+        while not inflater.eof:
+            chunk = tape.peek(0, min(tape.fill(_CHUNK), _CHUNK))
+            if not chunk:
+                yield Verdict.GOOD if tape.are_good(start) else Verdict.DOUBTFUL
+                return False
+            packed = chunk
+            while packed and not inflater.eof:
+                try:
+                    plain = inflater.decompress(packed, _STEP)
+                except DeflateError:
+                    yield Verdict.DOUBTFUL
+                    return False
+                packed = inflater.unconsumed_tail
+                crc = isal_zlib.crc32(plain, crc)
+                total += len(plain)
+                if plain:
+                    yield plain
+            tape.skip(len(chunk) - len(inflater.unused_data))
+        if tape.fill(TRAILER.size) < TRAILER.size:
+            yield Verdict.GOOD if tape.are_good(start) else Verdict.DOUBTFUL
+            return False
+        fits = TRAILER.unpack(tape.peek(0, TRAILER.size)) == (crc, total & 0xFFFFFFFF)
+        tape.skip(TRAILER.size)
+        yield Verdict.GOOD if fits else Verdict.DOUBTFUL
+        self._search.met_other(head, fits)
+        return True
+
+
+class _Search:
+    """Finds the next member of a stream whose order is lost."""
+
+    def __init__(self, tape: Tape, block: int) -> None:
+        self._tape = tape
+        self._block = block
+        self._credit = _WORK_AT_ONCE
+        self._others = 0
+        self._like = b""
+        self.found_ours = False
+
+    def met_other(self, head: bytes, is_whole: bool) -> None:
+        """A member that is not ours was met in its place."""
+        self._others += 1
+        if is_whole:
+            self._like = _kind_of(head)
+
+    def find_member(self) -> None:
+        """Go to the next member, or to the end."""
+        tape = self._tape
+        if not tape.fill(1) and tape.hole:
+            tape.cross()
+        while have := tape.fill(LONGEST_MEMBER + _LONGEST_HEADER):
+            distance = tape.find(_MAGIC)
+            if distance < 0:
+                distance = have if tape.hole or have < len(_MAGIC) else have - len(_MAGIC) + 1
+            self._credit = min(_WORK_AT_ONCE, self._credit + distance * _WORK_PER_BYTE)
+            tape.skip(distance)
+            if distance < have and self._credit > 0 and self._is_member():
+                return
+            tape.skip(min(1, tape.fill(1)))
+            if not tape.fill(1) and tape.hole:
+                tape.cross()
+
+    def _is_member(self) -> bool:
+        """Whether what begins here is a member of the archive; about to cost some work."""
+        self._credit -= _SEARCHED_HEADER
+        head = self._tape.peek(0, _SEARCHED_HEADER)
+        if length := member_length(head):
+            return (self.found_ours or not self._others) and self._is_ours(head, length)
+        size = header_size(head)
+        return bool(size) and self._others > 1 and _kind_of(head) == self._like and self._is_other(size)
+
+    def _is_ours(self, head: bytes, length: int) -> bool:
+        tape = self._tape
+        self._credit -= LONGEST_MEMBER
+        if tape.fill(length + _SEARCHED_HEADER) < length:
+            return False
+        try:
+            plain = inflate(tape.peek(header_size(head), length))
+        except PayloadDamaged:
+            return False
+        return len(plain) == self._block or _is_place(tape, length)
+
+    def _is_other(self, header: int) -> bool:
+        tape = self._tape
+        self._credit -= 2 * _SAMPLE
+        tape.fill(header + _SAMPLE)
+        inflater = isal_zlib.decompressobj(-15)
+        try:
+            plain = inflater.decompress(tape.peek(header, header + _SAMPLE), _SAMPLE)
+        except DeflateError:
+            return False
+        if not inflater.eof:
+            return len(plain) == _SAMPLE
+        return inflater.unused_data[: TRAILER.size] == TRAILER.pack(isal_zlib.crc32(plain), len(plain))
+
+
+def _member(tape: Tape, length: int, header: int, size: int) -> Iterator[Part]:
+    """The member of this length and plain size that begins here."""
+    start = tape.position
+    have = min(tape.fill(length), length)
+    packed = tape.peek(header, have)
+    tape.skip(have)
+    if have == length:
+        try:
+            plain = inflate(packed, size)
+        except PayloadDamaged:
+            yield from _damaged(_prefix(packed, size)[0], Verdict.DOUBTFUL, size)
+        else:
+            if plain:
+                yield plain
+                yield Verdict.GOOD
+    else:
+        prefix, is_sound = _prefix(packed, size)
+        yield from _damaged(prefix, Verdict.GOOD if is_sound and tape.are_good(start) else Verdict.DOUBTFUL, size)
+
+
+def _damaged(prefix: bytes, verdict: Verdict, size: int | None) -> Iterator[Part]:
+    """A member of which only these first plain bytes are there."""
+    if prefix:
+        yield prefix
+        yield verdict
+    if size is None or size > len(prefix):
+        yield Hole(None if size is None else size - len(prefix))
+
+
+def _prefix(deflated: bytes, size: int) -> tuple[bytes, bool]:
+    """What can be decompressed of a damaged member, at most `size` bytes, and whether no error was met."""
+    inflater = isal_zlib.decompressobj(-15)
+    plain = bytearray()
+    for start in range(0, len(deflated), _SMALL_STEP):
+        packed = deflated[start : start + _SMALL_STEP]
+        while packed and not inflater.eof and len(plain) < size:
+            try:
+                plain += inflater.decompress(packed, size - len(plain))
+            except DeflateError:
+                return bytes(plain), False
+            packed = inflater.unconsumed_tail
+    return bytes(plain), True
+
+
+def _go_to(tape: Tape, position: int) -> bool:
+    """Go to this position, or behind the hole that it is in. False if the stream ends before, or nobody knows where it
+    is."""
+    while tape.position < position:
+        have = tape.fill(min(position - tape.position, _STEP))
+        if have:
+            tape.skip(min(have, position - tape.position))
+        elif tape.hole is None or tape.cross() is None:
+            return False
+    return True
+
+
+def _is_place(tape: Tape, distance: int) -> bool:
+    """Whether a member ends at this distance: another one or zeros follow, or nothing that can be seen."""
+    tape.fill(distance + HEADER_SIZE)
+    head = tape.peek(distance, distance + HEADER_SIZE)
+    if len(head) < len(_MAGIC):
+        return True
+    return bool(_length_in_place(head) or header_size(head) or head.startswith(_MAGIC) or not head.strip(b"\0"))
+
+
+def _length_in_place(head: bytes) -> int:
+    """The length that a member states whose header should be here, and may be damaged; 0 if it states none."""
+    if len(head) < HEADER_SIZE:
+        return 0
+    if _differing(head) > _DIFFERING:
+        return member_length(head)
+    length = int(_LENGTH.unpack_from(head, len(_OURS))[0])
+    return length if SHORTEST_MEMBER <= length <= LONGEST_MEMBER else 0
+
+
+def _differing(head: bytes) -> int:
+    """How many bytes are not those of a header of ours."""
+    return sum(byte != known for byte, known in zip(head, _OURS, strict=False))
+
+
+def _kind_of(head: bytes) -> bytes:
+    """What the headers of one program have in common: flags, extra flags, system."""
+    return head[3:4] + head[8:10]
+
+
+def header_size(head: bytes) -> int:
+    """The length of the gzip header that these bytes begin with; 0 if they do not, or it is longer than they are."""
+    if len(head) < _FIXED or not head.startswith(_MAGIC) or head[3] & _RESERVED:
+        return 0
+    flags = head[3]
+    at = _FIXED
+    if flags & _HAS_EXTRA:
+        if len(head) < at + 2:
+            return 0
+        at += 2 + int(struct.unpack_from("<H", head, at)[0])
+    for flag in (_HAS_NAME, _HAS_COMMENT):
+        if flags & flag:
+            at = head.find(b"\0", at) + 1
+            if not at:
+                return 0
+    if flags & _HAS_CRC:
+        at += 2
+    return at if at <= len(head) else 0
+
+
+def member_length(head: bytes) -> int:
+    """The length that a member with this header states; 0 if it states none that is possible."""
+    size = header_size(head)
+    if not size or not head[3] & _HAS_EXTRA:
+        return 0
+    extra = head[_FIXED + 2 : _FIXED + 2 + int(struct.unpack_from("<H", head, _FIXED)[0])]
+    length = stated_length(extra)
+    return length if max(SHORTEST_MEMBER, size + 10) <= length <= LONGEST_MEMBER else 0
