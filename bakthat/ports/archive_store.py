@@ -1,4 +1,4 @@
-"""`ArchiveStore`: uploads at once, downloads by appointment."""
+"""`ArchiveStore`: a place whose archives can be uploaded at once, and read hours after they were requested."""
 
 from __future__ import annotations
 
@@ -13,55 +13,74 @@ from bakthat.domain.retrieval import Wait
 
 
 class ArchiveStore(ABC):
-    """Archives that the service names itself, and gives back hours after they were asked for.
+    """Archives to which the service gives ids, and which need a retrieval before they can be read.
 
-    Safe to use from several threads at once. Any call may raise `AccessDenied`, `StoreUnavailable`, or another
-    `StoreError`; a service's own exception never comes out, neither from a call nor from reading or iterating.
+    Safe to use from several threads at once. Any call may raise `AccessDenied`, `StoreUnavailable` or another
+    `StoreError`, also while a stream is read or a listing iterated; never an exception of the service's own library.
+
+    There are no ranges: an archive is retrieved as a whole.
     """
 
     location: str
-    """Where the store is, stable and without a secret, such as `glacier://region/vault`."""
+    """The URL of the store, stable and without a secret, such as `glacier://region/vault`."""
 
     minimum_days: int = 0
-    """The age in days below which the service bills an archive as if it were that old."""
+    """The days for which the service bills an archive at least, however early it is deleted."""
 
     usual_waits: Mapping[Tier, Wait] = MappingProxyType({})
-    """The tiers that the store has, and how long a retrieval in each usually takes."""
+    """The store's tiers, and how long a retrieval in each usually takes."""
 
     names_are_ids: bool = False
-    """Whether the id of an archive is the stored filename that its description begins with."""
+    """Whether the id of an archive is the stored filename with which its description begins."""
 
     @abstractmethod
     def upload(self, body: BinaryIO, *, description: str, size_hint: int | None = None) -> ArchiveId:
-        """Store an archive, all or nothing, and give back the service's id of it.
+        """Store an archive, all or nothing.
 
-        `body` is read once, from here to its end, and stays open; if `body.read()` raises, nothing is stored, nothing
-        is left behind, and that very exception comes out. `description`: at most 1,024 printable ASCII characters.
-        `size_hint`: bytes, about. Every upload is an archive of its own, also of equal bytes.
+        If `body.read()` raises, nothing is stored, nothing is left behind, and that exception comes out. Every upload
+        is a separate archive, also of equal bytes.
+
+        Args:
+            body: Read once, from its current position to its end; stays open.
+            description: At most 1,024 printable ASCII characters.
+            size_hint: Bytes, about.
+
+        Returns:
+            The service's id of the archive.
         """
 
     @abstractmethod
     def request(self, archive_id: ArchiveId, *, tier: Tier = Tier.STANDARD) -> JobId:
-        """Ask for the archive to be made readable. A retrieval that already runs is found, not begun twice, where the
-        service can tell. Raises `ObjectNotFound`; `UsageError` for a tier that the store does not have."""
+        """Request a retrieval, which makes the archive readable.
+
+        A retrieval that runs already is returned, not started twice, where the service shows it.
+
+        Raises:
+            ObjectNotFound: There is no such archive.
+            UsageError: The store does not have this tier.
+        """
 
     @abstractmethod
     def open(self, job_id: JobId) -> AbstractContextManager[BinaryIO]:
-        """Read what was asked for, from its start to its end, checked against the service's own checksum.
+        """Read the retrieved archive from its start to its end, checked against the service's checksum.
 
-        On entry: `RetrievalPending` while it is not ready; `RetrievalExpired` if it was ready once, if it failed, or if
-        the service has forgotten the job: what is left then is to ask again. `read(n)` gives fewer than n bytes only at
-        the end. One thread at a time reads, which need not be the one that opened, nor the one that leaves the context.
+        `read(n)` returns fewer than n bytes only at the end. One thread at a time reads; it may be another one than
+        opens the archive, or leaves the context.
+
+        Raises:
+            RetrievalPending: On entry, while the archive is not ready.
+            RetrievalExpired: On entry, if the retrieval has expired, has failed, or is unknown to the service. Request
+                it again.
         """
 
     @abstractmethod
     def delete(self, archive_id: ArchiveId) -> None:
-        """The archive is absent afterwards; an absent one is no error."""
+        """Delete the archive. A missing one is no error."""
 
     @abstractmethod
     def request_inventory(self) -> JobId:
-        """Ask for the service's own list of archives, which may be a day old."""
+        """Request the service's own list of archives, which may be a day old."""
 
     @abstractmethod
     def inventory(self, job_id: JobId) -> Iterator[ArchiveInfo]:
-        """The list that was asked for. Raises `RetrievalPending` or `RetrievalExpired`, as `open` does."""
+        """Return the requested list. Raises `RetrievalPending` or `RetrievalExpired`, as `open`."""

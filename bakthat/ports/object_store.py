@@ -1,4 +1,4 @@
-"""`ObjectStore`: a place that keeps whole objects under keys."""
+"""`ObjectStore`: a place that stores whole objects under keys."""
 
 from __future__ import annotations
 
@@ -14,35 +14,46 @@ from bakthat.ports.byte_ranges import read_and_skip
 class ObjectStore(ABC):
     """Whole objects under keys: `/`-separated UTF-8 text, at most 1,000 bytes, no empty, `.` or `..` segment.
 
-    Safe to use from several threads at once. Any call may raise `AccessDenied`, `StoreUnavailable`, or another
-    `StoreError`; a service's own exception never comes out, neither from a call nor from reading or iterating.
+    Safe to use from several threads at once. Any call may raise `AccessDenied`, `StoreUnavailable` or another
+    `StoreError`, also while a stream is read or a listing iterated; never an exception of the service's own library.
     """
 
     location: str
-    """Where the store is, stable and without a secret, such as `s3://bucket/prefix`; recorded with every backup."""
+    """The URL of the store, stable and without a secret, such as `s3://bucket/prefix`; recorded with every backup."""
 
     @abstractmethod
     def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
         """Store the object, all or nothing: a reader sees the whole object or none.
 
-        `body` is read once, from here to its end; it need not seek, its length need not be known, and it stays open.
-        If `body.read()` raises, nothing is stored, nothing is left behind, and that very exception comes out. What an
-        earlier object of this key holds stays readable until the new one is whole. `size_hint`: bytes, about.
+        If `body.read()` raises, nothing is stored, nothing is left behind, and that exception comes out. A write that
+        is repeated after a lost answer, and finds the object of its first attempt, is a success.
 
-        Raises `ObjectExists` if the key is taken and not `replace`; the object that is there is then untouched, also
-        if it appeared while the body was read. A write that was sent again after a lost answer, and met its own first
-        copy, is a success.
+        Args:
+            key: The object's key.
+            body: Read once, from its current position to its end; stays open. It need not be seekable, and its length
+                may be unknown.
+            replace: Whether to replace an existing object, which stays readable until the new one is whole.
+            size_hint: Bytes, about.
+
+        Raises:
+            ObjectExists: The key is taken, and not `replace`. The existing object is unchanged, also if it appeared
+                while the body was read.
         """
 
     @abstractmethod
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """Read the object from its start to its end. Many may read at once; leaving the context early is no error.
+        """Read the object from its start to its end.
 
-        One thread at a time reads, which need not be the one that opened, nor the one that leaves the context.
+        An object may have many readers. A reader is used by one thread at a time, which may be another one than opens
+        it or leaves the context. The context may be left before the end.
 
-        Raises `ObjectNotFound` or `ObjectArchived` on entry. `read(n)` gives fewer than n bytes only at the end. A
-        body that is cut short is resumed, or raises; it never looks like an end. If the object is replaced meanwhile,
-        the reader gets the old one whole, or an error; never a mixture.
+        `read(n)` returns fewer than n bytes only at the end. A body that is cut short is resumed, or raises; it never
+        looks like the end. If the object is replaced meanwhile, the reader gets the old one whole, or an error; never a
+        mixture.
+
+        Raises:
+            ObjectNotFound: On entry.
+            ObjectArchived: On entry; the object is in an archive class and needs a retrieval.
         """
 
     def open_range(
@@ -62,8 +73,8 @@ class ObjectStore(ABC):
                 ranges may be of two objects.
 
         Returns:
-            A context manager, whose stream `read(n)` returns fewer than n bytes only at the end of the range. A range
-            that arrives short, or is another one, is asked for again, cut to what was asked for, or raises.
+            A context manager. `read(n)` of its stream returns fewer than n bytes only at the end of the range. If a
+            service answers with fewer, more or other bytes, they are requested again, cut, or it is an error.
 
         Raises:
             ObjectNotFound: On entry, also if the object was deleted since `expected`.
@@ -75,14 +86,16 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def stat(self, key: str) -> ObjectInfo:
-        """What is known of the object without reading it. Raises `ObjectNotFound`."""
+        """Return what is known about the object without reading it. Raises `ObjectNotFound`."""
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Every whole object whose key starts with the prefix, in key order (by code point), however many; pages are
-        the store's own affair. Objects stored or deleted meanwhile may or may not appear. What is odd, such as a name
-        that is longer than a key may be or a date that is none, may be left out; it does not end the listing."""
+        """Yield all whole objects whose keys start with the prefix, in key order (by code point), however many.
+
+        The store hides its pages. Objects that are stored or deleted meanwhile may or may not appear. Odd ones, with a
+        name that is too long for a key or an invalid date, may be left out; they do not end the listing.
+        """
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """The object is absent afterwards; an absent key is no error. A refusal is one: `AccessDenied`."""
+        """Delete the object. A missing one is no error; a refusal is one (`AccessDenied`)."""

@@ -1,8 +1,7 @@
-"""`ask`: one request of a botocore client, and its answer as values.
+"""`ask`: send one request by a botocore client, and read its answer.
 
 Services that are compatible with Amazon's leave out headers and fields that Amazon always sends. Every answer is read
-through `Answer`, so that a field that is not there, or is not what it should be, is a `StoreError` and never a
-`KeyError`.
+through `Answer`, so that a missing or invalid field is a `StoreError` and never a `KeyError`.
 """
 
 from __future__ import annotations
@@ -18,18 +17,24 @@ from botocore.parsers import ResponseParserError
 from bakthat.errors import StoreError
 
 _PARSER_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What botocore's parsers raise, unwrapped, for a date, a number or a nesting that they do not expect."""
+"""What botocore's parsers raise for an unexpected date, number or nesting."""
 
 
 class Answer:
-    """What a service answered to one request.
+    """A service's answer to one request.
 
-    Each method returns the value of one field, or raises `StoreError` if it is absent or of another type. The methods
-    called `maybe_…` return None where it is absent.
+    Each method returns the value of one field. It raises `StoreError` if the field is missing or has another type; the
+    methods called `maybe_…` return None instead.
     """
 
     def __init__(self, fields: object, *, what: str, operation: str) -> None:
-        """`fields`: as botocore parsed them. `what`: begins the message of an error. `operation`: the API's name."""
+        """Wrap an answer.
+
+        Args:
+            fields: The answer as botocore parsed it.
+            what: Begins the message of an error.
+            operation: The API's name for the request.
+        """
         if not isinstance(fields, Mapping):
             raise _not_understood(what, operation)
         self._fields = fields
@@ -40,11 +45,11 @@ class Answer:
         return f"Answer({self._operation})"
 
     def has(self, name: str) -> bool:
-        """Whether the answer has a value for this field."""
+        """Whether the answer has this field."""
         return self._fields.get(name) is not None
 
     def text(self, name: str) -> str:
-        """A text that is not empty."""
+        """Return a text that is not empty."""
         value = self.maybe_text(name)
         return value if value else self._fail(name)
 
@@ -53,7 +58,7 @@ class Answer:
         return value if isinstance(value, str) else None
 
     def number(self, name: str) -> int:
-        """A whole number from 0."""
+        """Return a whole number, 0 or more."""
         value = self.maybe_number(name)
         return value if value is not None else self._fail(name)
 
@@ -63,7 +68,7 @@ class Answer:
         return value if is_number else None
 
     def moment(self, name: str) -> datetime:
-        """A date in UTC."""
+        """Return a date in UTC."""
         value = self.maybe_moment(name)
         return value if value is not None else self._fail(name)
 
@@ -75,11 +80,11 @@ class Answer:
             return None
 
     def flag(self, name: str) -> bool:
-        """True only if the answer says so."""
+        """Return whether the field is there and true."""
         return self._fields.get(name) is True
 
     def items(self, name: str) -> list[Answer]:
-        """The entries of a list; none if the answer has no such list, as S3 leaves out an empty one."""
+        """Return the entries of a list. S3 leaves out an empty one, so a missing list is empty."""
         value = self._fields.get(name)
         if value is None:
             return []
@@ -88,31 +93,31 @@ class Answer:
         return [Answer(item, what=self._what, operation=self._operation) for item in value]
 
     def listed(self, name: str) -> list[Answer]:
-        """The entries of a list that has to be there, even if it is empty."""
+        """Return the entries of a list that must be there, even if it is empty."""
         return self.items(name) if self.has(name) else self._fail(name)
 
     def texts(self, name: str) -> dict[str, str]:
-        """Names and texts, such as an object's metadata; empty where the answer has none."""
+        """Return a map of texts, such as an object's metadata; empty if it is missing."""
         value = self._fields.get(name)
         found = value if isinstance(value, Mapping) else {}
         return {str(key): str(text) for key, text in found.items()}
 
     def body(self, name: str) -> Any:
-        """A body that is read as a stream, and is to be closed."""
+        """Return a body, a stream that the caller closes."""
         return self._fields[name] if self.has(name) else self._fail(name)
 
     def header(self, name: str) -> str:
-        """An HTTP header by its name in lower case, empty if there is none."""
+        """Return an HTTP header by its name in lower case, empty if it is missing."""
         return str(self._metadata("HTTPHeaders", {}).get(name, ""))
 
     @property
     def status(self) -> int:
-        """The HTTP status, 0 if the answer does not tell it."""
+        """The HTTP status, 0 if it is unknown."""
         return int(self._metadata("HTTPStatusCode", 0))
 
     @property
     def resent(self) -> bool:
-        """Whether the request was sent more than once before this answer came."""
+        """Whether botocore sent the request more than once before it got this answer."""
         return bool(self._metadata("RetryAttempts", 0))
 
     def _metadata(self, name: str, default: Any) -> Any:
@@ -125,8 +130,15 @@ class Answer:
 def ask(what: str, call: Callable[..., Any], /, **request: Any) -> Answer:
     """Send one request by a method of a client, and return its answer.
 
-    The errors of botocore, urllib3 and sockets come out as they are, for `client.translated` around this call. Raises
-    `StoreError` for an answer that cannot be parsed. `what` names the thing in messages.
+    Errors of botocore, urllib3 and sockets come out as they are: the caller wraps the call in `errors.translated`.
+
+    Args:
+        what: Names the object or the store in messages.
+        call: A method of the client, such as `client.get_object`.
+        request: Its arguments.
+
+    Raises:
+        StoreError: The answer cannot be parsed.
     """
     operation = _operation(call.__name__)
     try:
@@ -139,7 +151,7 @@ def ask(what: str, call: Callable[..., Any], /, **request: Any) -> Answer:
 
 
 def ask_pages(what: str, client: Any, method: str, /, **request: Any) -> Iterator[Answer]:
-    """The answers to a request that a service answers page by page. Errors as of `ask`."""
+    """Yield the answers to a request that a service answers page by page. Errors as of `ask`."""
     operation = _operation(method)
     pages = iter(client.get_paginator(method).paginate(**request))
     while True:
@@ -155,7 +167,7 @@ def ask_pages(what: str, client: Any, method: str, /, **request: Any) -> Iterato
 
 
 def _operation(method: str) -> str:
-    """The API's name for a method of a client."""
+    """Return the API's name for a method of a client."""
     return "".join(word.capitalize() for word in method.split("_"))
 
 

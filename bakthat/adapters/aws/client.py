@@ -25,29 +25,37 @@ from bakthat.domain.profile import Profile
 from bakthat.errors import ConfigInvalid
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds for each address of a host. urllib3 also uses it as the limit of each send of a request's body, which is
-why it is not shorter: a line that stalls for some seconds must not end a backup."""
+"""Seconds for each address of a host. urllib3 also limits each send of a request's body by it, so it is not shorter: a
+line that stalls for some seconds must not end a backup."""
 
 READ_TIMEOUT = 40.0
-"""Seconds without a byte of an answer. Together with `PATIENCE` it bounds what a dead endpoint costs."""
+"""Seconds to wait for the next byte of an answer. With `PATIENCE`, it limits the time that a dead endpoint costs."""
 
 ATTEMPTS = 8
-"""Of one request, the first included. botocore's pauses between them begin at 50 ms (1 s where the service says that
-it is throttling) and double up to 20 s: eight attempts ride out a restarted proxy and about a minute of throttling."""
+"""Attempts of one request, the first included. botocore pauses 50 ms after the first (1 s if the service says that it
+is throttling), then twice as long each time, up to 20 s: eight attempts survive the restart of a proxy, and about a
+minute of throttling."""
 
 PATIENCE = 100.0
-"""Seconds since the last answer of an endpoint, after which a timeout is not retried any more."""
+"""Seconds after the last answer of an endpoint, from which on a timeout is not retried."""
 
 
 def client(service: str, profile: Profile, **config: Any) -> Any:
-    """A boto3 client of the service, thread-safe, which has sent nothing yet.
+    """Return a boto3 client. It is thread-safe, and has sent nothing yet.
 
-    Each client comes from a session of its own: a shared one keeps the credentials that it found first, and patches
-    that begin after it was made (moto's, for example) do not reach it.
+    Each client has a session of its own: a shared session keeps the credentials that it found first, and a patch that
+    begins later (moto's, for example) does not reach it.
 
-    Endpoint and region: as `resolved` finds them. Credentials: the profile's keys, else boto3's own chain
-    (`aws_profile`, environment, shared files, SSO, roles). `config`: further settings of `botocore.config.Config`,
-    which win over those made here. Raises `ConfigError`.
+    Endpoint and region are those of `resolved`. The credentials are the profile's keys, else those of boto3's own chain
+    (`aws_profile`, environment, shared files, SSO, roles).
+
+    Args:
+        service: `s3` or `glacier`.
+        profile: Whose settings the client has.
+        config: Further settings of `botocore.config.Config`; they override those made here.
+
+    Raises:
+        ConfigError: A setting is invalid.
     """
     profile = resolved(profile, service)
     if bool(profile.access_key) != bool(profile.secret_key):
@@ -58,7 +66,7 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
         "connect_timeout": CONNECT_TIMEOUT,
         "read_timeout": READ_TIMEOUT,
         "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
-        # one per request in flight, and a few for what goes on beside them
+        # One connection for each request in flight, and a few for listings and the like.
         "max_pool_connections": profile.max_concurrency + 4,
         "request_checksum_calculation": checksums,
         "response_checksum_validation": checksums,
@@ -95,24 +103,26 @@ def client(service: str, profile: Profile, **config: Any) -> Any:
 
 
 def _check_authorities(path: object, endpoint_url: str | None) -> None:
-    """Raise `ConfigInvalid` if the certificates to trust are to come from a file that is not there: the error of the
-    first request would not tell that from a certificate that is not trusted."""
+    """Raise `ConfigInvalid` if the file of trusted certificates does not exist.
+
+    Otherwise the first request would fail, with the same error as for a certificate that is not trusted.
+    """
     if path and not (endpoint_url or "").startswith("http://") and not os.path.isfile(str(path)):
         raise ConfigInvalid(f"AWS_CA_BUNDLE, or ca_bundle in ~/.aws/config, names {path}: there is no such file")
 
 
 @functools.cache
 def _loader(data_path: str | None) -> botocore.loaders.Loader:
-    """Keep the parsed service descriptions for all clients: the second client takes 10 ms instead of 60."""
+    """Return a loader that keeps the parsed service descriptions: the second client takes 10 ms instead of 60."""
     paths = [os.path.expanduser(os.path.expandvars(path)) for path in (data_path or "").split(os.pathsep) if path]
     return botocore.loaders.Loader(extra_search_paths=paths)
 
 
 class Patience:
-    """Retries no timeout of an endpoint that has not answered anything for `PATIENCE` seconds, or ever.
+    """Ends the retries of timeouts if the endpoint has not answered for `PATIENCE` seconds, or never.
 
-    So a host that drops packets costs `CONNECT_TIMEOUT` for each of its addresses, one that accepts and stays silent
-    `READ_TIMEOUT`, and not `ATTEMPTS` times that; but an endpoint that has just answered is given time to come back.
+    A host that drops packets then costs `CONNECT_TIMEOUT` for each of its addresses, and one that accepts and stays
+    silent costs `READ_TIMEOUT`, not `ATTEMPTS` times as much. An endpoint that has just answered gets time to recover.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -120,7 +130,7 @@ class Patience:
         self._answered = -math.inf
 
     def __call__(self, response: Any = None, caught_exception: BaseException | None = None, **_: Any) -> bool | None:
-        """A handler of botocore's `needs-retry`: False ends the retries, None leaves it to the standard ones."""
+        """Handle botocore's event `needs-retry`: False ends the retries, None leaves the decision to botocore."""
         now = self._monotonic()
         if response is not None:
             self._answered = now

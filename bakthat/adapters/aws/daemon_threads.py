@@ -1,4 +1,4 @@
-"""`Workers`: a few threads that do jobs in the order in which they were given."""
+"""`Workers`: a few threads that run jobs, first in, first out."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class Workers:
-    """At most `count` jobs run at once; a thread begins with the first job that needs it.
+    """Runs at most `count` jobs at once. A thread is started for the first job that needs it.
 
-    The threads are daemons, unlike those of `concurrent.futures`: a connection that has gone silent must not keep the
-    process from ending after Ctrl-C.
+    The threads are daemons, unlike those of `concurrent.futures`: a silent connection must not keep the process alive
+    after Ctrl-C.
     """
 
     def __init__(self, count: int, name: str) -> None:
@@ -26,7 +26,7 @@ class Workers:
         self._threads: list[threading.Thread] = []
 
     def submit(self, job: Callable[[], T]) -> Future[T]:
-        """The future of a job, which begins as soon as a thread is free."""
+        """Return the future of a job, which starts as soon as a thread is free."""
         future: Future[T] = Future()
         self._jobs.put((future, job))
         if len(self._threads) < self._count:
@@ -36,8 +36,13 @@ class Workers:
         return future
 
     def close(self, wait: float) -> bool:
-        """Cancel the jobs that have not begun, and wait up to so many seconds for those that have; whether all have
-        ended. No job may be given afterwards."""
+        """Cancel the jobs that have not started, and wait up to `wait` seconds for the others.
+
+        No job may be submitted afterwards.
+
+        Returns:
+            Whether all threads have ended.
+        """
         while True:
             try:
                 item = self._jobs.get_nowait()
@@ -58,7 +63,7 @@ class Workers:
                 continue
             try:
                 future.set_result(job())
-            except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
+            except BaseException as error:  # noqa: BLE001 - raised by `Future.result`
                 future.set_exception(error)
-            # What the job held (a part's buffer) must not live on while this thread waits for the next one.
+            # Release what the job references (a part's buffer) before waiting for the next one.
             del future, job

@@ -27,7 +27,7 @@ from bakthat.errors import (
 )
 
 Codes = Mapping[str, tuple[type[BakthatError], str]]
-"""A service's own error codes: the error to raise, and what to say after the name of the thing."""
+"""A service's error codes, each with the error to raise and the message that follows the name of the thing."""
 
 _GIVE_KEYS = "give access_key and secret_key (`bakthat configure`), aws_profile, or AWS_ACCESS_KEY_ID with its secret"
 
@@ -89,7 +89,7 @@ _LOCKED_MESSAGES = re.compile(r"object[- ]?lock|\bworm\b|retention|legal hold", 
 
 
 class Redirected(ResponseParserError):
-    """What answers is not the service and sends its readers elsewhere. `location`: the URL, empty if unknown."""
+    """The server is not the service, and redirects to `location` (a URL, empty if unknown)."""
 
     def __init__(self, location: str) -> None:
         self.location = location
@@ -98,9 +98,12 @@ class Redirected(ResponseParserError):
 
 @contextmanager
 def translated(what: str, codes: Codes | None = None) -> Iterator[None]:
-    """Around a call, a read or an iteration's step: errors of botocore, urllib3 and sockets come out as bakthat's.
+    """Around a request, a read or one step of an iteration: raise errors of botocore, urllib3 and sockets as those of
+    `bakthat.errors`.
 
-    `what` begins the message and names the thing. `codes` come before the meanings known here.
+    Args:
+        what: Begins the message, and names the object or the store.
+        codes: Meanings of codes that take precedence over those known here.
     """
     try:
         yield
@@ -109,13 +112,13 @@ def translated(what: str, codes: Codes | None = None) -> Iterator[None]:
 
 
 def translation(error: Exception, what: str, codes: Codes | None = None) -> BakthatError:
-    """The error of bakthat's that says the same. No credential, no URL's query and no header is in its text."""
+    """Return the matching error of `bakthat.errors`. Its text has no credential, no query of a URL, and no header."""
     if isinstance(error, ClientError):
         return _answered(error, what, codes or {})
     if isinstance(error, BotoCoreError):
         return _not_answered(error, what)
     if isinstance(error, Redirected):
-        # not the path and the query, which may hold a secret
+        # Without path and query, which may hold a secret.
         scheme, _, rest = error.location.partition("://")
         place = f" to {scheme}://{endpoint_host(rest)}" if rest else ""
         return StoreError(f"{what}: the server at this address is not S3, it redirects{place}; check endpoint_url")
@@ -130,23 +133,23 @@ def translation(error: Exception, what: str, codes: Codes | None = None) -> Bakt
 
 
 def code_of(error: ClientError) -> str:
-    """The service's word for what went wrong: `NoSuchKey`, or `404` where an answer without a body told nothing."""
-    # botocore leaves an error whose XML has a namespace as it is, instead of below "Error"
+    """Return the service's code, such as `NoSuchKey`; `404` or the like for an answer without a body."""
+    # If the error's XML has a namespace, botocore does not put its fields below "Error".
     return str(error.response.get("Error", {}).get("Code") or error.response.get("Code") or "")
 
 
 def status_of(error: ClientError) -> int:
-    """The HTTP status of the answer, 0 if there was none."""
+    """Return the HTTP status of the answer, 0 if there was none."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def is_bare(error: ClientError) -> bool:
-    """Whether the answer has a status and no word of the service's: the answer to HEAD, a proxy's page, a web site."""
+    """Whether the answer has a status, but no code of the service: an answer to HEAD, a proxy's page, a web site."""
     return code_of(error) in {"", str(status_of(error))}
 
 
 def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
-    """The service answered with an error."""
+    """Return the error for an answer that is an error."""
     code, status = code_of(error), status_of(error)
     says = _says(error)
     if code in codes:
@@ -212,7 +215,7 @@ def is_locked(error: ClientError) -> bool:
 
 
 def _bare(error: ClientError, what: str) -> BakthatError | None:
-    """What a status without a word of the service's means; None if it means the same with one."""
+    """Return the error for a status without a code; None if the status means the same with and without one."""
     status = status_of(error)
     if status == 400:
         return StoreError(
@@ -223,14 +226,14 @@ def _bare(error: ClientError, what: str) -> BakthatError | None:
         return StoreError(
             f"{what}: the request is too large for a proxy on the way (HTTP 413); set a smaller part_size"
         )
-    # Only the answer to HEAD has no body. Services explain everything else that these statuses may mean.
+    # Only an answer to HEAD has no body. A service that refuses something else with these statuses sends a code.
     if status in {302, 303, 404, 405, 410, 501} and not error.operation_name.startswith("Head"):
         return _no_such_service(what)
     return None
 
 
 def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
-    """botocore could not send the request, or got no answer that it could use."""
+    """Return the error for a request that botocore could not send, or whose answer it could not use."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     details: Mapping[str, Any] = getattr(error, "kwargs", {})
     url = str(details.get("endpoint_url") or "")
@@ -238,7 +241,7 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
     if kinds & _NO_CREDENTIALS:
         return CredentialsRefused(f"{what}: no credentials were found; {_GIVE_KEYS}")
     if kinds & _CREDENTIALS_FAILED:
-        # the text may repeat whatever a credential process printed
+        # Not the error's text: it may repeat the output of a credential process.
         provider = details.get("provider")
         source = f" from {provider}" if provider else ""
         return CredentialsRefused(f"{what}: credentials{source} could not be had ({type(error).__name__}); renew them")
@@ -249,7 +252,7 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
     if kinds & {"InvalidRegionError", "UnknownRegionError", "NoRegionError"}:
         return ConfigInvalid(f"{what}: {details.get('region_name')!r} is no region; correct region_name")
     if "EndpointResolutionError" in kinds:
-        # botocore's message repeats the URL, which may hold a secret
+        # Not botocore's message: it repeats the URL, which may hold a secret.
         return ConfigInvalid(f"{what}: no request can be made to this endpoint_url; it must look like https://host")
     if "ParamValidationError" in kinds and "bucket name" in str(error):
         return ConfigInvalid(f"{what}: this cannot be a bucket's name; correct s3_bucket")
@@ -258,7 +261,7 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
     if "ProxyConnectionError" in kinds:
         return StoreUnavailable(f"{what}: the proxy of HTTP_PROXY or HTTPS_PROXY does not answer")
     if "EndpointConnectionError" in kinds:
-        # by name, for urllib3 1 has no such class
+        # By name, since urllib3 1 has no such class.
         if type(details.get("error")).__name__ == "NameResolutionError":
             return StoreUnavailable(f"{what}: no address is known of {endpoint}; check endpoint_url and the network")
         return StoreUnavailable(f"{what}: cannot connect to {endpoint}; check endpoint_url and the network")
@@ -292,7 +295,7 @@ def _right_region(error: ClientError) -> str | None:
 
 
 def _says(error: ClientError) -> str:
-    """Code and message as the service gave them, on one line."""
+    """Return code and message as the service sent them, on one line."""
     code, message = code_of(error), _one_line(str(error.response.get("Error", {}).get("Message") or ""))
     return f"{code}: {message}" if message and message != code else code or f"HTTP {status_of(error)}"
 

@@ -1,4 +1,4 @@
-"""`VaultJobs`: retrievals and inventories of a vault, which the service calls jobs. They take hours."""
+"""`VaultJobs`: retrievals and inventories of a vault. The service calls them jobs, and takes hours for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ WAITS = retrieval.WAITS["VAULT"]
 
 
 class VaultJobs:
-    """The jobs of one vault. `max_concurrency`: ranges of one output that are fetched at once."""
+    """The jobs of one vault.
+
+    Args:
+        max_concurrency: Ranges of one output that are fetched at once.
+        clock: The current time.
+        sleep: Waits for so many seconds.
+    """
 
     def __init__(
         self, vault: Vault, *, max_concurrency: int, clock: Callable[[], datetime], sleep: Callable[[float], None]
@@ -34,7 +40,7 @@ class VaultJobs:
         self._sleep = sleep
 
     def request(self, archive_id: ArchiveId, *, tier: Tier) -> JobId:
-        """As `ArchiveStore.request`."""
+        """Request a retrieval, or return one that exists, as `ArchiveStore.request`."""
         running = self._running(archive_id, tier)
         if running is not None:
             return running
@@ -44,11 +50,11 @@ class VaultJobs:
             return JobId(self._vault.ask(self._vault.client.initiate_job, jobParameters=asked).text("jobId"))
 
     def _running(self, archive_id: ArchiveId, tier: Tier) -> JobId | None:
-        """A retrieval of this archive that is ready, or will be. Who asks for the expedited tier gets no slower one."""
+        """Return a retrieval of this archive that is ready, or will be; for the expedited tier, no slower one."""
         try:
             jobs = [job for job in self._jobs() if job.maybe_text("ArchiveId") == archive_id and _is_whole(job)]
         except AccessDenied:
-            return None  # the permission to list jobs is not needed for anything else
+            return None  # nothing else needs the permission to list jobs
         ready = [job for job in jobs if job.maybe_text("StatusCode") == "Succeeded" and self._is_kept(job)]
         coming = [
             job
@@ -73,7 +79,7 @@ class VaultJobs:
 
     @contextmanager
     def opened(self, job_id: JobId) -> Iterator[BinaryIO]:
-        """As `ArchiveStore.open`."""
+        """Read what a job has made readable, as `ArchiveStore.open`."""
         job = self._done(job_id)
         output = JobOutput(vault=self._vault, job_id=job_id, sleep=self._sleep)
         size = job.maybe_number("ArchiveSizeInBytes") or output.size()
@@ -88,12 +94,12 @@ class VaultJobs:
             yield cast(BinaryIO, reader)
 
     def _done(self, job_id: JobId) -> Answer:
-        """What the service tells of a job that has succeeded."""
+        """Return the description of a job that has succeeded."""
         gone = expired(self._vault, job_id)
         with self._vault.asking("retrieval", absent=gone, malformed=gone):
             job = self._vault.ask(self._vault.client.describe_job, jobId=job_id)
         if not job.flag("Completed"):
-            job.text("JobId")  # an answer without any field is not that of a job that is running
+            job.text("JobId")  # an answer without any field does not describe a running job
             tier = _tier_of(job) if job.has("Tier") else None
             asked = moment(job.maybe_text("CreationDate"))
             raise retrieval.pending(self._vault.location, requested=asked, tier=tier, waits=WAITS, now=self._clock())
@@ -105,7 +111,7 @@ class VaultJobs:
         return job
 
     def request_inventory(self) -> JobId:
-        """As `ArchiveStore.request_inventory`."""
+        """Request an inventory, as `ArchiveStore.request_inventory`."""
         try:
             for job in self._jobs():
                 if job.maybe_text("Action") == "InventoryRetrieval" and job.maybe_text("StatusCode") == "InProgress":
@@ -121,19 +127,19 @@ class VaultJobs:
             return JobId(self._vault.ask(self._vault.client.initiate_job, jobParameters=asked).text("jobId"))
 
     def inventory(self, job_id: JobId) -> Iterator[ArchiveInfo]:
-        """As `ArchiveStore.inventory`."""
+        """Return the archives of an inventory, as `ArchiveStore.inventory`."""
         self._done(job_id)
         content = JobOutput(vault=self._vault, job_id=job_id, sleep=self._sleep).whole()
         try:
             return iter([_archive_info(told) for told in json.loads(content)["ArchiveList"]])
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{self._vault.location}: what came is no inventory of a vault ({error})") from error
+            raise StoreError(f"{self._vault.location}: the answer is not an inventory of a vault ({error})") from error
 
 
 def _is_whole(job: Answer) -> bool:
-    """Whether a job retrieves an archive from its first byte to its last."""
-    size, told = job.maybe_number("ArchiveSizeInBytes") or 0, job.maybe_text("RetrievalByteRange")
-    return job.maybe_text("Action") == "ArchiveRetrieval" and told in {None, f"0-{size - 1}"}
+    """Whether a job retrieves the whole archive."""
+    size, retrieved = job.maybe_number("ArchiveSizeInBytes") or 0, job.maybe_text("RetrievalByteRange")
+    return job.maybe_text("Action") == "ArchiveRetrieval" and retrieved in {None, f"0-{size - 1}"}
 
 
 def _tier_of(job: Answer) -> Tier:
@@ -146,7 +152,7 @@ def _tier_of(job: Answer) -> Tier:
 def _archive_info(told: Mapping[str, Any]) -> ArchiveInfo:
     created = moment(told["CreationDate"])
     if created is None:
-        raise ValueError(f"{told['CreationDate']!r} is no date")
+        raise ValueError(f"{told['CreationDate']!r} is not a date")
     return ArchiveInfo(
         archive_id=ArchiveId(str(told["ArchiveId"])),
         description=str(told.get("ArchiveDescription") or ""),

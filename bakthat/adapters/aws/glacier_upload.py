@@ -8,11 +8,11 @@
 
 From the service's developer guide:
 
-- The tree hash of a part goes out in a header before the part's bytes, so a part is held in memory until it has
-  arrived, and can then be sent again. Parts have one size, fixed when the upload begins: a power of two from 1 MiB to
-  4 GiB, and there are at most 10,000. `part_size_for` chooses it.
-- CompleteMultipartUpload may be repeated and gives the same archive. UploadArchive may not: sent again after a lost
-  answer, it makes a second archive that nobody knows. Only archives under a mebibyte go that way.
+- The tree hash of a part is in a header before the part's bytes. So a part stays in memory until it has arrived, and
+  can be sent again. Parts have one size, fixed when the upload is initiated: a power of two from 1 MiB to 4 GiB. There
+  are at most 10,000. `part_size_for` chooses the size.
+- CompleteMultipartUpload may be repeated, and returns the same archive. UploadArchive may not: repeated after a lost
+  answer, it makes a second archive whose id is unknown. Only archives under a mebibyte are uploaded like that.
 - An archive has at least one byte.
 """
 
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import BinaryIO, NoReturn
@@ -32,36 +32,41 @@ from bakthat.adapters.aws.glacier_vault import Vault
 from bakthat.domain.archive_description import LIMIT
 from bakthat.domain.objects import ArchiveId
 from bakthat.errors import BakthatError, ConfigError, StoreUnavailable, UsageError
+from bakthat.ports.streams import read_up_to
 
 MIB = 1 << 20
 
 SINGLE_CALL = MIB
-"""Bytes from which an archive is uploaded in parts, because only then the last step may be repeated."""
+"""Bytes from which on an archive is uploaded in parts, because then the last step may be repeated."""
 
 MOST_PARTS = 10_000
+"""Parts of one upload (developer guide, "Uploading Large Archives in Parts")."""
+
 LARGEST_PART = 4096 * MIB
+"""The most bytes of a part."""
+
 SMALLEST_PART = 8 * MIB
-"""Bytes of a part where nobody asks for another size: 10,000 of them are 78 GiB."""
+"""The default bytes of a part: 10,000 of them are 78 GiB."""
 
 UNHINTED_PART = 64 * MIB
-"""Bytes of a part where nothing is known of the size: 10,000 of them are 625 GiB, and two are held at once."""
+"""Bytes of a part if the archive's size is unknown: 10,000 of them are 625 GiB, and two are held at once."""
 
 BUFFERED = 128 * MIB
-"""Bytes of parts in memory at once, except that one part always is."""
+"""Bytes of parts in memory at once, or one part if that is more."""
 
 _CHUNK = MIB
 
 
 def part_size_for(size_hint: int | None) -> int:
-    """The size in bytes of each part of an archive of about this size: the smallest power of two, from 8 MiB on, whose
-    10,000 parts hold twice as much. Without a hint 64 MiB, for archives up to 625 GiB."""
+    """Return the bytes of each part of an archive of about this size: the smallest power of two, from 8 MiB on, of
+    which 10,000 parts hold twice as much. Without a hint 64 MiB, for archives up to 625 GiB."""
     if size_hint is None:
         return UNHINTED_PART
     return power_of_two(max(SMALLEST_PART, -(-2 * size_hint // MOST_PARTS)))
 
 
 def power_of_two(size: int) -> int:
-    """The size itself, or the next that the service takes."""
+    """Return the smallest part size that the service accepts, and that is not smaller than `size`."""
     return min(max(MIB, 1 << (size - 1).bit_length()), LARGEST_PART)
 
 
@@ -85,10 +90,10 @@ class VaultUploads:
         self._buffered = buffered
 
     def upload(self, body: BinaryIO, *, description: str, size_hint: int | None) -> ArchiveId:
-        """As `ArchiveStore.upload`."""
+        """Store an archive, as `ArchiveStore.upload`."""
         if len(description) > LIMIT or any(not " " <= char <= "~" for char in description):
             raise UsageError(f"{self._vault.location}: a description is at most {LIMIT} printable ASCII characters")
-        head = b"".join(_chunks(body, SINGLE_CALL))
+        head = read_up_to(body, SINGLE_CALL)
         if not head:
             raise UsageError(
                 f"{self._vault.location}: a vault keeps no empty archive; store the file with `compress: true`"
@@ -133,8 +138,8 @@ class VaultUploads:
         return upload_id
 
     def _abort_unknown(self, description: str, known: str | None) -> None:
-        """Abort uploads that were begun for this archive by a request whose answer was lost. Where that fails, the
-        service itself drops them after a day."""
+        """Abort uploads of this archive that were initiated by a request whose answer was lost. If that fails, the
+        service drops them after a day."""
         try:
             with self._vault.asking("upload"):
                 pages = self._vault.pages("list_multipart_uploads")
@@ -156,7 +161,7 @@ class VaultUploads:
             self._abort(upload_id)
 
     def _send_parts(self, upload_id: str, head: bytes, body: BinaryIO, part_size: int) -> tuple[list[bytes], int]:
-        """The tree hashes of the parts, and the size of all."""
+        """Send all parts. Return their tree hashes, and the bytes of all."""
         buffers = max(1, min(self._concurrency + 1, self._buffered // part_size))
         hashes: list[bytes] = []
         in_flight: deque[tuple[Future[bytes], io.BytesIO]] = deque()
@@ -171,7 +176,7 @@ class VaultUploads:
         try:
             filled = part_size
             while filled == part_size:
-                # used again and again: to allocate and free as much would leave holes, and take more memory
+                # Buffers are reused: to free and allocate them again fragments the heap, which takes more memory.
                 buffer = arrived() if len(in_flight) == buffers else io.BytesIO()
                 filled = _fill(buffer, head, body, part_size)
                 head = b""
@@ -185,7 +190,7 @@ class VaultUploads:
             while in_flight:
                 arrived()
         except BaseException:
-            # a part that arrives after the upload was aborted is refused, but let those on their way end first
+            # The service refuses a part that arrives after the abort. Still, let those in flight end first.
             workers.close(wait=READ_TIMEOUT)
             raise
         workers.close(wait=0)
@@ -227,13 +232,13 @@ class VaultUploads:
         try:
             return complete()
         except StoreUnavailable:
-            # Whether there is an archive is not known. If the upload can be aborted, there is none.
+            # It is unknown whether there is an archive. If the upload can be aborted, there is none.
             if self._abort(upload_id):
                 raise
             return complete()
 
     def _abort(self, upload_id: str) -> bool:
-        """Whether the upload is aborted. Where it fails, the service drops an upload after a day without a part."""
+        """Abort the upload. Return whether that succeeded; else the service drops it after a day without a part."""
         try:
             with self._vault.asking("upload"):
                 self._vault.ask(self._vault.client.abort_multipart_upload, uploadId=upload_id)
@@ -242,26 +247,19 @@ class VaultUploads:
         return True
 
 
-def _chunks(body: BinaryIO, size: int) -> Iterator[bytes]:
-    """The next bytes of the body, at most so many."""
-    while size and (piece := body.read(min(_CHUNK, size))):
-        size -= len(piece)
-        yield piece
-
-
 def _fill(buffer: io.BytesIO, head: bytes, body: BinaryIO, size: int) -> int:
-    """Put `head` and the next bytes of the body into the buffer, up to `size` in all; how many there were."""
+    """Put `head` and the next bytes of the body into the buffer, up to `size` in all. Return how many these are."""
     buffer.seek(0)
     filled = buffer.write(head)
-    for piece in _chunks(body, size - filled):
-        filled += buffer.write(piece)
+    while filled < size and (chunk := body.read(min(_CHUNK, size - filled))):
+        filled += buffer.write(chunk)
     buffer.truncate(filled)
     buffer.seek(0)
     return filled
 
 
 def _raise_failed(in_flight: Iterable[Future[bytes]]) -> None:
-    """Raise the error of a part that has failed, rather than read more."""
+    """Raise the error of a part that has failed, instead of reading more."""
     for future in in_flight:
         if future.done():
             future.result()

@@ -1,4 +1,7 @@
-"""`S3ObjectStore`: objects in a bucket of Amazon S3, or of a service that speaks its language."""
+"""`S3ObjectStore`: objects in a bucket of Amazon S3, or of a service that is compatible with it.
+
+`s3_upload` stores objects, `s3_download` reads them, `s3_listing` lists them.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,14 @@ from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.url_signer import UrlSigner
 
 _WEEK = 7 * 24 * 3600
-"""Seconds that a presigned URL may live at most (signature version 4)."""
+"""The most seconds that a presigned URL can be valid (signature version 4)."""
 
 _PRESIGNED = {"GET": "get_object", "HEAD": "head_object", "PUT": "put_object"}
 
 
 class S3ObjectStore(ObjectStore, UrlSigner):
-    """Objects under a prefix of one bucket. Nothing but `bucket_exists` and `create_bucket` asks for more than object
-    permissions, see docs/iam.md."""
+    """Objects under a prefix of one bucket. Only `bucket_exists` and `create_bucket` need more than the permissions for
+    objects, see docs/iam.md."""
 
     def __init__(
         self,
@@ -61,12 +64,30 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         pause: Callable[[float], None] = time.sleep,
         notice: Callable[[str], None] = log_notice,
     ) -> None:
-        """`client`: as `s3_client` builds it. `part_size`: bytes, None lets parts grow with the stream.
-        `max_concurrency`: requests of one upload or download in flight at once. `amazon`: the service is Amazon's own,
-        which lists in key order, honours conditions and takes parts of any size; others are not trusted with that.
-        `claims`: two writers of one key are kept apart by claims (`WriteClaims`), by default where the service is not
-        Amazon's. `page`: keys of one listing request. `put_id`: a new random id of a write. `notice`: is called with a
-        line for a person. Raises `ConfigInvalid`."""
+        """Send nothing yet.
+
+        Args:
+            client: A client that `s3_client` made.
+            bucket: Its name.
+            prefix: Of all keys.
+            location: Of the store; by default the URL of bucket and prefix at Amazon.
+            region: Where `create_bucket` creates the bucket.
+            storage_class: Of new objects.
+            part_size: Bytes; None lets parts grow with the stream.
+            max_concurrency: Requests of one upload or download in flight at once.
+            amazon: The service is Amazon's own: it lists in key order, honours conditions, and accepts parts of any
+                size. Others are not trusted with that.
+            claims: Whether claims keep two writers of one key apart (`WriteClaims`); by default at all services but
+                Amazon's.
+            page: Keys of one listing request.
+            put_id: Returns a new random id for each write.
+            clock: The current time, used where an answer has no date.
+            pause: Waits for so many seconds.
+            notice: Called with a line for a person.
+
+        Raises:
+            ConfigInvalid: `part_size` or `max_concurrency` is out of range.
+        """
         if part_size is not None and not MIN_PART <= part_size <= MAX_PART:
             raise ConfigInvalid(f"part_size is {part_size} bytes; it must be between {MIN_PART} and {MAX_PART}")
         if max_concurrency < 1:
@@ -100,7 +121,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
 
     @classmethod
     def from_profile(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> S3ObjectStore:
-        """The store of a profile's `s3` destination; sends nothing. Raises `ConfigError`."""
+        """Return the store of a profile's `s3` destination. Sends nothing. Raises `ConfigError`."""
         profile = resolved(profile, "s3")
         owner = s3_owner(profile)
         return cls(
@@ -135,7 +156,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
     def open_range(self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None) -> Iterator[BinaryIO]:
         check_range(start, stop)
         where, what = self._where(key), self._named(key)
-        if start == stop:  # no request can ask for it
+        if start == stop:  # No request can ask for an empty range.
             check_version(self.stat(key), expected, what)
             yield io.BytesIO()
             return
@@ -187,8 +208,8 @@ class S3ObjectStore(ObjectStore, UrlSigner):
                 raise StoreError(f"{what}: protected {how}; it cannot be deleted before") from error
 
     def presign(self, key: str, expires_in: int, method: str = "GET") -> str:
-        """A URL that gives whoever has it this one object for so many seconds, with the rights of the credentials.
-        It is a secret, and is made without asking the service. Raises `UsageError`."""
+        """Return a URL with which anybody can access this one object for so many seconds, with the rights of the
+        credentials. It is a secret. No request is sent. Raises `UsageError`."""
         if method not in _PRESIGNED:
             raise UsageError(f"{method!r} cannot be presigned; choose among {', '.join(_PRESIGNED)}")
         if not 1 <= expires_in <= _WEEK:
@@ -199,8 +220,8 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             )
 
     def bucket_exists(self) -> bool:
-        """Whether there is such a bucket. Raises `AccessDenied` where it may not be listed, or is another's."""
-        # Not HEAD: its answer has no body, so that a web site has every bucket, and a refusal no reason.
+        """Whether the bucket exists. Raises `AccessDenied` if it must not be listed, or belongs to somebody else."""
+        # Not HEAD: its answer has no body, so a web site would seem to have every bucket, and a refusal has no reason.
         with translated(self.location):
             try:
                 page = ask(self.location, self._client.list_objects_v2, Bucket=self._bucket, MaxKeys=1)
@@ -212,7 +233,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         return True
 
     def create_bucket(self) -> None:
-        """Create the bucket; one that is there and one's own is no error. Only `configure` does this."""
+        """Create the bucket, unless it exists and is one's own. Only `configure` does this."""
         request: dict[str, Any] = {"Bucket": self._bucket}
         if self._amazon and self._region != "us-east-1":
             request["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
@@ -235,13 +256,13 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             yield ObjectInfo(key=key, size=size, modified=modified, storage_class=entry.maybe_text("StorageClass"))
 
     def _check_tells_apart(self, etag: str | None, where: dict[str, str], what: str) -> None:
-        """Raise `StoreError` if an answer without an ETag comes from a web site that knows every name."""
+        """Raise `StoreError` if an answer without an ETag comes from a web site that answers every name."""
         if etag is None and not self._tells_apart:
             check_tells_apart(self._client, where, what)
             self._tells_apart = True
 
     def _protection(self, where: dict[str, str], what: str) -> str | None:
-        """How long Object Lock protects an object, None if it does not or may not be known."""
+        """Return how long Object Lock protects an object; None if it does not, or the credentials must not know."""
         try:
             found = head(self._client, where, what)
         except BakthatError:
@@ -267,11 +288,11 @@ _BUCKET_TAKEN = {
 
 
 def s3_client(profile: Profile, **config: Any) -> Any:
-    """A client of S3 as this store wants it.
+    """Return a client of S3 with the settings of this store.
 
-    The body of a request is not part of its signature: a checksum is, and TLS does the rest. Hashing it once more
-    costs more than all else that a sent part costs (docs/decisions/0021). No request waits for `100 Continue`, which
-    botocore would ask for before each part at the price of a round trip.
+    The body of a request is not part of its signature; a checksum is, and TLS protects the rest. Hashing the body as
+    well costs more than everything else about a part (docs/decisions/0021). No request waits for `100 Continue`, which
+    botocore would request before each part, at the price of a round trip.
     """
     profile = resolved(profile, "s3")
     style = profile.addressing_style or "auto"
@@ -279,8 +300,8 @@ def s3_client(profile: Profile, **config: Any) -> Any:
     if style != "auto":
         s3["addressing_style"] = style
     elif not profile.endpoint_url and "." not in (profile.s3_bucket or ""):
-        # botocore's own choice, but said aloud it also makes presigned URLs for the bucket's region. A bucket with a
-        # dot is in no certificate, and another service need not answer to host names with a bucket before them.
+        # botocore's default, but set explicitly it also makes presigned URLs for the bucket's region. A bucket with a
+        # dot matches no certificate, and another service may not answer to host names that begin with a bucket.
         s3["addressing_style"] = "virtual"
     made = client("s3", profile, **{"signature_version": "s3v4", "s3": s3, **config})
     made.meta.events.register_first("request-created.s3", _without_expect)
@@ -292,7 +313,7 @@ def s3_client(profile: Profile, **config: Any) -> Any:
 
 
 def is_amazon(endpoint_url: str | None) -> bool:
-    """Whether an endpoint is Amazon's own; None is."""
+    """Whether an endpoint is Amazon's own. None is."""
     if not endpoint_url:
         return True
     host = endpoint_host(endpoint_url).rsplit(":", 1)[0]
@@ -300,8 +321,8 @@ def is_amazon(endpoint_url: str | None) -> bool:
 
 
 def _without_leading_space(response_dict: dict[str, Any], **_: Any) -> None:
-    """Services send white space while they put the parts together, some of them before the XML declaration, where XML
-    does not allow any."""
+    """Remove leading white space, which services send while they assemble the parts. Some send it before the XML
+    declaration, where XML does not allow it."""
     response_dict["body"] = response_dict["body"].lstrip()
 
 
@@ -310,21 +331,21 @@ def _without_expect(request: Any, **_: Any) -> None:
 
 
 def _refuse_web_site(response: tuple[Any, dict[str, Any]] | None = None, operation: Any = None, **_: Any) -> None:
-    """Raise `ResponseParserError` for what a web site answers in the place of S3.
+    """Raise `ResponseParserError` for the answer of a web site.
 
-    botocore takes a page for a failure of S3's, since it is not XML, and asks again for a minute; and it asks where a
-    redirection leads, and is redirected again, until Python's stack is full. S3 redirects to another region only, and
-    says so.
+    botocore takes an HTML page for a failure of S3, since it is not XML, and retries for a minute. It follows a
+    redirection, and is redirected again, until Python's stack overflows. S3 only redirects to another region, and names
+    it.
     """
     if response is None:
         return
     http, parsed = response
-    status = getattr(http.raw, "status", http.status_code)  # botocore has changed that of the answer itself
+    status = getattr(http.raw, "status", http.status_code)  # botocore has changed `status_code`
     if 300 <= status < 400:
         code = str(parsed.get("Error", {}).get("Code") or "")
         if code in {"", str(status)} and "x-amz-bucket-region" not in http.headers:
             raise Redirected(http.headers.get("location") or "")
-    # Not what is read as a stream; and whether a completion was carried out is found out by those who asked for it.
+    # Not the answers that are read as streams, nor a completion, whose sender finds out whether it was carried out.
     if status < 300 and "Body" not in parsed and operation.name != "CompleteMultipartUpload":
         start = http.content.lstrip()[:16].lower()
         if start and (not start.startswith(b"<") or start.startswith((b"<html", b"<!doctype html"))):
@@ -332,7 +353,7 @@ def _refuse_web_site(response: tuple[Any, dict[str, Any]] | None = None, operati
 
 
 def _is_key(key: str) -> bool:
-    """Whether this store could have written the key; a bucket may hold others' objects, such as `folder/`."""
+    """Whether this store could have written the key. A bucket may hold other objects, such as `folder/`."""
     try:
         check_key(key)
     except InvalidName:

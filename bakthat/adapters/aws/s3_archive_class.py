@@ -1,12 +1,15 @@
 """`S3ColdStore`: a bucket as an archive store, for objects in the classes GLACIER and DEEP_ARCHIVE.
 
 The archive's id is its key, and so is the job's: an object has one retrieval at a time, which puts a readable copy
-beside it for some days. HEAD tells how far it is (`Restore`), so that any machine finds what another one began; when
-it was asked for, and in which tier, the service does not tell. Services other than Amazon's may keep the class as a
-label and no more; their objects are read at once.
+beside it for some days. HEAD shows its state (`Restore`), so any machine finds what another one requested. The service
+does not say when it was requested, nor in which tier. For other services than Amazon's, the class may be only a label;
+their objects are read at once.
 
 The same store over a bucket of the ordinary `s3` destination (`of_bucket`) retrieves objects that a lifecycle rule has
-frozen, also those that Intelligent-Tiering has moved to one of its archive tiers.
+moved to an archive class, or Intelligent-Tiering to one of its archive tiers.
+
+Ranges need a retrieval as well: until then, S3 refuses every GET of the object, and `S3ObjectStore.open_range` raises
+`ObjectArchived`. Afterwards it reads the copy.
 """
 
 from __future__ import annotations
@@ -46,17 +49,17 @@ from bakthat.ports.archive_store import ArchiveStore
 MINIMUM_DAYS: Mapping[str, int] = MappingProxyType(
     {"GLACIER": 90, "DEEP_ARCHIVE": 180, "GLACIER_IR": 90, "STANDARD_IA": 30, "ONEZONE_IA": 30}
 )
-"""Days that an object of a class is billed at least (S3 user guide, "Comparing the Amazon S3 storage classes")."""
+"""The fewest days that an object of a class is billed (S3 user guide, "Comparing the Amazon S3 storage classes")."""
 
 DAYS_READABLE = 7
-"""How long the copy is kept readable: a week, so that a restore can fail on Friday and be repeated on Monday. It is
-billed as STANDARD beside the archive."""
+"""Days that the copy stays readable: a week, so that a restore can fail on Friday and be repeated on Monday. It is
+billed as STANDARD, beside the archive."""
 
 LISTING = JobId("listing")
-"""The job of the inventory: a listing needs no appointment."""
+"""The job of the inventory: a listing needs no retrieval."""
 
 _TIERS_OF = MappingProxyType({"ARCHIVE_ACCESS": "GLACIER", "DEEP_ARCHIVE_ACCESS": "DEEP_ARCHIVE"})
-"""The archive tiers of Intelligent-Tiering, and the class whose waits they have."""
+"""The archive tiers of Intelligent-Tiering, each with the class that takes as long."""
 
 _CODES: Codes = {
     "GlacierExpeditedRetrievalNotAvailable": (
@@ -71,8 +74,11 @@ _CODES: Codes = {
 
 
 class S3ColdStore(ArchiveStore):
-    """Archives are objects under a prefix of one bucket, stored with `storage_class`. What a description begins with,
-    the stored filename, is the key; so an archive of a name that is taken is refused with `ObjectExists`."""
+    """Archives are objects under a prefix of one bucket, stored with `storage_class`.
+
+    The key is the stored filename, with which the description begins. So a second archive of the same name is refused
+    with `ObjectExists`.
+    """
 
     names_are_ids = True
 
@@ -90,10 +96,17 @@ class S3ColdStore(ArchiveStore):
         amazon: bool = False,
         notice: Callable[[str], None] = log_notice,
     ) -> None:
-        """`client`: as `s3.s3_client` builds it. `days`: how long a retrieved object stays readable.
-        The others are those of `S3ObjectStore`. Raises `ConfigInvalid`."""
+        """Send nothing yet.
+
+        Args:
+            client: A client that `s3.s3_client` made.
+            bucket: Its name.
+            days: How long a retrieved object stays readable.
+
+        The others are those of `S3ObjectStore`. Raises `ConfigInvalid`.
+        """
         self.location = location or s3_location(bucket, prefix)
-        # What other services bill is not known.
+        # What other services bill is unknown.
         self.minimum_days = MINIMUM_DAYS.get(storage_class or "", 0) if amazon else 0
         self.usual_waits = retrieval.WAITS[storage_class if storage_class in COLD_CLASSES else "GLACIER"]
         self._client = client
@@ -115,7 +128,7 @@ class S3ColdStore(ArchiveStore):
 
     @classmethod
     def from_profile(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> Self:
-        """The store of a profile's `glacier` destination that has a class and no vault; sends nothing. Raises
+        """Return the store of a profile's `glacier` destination that has a class and no vault. Sends nothing. Raises
         `ConfigError`."""
         if profile.glacier_storage_class not in COLD_CLASSES:
             raise ConfigInvalid(
@@ -127,8 +140,8 @@ class S3ColdStore(ArchiveStore):
 
     @classmethod
     def of_bucket(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> Self:
-        """The bucket of a profile's `s3` destination, to retrieve what a lifecycle rule has frozen. Raises
-        `ConfigError`."""
+        """Return the bucket of a profile's `s3` destination, to retrieve what a lifecycle rule has moved to an archive
+        class. Raises `ConfigError`."""
         profile = resolved(profile, "s3")
         return cls._made(profile, s3_owner(profile).location, profile.storage_class, notice)
 
@@ -165,7 +178,7 @@ class S3ColdStore(ArchiveStore):
                 f"{self.location}: {archive_id} lies in {found.storage_class}, which has no {tier} tier; "
                 f"use --tier {' or '.join(found.waits)}"
             )
-        # who asks for the expedited tier may hasten what runs in a slower one
+        # A request for the expedited tier may speed up a retrieval in a slower one.
         if found.state is not JobState.PENDING or tier is Tier.EXPEDITED:
             self._restore(archive_id, found, tier)
         return job
@@ -181,7 +194,7 @@ class S3ColdStore(ArchiveStore):
         expired = RetrievalExpired(f"{self.location}: {job_id} is not readable any more; ask for it again")
         if found is not None and found.state is JobState.EXPIRED and self._amazon:
             raise expired
-        # Elsewhere the class may be a label and no more: what can be read is read.
+        # At other services the class may be only a label: what can be read is read.
         with ExitStack() as stack:
             try:
                 reader = stack.enter_context(self._objects.open(job_id))
@@ -193,11 +206,11 @@ class S3ColdStore(ArchiveStore):
         self._objects.delete(archive_id)
 
     def request_inventory(self) -> JobId:
-        """A listing of the bucket needs no appointment."""
+        """Return a constant job: a listing of the bucket needs no retrieval."""
         return LISTING
 
     def inventory(self, job_id: JobId) -> Iterator[ArchiveInfo]:
-        """The objects of the archive classes. Their descriptions are their keys, the stored filenames."""
+        """Yield the objects in archive classes. Their descriptions are their keys, the stored filenames."""
         for info in self._objects.list():
             own = stored_filename_of(info.key) is not None or info.key == glacier_inventory.KEY
             if info.storage_class in COLD_CLASSES and not own:
@@ -217,15 +230,15 @@ class S3ColdStore(ArchiveStore):
             try:
                 ask(what, self._client.restore_object, **self._where(key), RestoreRequest=asked)
             except ClientError as error:
-                # it runs already, maybe since a moment ago; or it can be read by now
+                # It was requested already, maybe a moment ago; or the object is readable by now.
                 if code_of(error) in {"RestoreAlreadyInProgress", "InvalidObjectState"}:
                     return
                 if status_of(error) not in {405, 501} or self._amazon or not self._is_readable(key):
                     raise
 
     def _is_readable(self, key: str) -> bool:
-        """Whether the object can be read though its class says that it cannot: the service keeps the class as a label,
-        and knows no RestoreObject."""
+        """Whether the object can be read in spite of its class, which is only a label at a service without
+        RestoreObject."""
         try:
             with self._objects.open(key):
                 return True
@@ -238,8 +251,13 @@ class S3ColdStore(ArchiveStore):
 
 @frozen(kw_only=True)
 class _Frozen:
-    """An object in an archive class, and how far its retrieval is: EXPIRED also where nobody has asked for one.
-    `leaves_again`: what was retrieved is a copy for some days; an object of Intelligent-Tiering comes back to stay."""
+    """An object in an archive class.
+
+    Args:
+        storage_class: Its class, or its tier of Intelligent-Tiering.
+        state: Of its retrieval; EXPIRED also if none was requested.
+        leaves_again: Whether a retrieval makes a copy for some days. An object of Intelligent-Tiering stays readable.
+    """
 
     storage_class: str
     state: JobState
@@ -251,7 +269,7 @@ class _Frozen:
 
     @classmethod
     def told_by(cls, head: Answer) -> _Frozen | None:
-        """What the answer to HEAD tells; None for an object that needs no retrieval."""
+        """Return what the answer to HEAD says; None for an object that needs no retrieval."""
         storage_class, tier = head.maybe_text("StorageClass"), head.maybe_text("ArchiveStatus")
         told = re.search(r'ongoing-request="(true|false)"', head.maybe_text("Restore") or "")
         state = JobState.EXPIRED

@@ -1,4 +1,4 @@
-"""`Bucket`: the place that uploads go to, and how its service is to be treated."""
+"""`Bucket`: where uploads go, and what its service can be trusted with."""
 
 from __future__ import annotations
 
@@ -22,10 +22,26 @@ def log_notice(text: str) -> None:
 
 @frozen(kw_only=True)
 class Bucket:
-    """Where objects go. `prefix`: of the store's keys, with its slash. `trusted`: the service is known to honour a
-    write's condition, to check its CRC, and to take parts of several sizes; of others, the first `equal_parts` of an
-    object have one size. `claims`: two writers of one key are kept apart by claims, since a service may honour a
-    condition and yet let two writes at once pass."""
+    """Where uploads go.
+
+    Args:
+        client: A client that `s3_client` made.
+        name: The bucket's name.
+        prefix: Of all keys, with its slash.
+        storage_class: Of new objects.
+        part_size: Bytes; None lets parts grow with the stream.
+        max_concurrency: Parts of one upload in flight at once.
+        most_parts: The most parts of one upload.
+        equal_parts: How many parts have one size, at a service that is not trusted.
+        trusted: The service is known to honour the condition of a write, to check its CRC, and to accept parts of
+            several sizes.
+        claims: Whether claims keep two writers of one key apart: a service may honour a condition, and yet let two
+            simultaneous writes pass.
+        put_id: Returns a new random id for each write.
+        clock: The current time.
+        pause: Waits for so many seconds.
+        notice: Called with a line for a person.
+    """
 
     client: Any = field(repr=False)
     name: str

@@ -34,14 +34,14 @@ RANGE = 8 * 1024 * 1024
 """Bytes of one request. Over a local network 8 and 16 MiB were as fast; smaller ones cost more requests."""
 
 _CHUNK = 1024 * 1024
-"""Bytes read from a connection at a time: what arrived before it breaks is kept, and a reader that is closed stops
-soon. On a line that brings a range within `_FAST` seconds neither matters, and a range is read at once: smaller chunks
-cost a quarter more CPU, since glibc gives their memory back and fetches it again."""
+"""Bytes read from a connection at a time: what arrived before it breaks is kept, and a closed reader stops soon. If a
+range arrives within `_FAST` seconds, neither matters, and the next is read at once: smaller chunks take a quarter more
+CPU time, since glibc returns their memory and allocates it again."""
 
 _FAST = 1.0
 
 _CUTS = 8
-"""How often the rest of one range is asked for after its body was cut short."""
+"""How often the rest of one range is requested after its body was cut short."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
@@ -112,7 +112,7 @@ class S3Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fills the buffer; less only at the end."""
+        """Fill the buffer, less only at the end."""
         view = memoryview(buffer).cast("B")
         filled = 0
         while filled < len(view) and self._arrived():
@@ -123,7 +123,7 @@ class S3Reader(io.RawIOBase):
         return filled
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """`size` bytes, fewer only at the end; all that is left for None or a negative one."""
+        """Return `size` bytes, fewer only at the end; all that is left for None or a negative size."""
         wanted = self._size if size is None or size < 0 else size
         found: list[memoryview] = []
         while wanted and self._arrived():
@@ -136,7 +136,7 @@ class S3Reader(io.RawIOBase):
         return self.read()
 
     def close(self) -> None:
-        """Stop fetching. What is on its way ends by itself, at the latest when its connection times out."""
+        """Stop fetching. Requests in flight end by themselves, at the latest when their connection times out."""
         if not self.closed:
             self._stopped.set()
             self._workers.close(wait=0)
@@ -161,13 +161,13 @@ class S3Reader(io.RawIOBase):
             try:
                 self._chunks.extend(self._ahead.popleft().result())
             except BaseException as error:
-                self._failure = error  # what follows is no longer what comes next
+                self._failure = error  # what follows is not the next part of the object
                 raise
             self._ask()
         return True
 
     def _ask(self) -> None:
-        """Ask for the ranges that follow, as many as may be ahead."""
+        """Request the next ranges, as many as may be ahead."""
         while self._asked < self._stop and len(self._ahead) < self._window:
             start, self._asked = self._asked, min(self._asked + RANGE, self._stop)
             job = self._fetch if self._whole is None else self._read_on
@@ -232,8 +232,12 @@ class S3Reader(io.RawIOBase):
         return None
 
     def _is_range(self, answer: Answer, start: int, end: int, size: int) -> bool:
-        """Whether the answer is the range from `start` to before `end` of an object of this size."""
-        if answer.maybe_number("ContentLength") not in {None, end - start}:
+        """Whether the answer is the range from `start` to before `end` of an object of this size.
+
+        A body that is longer shows when it has been read.
+        """
+        length = answer.maybe_number("ContentLength")
+        if length is not None and length < end - start:
             return False
         return start < end and answer.maybe_text("ContentRange") == f"bytes {start}-{end - 1}/{size}"
 
@@ -263,7 +267,7 @@ class S3Reader(io.RawIOBase):
         return ask(self._what, self._client.get_object, **self._where, **more)
 
     def _fetch(self, start: int, end: int, body: Any = None) -> list[bytes]:
-        """The bytes of one range, in chunks. A body that is cut short is continued where it broke off."""
+        """Return the bytes of one range, in chunks. A body that is cut short is continued where it broke off."""
         chunks: list[bytes] = []
         step, cuts, begun = self._step, 0, time.monotonic()
         while True:

@@ -1,4 +1,4 @@
-"""`Features`: the optional features of S3 that a service is assumed to support until it turns out that it does not."""
+"""`Features`: optional features of S3 that a service is assumed to support, until it refuses one."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ from botocore.exceptions import ClientError
 from bakthat.adapters.aws.errors import code_of, status_of
 
 _DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch"})
-"""Codes that name a checksum because the bytes do not match it. The feature is supported then."""
+"""Codes for bytes that do not match their checksum. They mention checksums, but do not refuse the feature."""
 
 
 @frozen(kw_only=True)
 class Features:
-    """What may be sent with a write. `crc`: the header x-amz-checksum-crc32. `condition`: If-None-Match. `md5`: each
-    body needs Content-MD5, also beside a CRC."""
+    """What may be sent with a write.
+
+    Args:
+        crc: The header x-amz-checksum-crc32.
+        condition: The header If-None-Match.
+        md5: Each body needs Content-MD5, also beside a CRC.
+    """
 
     crc: bool = True
     condition: bool = True
     md5: bool = False
 
     def fitted(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The request with what the service supports. A body always goes with a checksum."""
+        """Return the request with only what the service supports. A body always has a checksum."""
         fitted = dict(request)
         if not self.condition:
             fitted.pop("IfNoneMatch", None)
@@ -37,7 +42,7 @@ class Features:
         return fitted
 
     def after(self, error: ClientError, request: dict[str, Any]) -> Features | None:
-        """What is left if this refusal is about a feature that the request used or lacked; None if it is not."""
+        """Return the remaining features if this refusal is about one that the request used or lacked; else None."""
         code, status = code_of(error), status_of(error)
         details = error.response.get("Error", {})
         says = f"{details.get('Message', '')} {details.get('Header', '')}".lower()
@@ -54,13 +59,13 @@ class Features:
             return evolve(self, condition=False)
         if not is_unknown or is_about_condition:
             return None
-        # The header was not named. The checksum is the newer feature, so it goes first.
+        # The refusal names no header. The checksum is the newer feature, so it is left out first.
         if has_crc:
             return evolve(self, crc=False)
         return evolve(self, condition=False) if "IfNoneMatch" in request else None
 
     def both(self, other: Features) -> Features:
-        """What holds if both were found out."""
+        """Return the features that both have."""
         return Features(
             crc=self.crc and other.crc,
             condition=self.condition and other.condition,
@@ -69,21 +74,23 @@ class Features:
 
 
 class Learnt:
-    """What is known of one way of writing at a service: with a single request, or in parts. Nothing is concluded from
-    one for the other: Ceph, for example, honoured the condition of PutObject for years before that of
-    CompleteMultipartUpload."""
+    """What is known about one way of writing at a service: with a single request, or in parts.
+
+    One says nothing about the other: Ceph, for example, honoured the condition of PutObject years before that of
+    CompleteMultipartUpload.
+    """
 
     def __init__(self, *, must_look: bool) -> None:
         self.features = Features()
         self.must_look = must_look
-        """Whether a key is looked at before it is written, since the service may ignore the condition in silence."""
+        """Whether to look for the key before writing it, since the service may silently ignore the condition."""
 
 
 def md5(view: memoryview) -> Any:
-    """The MD5 of a body, which services check and some show as the ETag."""
+    """Return the MD5 of a body. Services check it, and some use it as the ETag."""
     return hashlib.md5(view, usedforsecurity=False)
 
 
 def base64_text(digest: bytes) -> str:
-    """A digest as headers have it."""
+    """Return a digest in the form that headers use."""
     return base64.b64encode(digest).decode("ascii")

@@ -1,4 +1,4 @@
-"""What a service tells of one object: `head`, `explained_head`, and whether it tells objects apart at all."""
+"""What a service knows about one object: `head`, `explained_head`; and whether it tells objects apart at all."""
 
 from __future__ import annotations
 
@@ -16,17 +16,24 @@ _UNEXPLAINED = frozenset({400, 401, 403, 404})
 
 
 def head(client: Any, where: dict[str, str], what: str) -> Answer:
-    """What HEAD tells of an object; from GET, unread, where the service does not support HEAD.
+    """Return the answer to HEAD. Where the service does not support HEAD, that to GET, without reading the body.
 
-    Raises `ObjectNotFound`, and what else the service says. `what` names the object.
+    Args:
+        what: Names the object in messages.
+
+    Raises:
+        ObjectNotFound: There is no such object.
+        StoreError: The service answered with another error.
     """
     return _head(client, where, what, _NO_HEAD)
 
 
 def explained_head(client: Any, where: dict[str, str], what: str) -> Answer:
-    """The same, for when the object should be there. The answer to HEAD has no body, so a refusal says nothing but its
-    status: the same question is then asked by GET, whose error tells a wrong region from an expired token, and an
-    absent object from an absent bucket."""
+    """As `head`, for an object that should be there.
+
+    An answer to HEAD has no body, so a refusal has no reason. GET is then sent as well: its error distinguishes a wrong
+    region from an expired token, and a missing object from a missing bucket.
+    """
     return _head(client, where, what, _NO_HEAD | _UNEXPLAINED)
 
 
@@ -45,15 +52,15 @@ def _head(client: Any, where: dict[str, str], what: str, by_get: frozenset[int])
 
 
 def check_tells_apart(client: Any, where: dict[str, str], what: str) -> None:
-    """Ask for an object that cannot be there. Raises `StoreError` if the service says that it is: a web site answers
-    every address with its start page, and every name would seem to be taken."""
+    """Request an object that cannot exist. Raise `StoreError` if the service has it: a web site answers every address
+    with its start page, so every name would seem to be taken."""
     absent = {**where, "Key": f"{where['Key']}.{uuid.uuid4().hex}"}
     try:
         head(client, absent, what)
     except ObjectNotFound:
         return
     except BakthatError:
-        return  # what is wrong shows in the request that matters
+        return  # the request that matters shows what is wrong
     raise StoreError(
         f"{what}: the server at this address has every object that it is asked for, so it is not S3; check endpoint_url"
     )

@@ -1,8 +1,8 @@
-"""A bucket's objects by listing: all of them, or an error. A listing that ends too early would make `sync` take backups
-for deleted ones.
+"""`listed`: all objects of a bucket, or an error. After a listing that ends too early, `sync` would take backups for
+deleted.
 
-S3 knows two versions of the request. The second one goes on by a token. Some services answer the second as if it were
-the first, without a token (older Ceph, Huawei OBS); those are asked to go on after the last key instead.
+S3 has two versions of the request. The second continues with a token. Some services answer the second version as if it
+were the first, without a token (older Ceph, Huawei OBS). Their listing is continued after the last key instead.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ from bakthat.errors import StoreError
 
 
 def listed(client: Any, bucket: str, prefix: str, what: str, *, page_size: int = 1000) -> Iterator[Answer]:
-    """The entries (`Key`, `Size`, `LastModified`, …) of all keys with this prefix, in the service's order.
+    """Yield the entries (`Key`, `Size`, `LastModified`, …) of all keys with this prefix, in the service's order.
 
-    `what` names the place in messages. Raises `StoreError` if what answers is not S3, or if the listing does not go on
-    though it says that there is more.
+    Args:
+        what: Names the store in messages.
+        page_size: Keys of one request.
+
+    Raises:
+        StoreError: The server is not S3, or the listing says that there is more and cannot be continued.
     """
     request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": page_size}
     call, onward, is_first_version = client.list_objects_v2, request, False
-    pages: set[str] = set()  # the first key of each page that has come
-    onwards: set[str] = set()  # what was sent to go on
+    pages: set[str] = set()  # the first key of each page so far
+    onwards: set[str] = set()  # what was sent to continue
     count, last = 0, ""
     while True:
         with translated(what):
@@ -34,7 +38,7 @@ def listed(client: Any, bucket: str, prefix: str, what: str, *, page_size: int =
         entries = page.items("Contents")
         keys = [entry.text("Key") for entry in entries]
         if keys and keys[0] in pages:
-            # It began anew. After a key by the second version, the first one may still know how to go on.
+            # The listing started again. The first version of the request may still continue after the key.
             if "StartAfter" not in onward:
                 raise _incomplete(what, count)
             call, onward, is_first_version = client.list_objects, {**request, "Marker": last}, True
@@ -63,7 +67,7 @@ def listed(client: Any, bucket: str, prefix: str, what: str, *, page_size: int =
 
 
 def entry_of(client: Any, where: dict[str, str], what: str) -> Answer:
-    """The entry of one key. Raises `StoreError` if the listing does not have it."""
+    """Return the entry of one key. Raises `StoreError` if it is not listed."""
     for entry in listed(client, where["Bucket"], where["Key"], what):
         if entry.text("Key") == where["Key"]:
             return entry
@@ -71,13 +75,13 @@ def entry_of(client: Any, where: dict[str, str], what: str) -> Answer:
 
 
 def check_is_listing(page: Answer, what: str) -> None:
-    """Raise `StoreError` for an answer in which nothing is of a listing: an empty page of a web site."""
+    """Raise `StoreError` for an answer without any field of a listing, such as an empty web page."""
     if not page.has("Name") and not page.has("IsTruncated"):
         raise StoreError(f"{what}: the answer is not a listing of S3; check endpoint_url")
 
 
 def _ascends(keys: list[str]) -> bool:
-    """Whether keys are in key order, each once, so that "after the last one" means all that are left."""
+    """Whether keys are in key order, without duplicates, so that all that is left comes after the last one."""
     return len(keys) > 1 and all(one.encode() < other.encode() for one, other in pairwise(keys))
 
 

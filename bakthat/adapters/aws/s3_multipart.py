@@ -1,4 +1,12 @@
-"""`Multipart`: one object in parts, which are filled one after the other and sent beside each other."""
+"""`Multipart`: uploads one object in parts. One thread fills them in turn; several threads send them at once.
+
+begin:     CreateMultipartUpload, in the background
+send_all:  for each part: wait for a free buffer, fill it, have a thread send it with its CRC32
+complete:  wait for all parts, CompleteMultipartUpload        (s3_object_write)
+abort:     after any exception, Ctrl-C included: stop the bodies in flight, wait for their threads (a part that
+           arrives after the end would stay behind), AbortMultipartUpload; end an upload whose creation was answered
+           to nobody, if it has no parts
+"""
 
 from __future__ import annotations
 
@@ -36,11 +44,11 @@ _REFUSED_PARTS: Codes = {
     "EntityTooSmall": (StoreError, "the service refused a part as too small (EntityTooSmall); set a larger part_size"),
 }
 _FEWEST_PARTS = 1_000
-"""Some services take no more parts than this (Scaleway), others 10,000 as Amazon does."""
+"""Some services accept no more parts than this (Scaleway); others 10,000, as Amazon does."""
 
 
 class Multipart:
-    """The parts of one object: filled one after the other, sent beside each other."""
+    """One upload in parts."""
 
     def __init__(self, target: ObjectWrite, plan: PartPlan) -> None:
         self._target = target
@@ -57,12 +65,12 @@ class Multipart:
         self._may_have_strays = False
 
     def begin(self) -> None:
-        """Create the upload, in the background."""
+        """Create the upload in the background."""
         if self._created is None:
             self._created = self._workers.submit(self._create)
 
     def send_all(self, buffer: bytearray, body: BinaryIO) -> int:
-        """Send the full first part and all that follows; the bytes of the whole object."""
+        """Send the full first part and all that follow. Return the bytes of the whole object."""
         self.begin()
         number, size, filled = 1, 0, len(buffer)
         while filled:
@@ -83,7 +91,7 @@ class Multipart:
         return size
 
     def complete(self) -> datetime:
-        """Make the object of all its parts visible; the time that it bears."""
+        """Make the object visible. Return its time."""
         assert self._created is not None  # noqa: S101 - begun by send_all
         upload_id = self._created.result()
         while self._busy:
@@ -99,7 +107,7 @@ class Multipart:
         except StoreError as error:
             if is_refusal(error):
                 raise
-            # It may be completed at this very moment. Once the upload is ended, it was or it was not.
+            # The service may be completing it. Once the upload is aborted, it was completed or it was not.
             self.abort()
             with suppress(StoreError):
                 if self._target.is_ours():
@@ -110,12 +118,12 @@ class Multipart:
         return modified
 
     def abort(self) -> None:
-        """End the upload, so that no part stays behind. Never raises what the service says; a second call is none."""
+        """Abort the upload, so that no part stays behind. Raises no error of the service. May be called twice."""
         if self._ended or self._created is None:
             return
         self._ended = True
         self._cancelled.set()
-        # A part that arrives after the end would stay behind, so those in flight are waited for.
+        # A part that arrives after the end would stay behind, so wait for those in flight.
         self._workers.close(wait=READ_TIMEOUT)
         upload_id = None
         try:
@@ -131,14 +139,14 @@ class Multipart:
         self._abort_strays(upload_id)
 
     def close(self) -> None:
-        """Let the threads go."""
+        """End the threads."""
         self._workers.close(wait=READ_TIMEOUT)
 
     def _create(self) -> str:
         request = {**self._target.properties, "ChecksumAlgorithm": "CRC32"}
         with translated(self._target.what):
             answer, _ = self._write(self._client.create_multipart_upload, request)
-        # A request that was sent again may have begun an upload that nobody knows of.
+        # A repeated request may have created an upload whose id is unknown.
         self._may_have_strays = answer.resent
         return answer.text("UploadId")
 
@@ -150,7 +158,7 @@ class Multipart:
         self._busy[self._workers.submit(lambda: self._upload_part(number, view))] = buffer
 
     def _upload_part(self, number: int, view: memoryview) -> dict[str, Any]:
-        """Send one part, sure that it arrived as it is; its entry in the request that completes the upload."""
+        """Send one part, and make sure that it arrived unchanged. Return its entry for CompleteMultipartUpload."""
         assert self._created is not None  # noqa: S101 - begun by send_all
         request: dict[str, Any] = {"UploadId": self._created.result(), "PartNumber": number}
         checksum = crc(view)
@@ -166,12 +174,12 @@ class Multipart:
                     return {**entry, "ChecksumCRC32": checksum}
                 if "ContentMD5" in sent or etag.strip('"') == md5(view).hexdigest():
                     return entry
-                # It was not checked on arrival, and the ETag does not show it either: with a Content-MD5 it is. The
-                # CRC goes with it, since the upload was created with one.
+                # The service did not check the CRC, and the ETag is not the MD5. It does check a Content-MD5, which is
+                # sent beside the CRC, since the upload was created with one.
                 self._learnt.features = evolve(self._learnt.features, md5=True)
 
     def _buffer(self, size: int) -> bytearray:
-        """A buffer for the next part, as soon as there may be one more. Raises what the upload of a part raised."""
+        """Return a buffer for the next part, as soon as the memory allows. Raises the error of a part that failed."""
         self._collect(wait_for_one=False)
         while len(self._busy) >= self._plan.buffers(size):
             self._collect(wait_for_one=True)
@@ -179,7 +187,7 @@ class Multipart:
         return self._free.pop() if self._free else bytearray(size)
 
     def _collect(self, *, wait_for_one: bool) -> None:
-        """Take what is known of the parts that have arrived, and their buffers back."""
+        """Collect the entries of the parts that have arrived, and their buffers."""
         done, _ = wait(self._busy, timeout=None if wait_for_one else 0, return_when=FIRST_COMPLETED)
         for part in done:
             buffer = self._busy.pop(part)
@@ -195,8 +203,8 @@ class Multipart:
                 self._target.bucket.notice(f"parts of an unfinished upload stay behind: {error}")
 
     def _abort_strays(self, upload_id: str | None) -> None:
-        """End an upload of this key that was created by a request whose answer was lost. It has no parts, which tells
-        it from another writer's."""
+        """Abort an upload of this key whose creation was never answered. It has no parts, which distinguishes it from
+        another writer's."""
         if not self._may_have_strays:
             return
         try:
@@ -211,12 +219,12 @@ class Multipart:
                     if not ask(what, client.list_parts, **named, MaxParts=1).items("Parts"):
                         ask(what, client.abort_multipart_upload, **named)
         except BakthatError as error:
-            # An empty upload costs nothing, and to look for it needs permissions that a backup need not have.
+            # An empty upload costs nothing, and listing uploads needs permissions that a backup need not have.
             _log.debug("an upload without parts may stay behind: %s", error)
 
 
 def _codes_of_part(number: int) -> Codes:
-    """What the service's codes mean for the part of this number."""
+    """Return the meanings of the service's codes for the part of this number."""
     if number <= _FEWEST_PARTS:
         return _REFUSED_PARTS
     text = f"the service refused part {number:,} (InvalidArgument); if it takes fewer parts, set a larger part_size"

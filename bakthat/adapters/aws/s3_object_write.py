@@ -1,4 +1,13 @@
-"""`ObjectWrite`: the request that makes an uploaded object visible, sent until it is known what became of it."""
+"""`ObjectWrite`: sends the request that makes an object visible, and finds out whether it was carried out.
+
+unless `replace`: hold a claim on the key where the service may let two writers pass   (s3_write_claim)
+look for the key, where the service may ignore the condition -> taken: ObjectExists
+send with If-None-Match: *
+    done                         -> success
+    412, and it was sent once    -> ObjectExists
+    409, another write under way -> again, up to 3 times
+    no answer, or sent twice     -> HEAD: the object has our put-id: success; else the error
+"""
 
 from __future__ import annotations
 
@@ -26,7 +35,7 @@ from bakthat.errors import (
 )
 
 _CONFLICTS = 3
-"""How often a write is sent again that met another one of the same key under way (409)."""
+"""How often a write is repeated that met another write of the same key (409)."""
 
 TOO_LARGE: Codes = {
     "EntityTooLarge": (StoreError, "the service takes no request so large (EntityTooLarge); set a smaller part_size")
@@ -34,7 +43,7 @@ TOO_LARGE: Codes = {
 
 
 class ObjectWrite:
-    """The object that one upload is about, and the request after which readers see it."""
+    """One object that is being uploaded."""
 
     def __init__(self, writer: Writer, key: str, what: str, replace: bool) -> None:
         self.bucket = writer.bucket
@@ -48,7 +57,7 @@ class ObjectWrite:
 
     @property
     def properties(self) -> dict[str, Any]:
-        """What the object is given beside its bytes."""
+        """What is stored beside the object's bytes."""
         properties: dict[str, Any] = {"Metadata": {"put-id": self._put_id}}
         if self.bucket.storage_class is not None:
             properties["StorageClass"] = self.bucket.storage_class
@@ -57,15 +66,15 @@ class ObjectWrite:
     def write(
         self, learnt: Learnt, operation: Callable[..., Any], request: dict[str, Any]
     ) -> tuple[Answer, dict[str, Any]]:
-        """One request about this object: `Uploader.write`."""
+        """Send one request about this object, as `Writer.write`."""
         unconditional = self._replace or self._looked
         return self.writer.write(learnt, self.what, operation, self.where | request, unconditional=unconditional)
 
     def put(self, view: memoryview) -> datetime:
-        """Store the whole object with one request; the time that it bears."""
+        """Store the whole object with one request. Return its time."""
         request = {**self.properties, "Body": PartBody(view), "ChecksumCRC32": crc(view)}
         if not self.bucket.trusted:
-            # A service may ignore the CRC in silence; this one they all check.
+            # A service may silently ignore the CRC. All of them check Content-MD5.
             request["ContentMD5"] = base64_text(md5(view).digest())
         learnt = self.writer.single
         return self.make_visible(
@@ -75,9 +84,15 @@ class ObjectWrite:
     def make_visible(
         self, learnt: Learnt, send: Callable[[dict[str, Any]], Answer], codes: Codes | None = None
     ) -> datetime:
-        """Send the request that makes the object visible, with the condition given to it; the time that it bears.
+        """Send the request that makes the object visible. Return the object's time.
 
-        Raises `ObjectExists` only for a key that someone else has taken.
+        Args:
+            learnt: What is known about this way of writing.
+            send: Sends the request with the given condition.
+            codes: Meanings of error codes of this request.
+
+        Raises:
+            ObjectExists: Another writer has taken the key.
         """
         claims = self.writer.claims
         if self._replace or claims is None:
@@ -108,24 +123,24 @@ class ObjectWrite:
             return self._date_of(answer)
 
     def is_ours(self) -> bool:
-        """Whether the object that is there is this upload's. Raises `StoreError` if that cannot be told."""
+        """Whether the object under the key is this upload's. Raises `StoreError` if that is unknown."""
         try:
             return self._bears_our_id(head(self.client, self.where, self.what))
         except ObjectNotFound:
             return False
 
     def _check_still_ours(self) -> None:
-        """Raise `ObjectExists` if the object that is there bears the id of another write, which has replaced ours."""
+        """Raise `ObjectExists` if the object under the key has the id of another write, which has replaced ours."""
         try:
             found = head(self.client, self.where, self.what)
         except BakthatError:
-            return  # put-only credentials may not look
+            return  # credentials that may only write must not look
         if "put-id" in map(str.lower, found.texts("Metadata")) and not self._bears_our_id(found):
             raise ObjectExists(f"{self.what}: another backup was stored under this name at the same moment")
 
     def _look(self, learnt: Learnt) -> bool:
-        """Whether the object is there already, stored by an earlier request of this upload. Raises `ObjectExists` if it
-        is another's."""
+        """Whether the object exists already, stored by an earlier request of this upload. Raises `ObjectExists` if it
+        belongs to another writer."""
         try:
             found = head(self.client, self.where, self.what)
         except ObjectNotFound:
@@ -134,8 +149,8 @@ class ObjectWrite:
         except StoreUnavailable:
             raise
         except (ConfigError, StoreError) as error:
-            # A courtesy as long as the write itself has a condition: put-only credentials may not look. And the
-            # answer to HEAD has no body; what is wrong (region, token) is said by the answer to the write.
+            # Not needed as long as the write itself has a condition: credentials that may only write must not look.
+            # And an answer to HEAD has no body; the answer to the write says what is wrong (region, token).
             if learnt.features.condition:
                 return False
             if isinstance(error, AccessDenied):
@@ -147,8 +162,7 @@ class ObjectWrite:
         raise ObjectExists(f"{self.what}: already exists")
 
     def _is_own_copy(self, learnt: Learnt, error: StoreError, *, resent: bool) -> bool:
-        """Whether the write that failed was carried out after all, by an attempt whose answer was lost or could not be
-        read."""
+        """Whether the failed write was carried out after all, by an attempt whose answer was lost or unreadable."""
         if isinstance(error, ObjectExists) and is_refusal(error) and not resent:
             learnt.must_look = False  # the service has shown that it honours conditions
             return False
@@ -170,7 +184,7 @@ class ObjectWrite:
         return any(name.lower() == "put-id" and value == self._put_id for name, value in metadata.items())
 
     def _date_of(self, answer: Answer) -> datetime:
-        """The service's own clock, as its answer shows it: the answer to a write does not tell the object's time."""
+        """Return the service's time from the header Date: the answer to a write does not have the object's time."""
         try:
             return email.utils.parsedate_to_datetime(answer.header("date")).astimezone(UTC)
         except (OverflowError, ValueError):
@@ -178,14 +192,16 @@ class ObjectWrite:
 
 
 def cause_of(error: BakthatError) -> str:
-    """The service's own word for an error, where it said one."""
+    """Return the service's code for an error, empty if it sent none."""
     return code_of(error.__cause__) if isinstance(error.__cause__, ClientError) else ""
 
 
 def is_refusal(error: BakthatError) -> bool:
-    """Whether the service itself has said that it did not carry out the request: not by silence, nor by an answer that
-    cannot be read, nor by an error under the status of a success. A status without a word may be a proxy's, which does
-    not know what became of the request."""
+    """Whether the service itself said that it did not carry out the request.
+
+    Silence, an unreadable answer, or an error under the status of a success is no refusal. Nor is a status without a
+    code: it may be a proxy's, which does not know what became of the request.
+    """
     cause = error.__cause__
     if not isinstance(cause, ClientError) or isinstance(error, StoreUnavailable):
         return False
@@ -193,7 +209,7 @@ def is_refusal(error: BakthatError) -> bool:
 
 
 def _was_resent(error: BakthatError) -> bool:
-    """Whether the request that failed was not the first of its kind."""
+    """Whether botocore had sent the failed request more than once."""
     cause = error.__cause__
     if not isinstance(cause, ClientError):
         return False

@@ -12,10 +12,10 @@ from bakthat.adapters.aws.s3_features import base64_text
 
 
 class PartBody:
-    """A request's body that botocore can send, rewind and send again, and that another thread can stop.
+    """A request's body. botocore can send it, rewind it and send it again; another thread can stop it.
 
-    urllib3 limits each single send by the connect timeout, so a slow line must not be given megabytes at once: what is
-    handed out grows while the line takes it quickly, and shrinks while it does not.
+    urllib3 limits each single send by the connect timeout, so a slow line must not get megabytes at once. The chunks
+    that `read` returns grow while the line is fast, and shrink while it is slow.
     """
 
     _FIRST, _LEAST, _MOST = 64 * 1024, 16 * 1024, 512 * 1024
@@ -40,8 +40,8 @@ class PartBody:
         return self._at
 
     def read(self, size: int | None = -1) -> bytes | memoryview:
-        """Returns the next bytes; how many, this object decides. Without a size, returns the rest as `bytes`: that is
-        how moto's in-process responder reads a body, and it takes nothing but `bytes`."""
+        """Return the next bytes; this object decides how many. Without a size, return the rest as `bytes`: moto's
+        in-process responder reads a body like that, and accepts only `bytes`."""
         self._stop_if_cancelled()
         now = time.monotonic()
         took, self._handed_out = now - self._handed_out, now
@@ -52,16 +52,16 @@ class PartBody:
         if size is None or size < 0:
             rest, self._at = bytes(self.view[self._at :]), len(self.view)
             return rest
-        piece = self.view[self._at : self._at + self._step]
-        self._at += len(piece)
-        return piece
+        chunk = self.view[self._at : self._at + self._step]
+        self._at += len(chunk)
+        return chunk
 
     def _stop_if_cancelled(self) -> None:
         if self._cancelled is not None and self._cancelled.is_set():
-            # botocore lets this one through; any other would be taken for a broken connection and tried again.
+            # botocore passes this error on. Any other would be taken for a broken connection, and retried.
             raise CancelledError
 
 
 def crc(view: memoryview) -> str:
-    """The CRC32 as the header x-amz-checksum-crc32 has it."""
+    """Return the CRC32 in the form of the header x-amz-checksum-crc32."""
     return base64_text(crc32(view).to_bytes(4, "big"))

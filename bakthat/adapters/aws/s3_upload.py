@@ -1,4 +1,4 @@
-"""`Uploader`: one object into a bucket, whole or not at all, from a stream of unknown length.
+"""`Uploader`: stores one object, whole or not at all, from a stream of unknown length.
 
     read the first part
     the stream ended in it  -> one PutObject                        (s3_object_write)
@@ -6,7 +6,7 @@
           CompleteMultipartUpload makes the object visible          (s3_multipart)
     any exception, Ctrl-C included -> stop the parts in flight, wait for them, AbortMultipartUpload
 
-What a single request sends, and sends again without what a service does not support, is in s3_writer.
+s3_writer sends each request, and repeats it without a header that the service does not support.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from bakthat.adapters.aws.s3_writer import Writer
 from bakthat.ports.streams import fill
 
 _SMALL_BUFFER = 256 * 1024
-"""Bytes of the first buffer, which grows to a part's size only if the object does: most objects are catalog entries."""
+"""Bytes of the first buffer. It only grows to a part's size if the object does: most objects are catalog entries."""
 
 _EARLY = 4
-"""With a hint of so many parts, the upload is begun before the first part is full."""
+"""If the hint is at least this many parts, the upload is created before the first part is full."""
 
 
 @frozen(kw_only=True)
 class Uploaded:
-    """An object that was stored. `size`: bytes. `modified`: aware UTC."""
+    """A stored object. `size`: bytes. `modified`: in UTC."""
 
     size: int
     modified: datetime
 
 
 class Uploader:
-    """Puts objects into one bucket, and remembers what its service turned out not to support.
+    """Stores objects in one bucket, and remembers which features its service refused.
 
-    Every object carries a random `put-id` in its metadata: a write that was sent again because its answer was lost
-    meets its own first copy, and knows it by that id. Size and ETag would not tell it from another's equal bytes.
+    Every object has a random `put-id` in its metadata. If the answer to a write is lost, the repeated write finds the
+    object of the first one, and recognises it by that id. By size and ETag it could be another writer's equal bytes.
     """
 
     def __init__(self, bucket: Bucket) -> None:
@@ -50,7 +50,7 @@ class Uploader:
         self._writer = Writer(bucket)
 
     def upload(self, key: str, what: str, body: BinaryIO, *, replace: bool, size_hint: int | None) -> Uploaded:
-        """As `ObjectStore.put`. `key`: with the prefix. `what`: names the object in messages."""
+        """Store an object, as `ObjectStore.put`. `key`: with the prefix. `what`: names the object in messages."""
         bucket = self.bucket
         plan = plan_parts(
             max_concurrency=bucket.max_concurrency,
@@ -77,7 +77,7 @@ class Uploader:
 
 
 def _first_part(body: BinaryIO, size: int) -> tuple[bytearray, int]:
-    """A buffer with the beginning of the body, and how much of it is filled: all of `size` unless the body ends."""
+    """Return a buffer with the first bytes of the body, and how many these are: `size`, or fewer if the body ends."""
     buffer = bytearray(min(size, _SMALL_BUFFER))
     filled = fill(body, memoryview(buffer))
     while filled == len(buffer) < size:

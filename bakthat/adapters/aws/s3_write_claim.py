@@ -1,8 +1,8 @@
-"""`WriteClaims`: one writer of a key at a time, on services whose conditional writes cannot be relied on.
+"""`WriteClaims`: one writer of a key at a time, on services whose conditional writes are unreliable.
 
 Amazon S3 refuses a conditional write of a key that is taken. Other services ignore the condition, or check it and write
-in two steps (docs/decisions/0116). What they all have is a listing that shows what was just stored. So before a writer
-makes an object visible, it stores a claim, a small object below `bakthat_writing/KEY/`, and lists the claims:
+in two steps (docs/decisions/0116). But their listings show what was just stored. So before a writer makes an object
+visible, it stores a claim, a small object below `bakthat_writing/KEY/`, and lists the claims:
 
     store my claim                            # bakthat_writing/KEY/ID
     while the list holds other claims:
@@ -11,9 +11,9 @@ makes an object visible, it stores a claim, a small object below `bakthat_writin
     make the object visible                   # unless a HEAD or the condition says that the key is taken
     remove my claim
 
-Of two writers at least one sees the other's claim, since each stores its own before it lists. The one that saw nothing
-writes; the other waits for it and then finds the key taken, or gives up. A claim that a killed writer left behind makes
-later writers of the same key give up; a backup then takes the next second.
+Of two writers, at least one sees the other's claim, since each stores its own before it lists. The one that saw nothing
+writes. The other waits and then finds the key taken, or gives up. If a killed writer leaves a claim behind, later
+writers of the same key give up; a backup then takes the name of the next second.
 """
 
 from __future__ import annotations
@@ -37,22 +37,29 @@ FOLDER = "bakthat_writing/"
 """Where claims lie below a store's prefix. `S3ObjectStore.list` does not show them."""
 
 _WAITS = (0.1, 0.2, 0.4, 0.8, 1.5, 2.0)
-"""Seconds between two looks at the claims of others. A writer that gives up removes its claim within two requests."""
+"""Seconds between two listings of the claims. A writer that gives up removes its claim within two requests."""
 
 _LONGEST_KEY = 900
-"""Bytes of a key that its claims' keys repeat; S3 takes keys of 1,024 bytes. Two keys that begin alike may share the
-folder of their claims: then one of two writers at the same time gives up without need."""
+"""Bytes of a key that the keys of its claims repeat; a key in S3 has at most 1,024 bytes. Two keys with the same first
+bytes may share the folder of their claims: then one of two simultaneous writers gives up without need."""
 
 _ROOM_FOR_ID = 64
-"""Bytes for what follows in a claim's key: a slash and the random id of the write."""
+"""Bytes for the end of a claim's key: a slash and the random id of the write."""
 
 _TEXT = b"A bakthat backup is being written under this name. Remove this object if it is more than a week old.\n"
 
 
 @frozen(kw_only=True)
 class WriteClaims:
-    """The claims of one store. `prefix`: of its keys, with its slash. `pause`: waits for so many seconds. `write`:
-    sends a PUT of a small object, without the headers that the service does not know."""
+    """The claims of one store.
+
+    Args:
+        client: A client that `s3_client` made.
+        bucket: The bucket's name.
+        prefix: Of the store's keys, with its slash.
+        pause: Waits for so many seconds.
+        write: Stores a small object, without the headers that the service does not support.
+    """
 
     client: Any = field(repr=False)
     bucket: str
@@ -60,13 +67,25 @@ class WriteClaims:
     pause: Callable[[float], None] = field(repr=False)
     write: Callable[[str, bytes], object] = field(repr=False)
     _refusals: list[str] = field(factory=list, init=False, repr=False)
-    """Why claims cannot be used here: they need permission for PUT, DELETE and a listing, and a listing that is up to
-    date. Empty as long as they can."""
+    """Why claims cannot be used here; empty as long as they can.
+
+    They need permission for PUT, DELETE and a listing, and a listing that is up to date.
+    """
 
     @contextmanager
     def held(self, key: str, what: str, claim_id: str) -> Iterator[None]:
-        """Hold the claim of a key (with the prefix) in the body, which makes the object visible. Raises `ObjectExists`
-        if another writer is at work on the key. Where claims cannot be used, the body runs without one."""
+        """Hold a claim on a key while the `with` body makes the object visible.
+
+        Where claims cannot be used, the body runs without one.
+
+        Args:
+            key: With the prefix.
+            what: Names the object in messages.
+            claim_id: The random id of the write.
+
+        Raises:
+            ObjectExists: Another writer is writing the key.
+        """
         folder = self._folder(key)
         mine = f"{folder}{claim_id}"
         if not self._obtained(mine, folder, what):
@@ -75,7 +94,7 @@ class WriteClaims:
         try:
             yield
         except StoreUnavailable:
-            # The write may still arrive. The claim stays, and keeps later writers from this key.
+            # The write may still arrive, so the claim stays, and keeps later writers away from this key.
             raise
         except StoreError:
             self._remove(mine, what)
@@ -88,12 +107,12 @@ class WriteClaims:
         return f"{self.prefix}{FOLDER}{own}/"
 
     def _obtained(self, mine: str, folder: str, what: str) -> bool:
-        """Store the claim and wait until it is the only one. False if claims cannot be used here."""
+        """Store the claim, and wait until it is the only one. Return False if claims cannot be used here."""
         if self._refusals:
             return False
         try:
             with translated(what):
-                # Whoever may remove what is not there may remove the claim later.
+                # If this is allowed, removing the claim later will be.
                 self._delete(mine)
                 self.write(mine, _TEXT)
         except StoreUnavailable:

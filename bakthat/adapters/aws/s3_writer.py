@@ -1,4 +1,4 @@
-"""`Writer`: sends the requests of uploads, and remembers what the service turned out not to support."""
+"""`Writer`: sends the requests of uploads, and remembers which features the service refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bakthat.errors import AccessDenied
 
 
 class Writer:
-    """The requests that write into one bucket, from any number of threads. Lives as long as the store."""
+    """Sends requests that write into one bucket, from any number of threads. Lives as long as the store."""
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
@@ -27,7 +27,7 @@ class Writer:
         """What is known about writing in parts."""
         self._tells_apart = bucket.trusted
         self.claims: WriteClaims | None = None
-        """What keeps two writers of one key apart where the service may not; None where it does."""
+        """Keep two writers of one key apart where the service may not; None where it does."""
         if bucket.claims:
             self.claims = WriteClaims(
                 client=bucket.client,
@@ -38,7 +38,7 @@ class Writer:
             )
 
     def check_tells_apart(self, where: dict[str, str], what: str) -> None:
-        """Raise `StoreError` if every name seems to be taken, since what answers is a web site."""
+        """Raise `StoreError` if every name seems to be taken, since the server is a web site."""
         if not self._tells_apart:
             check_tells_apart(self.bucket.client, where, what)
             self._tells_apart = True
@@ -51,16 +51,24 @@ class Writer:
     def write(
         self, learnt: Learnt, what: str, operation: Callable[..., Any], request: dict[str, Any], *, unconditional: bool
     ) -> tuple[Answer, dict[str, Any]]:
-        """Send a request that writes; again without a header that the service does not support, or with one that it
-        demands, which is remembered in `learnt`. Returns the answer, and the request as it was answered.
+        """Send a request that writes. If the service refuses a header, or demands one, send it again accordingly, and
+        remember that in `learnt`.
 
-        `unconditional`: whether it may be sent without its condition.
+        Args:
+            learnt: What is known about this way of writing; updated.
+            what: Names the object in messages.
+            operation: A method of the client.
+            request: Its arguments.
+            unconditional: Whether it may be sent without its condition.
+
+        Returns:
+            The answer, and the request as it was answered.
         """
         features = learnt.features
         while True:
             sent = features.fitted(request)
             if "Body" in request:
-                request["Body"].seek(0)  # botocore begins where the body stands
+                request["Body"].seek(0)  # botocore sends from the current position
             try:
                 answer = ask(what, operation, **sent)
             except ClientError as error:

@@ -1,10 +1,11 @@
-"""What a profile leaves to AWS's own settings: the endpoint and the region of the environment and of `~/.aws`.
+"""The endpoint and the region of AWS's own settings (environment and `~/.aws`), where the profile sets none.
 
-boto3 would find them by itself. They are looked up before, and in one place, since more than the client depends on
-them: the location that backups are recorded under, whether a service is trusted like Amazon's, the addressing style,
+boto3 would find them by itself. They are looked up here, before a client is built, since other things depend on them as
+well: the location that backups are recorded under, whether a service is trusted like Amazon's, the addressing style,
 the checksums.
 
-`show` needs the location and must not import boto3. So botocore is asked only if one of its files mentions the setting.
+`show` needs the location, and must not spend the time to import boto3. So botocore is asked only if one of AWS's files
+mentions the setting.
 """
 
 from __future__ import annotations
@@ -30,9 +31,13 @@ _FILES = (("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", 
 
 
 def with_endpoint(profile: Profile, service: str) -> Profile:
-    """The profile with the endpoint that its client has: its own, else that of AWS's settings, else none.
+    """Return the profile with the endpoint of its client: its own, else that of AWS's settings, else none.
 
-    `service`: `s3` or `glacier`; each may have an endpoint of its own. Raises `ConfigError`.
+    Args:
+        service: `s3` or `glacier`; each may have its own endpoint.
+
+    Raises:
+        ConfigError: The endpoint, or a file of AWS's settings, is invalid.
     """
     if profile.endpoint_url:
         return profile
@@ -47,18 +52,18 @@ def with_endpoint(profile: Profile, service: str) -> Profile:
 
 
 def resolved(profile: Profile, service: str) -> Profile:
-    """The profile with the endpoint and the region that its client has. Raises `ConfigError`."""
+    """Return the profile with the endpoint and the region of its client. Raises `ConfigError`."""
     return evolve(with_endpoint(profile, service), region_name=profile.region_name or _region(profile, os.environ))
 
 
 def owner_of_s3(profile: Profile) -> Owner:
-    """`s3_owner`, at the endpoint that the client has."""
+    """Return `s3_owner` of the endpoint that the client uses."""
     owner = s3_owner(with_endpoint(profile, "s3"))
     return _with_former(owner, former_s3_location(profile))
 
 
 def owner_of_glacier(profile: Profile) -> Owner:
-    """`glacier_owner`, at the endpoint and in the region that the client has."""
+    """Return `glacier_owner` of the endpoint and the region that the client uses."""
     owner = glacier_owner(resolved(profile, "glacier") if profile.glacier_vault else with_endpoint(profile, "s3"))
     return _with_former(owner, former_glacier_location(profile))
 
@@ -68,7 +73,7 @@ def _with_former(owner: Owner, former: str) -> Owner:
 
 
 def _endpoint(profile: Profile, service: str, environ: Mapping[str, str]) -> str | None:
-    """As botocore finds it: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"""
+    """Find the endpoint as botocore does: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"""
     named = environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or environ.get("AWS_ENDPOINT_URL")
     ignored = environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
     if ignored is not None and ignored.lower() == "true":
@@ -92,12 +97,12 @@ def _region(profile: Profile, environ: Mapping[str, str]) -> str:
     region = environ.get("AWS_DEFAULT_REGION")
     if not region and _mentioned("region"):
         region = _session(profile).get_config_variable("region")
-    # botocore does not read AWS_REGION, which most other tools do
+    # botocore does not read AWS_REGION; most other tools do.
     return str(region or environ.get("AWS_REGION") or DEFAULT_REGION)
 
 
 def _mentioned(setting: str) -> bool:
-    """Whether one of AWS's files has this word."""
+    """Whether one of AWS's files contains this word."""
     for variable, usual in _FILES:
         path = os.path.expanduser(os.environ.get(variable) or usual)
         try:
@@ -105,7 +110,7 @@ def _mentioned(setting: str) -> bool:
                 if setting in file.read():
                     return True
         except OSError:
-            continue  # botocore goes on without a file that it cannot read
+            continue  # botocore ignores a file that it cannot read
     return False
 
 
@@ -116,5 +121,5 @@ def _session(profile: Profile) -> Any:
 
     with translated(f"profile {profile.name!r}"):
         session = botocore.session.Session(profile=profile.aws_profile)
-        session.get_scoped_config()  # where a profile that is not there, or a file that is none, shows
+        session.get_scoped_config()  # raises if the profile does not exist or the file is invalid
     return session

@@ -628,12 +628,12 @@ def test_a_new_vault_has_no_inventory_yet(store: GlacierArchiveStore, service: F
         store.request_inventory()
 
 
-def test_what_is_no_inventory_is_told(store: GlacierArchiveStore, service: FakeGlacier) -> None:
+def test_an_invalid_inventory_is_an_error(store: GlacierArchiveStore, service: FakeGlacier) -> None:
     job = store.request_inventory()
     service.finish(job)
     for content in (b"", b"[]", b'{"ArchiveList": [{}]}', b"<xml/>"):
         service.job(job).inventory = content
-        with pytest.raises(StoreError, match="no inventory of a vault"):
+        with pytest.raises(StoreError, match="is not an inventory of a vault"):
             store.inventory(job)
 
 
