@@ -112,7 +112,7 @@ def from_profile(profile: Profile) -> SqliteStore:
 
 def from_url(url: str, _: Profile) -> tuple[SqliteStore, str]:
     """`sqlite:///home/me/backups.sqlite/photos.20260102030405.tgz`"""
-    path, _, key = url.removeprefix("sqlite://").rpartition("/")
+    path, _slash, key = url.removeprefix("sqlite://").rpartition("/")
     if not Path(path).is_file():
         raise UsageError(f"there is no file {path}; write sqlite:// and its whole path, then / and a stored filename")
     return SqliteStore(Path(path)), key
