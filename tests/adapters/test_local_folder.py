@@ -275,7 +275,7 @@ def test_a_folder_that_cannot_be_read_is_named_and_costs_itself(folder: Path, un
         "store = LocalObjectStore(Path(sys.argv[1]), notice=print); print([info.key for info in store.list()])"
     )
     lines = unprivileged("-c", program, str(folder)).stdout.splitlines()
-    assert lines[0].endswith("lost+found/ cannot be read, and what is in it is not listed: Permission denied")
+    assert lines[0].endswith("lost+found/ cannot be read, and its contents are not listed: Permission denied")
     assert lines[1:] == ["['good']"]
 
 

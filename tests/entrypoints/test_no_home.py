@@ -14,7 +14,7 @@ import yaml
 from tests.fixtures.command_line import CommandLine, Said
 from tests.fixtures.s3_servers import s3_profile
 
-# Such a user is not in the list of users; whoever runs the tests is.
+# Such a user is not in the user database; the one that runs the tests is.
 HOMELESS = """
 import pwd, runpy, sys
 def getpwuid(number): raise KeyError(f"getpwuid(): uid not found: {number}")

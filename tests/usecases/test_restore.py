@@ -173,7 +173,7 @@ def test_overwrite_replaces_the_recorded_root_and_no_other_name(box: Toolbox, tr
     box.repo.replace(evolve(made, size=0, metadata={**made.metadata, "sha256": None}))
     (target / "site").mkdir()
     (target / ".bashrc").write_text("mine")
-    with pytest.raises(TargetExists, match="bashrc already exists, and this backup may replace nothing but site"):
+    with pytest.raises(TargetExists, match="bashrc already exists, and this backup may replace only site"):
         bring_back(box, "photos", target, overwrite=True)
     assert (target / ".bashrc").read_text() == "mine"
 

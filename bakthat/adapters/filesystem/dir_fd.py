@@ -1,5 +1,5 @@
-"""Directories by descriptor: every step is relative to a directory that is held open, so that no symbolic link is ever
-followed, whoever puts one there meanwhile, and the length of a whole path does not matter."""
+"""Directories by descriptor: every step is relative to an open directory. So no symbolic link is followed, even if one
+is put in place meanwhile, and the length of a whole path does not matter."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 
-# O_PATH asks for no permission to read the directory, only to search it
+# O_PATH needs no permission to read the directory, only to search it
 SEARCH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-"""Flags to open a directory in order to do something in it."""
+"""Flags to open a directory in order to work in it."""
 LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """Flags to open a directory in order to list or lock it."""
 ENTRY = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
-"""Flags to open what is no directory without reading it, nor waiting for anything."""
+"""Flags to open something other than a directory, without reading it or waiting."""
 NO_DIRECTORY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-"""What opening with these flags says of nothing, of a file, and of a symbolic link (ENOTDIR or ELOOP)."""
+"""Errors of opening with these flags: nothing there, a file, or a symbolic link (ENOTDIR or ELOOP)."""
 
 
 @contextlib.contextmanager
 def opened(name: bytes | str, flags: int, directory: int, mode: int = 0) -> Iterator[int]:
-    """The descriptor of one thing in the directory. `mode`: of a file that is created."""
+    """Open an entry of the directory and return its descriptor. `mode`: of a new file."""
     fd = os.open(name, flags, mode, dir_fd=directory)
     try:
         yield fd
@@ -31,7 +31,7 @@ def opened(name: bytes | str, flags: int, directory: int, mode: int = 0) -> Iter
 
 @contextlib.contextmanager
 def descended(directory: int, parts: Sequence[bytes]) -> Iterator[int]:
-    """The descriptor of a directory further down, reached part by part."""
+    """Open a directory further down, part by part, and return its descriptor."""
     with contextlib.ExitStack() as on_the_way:
         for part in parts:
             directory = on_the_way.enter_context(opened(part, SEARCH, directory))
@@ -39,7 +39,7 @@ def descended(directory: int, parts: Sequence[bytes]) -> Iterator[int]:
 
 
 def exists(name: bytes, directory: int) -> bool:
-    """Whether anything has this name; a symbolic link counts, wherever it points."""
+    """Whether an entry with this name exists; a symbolic link counts, wherever it points."""
     try:
         os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def exists(name: bytes, directory: int) -> bool:
 
 
 def identity(name: bytes, directory: int) -> tuple[int, int] | None:
-    """What has this name, told apart from all else on this machine; None if nothing has."""
+    """Return `(st_dev, st_ino)` of the entry, or None if it does not exist."""
     try:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -57,7 +57,7 @@ def identity(name: bytes, directory: int) -> tuple[int, int] | None:
 
 
 def set_mode(fd: int, mode: int) -> None:
-    """Set the permissions of what is open here, also with `SEARCH`, for which fchmod(2) does not work."""
+    """Set the permissions of an open entry, also if opened with `SEARCH`, for which fchmod(2) does not work."""
     if hasattr(os, "O_PATH"):
         os.chmod(f"/proc/self/fd/{fd}", mode)
     else:
@@ -65,7 +65,7 @@ def set_mode(fd: int, mode: int) -> None:
 
 
 def allow(fd: int, bits: int) -> int | None:
-    """Give the owner these permissions on what is open here. The mode before, None if there was nothing to do."""
+    """Give the owner these permissions on an open entry. Return the previous mode, or None if nothing was changed."""
     mode = os.fstat(fd).st_mode & 0o7777
     if mode & bits == bits:
         return None
@@ -74,11 +74,11 @@ def allow(fd: int, bits: int) -> int | None:
 
 
 def empty(directory: int) -> OSError | None:
-    """Remove all that is in the directory, however deep, and whatever the modes. Goes on after a failure, and gives
-    back the first.
+    """Remove everything in the directory, at any depth and with any modes. Continues after a failure, and returns the
+    first.
 
-    A directory inside another is first moved up into the outermost one: so only one is ever open, and a mount point,
-    which cannot be moved, is never entered.
+    A nested directory is first moved up into the outermost one. So only one is open at a time, and a mount point, which
+    cannot be moved, is never entered.
     """
     failure: OSError | None = None
     token = os.urandom(8).hex()
@@ -121,7 +121,7 @@ def _move_up(name: str, inner: int, up: str, outer: int) -> None:
     try:
         os.rename(name, up, src_dir_fd=inner, dst_dir_fd=outer)
     except PermissionError:
-        # Its ".." changes, so that the directory itself must be writable
+        # Its ".." changes, so the directory itself must be writable
         with opened(name, SEARCH, inner) as fd:
             allow(fd, 0o700)
         os.rename(name, up, src_dir_fd=inner, dst_dir_fd=outer)

@@ -1,4 +1,4 @@
-"""The files below a folder, as keys. What is odd costs itself: it is left out, and named."""
+"""Lists the files below a folder as keys. An invalid name or unreadable folder is skipped and named."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NAME_SHOWN = 80
 
 
 def keys_below(folder: str, prefix: str, is_hidden: Callable[[str], bool], notice: Callable[[str], None]) -> list[str]:
-    """The paths below the folder that start with the prefix, `/`-separated, in no order. Names for which `is_hidden`
-    are left out, and so are, with a notice, folders that cannot be read, such as another user's, and paths that are
-    longer than a key may be. Raises `OSError` if the folder itself cannot be read."""
+    """The paths below the folder that start with the prefix, `/`-separated, in no particular order. Names for which
+    `is_hidden` are left out. Unreadable folders, such as another user's, and paths longer than a key may be are skipped
+    with a notice. Raises `OSError` if the folder itself cannot be read."""
     keys: list[str] = []
     left_out: list[str] = []
     pending = [""]
@@ -42,7 +42,7 @@ def keys_below(folder: str, prefix: str, is_hidden: Callable[[str], bool], notic
         except OSError as error:
             if not base:
                 raise
-            left_out.append(f"{_shown(base)} cannot be read, and what is in it is not listed: {error.strerror}")
+            left_out.append(f"{_shown(base)} cannot be read, and its contents are not listed: {error.strerror}")
     for line in left_out[:_MOST_NAMED]:
         notice(f"{folder}: {line}")
     if len(left_out) > _MOST_NAMED:

@@ -9,7 +9,7 @@ from bakthat.adapters.filesystem.whole_file import sync_folder
 
 
 def make_folders(path: str) -> None:
-    """Create the folders that are missing, for their owner only, each one's name on disk before it is used. Raises
+    """Create missing folders, accessible only to their owner. Each name is synced before the folder is used. Raises
     OSError."""
     missing: list[str] = []
     while not os.path.isdir(path):
@@ -22,11 +22,11 @@ def make_folders(path: str) -> None:
 
 
 def sync_names(folder: str) -> None:
-    """Have the names in this folder on its disk. Raises OSError."""
+    """Sync the names in this folder to disk. Raises OSError."""
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except PermissionError:
-        return  # it may be written to, but not read, and so not synced
+        return  # it may be writable but not readable, and so cannot be synced
     try:
         sync_folder(fd)
     finally:

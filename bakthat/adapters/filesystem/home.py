@@ -1,4 +1,4 @@
-"""The home directory at the start of a path that a setting gives (`~/.bakthat.sqlite`)."""
+"""Expands the home directory at the start of a path from a setting (`~/.bakthat.sqlite`)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bakthat.errors import ConfigInvalid
 
 
 def home_of_user() -> str:
-    """The home directory of the user that this process runs as, as the system's list of users has it. Raises
-    `KeyError` for a user that is not in it, as in a container with a number for a user."""
+    """The home directory of this process's user in the user database. Raises `KeyError` for a user without an entry, as
+    in a container with a numeric user."""
     return pwd.getpwuid(os.getuid()).pw_dir
 
 
@@ -23,11 +23,11 @@ def expand_home(
     environment: Mapping[str, str] = os.environ,
     listed: Callable[[], str] = home_of_user,
 ) -> str:
-    """The path with `~` or `~user` at its start replaced; any other path as it is.
+    """The path with `~` or `~user` at its start replaced; any other path unchanged.
 
-    `setting`: where the path stands, the first words of the error. `instead`: the way out besides setting HOME.
-    `environment`: HOME is looked for there, then `listed` is asked. Python's `expanduser` leaves the `~`, and a folder
-    of that name comes into being; or it takes an empty HOME for the root of the file system.
+    `setting`: the source of the path; the error begins with it. `instead`: the way out besides setting HOME.
+    `environment`: checked for HOME; then `listed` is called. Python's `expanduser` would keep the `~`, so that a folder
+    of that name would be created, or take an empty HOME as the root of the file system.
 
     Raises `ConfigInvalid` if there is no such home directory.
     """
@@ -39,8 +39,8 @@ def expand_home(
         home = os.path.expanduser(f"~{user}")
         if not os.path.isabs(home):
             raise ConfigInvalid(
-                f"{setting}: {text!r} begins with the home directory of a user {user!r}, who is not on this machine; "
-                f"{instead}, or as './{text}' if the name is meant so"
+                f"{setting}: {text!r} begins with the home directory of an unknown user {user!r}; "
+                f"{instead}, or as './{text}' if this is the real name"
             )
     else:
         home = environment.get("HOME", "")
@@ -49,7 +49,7 @@ def expand_home(
         if not os.path.isabs(home):
             raise ConfigInvalid(
                 f"{setting}: there is no home directory for {text!r} (HOME is not set, and user {os.getuid()} is not "
-                f"in the list of users); set HOME, or {instead}"
+                f"in the user database); set HOME, or {instead}"
             )
     return home.rstrip("/") + slash + rest or "/"
 

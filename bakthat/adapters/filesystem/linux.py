@@ -1,4 +1,4 @@
-"""What Linux has and Python's `os` has not: renameat2(2), syncfs(2), the list of mounts; and what link(2) says."""
+"""Linux calls that Python's `os` lacks: renameat2(2), syncfs(2), the list of mounts; and the errors of link(2)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from collections.abc import Callable
 from typing import Any
 
 NOREPLACE = 1
-"""RENAME_NOREPLACE: fail with EEXIST where the new name is taken (linux/fs.h)."""
+"""RENAME_NOREPLACE: fail with EEXIST if the new name exists (linux/fs.h)."""
 EXCHANGE = 2
-"""RENAME_EXCHANGE: the two names change places in one step (linux/fs.h)."""
+"""RENAME_EXCHANGE: exchange the two names atomically (linux/fs.h)."""
 
 RenameWithFlags = Callable[[int, bytes, int, bytes, int], None]
-"""Directory and name, new directory and new name, one of the flags. Raises OSError; with one of `NO_SUCH_CALL` where
-the system or the file system does not know the flag."""
+"""Takes directory and name, new directory and new name, and one of the flags. Raises OSError; with one of
+`NO_SUCH_CALL` if the system or the file system does not support the flag."""
 
 NO_SUCH_CALL = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
 
 NO_HARD_LINKS = frozenset(
     {errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK, errno.EXDEV}
 )
-"""What link(2) says where there are no hard links: EPERM the kernel itself (exFAT, FAT), EOPNOTSUPP CIFS, ENOSYS FUSE.
-The others are taken for the same; what must not be written says so again at the next attempt."""
+"""Errors of link(2) without hard links: EPERM from the kernel itself (exFAT, FAT), EOPNOTSUPP from CIFS, ENOSYS from
+FUSE. The others are treated alike; a real lack of permission fails again at the next attempt."""
 
 
 @functools.cache
@@ -48,7 +48,7 @@ def rename_with_flags(directory: int, name: bytes, new_directory: int, new_name:
 
 
 def sync_file_system(fd: int) -> None:
-    """Have everything written to the file system of `fd` on its disk; raises OSError if the disk refused any of it."""
+    """Sync everything written to the file system of `fd`; raises OSError if the disk refused any of it."""
     call = getattr(_libc(), "syncfs", None)
     if call is None:
         os.sync()
@@ -57,7 +57,7 @@ def sync_file_system(fd: int) -> None:
 
 
 def has_default_acl(directory: int) -> bool:
-    """Whether new files in this directory get an access control list from it."""
+    """Whether new files in this directory inherit an access control list from it."""
     try:
         return bool(os.getxattr(f"/proc/self/fd/{directory}", "system.posix_acl_default"))
     except (OSError, AttributeError):
@@ -65,8 +65,8 @@ def has_default_acl(directory: int) -> bool:
 
 
 def mounts_below(path: str) -> list[str]:
-    """Where something is mounted at or below this absolute path, which has no symbolic link in it; nothing where the
-    system does not tell."""
+    """The mount points at or below this absolute path, which must not contain symbolic links; empty if the system does
+    not list them."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
             # proc(5): the fifth field, with spaces and the like in octal

@@ -1,4 +1,4 @@
-"""`Move`: one restored file or directory on its way to its final name, and back if need be."""
+"""`Move`: moves one restored file or directory to its final name, and back if necessary."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from bakthat.adapters.filesystem.whole_file import sync_folder
 from bakthat.adapters.streams import write_all
 
 _NOTE = b".path"
-"""What follows the number of a thing that was taken away, in the name of the note that says where from."""
+"""The suffix of the note that records the origin of a moved entry; it follows the entry's number."""
 
 
 def _note_path(path: bytes, number: bytes, old: int) -> None:
-    """Note where this thing comes from, on disk before it is taken away. A file: some file systems have no symbolic
-    links, and those that can exchange no names are among them (exFAT)."""
+    """Record the origin of this entry, synced before it is moved. The note is a file, because some file systems that
+    cannot exchange names have no symbolic links either (exFAT)."""
     with opened(number + _NOTE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, old, 0o600) as fd:
         write_all(fd, path)
         os.fsync(fd)
 
 
 def noted_path(number: bytes, old: int) -> bytes:
-    """Where it comes from. Raises OSError if nothing says so."""
+    """The recorded origin. Raises OSError if there is none."""
     try:
-        return os.readlink(number + _NOTE, dir_fd=old)  # as 1.0 noted it
+        return os.readlink(number + _NOTE, dir_fd=old)  # 1.0's form of the note
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
@@ -45,14 +45,14 @@ def noted_path(number: bytes, old: int) -> bytes:
 
 
 _LONGEST_PATH = 64 * 1024
-"""Bytes, as of a path in an archive."""
+"""The maximum length in bytes, as of a path in an archive."""
 
 
 @define
 class Move:
-    """One thing on its way from the private directory to its final place, and back if need be.
+    """Moves one entry from the private directory to its final place, and back if necessary.
 
-    What has been done is never remembered, but looked at: so an interruption at any instruction can be undone.
+    The progress is not remembered, but read from the file system, so an interruption at any instruction can be undone.
     """
 
     path: bytes
@@ -63,7 +63,7 @@ class Move:
     overwrite: bool
     rename: RenameWithFlags
     moved: tuple[int, int] | None = field(default=None, init=False)
-    """The identity of what is moved."""
+    """The identity of the moved entry."""
 
     def is_taken(self) -> bool:
         with self._places() as (_, target, name):
@@ -95,7 +95,7 @@ class Move:
         except OSError as error:
             if error.errno not in NO_SUCH_CALL:
                 raise
-            # In two steps, which leave a moment for another process to take the name
+            # In two steps; another process may take the name in between
             if exists(name, target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
             os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
@@ -106,14 +106,14 @@ class Move:
         except OSError as error:
             if error.errno not in NO_SUCH_CALL:
                 raise
-            # In two steps; if we are killed in between, the next restore puts the old one back where the note says
+            # In two steps; if we are killed in between, the next restore puts the old one back by the note
             with contextlib.suppress(FileExistsError):
                 os.mkdir("old", 0o700, dir_fd=self.private)
             with opened("old", LIST, self.private) as old:
                 _note_path(self.path, b"%d" % self.number, old)
-                # The note and the way to it come before what it is about: a disk may keep a later change and lose it
+                # The note and its path must be synced first: a disk may keep a later change and lose it
                 for directory in (old, self.private, self.into):
-                    # A directory that may not be read cannot be synced, and can be used all the same
+                    # A directory that may not be read cannot be synced, but can be used
                     with contextlib.suppress(PermissionError), opened(".", LIST, directory) as fd:
                         sync_folder(fd)
                 os.rename(name, b"%d" % self.number, src_dir_fd=target, dst_dir_fd=old)
@@ -121,24 +121,24 @@ class Move:
 
     @contextlib.contextmanager
     def _places(self) -> Iterator[tuple[int, int, bytes]]:
-        """The directory from which and the one into which it moves, and its name."""
+        """The source directory, the target directory, and the name."""
         *parents, name = self.path.split(b"/")
         with contextlib.ExitStack() as on_the_way:
             source = self.new
             for part in parents:
                 source = on_the_way.enter_context(opened(part, SEARCH, source))
-                allow(source, 0o700)  # this one stays behind, and its mode with it
+                allow(source, 0o700)  # this one stays here, with its mode
             yield source, on_the_way.enter_context(descended(self.into, parents)), name
 
 
 @contextlib.contextmanager
 def _movable(name: bytes, directory: int) -> Iterator[None]:
-    """A directory's ".." changes when it moves, so that the directory itself must be writable, for a moment."""
+    """A directory's ".." changes when it moves, so the directory itself must be writable for a moment."""
     with contextlib.ExitStack() as afterwards:
         try:
             fd = afterwards.enter_context(opened(name, SEARCH, directory))
             mode = allow(fd, 0o200)
-        except OSError:  # no directory, or not ours; the move itself will tell
+        except OSError:  # not a directory, or not ours; the move itself will fail
             mode = None
         if mode is not None:
             afterwards.callback(set_mode, fd, mode)

@@ -1,4 +1,4 @@
-"""Names of files as text that is safe to show."""
+"""File names as text that is safe to display."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 
 
 def printable(name: bytes | str) -> str:
-    """The name for a message: one line, no control character, no escape sequence, encodable in UTF-8. What is not
-    printable, such as a line feed or a byte that is not UTF-8, is shown as Python writes it (`\\n`, `\\udcff`)."""
+    """The name for a message: one line, no control character, no escape sequence, encodable in UTF-8. Other characters,
+    such as a line feed or a byte that is not UTF-8, are escaped as in Python (`\\n`, `\\udcff`)."""
     text = os.fsdecode(name)
     if text.isprintable():
         return text

@@ -1,5 +1,5 @@
-"""The private directory of a restore, beside the final place of its files: how it is made, told apart from anybody
-else's, and removed when a restore was killed.
+"""The private directory of a restore, beside the final place of its files: creation, recognition, and removal after a
+killed restore.
 
     .bakthat-restore-0123456789abcdef/      mode 0700, locked (flock) while its restore runs
         new/            files grow here
@@ -23,18 +23,19 @@ from bakthat.adapters.filesystem.target_dir import MakeDirectory, TargetDirector
 from bakthat.errors import TargetError
 
 PREFIX = ".bakthat-restore-"
-"""What the name of a private directory starts with."""
+"""The prefix of private directories."""
 
 RESCUED = "bakthat-rescued-"
-"""What its name starts with when old files in it could not be put back; then nothing removes it."""
+"""The prefix of a directory with old files that could not be put back; nothing removes it."""
 
 _OURS = re.compile(re.escape(PREFIX) + "[0-9a-f]{16}")
 _INSIDE = re.compile("new|scratch|names|old|replaced|[0-9a-f]{16}-[0-9]+")
-"""All that a directory of that name may hold; the last form is what `empty` leaves when it is killed."""
+"""All entries that such a directory may contain; the last form is left by `empty` when it is killed."""
 
 
 class PrivateDirectory:
-    """Of one restore. `fd` is its descriptor, -1 before `make` and after `close`; `name` its name in the target."""
+    """The private directory of one restore. `fd`: its descriptor, -1 before `make` and after `close`. `name`: its name
+    in the target."""
 
     def __init__(self, target: TargetDirectory, mkdir: MakeDirectory) -> None:
         self._target = target
@@ -43,12 +44,12 @@ class PrivateDirectory:
         self.fd = -1
 
     def make(self) -> None:
-        """Make and lock it. Raises OSError; TargetError if another user has put something in its place."""
+        """Create and lock it. Raises OSError; TargetError if another user has replaced it."""
         while not self._make_and_lock():
             pass
 
     def remove(self) -> OSError | None:
-        """Remove it with all that is in it. Goes on after a failure, and returns the first."""
+        """Remove it with its contents. Continues after a failure, and returns the first."""
         failure: OSError | None = None
         try:
             if self.fd >= 0:
@@ -60,13 +61,13 @@ class PrivateDirectory:
         return failure
 
     def rescue(self) -> str:
-        """Give it a name by which no later restore takes it for a leftover, and return that. Raises OSError."""
+        """Rename it so that no later restore removes it as a leftover; return the new name. Raises OSError."""
         rescued = self.name.replace(PREFIX, RESCUED)
         os.rename(self.name, rescued, src_dir_fd=self._target.fd, dst_dir_fd=self._target.fd)
         return rescued
 
     def close(self) -> None:
-        """Close the descriptor, and so give back the lock. May be called again."""
+        """Close the descriptor, which releases the lock. May be called again."""
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
             os.close(fd)
@@ -74,11 +75,11 @@ class PrivateDirectory:
     def _make_and_lock(self) -> bool:
         self.name = PREFIX + os.urandom(8).hex()
         self._mkdir(os.fsencode(self.name), 0o700, self._target.fd)
-        # Until the lock is ours, the sweep of another restore may take this directory for a leftover, and remove it
+        # Until the lock is ours, another restore may remove this directory as a leftover
         try:
             with opened(self.name, SEARCH, self._target.fd) as fd:
-                # Whoever may write into the target can rename what was made there, and put something else in its place
-                # before it is opened. So what was opened must be ours, and for nobody else.
+                # A user who may write to the target can rename the new directory and put another in its place before it
+                # is opened. So the opened one must be ours, and closed to others.
                 if not _is_private(fd, self._target.fd):
                     raise self._intruder()
                 allow(fd, 0o700)  # whatever the umask
@@ -94,7 +95,7 @@ class PrivateDirectory:
         except BlockingIOError:
             locked = False
         except OSError:
-            return True  # no locks on this file system: nobody can sweep, either
+            return True  # no locks on this file system: nobody can remove leftovers, either
         else:
             status = os.fstat(self.fd)
             locked = identity(os.fsencode(self.name), self._target.fd) == (status.st_dev, status.st_ino)
@@ -104,13 +105,13 @@ class PrivateDirectory:
 
     def _intruder(self) -> TargetError:
         return TargetError(
-            f"{printable(self._target.path_of(self.name))}: another user has put something in the place of "
-            "bakthat's own directory; nothing was restored: restore into a directory where only you may write"
+            f"{printable(self._target.path_of(self.name))}: another user has replaced bakthat's own "
+            "directory; nothing was restored; restore into a directory where only you may write"
         )
 
 
 def sweep(target: int) -> None:
-    """Remove what restores that were killed have left in this directory. It is never a reason for one to fail."""
+    """Remove leftovers of killed restores in this directory. Failures are ignored."""
     try:
         with opened(".", LIST, target) as here, os.scandir(here) as entries:
             names = [entry.name for entry in entries if _OURS.fullmatch(entry.name)]
@@ -118,12 +119,12 @@ def sweep(target: int) -> None:
         return
     for name in names:
         with contextlib.suppress(OSError), opened(name, LIST, target) as fd:
-            # Somebody else's directory of such a name, in /tmp for instance, may have been made to mislead us
+            # Another user may have created a directory of such a name to mislead us, for example in /tmp
             if not _is_private(fd, target):
                 continue
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with os.scandir(fd) as entries:
-                # One of our own directories that somebody has given such a name
+                # One of our own directories that somebody has renamed to such a name
                 if not all(_INSIDE.fullmatch(entry.name) for entry in entries):
                     continue
             _give_back(fd, target)
@@ -133,18 +134,18 @@ def sweep(target: int) -> None:
 
 
 def retire_old(private: int) -> None:
-    """What is still in `old` has been replaced for good. In one step, before any of it is removed, so that a sweep
-    after a kill does not take the rest for something to give back."""
+    """Mark everything in `old` as finally replaced. It is one step, before any of it is removed, so that after a kill
+    the rest is not put back."""
     with contextlib.suppress(FileNotFoundError):
         os.rename("old", "replaced", src_dir_fd=private, dst_dir_fd=private)
 
 
 def _is_private(fd: int, target: int) -> bool:
-    """Whether it is ours, and for nobody else."""
+    """Whether it is ours, and closed to others."""
     status = os.fstat(fd)
     if status.st_uid == os.geteuid() and not status.st_mode & 0o077:
         return True
-    # Some file systems have no owners (FAT), or other ones (NFS, for root): then a new file shows it
+    # Some file systems have no owners (FAT) or map them (NFS, for root): a new file shows which
     name = PREFIX + os.urandom(8).hex()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with opened(name, flags, target, mode=0o600) as probe:
@@ -154,8 +155,8 @@ def _is_private(fd: int, target: int) -> bool:
 
 
 def _give_back(private: int, target: int) -> None:
-    """Where names cannot be exchanged, a killed restore may have taken the old thing away and not yet put the new one
-    there: the old one goes back. Raises OSError if it cannot, and then nothing must be removed."""
+    """Put old entries back. Where names cannot be exchanged, a killed restore may have moved the old entry away without
+    putting the new one in place. Raises OSError if that fails; then nothing must be removed."""
     if not exists(b"old", private):
         return
     with opened("old", LIST, private) as old:

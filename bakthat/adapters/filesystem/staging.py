@@ -1,9 +1,9 @@
-"""`StagingDirectory`: restored files grow in a private directory, and appear in their final place all at once.
+"""`StagingDirectory`: restored files are written to a private directory, and moved to their final place together.
 
-enter       open the target, or make it; remove what killed restores left there; make a private directory
-commit      for each unit: move it to its final name, or exchange it with what is there
+enter       open or create the target; remove leftovers of killed restores; create a private directory
+commit      for each unit: move it to its final name, or exchange it with the existing entry
             any failure: move everything back, in reverse order
-leave       remove the private directory, and with it what was replaced
+leave       remove the private directory with the replaced entries
 """
 
 from __future__ import annotations
@@ -38,24 +38,23 @@ def _mkdir(name: bytes, mode: int, directory: int) -> None:
 
 
 class StagingDirectory:
-    """A context in which files grow unseen, until `commit` gives them their final names in the directory `into`.
+    """A context for writing files invisibly, until `commit` gives them their final names in the directory `into`.
 
     Inside the context `path` is a new, empty directory on the file system of `into`, below one of mode 0700; `fd` is
-    its descriptor, for `dir_fd=`; `default_mode` is the mode that a new directory gets here (0777 less the umask, and
-    what `into` hands down); `umask_bars_owner` says that its owner cannot fill it as it is; `inherits_acl`
-    that what is made in it gets an access control list from `into`. Leaving the context
-    removes whatever was not committed, or was replaced; and `into` itself, if it was created here and holds nothing.
+    its descriptor, for `dir_fd=`; `default_mode` is the mode of a new directory here (0777 without the umask, plus what
+    it inherits from `into`). `umask_bars_owner`: the owner could not fill a directory with this mode. `inherits_acl`:
+    new entries inherit an access control list from `into`. Leaving the context removes everything that was not
+    committed or was replaced, and `into` itself if it was created here and is empty.
 
-    After kill -9 the target holds the old files or the new ones. What was left behind is removed by the next restore
-    into this directory, which tells by a lock (flock) what another process is using. On a file system without such
-    locks it stays.
+    After kill -9 the target contains either the old or the new files. The next restore into this directory removes
+    leftovers; a lock (flock) shows which are in use by another process. On a file system without such locks they stay.
 
     Args:
-        overwrite: whether `commit` may replace what is there.
-        root: the one name in `into` that, if it is there already, may be replaced (`overwrite`) or added to; bytes
-            that are not UTF-8 are written as `\\xff`. None: any name.
+        overwrite: whether `commit` may replace existing entries.
+        root: the only existing name in `into` that may be replaced (`overwrite`) or added to; bytes that are not UTF-8
+            are written as `\\xff`. None: any name.
 
-    Raises `TargetError` where the disk refuses.
+    Raises `TargetError` if the disk refuses.
     """
 
     path: Path
@@ -80,7 +79,7 @@ class StagingDirectory:
         self._keep_private = False
         self.fd = -1
         self.notices: list[Problem] = []
-        """After leaving the context: what was replaced and could not be removed."""
+        """After leaving the context: replaced entries that could not be removed."""
 
     def __enter__(self) -> Self:
         try:
@@ -98,7 +97,7 @@ class StagingDirectory:
         self._leave(committed=kind is None)
 
     def check(self, path: str | bytes) -> None:
-        """Early, before anything is written: raises `TargetExists` if `commit` of this path would."""
+        """Check early, before anything is written: raises `TargetExists` if `commit` of this path would."""
         path = os.fsencode(path)
         if not self._rules.is_root(path):
             path = path.partition(b"/")[0]
@@ -109,16 +108,18 @@ class StagingDirectory:
             raise self._rules.taken(path)
 
     def replace_nothing(self) -> None:
-        """The archive holds several roots, and which one is its own is only a guess: from now on none is."""
+        """The archive has several roots, and its own name was only a guess: from now on nothing may be replaced."""
         self._rules.replace_nothing()
 
     def scratch(self) -> int:
-        """Make a second directory, for what is never committed: a descriptor of it, which the caller closes."""
+        """Create a second directory, for files that are never committed; return its descriptor, which the caller
+        closes."""
         os.mkdir("scratch", 0o700, dir_fd=self._private.fd)
         return os.open("scratch", LIST, dir_fd=self._private.fd)
 
     def scratch_file(self) -> int:
-        """Make a file without a name, which is gone when it is closed: a descriptor of it, which the caller closes."""
+        """Create a file without a name, which disappears when it is closed; return its descriptor, which the caller
+        closes."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open("names", flags, 0o600, dir_fd=self._private.fd)
         os.unlink("names", dir_fd=self._private.fd)
@@ -127,12 +128,12 @@ class StagingDirectory:
     def commit(self, paths: Sequence[str | bytes]) -> None:
         """Give these files and directories, relative to `path`, the same names in the target: all of them or none.
 
-        A path with slashes goes into the directory that is there already; where such a directory is missing, it comes
-        along from here. No symbolic link is followed.
+        A path with slashes goes into the existing directory; a missing directory is moved from here. No symbolic link
+        is followed.
 
-        Raises `TargetExists` if the name of one is taken and may not be replaced. Otherwise the old one is replaced
-        whole by an exchange of the names, and removed on leaving the context; but nothing is replaced before all of
-        the new files are on the disk, and nothing is removed before the exchange is.
+        Raises `TargetExists` if a name exists and may not be replaced. Otherwise the old entry is replaced by an
+        exchange of the names, and removed on leaving the context. Nothing is replaced before all new files are synced,
+        and nothing is removed before the exchange is.
         """
         current = b""
         rules, target, private = self._rules, self._target, self._private
@@ -153,10 +154,11 @@ class StagingDirectory:
             try:
                 for move in moves:
                     current = move.path
-                    begun.append(move)  # first, so that an interruption inside is undone, too
+                    begun.append(move)  # first, so that an interruption inside is also undone
                     move.do()
                 if taken:
-                    # The exchange, before what was replaced is removed: a disk may keep a later change and lose it
+                    # Sync the exchange before the replaced entries are removed: a disk may keep a later change and lose
+                    # it
                     sync_file_system(private.fd)
             except BaseException:
                 self._undo(begun)
@@ -181,7 +183,7 @@ class StagingDirectory:
         try:
             self._remove_private(committed)
         except KeyboardInterrupt:
-            # An impatient one, for there is a lot to remove: nothing half shall stay, so only the second one counts
+            # The first Ctrl-C during a long removal is ignored, so that nothing partial stays; only the second counts
             self._remove_private(committed)
             raise
         finally:
@@ -199,19 +201,19 @@ class StagingDirectory:
             self.notices.append(
                 Problem(
                     printable(self._target.path_of(self._private.name)),
-                    f"what was replaced could not be removed completely ({failure.strerror}); it is left to you",
+                    f"the replaced files could not be removed completely ({failure.strerror}); remove them yourself",
                 )
             )
 
     def _units(self, paths: list[bytes]) -> list[bytes]:
-        """What is to move: each path, or the topmost directory on its way that is missing in the target."""
+        """The entries to move: each path, or its topmost directory that is missing in the target."""
         whole = set(paths)
         return list(dict.fromkeys(self._unit(path.split(b"/"), whole) for path in paths))
 
     def _unit(self, parts: list[bytes], whole: set[bytes]) -> bytes:
         if parts[0].startswith(os.fsencode(PREFIX)):
             raise TargetError(
-                f"{printable(parts[0])} is a name that bakthat keeps for its own temporary directories; "
+                f"{printable(parts[0])} is a name reserved for bakthat's temporary directories;  "
                 "extract this archive with tar"
             )
         with contextlib.ExitStack() as on_the_way:
@@ -225,19 +227,19 @@ class StagingDirectory:
                 except OSError as error:
                     if error.errno not in NO_DIRECTORY:
                         raise
-                    # Nothing there; or a file or a symbolic link, which can be replaced but not followed
+                    # Nothing; or a file or a symbolic link, which can be replaced but not followed
                     return above
         return b"/".join(parts)
 
     def _refuse_mounts(self, paths: list[bytes]) -> None:
-        """What is mounted in a directory would move away with it."""
+        """A mount point in a directory would move away with it."""
         target = os.path.realpath(self._target.path)
         for mount in mounts_below(target):
             for path in paths:
                 if not (mount + "/").startswith(os.path.join(target, os.fsdecode(path), "")):
                     continue
                 raise TargetError(
-                    f"{printable(self._target.path_of(path))} is not replaced, since something is mounted there "
+                    f"{printable(self._target.path_of(path))} is not replaced, because it contains a mount point "
                     f"({printable(mount)}): unmount it, or restore elsewhere with --target"
                 )
 
@@ -246,7 +248,7 @@ class StagingDirectory:
             try:
                 move.undo()
             except OSError as error:
-                # The old files are in our directory, which must not be removed now, nor swept up by the next restore
+                # The old files are in our directory, which must not be removed now or by the next restore
                 self._keep_private = True
                 rescued = self._private.rescue()
                 raise TargetError(

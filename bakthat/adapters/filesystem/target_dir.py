@@ -1,4 +1,4 @@
-"""`TargetDirectory`: the directory into which something is restored; it is made if it is missing."""
+"""`TargetDirectory`: the target of a restore; it is created if it is missing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bakthat.adapters.filesystem.printable import printable
 from bakthat.errors import TargetExists
 
 MakeDirectory = Callable[[bytes, int, int], None]
-"""Name, mode, and the directory to make it in. Raises OSError."""
+"""Takes a name, a mode, and the parent directory. Raises OSError."""
 
 
 class TargetDirectory:
-    """Open from `open` to `close`: `fd` is its descriptor, -1 while it is not open."""
+    """The target, open from `open` to `close`. `fd`: its descriptor, -1 while it is not open."""
 
     def __init__(self, path: Path, mkdir: MakeDirectory) -> None:
         self.path = path
@@ -27,8 +27,8 @@ class TargetDirectory:
         self._created: list[int] = []
 
     def open(self) -> None:
-        """Open it. Missing directories are created step by step from one that is held open: a symbolic link that
-        somebody puts in the place of one meanwhile is not followed. Raises OSError."""
+        """Open it. Missing directories are created step by step relative to an open one: a symbolic link that another
+        user puts in the path meanwhile is not followed. Raises OSError."""
         path = self.path
         while not os.path.lexists(path):
             self._missing.insert(0, os.fsencode(path.name))
@@ -40,7 +40,7 @@ class TargetDirectory:
             self._created.append(depth)
             try:
                 self._mkdir(part, 0o777, self.fd)
-            except FileExistsError:  # another process was faster; then it is not ours to remove
+            except FileExistsError:  # another process was faster; then we must not remove it
                 self._created.remove(depth)
             above, self.fd = self.fd, -1
             try:
@@ -49,7 +49,8 @@ class TargetDirectory:
                 os.close(above)
 
     def close(self) -> None:
-        """Close it. What `open` created and is empty, since nothing was restored, is removed. May be called again."""
+        """Close it. Empty directories that `open` created are removed, because nothing was restored. May be called
+        again."""
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
             os.close(fd)
@@ -61,7 +62,7 @@ class TargetDirectory:
             os.close(fd)
 
     def path_of(self, name: str | bytes) -> str:
-        """The path of something in it; its own for an empty name."""
+        """The path of an entry; its own path for an empty name."""
         return os.path.join(self.path, os.fsdecode(name)) if name else os.fspath(self.path)
 
 
@@ -69,8 +70,9 @@ class ReplacementRules:
     """What a restore may replace in its target.
 
     Args:
-        overwrite: whether anything.
-        root: the one name that may be replaced or added to; bytes that are not UTF-8 are written as `\\xff`. None: any.
+        overwrite: whether anything may be replaced.
+        root: the only name that may be replaced or added to; bytes that are not UTF-8 are written as `\\xff`. None:
+            any.
     """
 
     def __init__(self, target: TargetDirectory, *, overwrite: bool, root: str | None) -> None:
@@ -84,7 +86,7 @@ class ReplacementRules:
         self._has_several_roots = True
 
     def may_replace(self, path: bytes) -> bool:
-        """Whether something at this path, relative to the target, may be replaced."""
+        """Whether an entry at this path, relative to the target, may be replaced."""
         return self.overwrite and self.is_root(path)
 
     def is_root(self, path: bytes) -> bool:
@@ -97,16 +99,16 @@ class ReplacementRules:
         return os.fsencode(self._root) == root or self._root == root.decode("utf-8", "backslashreplace")
 
     def taken(self, path: bytes) -> TargetExists:
-        """The error for a path where something is that may not be replaced."""
+        """The error for an existing path that may not be replaced."""
         there = f"{printable(self._target.path_of(path))} already exists"
         if self._has_several_roots:
             return TargetExists(
-                f"{there}; the backup holds several names, and which is its own is not recorded, so that it replaces "
-                "none: restore elsewhere with --target DIR"
+                f"{there}; the backup contains several names and its own is not recorded, so it replaces "
+                "none; restore elsewhere with --target DIR"
             )
         if not self.is_root(path):
             return TargetExists(
-                f"{there}, and this backup may replace nothing but {printable(self._root or '')}: restore elsewhere "
+                f"{there}, and this backup may replace only {printable(self._root or '')}; restore elsewhere "
                 "with --target DIR"
             )
         return TargetExists(f"{there}; --overwrite replaces it, --target DIR restores elsewhere")

@@ -1,4 +1,4 @@
-"""`target_error`: what the disk answered, as one line with the way out."""
+"""`target_error`: converts an error of the disk to one line with the way out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _WAY_OUT = {
     errno.EDQUOT: "make room there, or restore elsewhere with --target",
     errno.EACCES: "restore elsewhere with --target, or as a user who may write there",
     errno.EPERM: "restore elsewhere with --target, or as a user who may write there",
-    errno.ENAMETOOLONG: "this file system cannot hold such a name, restore elsewhere with --target",
-    errno.EFBIG: "this file system cannot hold so large a file, restore elsewhere with --target",
+    errno.ENAMETOOLONG: "this file system does not support such a name, restore elsewhere with --target",
+    errno.EFBIG: "this file system does not support a file of this size, restore elsewhere with --target",
     errno.ENOTDIR: "name a directory with --target",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }

@@ -1,4 +1,4 @@
-"""A file that gets its name in a folder only when it is whole and on disk, and never in the place of another."""
+"""A file that gets its name in a folder only when it is complete and synced, and that never replaces another."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from bakthat.adapters.filesystem.linux import NO_HARD_LINKS, NO_SUCH_CALL, NOREP
 from bakthat.adapters.streams import write_all
 
 TEMPORARY = ".bakthat-put-"
-"""What the names of files begin with that are not whole yet, or claim a name."""
+"""The prefix of files that are incomplete, or claim a name."""
 
 ABANDONED_AFTER = 12 * 3600.0
-"""Seconds without a change after which a temporary file is a leftover, unless it is locked. A lock alone does not tell:
-a network mount may have none, or those of this machine only, and the file may be another machine's."""
+"""Seconds without a change after which an unlocked temporary file is a leftover. The lock alone is not sufficient: a
+network mount may have no locks, or only local ones, and the file may belong to another machine."""
 
 # The open file itself is locked while it is written, so that a leftover of a killed process can be distinguished.
 NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 
 _NO_SUCH_RENAME = NO_SUCH_CALL | {errno.EPERM}
-"""EPERM: what some sandboxes answer to a system call that they do not know."""
+"""EPERM: the answer of some sandboxes to an unknown system call."""
 
 _COPY = 1024 * 1024
 
 
 def _unnamed(folder: int) -> int:
-    """A new file without a name, which vanishes with its writer (open(2), O_TMPFILE). Raises OSError where the system
-    or the file system has none."""
+    """Open a new file without a name, which disappears with its writer (open(2), O_TMPFILE). Raises OSError if the
+    system or the file system does not support this."""
     if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
     return os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=folder)
@@ -43,7 +43,7 @@ def _unnamed(folder: int) -> int:
 
 @frozen(kw_only=True)
 class FileCalls:
-    """The system calls that file systems lack, each in its own way. `link`: os.link. `rename`: renameat2(2).
+    """System calls that some file systems lack. `link`: os.link. `rename`: renameat2(2).
     `unnamed`: opens a new file without a name. `lock`: fcntl.flock."""
 
     link: Callable[..., None] = os.link
@@ -53,10 +53,10 @@ class FileCalls:
 
 
 class WholeFile:
-    """A context: a new file, open as `fd`; `publish` gives it its name. What is not published is gone at the end.
+    """A context: a new file, open as `fd`; `publish` gives it its name. An unpublished file is removed at the end.
 
-    While it is written it has no name at all where the system can do that, else a hidden one, which
-    `remove_leftovers` removes some time after its writer was killed.
+    While it is written it has no name, if the system supports that, else a hidden one, which `remove_leftovers` removes
+    some time after its writer was killed.
     """
 
     def __init__(self, folder: int, calls: FileCalls) -> None:
@@ -79,17 +79,17 @@ class WholeFile:
         if self._name is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._name, dir_fd=self._folder)
-        # What was published was synced before: an error now says nothing about it
+        # The published file was synced before: an error now does not concern it
         with contextlib.suppress(OSError):
             os.close(self.fd)
 
     def publish(self, name: str, *, replace: bool = False) -> None:
-        """Everything written is on disk, and then the file has this name, which is on disk as well. Raises
-        `FileExistsError` if the name is taken, unless `replace`.
+        """Sync the content, give the file this name, and sync the name. Raises `FileExistsError` if the name exists,
+        unless `replace`.
 
-        The name is given by a hard link, which never replaces; where there are none, by renameat2(2) with
-        RENAME_NOREPLACE; where there is no such call either, by a plain rename while a hidden file claims the name,
-        which keeps apart all who use this class.
+        The name is given by a hard link, which never replaces. Without hard links, by renameat2(2) with
+        RENAME_NOREPLACE. Without that call, by a plain rename while a hidden file claims the name, which protects
+        against all users of this class.
         """
         os.fsync(self.fd)
         if replace:
@@ -131,7 +131,7 @@ class WholeFile:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     def _own_name(self) -> str:
-        """The hidden name; if it has none yet, it gets one: by a link, or by a copy where there are no links."""
+        """The hidden name; if the file has none yet, it gets one: by a link, or by a copy if there are no links."""
         if self._name is None:
             name = _temporary_name()
             if self._linked(name):
@@ -146,8 +146,8 @@ class WholeFile:
 
 
 def remove_leftovers(folder: int, calls: FileCalls, now: float) -> None:
-    """Remove what killed writers left in the folder. `now`: the time as the file system tells it, epoch seconds, such
-    as that of a file that was just made: a server's clock may differ from this machine's."""
+    """Remove leftovers of killed writers in the folder. `now`: the current time of the file system in epoch seconds,
+    such as that of a new file: a server's clock may differ from this machine's."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(TEMPORARY)]
     for name in names:
@@ -155,7 +155,7 @@ def remove_leftovers(folder: int, calls: FileCalls, now: float) -> None:
 
 
 def sync_folder(folder: int) -> None:
-    """Have the folder's names on disk. Some network mounts cannot be asked for that; they write names at once."""
+    """Sync the folder's names. Some network mounts do not support that; they write names at once."""
     try:
         os.fsync(folder)
     except OSError as error:
@@ -176,7 +176,7 @@ def _named(folder: int, calls: FileCalls) -> tuple[int, str]:
 
 
 def _locked_new(name: str, folder: int, calls: FileCalls) -> int | None:
-    """A new file of this name, open and locked; None if it was taken for a leftover before it was locked. Raises
+    """Create a file with this name, open and locked; None if it was removed as a leftover before it was locked. Raises
     `FileExistsError`."""
     fd = os.open(name, NEW_FILE, 0o600, dir_fd=folder)
     try:
@@ -194,8 +194,8 @@ def _locked_new(name: str, folder: int, calls: FileCalls) -> int | None:
 
 @contextlib.contextmanager
 def _claimed(name: str, folder: int, calls: FileCalls, now: float) -> Iterator[None]:
-    """Nobody else who does the same has the claim of this name meanwhile. Raises `FileExistsError` if somebody has it:
-    they are about to give the name to a file of theirs."""
+    """Hold the claim of this name for the block. Raises `FileExistsError` if another process holds it, which is about
+    to publish a file with this name."""
     claim = f"{TEMPORARY}claim-{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}"
     fd = None
     while fd is None:
@@ -213,9 +213,10 @@ def _claimed(name: str, folder: int, calls: FileCalls, now: float) -> Iterator[N
 
 
 def _remove_leftover(name: str, folder: int, calls: FileCalls, now: float) -> bool:
-    """Whether the file is gone: nobody has it locked, and it has not changed for long."""
+    """Remove the file if it is a leftover: nobody has it locked, and it has not changed for long. Return whether it is
+    gone."""
     try:
-        # Not blocking: it may be a fifo that somebody has put there, which nobody writes to.
+        # Non-blocking: it may be a fifo that somebody has put there, without a writer.
         fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
     except FileNotFoundError:
         return True

@@ -415,7 +415,7 @@ def test_what_is_mounted_below_a_path_is_known(tmp_path: Path) -> None:
 
 
 def test_a_name_of_our_own_temporary_directories_is_refused(into: Path) -> None:
-    with pytest.raises(TargetError, match="keeps for its own"):
+    with pytest.raises(TargetError, match="reserved for bakthat"):
         put(into, {".bakthat-restore-0123456789abcdef/a": "1"})
     assert os.listdir(into) == []
 
@@ -739,7 +739,7 @@ def test_a_symbolic_link_put_in_the_place_of_our_directory_is_not_gone_through(t
 
 def test_a_directory_that_others_may_write_is_not_taken_for_ours(into: Path) -> None:
     intruder = Intruder(".bakthat-restore-", open_to_all)
-    with pytest.raises(TargetError, match="another user has put something"), StagingDirectory(into, mkdir=intruder):
+    with pytest.raises(TargetError, match="another user has replaced bakthat"), StagingDirectory(into, mkdir=intruder):
         raise AssertionError("it has been opened")
 
 
@@ -748,7 +748,7 @@ def test_another_directory_of_ours_is_not_taken_for_the_new_one_and_keeps_what_i
     keys.mkdir(0o700)
     (keys / "id").write_text("secret")
     intruder = Intruder(".bakthat-restore-", keys.rename)
-    with pytest.raises(TargetError, match="another user has put something"), StagingDirectory(into, mkdir=intruder):
+    with pytest.raises(TargetError, match="another user has replaced bakthat"), StagingDirectory(into, mkdir=intruder):
         raise AssertionError("it has been opened")
     assert [path.read_text() for path in into.glob("*/id")] == ["secret"]
 
@@ -767,7 +767,7 @@ def test_a_directory_of_ours_that_was_given_the_name_of_a_remainder_is_not_remov
 def test_with_a_root_nothing_else_is_replaced(into: Path) -> None:
     write(into, {"photos/f": "old", ".bashrc": "mine"})
     with (
-        pytest.raises(TargetExists, match="bashrc already exists, and this backup may replace nothing but photos"),
+        pytest.raises(TargetExists, match="bashrc already exists, and this backup may replace only photos"),
         StagingDirectory(into, overwrite=True, root="photos") as staging,
     ):
         staging.check("photos")

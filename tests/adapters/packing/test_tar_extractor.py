@@ -604,7 +604,7 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(into: Path) -> None:
         into,
     )
     assert done.stdout.splitlines() == [
-        f"{into}/d/large: File too large; nothing was restored: this file system cannot hold so large a file, "
+        f"{into}/d/large: File too large; nothing was restored: this file system does not support a file of this size, "
         "restore elsewhere with --target",
         "[]",
     ]
@@ -1161,7 +1161,7 @@ def test_only_the_root_of_the_backup_is_replaced(into: Path) -> None:
     (into / ".ssh" / "id").write_text("mine")
     archive = member(b"photos/f", b"1") + member(b".ssh/authorized_keys", b"evil") + END
     before = snapshot(into)
-    with pytest.raises(TargetExists, match="ssh already exists, and this backup may replace nothing but photos"):
+    with pytest.raises(TargetExists, match="ssh already exists, and this backup may replace only photos"):
         extract_tar(io.BytesIO(archive), into, overwrite=True, root="photos")
     with pytest.raises(TargetExists, match="ssh"):
         extract_tar(io.BytesIO(archive), into, overwrite=True, root="photos", only=["authorized_keys"])
@@ -1173,7 +1173,7 @@ def test_a_part_is_added_to_the_root_of_the_backup_and_to_nothing_else(into: Pat
     for name in ("photos", ".ssh"):
         (into / name).mkdir()
     archive = member(b"photos/f", b"1") + member(b".ssh/authorized_keys", b"evil") + END
-    with pytest.raises(TargetExists, match="ssh already exists, and this backup may replace nothing but photos"):
+    with pytest.raises(TargetExists, match="ssh already exists, and this backup may replace only photos"):
         extract_tar(io.BytesIO(archive), into, root="photos", only=["f", "authorized_keys"])
     assert contents(into) == {}
     extract_tar(io.BytesIO(archive), into, root="photos", only=["f"])
@@ -1193,7 +1193,7 @@ def test_a_root_that_is_a_guess_is_replaced_if_it_is_the_only_one(into: Path) ->
     archive = member(b"photos/f", b"1") + member(b"./photos/g", b"2")
     beside = archive + member(b"more", b"2") + member(b"photos/h", b"1") + member(b"more2", b"2")
     for only in ([], ["f", "h"]):
-        with pytest.raises(TargetExists, match="photos.* already exists; the backup holds several names"):
+        with pytest.raises(TargetExists, match="photos.* already exists; the backup contains several names"):
             extract_tar(io.BytesIO(beside + END), into, overwrite=True, root="photos", root_is_guess=True, only=only)
     assert contents(into) == {"photos/old": b"mine"}
     extract_tar(io.BytesIO(archive + END), into, overwrite=True, root="photos", root_is_guess=True)
