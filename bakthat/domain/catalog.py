@@ -58,6 +58,11 @@ def key_of(stored_filename: str) -> str:
     return f"{PREFIX}{stored_filename}.json"
 
 
+def index_key_of(stored_filename: str) -> str:
+    """The key of the copy of a backup's index, in the same store, which `stored_filename_of` does not know."""
+    return f"{PREFIX}{stored_filename}.index"
+
+
 def stored_filename_of(key: str) -> str | None:
     """The stored filename whose entry lies under this key; None if it is not the key of an entry."""
     if key.startswith(PREFIX) and key.endswith(".json"):

@@ -160,6 +160,17 @@ class Packer(ABC):
         """
         raise UsageError("this kind of archive cannot be salvaged")
 
+    def contents(self, packed: BinaryIO) -> Iterator[tuple[IndexEntry, BinaryIO]]:
+        """Yield each member of the stream, and a reader of its content, which is valid until the next is asked for.
+
+        The paths are without dots and double slashes. A file's reader gives the file as it is restored, holes as zeros;
+        that of anything else is empty. The iteration ends when the stream has been read to its very end.
+
+        Raises:
+            PayloadDamaged: While iterating and reading: as `check`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot look inside of what it packs")
+
 
 @define
 class IndexedWriter:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from attrs import field, frozen
+from attrs import frozen
 
-from bakthat.domain import retrieval
 from bakthat.domain.archive_format import Container, suffix_of_changed_name
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
+from bakthat.domain.progress import Progress
 from bakthat.domain.stored_name import parse
-from bakthat.errors import (
-    BackupNotFound,
-    InvalidName,
-    ObjectNotFound,
-    PasswordNeeded,
-    RetrievalPending,
-)
+from bakthat.errors import BackupNotFound, InvalidName, ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.destinations.base import Destination
-from bakthat.usecases.plain_backup import PlainGuard
-from bakthat.usecases.select_backup import choose
+from bakthat.usecases.inside.members import rules_of, spans_of_selected
+from bakthat.usecases.inside.only_file import name_of_file
+from bakthat.usecases.inside.ranged_archive import RangedArchive, Span, naming, open_by_ranges
+from bakthat.usecases.opening import Chosen, choose_to_open, keys_of, opened_when_ready
 from bakthat.usecases.streams.archive_stream import open_archive, packer_of
 from bakthat.usecases.tools import Tools
+
+_WORTH_PARTS = 0.5
+"""Above this part of the archive it is read whole: in one stream, with its SHA-256."""
 
 _MOST_PROBLEMS = 20
 """The maximum number of lines; as many as a backup records."""
@@ -39,22 +37,28 @@ _LINE = 400
 
 
 @frozen(kw_only=True)
+<<<<<<< HEAD
 class RestoreRequest:
     """What to restore, and where. `host`: select only backups of this host. `keys`: called once, before any download,
     and only for an encrypted backup. `only`: gitignore patterns, relative to the backup's root; none means everything.
     `allow_plain`: also restore a plain backup of an encrypted series. `tier`: speed of the retrieval, if the backup
     needs one; `wait`: wait for it."""
+=======
+class RestoreRequest(Chosen):
+    """What to restore, and where to.
 
-    name: str
-    destination: str
+    overwrite: replace what is there. only: gitignore patterns, relative to the backup's root; none means everything.
+    tier: how fast, where the backup must be retrieved first; wait: until it is. full_check: read the archive whole
+    even where a part of it would do, so that its SHA-256 is checked.
+    """
+>>>>>>> c21d701 (look inside: list an archive and read one file of it, by its index or by streaming)
+
     target: Path
-    host: str | None = None
     overwrite: bool = False
-    allow_plain: bool = False
     only: tuple[str, ...] = ()
     tier: Tier | None = None
     wait: bool = False
-    keys: Callable[[Backup], Keys] = field(default=lambda _: Keys(), repr=False)
+    full_check: bool = False
 
 
 @frozen(kw_only=True)
@@ -82,12 +86,14 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     Raises `BackupNotFound`, `AmbiguousName`, `NotEncrypted`, `TargetExists`, `PasswordNeeded`, `WrongPassword`,
     `StoreError`, `RetrievalPending`; the disk is then unchanged.
     """
+    backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
-    backup = choose(request.name, destination, tools, host=request.host)
-    if not request.allow_plain:
-        PlainGuard(destination, tools).check(backup)
-    keys = keys_of(backup, request.keys)
-    return _unpack(_opened(backup, destination, request, tools), backup, keys, request, tools)
+    if request.only and not request.full_check:
+        plain = _parts_of(backup, keys, destination, request, tools)
+        if plain is not None:
+            return _unpack(plain, backup, request, tools)
+    stored = opened_when_ready(backup, destination, tools, tier=request.tier, wait=request.wait)
+    return _unpack(open_archive(stored, backup, keys, tools, stage="restoring"), backup, request, tools)
 
 
 def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tools: Tools) -> Restored:
@@ -108,7 +114,8 @@ def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tool
         metadata=BackupMetadata.of(location=objects.location),
     )
     keys = keys_of(backup, request.keys)
-    return _unpack(objects.open(key), backup, keys, request, tools)
+    plain = open_archive(objects.open(key), backup, keys, tools, stage="restoring")
+    return _unpack(plain, backup, request, tools)
 
 
 def _series_of(name: str) -> str:
@@ -139,7 +146,23 @@ def problem_lines(backup: Backup) -> list[str]:
     return [*lines, f"and {count - len(lines)} more"] if count > len(lines) else lines
 
 
+def _parts_of(
+    backup: Backup, keys: Keys, destination: Destination, request: RestoreRequest, tools: Tools
+) -> AbstractContextManager[BinaryIO] | None:
+    """The members that the patterns ask for, as a tar stream; None if they cannot be read without the others, or are
+    most of the archive."""
+    archive = open_by_ranges(backup, keys, destination, tools)
+    if archive is None:
+        return None
+    with naming(backup):
+        spans = spans_of_selected(archive.index, rules_of(request.only, "--only"))
+    if archive.packed_bytes(spans) > archive.index.header.packed_size * _WORTH_PARTS:
+        return None
+    return _progressing(archive, spans, backup, tools)
+
+
 @contextmanager
+<<<<<<< HEAD
 def _opened(backup: Backup, destination: Destination, request: RestoreRequest, tools: Tools) -> Iterator[BinaryIO]:
     """The stored bytes; with `wait`, when their retrieval is ready."""
     pauses: Iterator[timedelta] | None = None
@@ -157,8 +180,17 @@ def _opened(backup: Backup, destination: Destination, request: RestoreRequest, t
             else:
                 break
         yield stored
+=======
+def _progressing(archive: RangedArchive, spans: list[Span], backup: Backup, tools: Tools) -> Iterator[BinaryIO]:
+    done, total = 0, sum(stop - start for start, stop in spans)
+>>>>>>> c21d701 (look inside: list an archive and read one file of it, by its index or by streaming)
 
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        tools.progress(Progress(stage="restoring", done=min(done, total), total=total))
 
+<<<<<<< HEAD
 def _wait(pending: RetrievalPending, seconds: float, tools: Tools) -> None:
     line = str(pending).replace("run restore again", f"checking again in {seconds:.0f} s")
     tools.notice(line)
@@ -177,21 +209,22 @@ def keys_of(backup: Backup, ask: Callable[[Backup], Keys]) -> Keys:
     if not keys:
         raise PasswordNeeded(f"{backup.stored_filename} is encrypted; give its password, or its key file with -i")
     return keys
+=======
+    with naming(backup):
+        yield cast(BinaryIO, archive.members(spans, on_bytes=on_bytes))
+>>>>>>> c21d701 (look inside: list an archive and read one file of it, by its index or by streaming)
 
 
 def _unpack(
-    stored: AbstractContextManager[BinaryIO], backup: Backup, keys: Keys, request: RestoreRequest, tools: Tools
+    opened: AbstractContextManager[BinaryIO], backup: Backup, request: RestoreRequest, tools: Tools
 ) -> Restored:
-    """Unpack the stored bytes into the target directory."""
-    is_value = backup.is_value
-    root = None if is_value else backup.root
-    name = backup.filename.rsplit("/", 1)[-1] if is_value else backup.filename
-    with open_archive(stored, backup, keys, tools, stage="restoring") as plain:
+    """Unpack what the packer wrote into the target directory."""
+    with opened as plain:
         report = packer_of(backup.format, tools).unpack(
             plain,
             request.target,
-            name=root or name,
-            name_is_guess=root is None and backup.format.container is Container.TAR,
+            name=name_of_file(backup),
+            name_is_guess=backup.root is None and backup.format.container is Container.TAR,
             overwrite=request.overwrite,
             only=request.only,
         )

@@ -79,6 +79,11 @@ class TarPacker(Packer):
 
         return read_entries(packed)
 
+    def contents(self, packed: BinaryIO) -> Iterator[tuple[IndexEntry, BinaryIO]]:
+        from bakthat.adapters.packing.tar_contents import tar_contents
+
+        return tar_contents(packed)
+
     def check(self, packed: BinaryIO) -> UnpackReport:
         from bakthat.adapters.packing.tar_member import Kind
         from bakthat.adapters.packing.tar_reader import TarReader

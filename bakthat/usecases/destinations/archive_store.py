@@ -50,6 +50,7 @@ class ArchiveDestination(Destination):
     """
 
     lists_archives = False
+    keeps_index_copies = True
 
     def __init__(
         self,

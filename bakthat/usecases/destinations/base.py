@@ -12,11 +12,12 @@ from typing import BinaryIO
 from attrs import frozen
 
 from bakthat.domain.backup import Backup, Owner
-from bakthat.domain.catalog import MOST_BYTES, CatalogEntry, key_of, loads
+from bakthat.domain.catalog import MOST_BYTES, CatalogEntry, index_key_of, key_of, loads
 from bakthat.domain.objects import ArchiveId, Tier
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
+from bakthat.ports.random_access import RandomAccess
 
 
 @frozen(kw_only=True)
@@ -56,6 +57,9 @@ class Destination(ABC):
     lists_archives = True
     """Whether `found` with a prefix lists the archives themselves, so that an archive missing in it may be gone."""
 
+    keeps_index_copies = False
+    """Whether the archives must be retrieved before they can be read, so that a copy of each index is kept."""
+
     @property
     def name(self) -> str:
         return self.owner.backend
@@ -72,6 +76,13 @@ class Destination(ABC):
     def open(self, backup: Backup, *, tier: Tier | None = None) -> AbstractContextManager[BinaryIO]:
         """Read a backup's stored bytes. `tier`: the speed of a retrieval, if it needs one. Raises on entry:
         `ObjectNotFound`, `RetrievalPending` while it is being retrieved, and other errors of the store."""
+
+    def open_ranges(self, backup: Backup) -> RandomAccess | None:
+        """The backup's stored bytes, to be read at any position; None where they must be retrieved first.
+
+        Raises `ObjectNotFound`, also later, when something is read, and then `StoreError` if the object was replaced.
+        """
+        return None
 
     @abstractmethod
     def size_of(self, backup: Backup) -> int | None:
@@ -118,6 +129,24 @@ class Destination(ABC):
         return loads(content)
 
     def remove_entry(self, stored_filename: str) -> None:
-        """Remove the catalog entry; it is absent afterwards."""
+        """Remove the catalog entry and the copy of the index; they are absent afterwards."""
         if self.catalog is not None:
             self.catalog.delete(key_of(stored_filename))
+            if self.keeps_index_copies:
+                self.catalog.delete(index_key_of(stored_filename))
+
+    def write_index_copy(self, stored_filename: str, content: bytes) -> None:
+        """Put the copy of an archive's index beside the entry."""
+        if self.catalog is not None:
+            self.catalog.put(index_key_of(stored_filename), io.BytesIO(content), replace=True)
+
+    def read_index_copy(self, stored_filename: str, *, limit: int) -> bytes | None:
+        """The copy of an archive's index; None if there is none, or it is longer than `limit` bytes."""
+        if self.catalog is None or not self.keeps_index_copies:
+            return None
+        try:
+            with self.catalog.open(index_key_of(stored_filename)) as reader:
+                content = reader.read(limit + 1)
+        except ObjectNotFound:
+            return None
+        return content if len(content) <= limit else None

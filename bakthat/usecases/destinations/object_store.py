@@ -15,8 +15,10 @@ from bakthat.domain.objects import ArchiveId, ObjectInfo, Tier
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged, StoreError, StoreUnavailable
 from bakthat.ports.object_store import ObjectStore
+from bakthat.ports.random_access import RandomAccess
 from bakthat.usecases.destinations.base import Destination, Found
 from bakthat.usecases.destinations.retrievals import Retrievals
+from bakthat.usecases.destinations.stored_ranges import StoredRanges
 
 
 class ObjectDestination(Destination):
@@ -52,6 +54,10 @@ class ObjectDestination(Destination):
                 name = backup.stored_filename
                 reader = stack.enter_context(self._retrievals().opened(name, ArchiveId(name), tier))
             yield reader
+
+    def open_ranges(self, backup: Backup) -> RandomAccess | None:
+        info = self.objects.stat(backup.stored_filename)
+        return None if info.is_cold else StoredRanges(self.objects, info)
 
     def usual_wait(self, tier: Tier | None) -> Wait | None:
         return self._retrievals().usual_wait(tier) if self._retrievals is not None else None

@@ -1,0 +1,51 @@
+"""The copy of an archive's index beside it, for archives that must be retrieved before they can be read."""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO, cast
+
+from bakthat.domain.archive_format import Compression
+from bakthat.domain.archive_index import PACKED_LIMIT, ArchiveIndex
+from bakthat.domain.backup import Backup
+from bakthat.domain.payload import Keys
+from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged, WrongPassword
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.tools import Tools
+
+_OVERHEAD = 1024 * 1024
+"""Bytes that encryption adds at most."""
+
+
+def encrypted_copy(index: bytes, keys: Keys, tools: Tools) -> bytes:
+    """The compressed index as it is stored: encrypted to the keys of the archive, plain without any."""
+    if not keys:
+        return index
+    into = io.BytesIO()
+    with tools.cipher.sealing(cast(BinaryIO, into), keys) as writer:
+        writer.write(index)
+    return into.getvalue()
+
+
+def read_index_copy(backup: Backup, keys: Keys, destination: Destination, tools: Tools) -> ArchiveIndex | None:
+    """Read the copy; None if there is none, or it cannot be used, which is a notice. Raises `WrongPassword`,
+    `StoreError`."""
+    compression = backup.format.compression
+    if compression is Compression.NONE:
+        return None
+    try:
+        stored = destination.read_index_copy(backup.stored_filename, limit=PACKED_LIMIT + _OVERHEAD)
+    except (ObjectNotFound, ObjectArchived):
+        return None
+    if stored is None:
+        return None
+    try:
+        if backup.is_encrypted:
+            with tools.cipher.unsealing(io.BytesIO(stored), keys) as reader:
+                stored = reader.read()
+        return tools.compressors[compression].load_index(stored)
+    except WrongPassword as error:
+        raise WrongPassword(f"{backup.stored_filename}: {error}") from error
+    except PayloadDamaged as error:
+        tools.notice(f"{backup.stored_filename}: the copy of its index cannot be used: {error}")
+        return None

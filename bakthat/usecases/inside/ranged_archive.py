@@ -1,0 +1,146 @@
+"""An archive that is read in parts, by its index, without downloading all of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import frozen
+
+from bakthat.domain.archive_format import Compression, Container
+from bakthat.domain.archive_index import ArchiveIndex
+from bakthat.domain.backup import Backup
+from bakthat.domain.callbacks import ignore
+from bakthat.domain.payload import Keys
+from bakthat.errors import ObjectNotFound, PayloadDamaged, PayloadError
+from bakthat.ports.random_access import RandomAccess, RangeReader
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.tools import Tools
+
+END_OF_ARCHIVE = bytes(1024)
+"""Two blocks of zeros end a tar archive (POSIX.1-2017, `pax`)."""
+
+_READ_AHEAD = 8 * 1024 * 1024
+"""Plain bytes that are read at a time. The members of a range are decompressed one after the other, but requested at
+once."""
+
+Span = tuple[int, int]
+"""Positions in the tar stream: where a member's first header begins, and where the next member's does."""
+
+
+@frozen(kw_only=True)
+class RangedArchive:
+    """tar: the tar stream. index: what is where in it."""
+
+    tar: RandomAccess
+    index: ArchiveIndex
+
+    def members(self, spans: Iterable[Span], *, on_bytes: Callable[[int], None] = ignore) -> TarOfParts:
+        """Return a tar stream of the members at these positions, which are in order and do not overlap. `on_bytes` is
+        called with the number of bytes that were read since the last call."""
+        return TarOfParts(self.tar, spans, on_bytes)
+
+    def packed_bytes(self, spans: Iterable[Span]) -> int:
+        """How many compressed bytes must be read for these members, about."""
+        size, starts = self.index.header.block_size, self.index.block_starts
+        blocks = {
+            number for start, stop in spans for number in range(start // size, (max(start, stop - 1)) // size + 1)
+        }
+        return sum(starts[number + 1] - starts[number] for number in blocks if number + 1 < len(starts))
+
+
+def open_by_ranges(backup: Backup, keys: Keys, destination: Destination, tools: Tools) -> RangedArchive | None:
+    """Open the archive so that parts of it can be read; None if it has no index, lies in an archive store or class, or
+    is of a format that can only be read from beginning to end.
+
+    The size of the object is compared with the record, and with encryption the end is authenticated. A damaged index is
+    a notice, and None. Raises `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`, `StoreError`.
+    """
+    format_ = backup.format
+    if format_.container is not Container.TAR or format_.compression is Compression.NONE:
+        return None
+    try:
+        stored = destination.open_ranges(backup)
+    except ObjectNotFound as gone:
+        raise ObjectNotFound(f"{gone}; `bakthat sync` makes the database agree with the store") from gone
+    if stored is None:
+        return None
+    name = backup.stored_filename
+    if backup.known_size not in (None, stored.size):
+        raise PayloadDamaged(f"{name}: the store holds {stored.size} bytes of it, the record says {backup.size}")
+    try:
+        packed = tools.cipher.random_access(stored, keys) if backup.is_encrypted else stored
+    except PayloadError as error:
+        raise type(error)(str(error) if name in str(error) else f"{name}: {error}") from error
+    if packed is None:
+        return None
+    compressor = tools.compressors[format_.compression]
+    try:
+        index = compressor.read_index(packed)
+        return None if index is None else RangedArchive(tar=compressor.random_access(packed, index), index=index)
+    except PayloadDamaged as error:
+        tools.notice(f"{name}: {error}; it is read without the index")
+        return None
+
+
+@contextmanager
+def naming(backup: Backup) -> Iterator[None]:
+    """Errors about damage begin with the stored filename, unless they name it."""
+    try:
+        yield
+    except PayloadDamaged as error:
+        if backup.stored_filename in str(error):
+            raise
+        raise PayloadDamaged(f"{backup.stored_filename}: {error}") from error
+
+
+class TarOfParts(io.RawIOBase):
+    """The members at some positions of a tar stream, and an end mark, as one tar stream."""
+
+    def __init__(self, tar: RandomAccess, spans: Iterable[Span], on_bytes: Callable[[int], None]) -> None:
+        self._on_bytes = on_bytes
+        self._parts = _parts(tar, spans)
+        self._part: RangeReader | io.BytesIO | None = next(self._parts, None)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size < 0:
+            return self.readall()
+        while self._part is not None:
+            part = self._part
+            chunk = part.read_chunk(size) if isinstance(part, RangeReader) else part.read(size)
+            if chunk or not size:
+                self._on_bytes(len(chunk))
+                return chunk
+            self._part = next(self._parts, None)
+        return b""
+
+    def readinto(self, buffer: Any, /) -> int:
+        with memoryview(buffer) as given, given.cast("B") as view:
+            chunk = self.read(len(view))
+            view[: len(chunk)] = chunk
+        return len(chunk)
+
+
+def _parts(tar: RandomAccess, spans: Iterable[Span]) -> Iterator[RangeReader | io.BytesIO]:
+    for start, stop in _joined(spans):
+        yield RangeReader(tar, start, stop, read_ahead=_READ_AHEAD)
+    yield io.BytesIO(END_OF_ARCHIVE)
+
+
+def _joined(spans: Iterable[Span]) -> Iterator[Span]:
+    """Spans that follow each other without a gap become one."""
+    begun: Span | None = None
+    for start, stop in spans:
+        if begun is not None and begun[1] == start:
+            begun = (begun[0], stop)
+            continue
+        if begun is not None:
+            yield begun
+        begun = (start, stop)
+    if begun is not None:
+        yield begun
