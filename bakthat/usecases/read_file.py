@@ -16,11 +16,12 @@ from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.domain.selector import nearest
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
+from bakthat.usecases.choose_to_open import Chosen, choose_to_open
 from bakthat.usecases.inside.members import below_root, plain_path, with_ends
 from bakthat.usecases.inside.only_file import name_of_file, only_entry
 from bakthat.usecases.inside.ranged_archive import RangedArchive, Span, naming, open_by_ranges
-from bakthat.usecases.opening import Chosen, choose_to_open, opened_when_ready
 from bakthat.usecases.streams.archive_stream import open_archive
+from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
 
 _MOST_LINKS = 40

@@ -18,12 +18,13 @@ from bakthat.domain.progress import Progress
 from bakthat.domain.stored_name import parse
 from bakthat.errors import BackupNotFound, InvalidName, ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
+from bakthat.usecases.choose_to_open import Chosen, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.members import rules_of, spans_of_selected
 from bakthat.usecases.inside.only_file import name_of_file
 from bakthat.usecases.inside.ranged_archive import RangedArchive, Span, naming, open_by_ranges
-from bakthat.usecases.opening import Chosen, choose_to_open, keys_of, opened_when_ready
 from bakthat.usecases.streams.archive_stream import open_archive, packer_of
+from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
 
 _WORTH_PARTS = 0.5
@@ -37,13 +38,6 @@ _LINE = 400
 
 
 @frozen(kw_only=True)
-<<<<<<< HEAD
-class RestoreRequest:
-    """What to restore, and where. `host`: select only backups of this host. `keys`: called once, before any download,
-    and only for an encrypted backup. `only`: gitignore patterns, relative to the backup's root; none means everything.
-    `allow_plain`: also restore a plain backup of an encrypted series. `tier`: speed of the retrieval, if the backup
-    needs one; `wait`: wait for it."""
-=======
 class RestoreRequest(Chosen):
     """What to restore, and where to.
 
@@ -51,7 +45,6 @@ class RestoreRequest(Chosen):
     tier: how fast, where the backup must be retrieved first; wait: until it is. full_check: read the archive whole
     even where a part of it would do, so that its SHA-256 is checked.
     """
->>>>>>> c21d701 (look inside: list an archive and read one file of it, by its index or by streaming)
 
     target: Path
     overwrite: bool = False
@@ -162,57 +155,16 @@ def _parts_of(
 
 
 @contextmanager
-<<<<<<< HEAD
-def _opened(backup: Backup, destination: Destination, request: RestoreRequest, tools: Tools) -> Iterator[BinaryIO]:
-    """The stored bytes; with `wait`, when their retrieval is ready."""
-    pauses: Iterator[timedelta] | None = None
-    with ExitStack() as stack:
-        while True:
-            try:
-                stored = stack.enter_context(destination.open(backup, tier=request.tier))
-            except ObjectNotFound as gone:
-                raise ObjectNotFound(f"{gone}; `bakthat sync` updates the database from the store") from gone
-            except RetrievalPending as pending:
-                if not request.wait:
-                    raise
-                pauses = pauses or retrieval.pauses(destination.usual_wait(request.tier))
-                _wait(pending, next(pauses).total_seconds(), tools)
-            else:
-                break
-        yield stored
-=======
 def _progressing(archive: RangedArchive, spans: list[Span], backup: Backup, tools: Tools) -> Iterator[BinaryIO]:
     done, total = 0, sum(stop - start for start, stop in spans)
->>>>>>> c21d701 (look inside: list an archive and read one file of it, by its index or by streaming)
 
     def on_bytes(count: int) -> None:
         nonlocal done
         done += count
         tools.progress(Progress(stage="restoring", done=min(done, total), total=total))
 
-<<<<<<< HEAD
-def _wait(pending: RetrievalPending, seconds: float, tools: Tools) -> None:
-    line = str(pending).replace("run restore again", f"checking again in {seconds:.0f} s")
-    tools.notice(line)
-    try:
-        tools.sleep(seconds)
-    except KeyboardInterrupt:
-        tools.notice("the retrieval continues; run restore again later")
-        raise
-
-
-def keys_of(backup: Backup, ask: Callable[[Backup], Keys]) -> Keys:
-    """The keys for a backup: none for a plain one, else the result of `ask`. Raises `PasswordNeeded`."""
-    if not backup.is_encrypted:
-        return Keys()
-    keys = ask(backup)
-    if not keys:
-        raise PasswordNeeded(f"{backup.stored_filename} is encrypted; give its password, or its key file with -i")
-    return keys
-=======
     with naming(backup):
         yield cast(BinaryIO, archive.members(spans, on_bytes=on_bytes))
->>>>>>> c21d701 (look inside: list an archive and read one file of it, by its index or by streaming)
 
 
 def _unpack(

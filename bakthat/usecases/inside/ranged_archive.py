@@ -64,7 +64,7 @@ def open_by_ranges(backup: Backup, keys: Keys, destination: Destination, tools: 
     try:
         stored = destination.open_ranges(backup)
     except ObjectNotFound as gone:
-        raise ObjectNotFound(f"{gone}; `bakthat sync` makes the database agree with the store") from gone
+        raise ObjectNotFound(f"{gone}; `bakthat sync` updates the database from the store") from gone
     if stored is None:
         return None
     name = backup.stored_filename

@@ -1,0 +1,53 @@
+"""What every verb does that reads an archive: choose the backup, and get its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import field, frozen
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.payload import Keys
+from bakthat.errors import PasswordNeeded
+from bakthat.usecases.plain_backup import PlainGuard
+from bakthat.usecases.select_backup import choose
+from bakthat.usecases.tools import Tools
+
+
+def no_keys(_: Backup) -> Keys:
+    """The keys of a caller that has none."""
+    return Keys()
+
+
+@frozen(kw_only=True)
+class Chosen:
+    """Which backup a verb reads. host: only a backup of this host is meant. allow_plain: also a plain backup of a
+    series that is encrypted. keys: called once, before any download, and only for an encrypted backup."""
+
+    name: str
+    destination: str
+    host: str | None = None
+    allow_plain: bool = False
+    keys: Callable[[Backup], Keys] = field(default=no_keys, repr=False)
+
+
+def choose_to_open(chosen: Chosen, tools: Tools) -> tuple[Backup, Keys]:
+    """Return the backup that is meant, and its keys; none for a plain one.
+
+    Raises `BackupNotFound`, `AmbiguousName`, `NotEncrypted`, `PasswordNeeded`.
+    """
+    destination = tools.destination(chosen.destination)
+    backup = choose(chosen.name, destination, tools, host=chosen.host)
+    if not chosen.allow_plain:
+        PlainGuard(destination, tools).check(backup)
+    return backup, keys_of(backup, chosen.keys)
+
+
+def keys_of(backup: Backup, ask: Callable[[Backup], Keys]) -> Keys:
+    """The keys for a backup: none for a plain one, else what `ask` gives. Raises `PasswordNeeded`."""
+    if not backup.is_encrypted:
+        return Keys()
+    keys = ask(backup)
+    if not keys:
+        raise PasswordNeeded(f"{backup.stored_filename} is encrypted; give its password, or its key file with -i")
+    return keys

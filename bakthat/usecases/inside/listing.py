@@ -1,0 +1,72 @@
+"""The members of an archive: by its index, by the copy of that, or by reading the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+
+from attrs import define
+
+from bakthat.domain.archive_format import Container
+from bakthat.domain.archive_index import IndexEntry
+from bakthat.domain.backup import Backup
+from bakthat.domain.objects import Tier
+from bakthat.domain.payload import Keys
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.inside.index_copy import read_index_copy
+from bakthat.usecases.inside.only_file import only_entry
+from bakthat.usecases.inside.ranged_archive import naming, open_by_ranges
+from bakthat.usecases.streams.archive_stream import open_archive
+from bakthat.usecases.streams.ready import opened_when_ready
+from bakthat.usecases.tools import Tools
+
+MembersOf = Callable[[Backup, Keys], AbstractContextManager["Members"]]
+"""Lists a backup with its keys, while the context is open."""
+
+
+@define
+class Members:
+    """The members of an archive, in its order, each once, with their paths in the archive. Going on may raise
+    `PayloadDamaged`, `StoreError`. is_indexed: they come from the index, which was not compared with the archive."""
+
+    _entries: Iterator[IndexEntry]
+    is_indexed: bool = False
+
+    def __iter__(self) -> Iterator[IndexEntry]:
+        return self._entries
+
+
+def members_in(destination: Destination, tools: Tools, *, tier: Tier | None = None, wait: bool = False) -> MembersOf:
+    """Return how the members of a destination's backups are listed: see `list_members`."""
+    return partial(list_members, destination=destination, tools=tools, tier=tier, wait=wait)
+
+
+@contextmanager
+def list_members(
+    backup: Backup,
+    keys: Keys,
+    *,
+    destination: Destination,
+    tools: Tools,
+    tier: Tier | None = None,
+    wait: bool = False,
+) -> Iterator[Members]:
+    """List a backup. With an index only that is read; else the archive is read whole, and `tools.notice` is called. A
+    backup of one file or stream is one entry, without reading anything.
+
+    Raises `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`, `RetrievalPending`, `StoreError`.
+    """
+    if backup.format.container is not Container.TAR:
+        yield Members(iter([only_entry(backup)]))
+        return
+    archive = open_by_ranges(backup, keys, destination, tools)
+    index = archive.index if archive is not None else read_index_copy(backup, keys, destination, tools)
+    if index is not None:
+        with naming(backup):
+            yield Members(index.entries(), is_indexed=True)
+        return
+    stored = opened_when_ready(backup, destination, tools, tier=tier, wait=wait)
+    with open_archive(stored, backup, keys, tools, stage=f"listing {backup.stored_filename}") as plain:
+        tools.notice(f"{backup.stored_filename} has no index; it is read from beginning to end, which takes longer")
+        yield Members(entry for entry, _ in tools.tar.contents(plain))
