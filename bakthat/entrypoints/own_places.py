@@ -25,13 +25,19 @@ def own_things(
     folders.append(("" if "local" in stores else "local", profile.local_path))
     folders += [("", other.local_path) for other in others]
     databases = [_database_file(one.database) for one in (profile, *others)]
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    cache = cache_folder()
     return find_own_things(
         source,
         stores=[(name, path) for name, folder in folders if (path := _path(folder))],
         databases=[path for database in databases if database and (path := _path(database))],
-        caches=[path / "bakthat" for path in [_path(cache)] if path],
+        caches=[cache] if cache is not None else [],
     )
+
+
+def cache_folder() -> Path | None:
+    """Return bakthat's folder below the user's cache (XDG Base Directory Specification); None without a home."""
+    folder = _path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return None if folder is None else folder / "bakthat"
 
 
 def _path(setting: str) -> Path | None:

@@ -20,12 +20,13 @@ from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints.destination_type import Parts
 from bakthat.entrypoints.destinations import Destinations
-from bakthat.entrypoints.own_places import own_things
+from bakthat.entrypoints.own_places import cache_folder, own_things
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
+from bakthat.ports.range_cache import NoCache, RangeCache
 from bakthat.usecases.tools import Tools
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
@@ -123,7 +124,16 @@ def build_tools(
         sleep=sleep,
         notice=notice,
         progress=progress,
+        range_cache=range_cache(),
     )
+
+
+def range_cache() -> RangeCache:
+    """Return the cache of what was read of archives, in the user's cache folder; none without a home directory."""
+    from bakthat.adapters.cache.range_files import RangeFiles
+
+    folder = cache_folder()
+    return NoCache() if folder is None else RangeFiles(folder)
 
 
 def source_patterns(source: Path, gitignore: bool, notice: Callable[[str], None]) -> PatternList | None:

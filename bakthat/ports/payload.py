@@ -169,7 +169,7 @@ class Packer(ABC):
         Raises:
             PayloadDamaged: While iterating and reading: as `check`.
         """
-        raise NotImplementedError(f"{type(self).__name__} cannot look inside of what it packs")
+        raise UsageError("the files in such a backup cannot be read one by one; restore it")
 
 
 @define

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from bakthat.domain.archive_format import Container, StorageForm, storage_form
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import PackReport, SourceKind
+from bakthat.ports.payload import IndexedWriter
 from bakthat.usecases.backup_request import BackupRequest, facts_of_source, series_for
 from bakthat.usecases.exclusions import exclusions_for
 from bakthat.usecases.storing.new_archive import NewArchive, store_new
@@ -30,9 +30,15 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     series = series_for(request, form)
     exclusions = exclusions_for(request.exclusions, request.source, kind, request.destination, tools)
 
-    def pack(into: BinaryIO, on_bytes: Callable[[int], None]) -> PackReport:
+    def pack(into: IndexedWriter, on_bytes: Callable[[int], None]) -> PackReport:
         return packer_of(form.format, tools).pack(
-            request.source, into, exclusions=exclusions, on_excluded=request.on_excluded, on_bytes=on_bytes
+            request.source,
+            into.stream,
+            exclusions=exclusions,
+            on_excluded=request.on_excluded,
+            on_bytes=on_bytes,
+            on_entry=into.on_entry,
+            xattrs=request.xattrs,
         )
 
     archive = NewArchive(

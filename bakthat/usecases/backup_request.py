@@ -30,6 +30,7 @@ class BackupRequest:
     compression: NONE stores a file as it is, a directory as an uncompressed tar.
     recorded_source: the source in the record, by default the path of the source; "" for none: the path of a temporary
         directory differs each time.
+    xattrs: keep extended attributes, access control lists, file capabilities and SELinux labels.
     """
 
     source: Path
@@ -41,6 +42,7 @@ class BackupRequest:
     on_excluded: Callable[[str, str], None] | None = None
     compression: Compression = Compression.GZIP
     recorded_source: str | None = None
+    xattrs: bool = True
 
 
 def series_for(request: BackupRequest, form: StorageForm) -> str:

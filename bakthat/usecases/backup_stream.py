@@ -14,6 +14,7 @@ from bakthat.domain.backup_metadata import Facts
 from bakthat.domain.payload import Keys, PackReport
 from bakthat.domain.stored_name import check_series
 from bakthat.errors import SourceError, UsageError
+from bakthat.ports.payload import IndexedWriter
 from bakthat.ports.streams import chunk_reader, write_whole
 from bakthat.usecases.storing.new_archive import NewArchive, store_new
 from bakthat.usecases.tools import Tools
@@ -65,8 +66,8 @@ def backup_stream(request: StreamRequest, tools: Tools) -> Backup:
     destination = tools.destination(request.destination)
     with request.content as stream:
 
-        def copy(into: BinaryIO, on_bytes: Callable[[int], None]) -> PackReport:
-            return PackReport(files=1, size=_copied(stream, into, on_bytes))
+        def copy(into: IndexedWriter, on_bytes: Callable[[int], None]) -> PackReport:
+            return PackReport(files=1, size=_copied(stream, into.stream, on_bytes))
 
         made = store_new(
             NewArchive(

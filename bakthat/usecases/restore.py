@@ -43,7 +43,7 @@ class RestoreRequest(Chosen):
 
     overwrite: replace what is there. only: gitignore patterns, relative to the backup's root; none means everything.
     tier: how fast, where the backup must be retrieved first; wait: until it is. full_check: read the archive whole
-    even where a part of it would do, so that its SHA-256 is checked.
+    even where a part of it would do, so that its SHA-256 is checked. xattrs: restore extended attributes, too.
     """
 
     target: Path
@@ -52,6 +52,7 @@ class RestoreRequest(Chosen):
     tier: Tier | None = None
     wait: bool = False
     full_check: bool = False
+    xattrs: bool = True
 
 
 @frozen(kw_only=True)
@@ -179,5 +180,6 @@ def _unpack(
             name_is_guess=backup.root is None and backup.format.container is Container.TAR,
             overwrite=request.overwrite,
             only=request.only,
+            xattrs=request.xattrs,
         )
     return _restored(backup, report, tools)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.callbacks import ignore
@@ -15,6 +15,7 @@ from bakthat.domain.payload import SourceKind
 from bakthat.domain.progress import Progress
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.payload import Cipher, Compressor, Packer
+from bakthat.ports.range_cache import NoCache, RangeCache
 from bakthat.usecases.destinations.base import Destination
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
@@ -33,7 +34,7 @@ class Tools:
     `UsageError`. own_things: what is bakthat's own below or around a source.
     clock: aware UTC. host: this machine's name. pid: this process. tool: name and version, recorded with each backup.
     sleep: waits for some seconds. notice: called with one line for the user. progress: called often with a verb's
-        progress.
+        progress. range_cache: keeps what was read of archives.
     """
 
     destination: Callable[[str], Destination]
@@ -53,3 +54,4 @@ class Tools:
     sleep: Callable[[float], None]
     notice: Callable[[str], None] = ignore
     progress: Callable[[Progress], None] = ignore
+    range_cache: RangeCache = field(factory=NoCache)

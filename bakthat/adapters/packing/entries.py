@@ -28,23 +28,30 @@ def read_entries(packed: BinaryIO) -> Iterator[IndexEntry]:
         PayloadDamaged: The stream is no tar archive, is cut short or altered, or has a path that leads out of it.
     """
     for member in TarReader(packed):
-        path = safe_path(member.name)
-        kind = _kind_of(member)
-        if not path or kind is None:
-            continue
-        yield IndexEntry(
-            os.fsdecode(path),
-            kind,
-            member.size if kind == "file" else 0,
-            member.mtime_ns,
-            None,
-            None,
-            member.mode,
-            member.uid,
-            member.gid,
-            os.fsdecode(safe_path(member.link) if kind == "hardlink" else member.link),
-            member.offset,
-        )
+        entry = entry_of(member)
+        if entry is not None:
+            yield entry
+
+
+def entry_of(member: Member) -> IndexEntry | None:
+    """Return the entry of a member; None for the target itself, and for a type that is not restored."""
+    path = safe_path(member.name)
+    kind = _kind_of(member)
+    if not path or kind is None:
+        return None
+    return IndexEntry(
+        os.fsdecode(path),
+        kind,
+        member.size if kind == "file" else 0,
+        member.mtime_ns,
+        None,
+        None,
+        member.mode,
+        member.uid,
+        member.gid,
+        os.fsdecode(safe_path(member.link) if kind == "hardlink" else member.link),
+        member.offset,
+    )
 
 
 def _kind_of(member: Member) -> EntryKind | None:

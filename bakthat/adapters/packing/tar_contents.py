@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
-from bakthat.adapters.packing.selection import safe_path
-from bakthat.adapters.packing.tar_member import Kind, Member
+from bakthat.adapters.packing.entries import entry_of
+from bakthat.adapters.packing.tar_member import Member
 from bakthat.adapters.packing.tar_reader import TarReader
-from bakthat.domain.archive_index import EntryKind, IndexEntry
+from bakthat.domain.archive_index import IndexEntry
 from bakthat.errors import PayloadDamaged
 
-_KINDS: dict[Kind, EntryKind] = {
-    Kind.FILE: "file",
-    Kind.DIRECTORY: "directory",
-    Kind.SYMLINK: "symlink",
-    Kind.HARDLINK: "hardlink",
-    Kind.FIFO: "fifo",
-}
 _ZEROS = bytes(64 * 1024)
 
 
@@ -27,35 +19,9 @@ def tar_contents(packed: BinaryIO) -> Iterator[tuple[IndexEntry, BinaryIO]]:
     """Yield the members, as `Packer.contents` promises. Types that are not known are left out, as by a restore."""
     reader = TarReader(packed)
     for member in reader:
-        path = safe_path(member.name)
-        if not path:  # "./": the target itself
-            continue
-        kind = _kind(member)
-        if kind is not None:
-            yield _entry(member, path, kind), cast(BinaryIO, _Content(member if kind == "file" else None, reader))
-
-
-def _kind(member: Member) -> EntryKind | None:
-    if member.kind is Kind.DEVICE:
-        return "block" if member.typeflag == b"4" else "char"
-    return _KINDS.get(member.kind)
-
-
-def _entry(member: Member, path: bytes, kind: EntryKind) -> IndexEntry:
-    link = member.link if kind == "symlink" else safe_path(member.link) if kind == "hardlink" else b""
-    return IndexEntry(
-        path=os.fsdecode(path),
-        kind=kind,
-        size=member.size if kind == "file" else 0,
-        mtime_ns=member.mtime_ns,
-        ctime_ns=None,
-        inode=None,
-        mode=member.mode,
-        uid=member.uid,
-        gid=member.gid,
-        link=os.fsdecode(link),
-        offset=member.offset,
-    )
+        entry = entry_of(member)
+        if entry is not None:
+            yield entry, cast(BinaryIO, _Content(member if entry.kind == "file" else None, reader))
 
 
 class _Content(io.RawIOBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import BinaryIO
@@ -17,7 +17,7 @@ from bakthat.domain.objects import ArchiveId, Tier
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
-from bakthat.ports.random_access import RandomAccess
+from bakthat.usecases.destinations.stored_ranges import StoredRanges
 
 
 @frozen(kw_only=True)
@@ -77,10 +77,13 @@ class Destination(ABC):
         """Read a backup's stored bytes. `tier`: the speed of a retrieval, if it needs one. Raises on entry:
         `ObjectNotFound`, `RetrievalPending` while it is being retrieved, and other errors of the store."""
 
-    def open_ranges(self, backup: Backup) -> RandomAccess | None:
+    def open_ranges(self, backup: Backup, known: Mapping[int, bytes]) -> StoredRanges | None:
         """The backup's stored bytes, to be read at any position; None where they must be retrieved first.
 
-        Raises `ObjectNotFound`, also later, when something is read, and then `StoreError` if the object was replaced.
+        known: parts of them, by position, of a cache; the store is asked when more is needed.
+
+        Raises `ObjectNotFound`, `PayloadDamaged` for an object of another size than recorded, and `StoreError` if it
+        is replaced; each also later, when something is read.
         """
         return None
 

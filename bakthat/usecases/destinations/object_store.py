@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import chain
@@ -15,7 +15,6 @@ from bakthat.domain.objects import ArchiveId, ObjectInfo, Tier
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged, StoreError, StoreUnavailable
 from bakthat.ports.object_store import ObjectStore
-from bakthat.ports.random_access import RandomAccess
 from bakthat.usecases.destinations.base import Destination, Found
 from bakthat.usecases.destinations.retrievals import Retrievals
 from bakthat.usecases.destinations.stored_ranges import StoredRanges
@@ -55,9 +54,16 @@ class ObjectDestination(Destination):
                 reader = stack.enter_context(self._retrievals().opened(name, ArchiveId(name), tier))
             yield reader
 
-    def open_ranges(self, backup: Backup) -> RandomAccess | None:
-        info = self.objects.stat(backup.stored_filename)
-        return None if info.is_cold else StoredRanges(self.objects, info)
+    def open_ranges(self, backup: Backup, known: Mapping[int, bytes]) -> StoredRanges | None:
+        key, size = backup.stored_filename, backup.known_size
+        if known and size is not None:
+            return StoredRanges(self.objects, key, info=None, size=size, known=known)
+        info = self.objects.stat(key)
+        if info.is_cold:
+            return None
+        if size not in (None, info.size):
+            raise PayloadDamaged(f"{key}: the store has {info.size} bytes of it, the record says {size}")
+        return StoredRanges(self.objects, key, info=info, size=info.size, known={})
 
     def usual_wait(self, tier: Tier | None) -> Wait | None:
         return self._retrievals().usual_wait(tier) if self._retrievals is not None else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bakthat.domain.objects import ObjectInfo
-from bakthat.errors import StoreError
+from bakthat.errors import PayloadDamaged, StoreError
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.random_access import RandomAccess
 
@@ -18,26 +20,39 @@ _KEPT = 4 * 1024 * 1024
 
 
 class StoredRanges(RandomAccess):
-    """The bytes of the object that `info` describes; an object that replaced it is a `StoreError`.
+    """The bytes of an object. One that replaced it while it was read is a `StoreError`; one of another size than was
+    expected, `PayloadDamaged`.
 
-    bytes_read: what was requested from the store, for measurements.
+    bytes_read: what came from the store. answers: what came, by position, until `forget_answers`; for a cache.
     """
 
-    def __init__(self, objects: ObjectStore, info: ObjectInfo) -> None:
-        self.size = info.size
+    def __init__(
+        self, objects: ObjectStore, key: str, *, info: ObjectInfo | None, size: int, known: Mapping[int, bytes]
+    ) -> None:
+        """info: what `stat` said; None if the object is asked for when more is needed than `known` holds: parts of it,
+        by position."""
+        self.size = size
         self.bytes_read = 0
+        self.answers: dict[int, bytes] | None = {}
         self._objects = objects
+        self._key = key
         self._info = info
+        self._known = known
         self._kept: dict[int, bytes] = {}
         """Answers by their position, the oldest first."""
+
+    def forget_answers(self) -> None:
+        """What comes from now on is not for the cache."""
+        self.answers = None
 
     def read_at(self, offset: int, length: int) -> bytes:
         stop = min(offset + length, self.size)
         if offset >= stop:
             return b""
-        for start, content in self._kept.items():
-            if start <= offset and stop <= start + len(content):
-                return content[offset - start : stop - start]
+        for ranges in (self._known, self._kept):
+            for start, content in ranges.items():
+                if start <= offset and stop <= start + len(content):
+                    return content[offset - start : stop - start]
         start, content = self._requested(offset, stop)
         return content[offset - start : stop - start]
 
@@ -48,15 +63,26 @@ class StoredRanges(RandomAccess):
             start, stop = tail, self.size
         else:
             start, stop = offset, min(self.size, max(stop, offset + _LEAST))
-        with self._objects.open_range(self._info.key, start, stop, expected=self._info) as reader:
+        with self._objects.open_range(self._key, start, stop, expected=self._current()) as reader:
             content = reader.read(stop - start)
         self.bytes_read += len(content)
         if len(content) != stop - start:
             raise StoreError(
-                f"{self._objects.location}: of {self._info.key} only {len(content)} of {stop - start} bytes came"
+                f"{self._objects.location}: of {self._key} only {len(content)} of {stop - start} bytes came"
             )
+        if self.answers is not None:
+            self.answers[start] = content
         self._keep(start, content)
         return start, content
+
+    def _current(self) -> ObjectInfo:
+        if self._info is None:
+            self._info = self._objects.stat(self._key)
+        if self._info.size != self.size:
+            raise PayloadDamaged(
+                f"{self._key}: the store has {self._info.size} bytes of it, the record says {self.size}"
+            )
+        return self._info
 
     def _keep(self, start: int, content: bytes) -> None:
         if len(content) > _KEPT:

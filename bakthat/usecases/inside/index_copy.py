@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import BinaryIO, cast
 
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.archive_index import PACKED_LIMIT, ArchiveIndex
@@ -15,16 +14,6 @@ from bakthat.usecases.tools import Tools
 
 _OVERHEAD = 1024 * 1024
 """Bytes that encryption adds at most."""
-
-
-def encrypted_copy(index: bytes, keys: Keys, tools: Tools) -> bytes:
-    """The compressed index as it is stored: encrypted to the keys of the archive, plain without any."""
-    if not keys:
-        return index
-    into = io.BytesIO()
-    with tools.cipher.sealing(cast(BinaryIO, into), keys) as writer:
-        writer.write(index)
-    return into.getvalue()
 
 
 def read_index_copy(backup: Backup, keys: Keys, destination: Destination, tools: Tools) -> ArchiveIndex | None:

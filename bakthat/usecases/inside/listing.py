@@ -69,4 +69,4 @@ def list_members(
     stored = opened_when_ready(backup, destination, tools, tier=tier, wait=wait)
     with open_archive(stored, backup, keys, tools, stage=f"listing {backup.stored_filename}") as plain:
         tools.notice(f"{backup.stored_filename} has no index; it is read from beginning to end, which takes longer")
-        yield Members(entry for entry, _ in tools.tar.contents(plain))
+        yield Members(tools.tar.entries(plain))

@@ -67,13 +67,15 @@ def with_ends(index: ArchiveIndex) -> Iterator[tuple[IndexEntry, int]]:
 
 
 def spans_of_selected(index: ArchiveIndex, rules: IgnoreRules | None) -> list[Span]:
-    """What an extraction of the selected members must see, in order: they, the directories above them, and the members
-    that they are hard links to."""
+    """What an extraction of the selected members must see, in order: they, the directories above them, the members that
+    they are hard links to, and the first member, which says something of all others."""
     spans: dict[int, int] = {}
     directories: dict[str, Span] = {}
     links: dict[str, int] = {}
     """Paths that hard links stand for, and where the last of these links begins."""
     for entry, end in with_ends(index):
+        if not spans:
+            spans[entry.offset] = end
         if entry.kind == "directory":
             directories[plain_path(entry.path)] = (entry.offset, end)
         if not is_selected(entry, rules):

@@ -14,7 +14,7 @@ from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.payload import Keys
-from bakthat.errors import ObjectNotFound, PayloadDamaged, PayloadError
+from bakthat.errors import ObjectNotFound, PayloadDamaged, WrongPassword
 from bakthat.ports.random_access import RandomAccess, RangeReader
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.tools import Tools
@@ -61,28 +61,39 @@ def open_by_ranges(backup: Backup, keys: Keys, destination: Destination, tools: 
     format_ = backup.format
     if format_.container is not Container.TAR or format_.compression is Compression.NONE:
         return None
+    name, identity = backup.stored_filename, _identity(backup, destination)
+    known = tools.range_cache.load(identity) if identity else {}
     try:
-        stored = destination.open_ranges(backup)
+        stored = destination.open_ranges(backup, known)
+        if stored is None:
+            return None
+        with naming(backup):
+            packed = tools.cipher.random_access(stored, keys) if backup.is_encrypted else stored
     except ObjectNotFound as gone:
         raise ObjectNotFound(f"{gone}; `bakthat sync` updates the database from the store") from gone
-    if stored is None:
-        return None
-    name = backup.stored_filename
-    if backup.known_size not in (None, stored.size):
-        raise PayloadDamaged(f"{name}: the store holds {stored.size} bytes of it, the record says {backup.size}")
-    try:
-        packed = tools.cipher.random_access(stored, keys) if backup.is_encrypted else stored
-    except PayloadError as error:
-        raise type(error)(str(error) if name in str(error) else f"{name}: {error}") from error
+    except WrongPassword as error:
+        raise error if name in str(error) else WrongPassword(f"{name}: {error}") from error
     if packed is None:
         return None
     compressor = tools.compressors[format_.compression]
     try:
         index = compressor.read_index(packed)
-        return None if index is None else RangedArchive(tar=compressor.random_access(packed, index), index=index)
+        if index is None:
+            return None
+        if identity and stored.answers:
+            tools.range_cache.save(identity, {**known, **stored.answers})
+        stored.forget_answers()
+        return RangedArchive(tar=compressor.random_access(packed, index), index=index)
     except PayloadDamaged as error:
         tools.notice(f"{name}: {error}; it is read without the index")
         return None
+
+
+def _identity(backup: Backup, destination: Destination) -> str:
+    """What a cache knows these stored bytes by; empty where nobody knows their SHA-256."""
+    if backup.sha256 is None or backup.known_size is None:
+        return ""
+    return f"{destination.owner.location} {backup.stored_filename} {backup.size} {backup.sha256}"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 for each second from now on, until a name is free:
     claim the name in the database
     pack -> compress -> encrypt -> pipe -> SHA-256 -> store     (a thread on the left of the pipe)
+    write the copy of its index, if it must be retrieved before it can be read
     write the catalog entry
     add the row
 """
@@ -25,8 +26,10 @@ from bakthat.domain.progress import Progress
 from bakthat.domain.query import Query
 from bakthat.domain.stored_name import StoredName
 from bakthat.errors import BakthatError, DuplicateBackup, ObjectExists, StoreError
+from bakthat.ports.payload import IndexedWriter
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.storing.facts import facts_of, report_notices
+from bakthat.usecases.storing.index_copy import write_index_copy
 from bakthat.usecases.storing.name_claims import NameClaims
 from bakthat.usecases.storing.neighbours import tell_of_neighbours
 from bakthat.usecases.streams.archive_stream import writing
@@ -44,8 +47,8 @@ class NewArchive:
 
     series, form, keys, tags: see `Backup` and `StorageForm`.
     facts: the facts about the source for the record.
-    produce: writes the content, which is compressed and encrypted afterwards, to its first argument, and calls the
-        second with the number of bytes read since the last call.
+    produce: writes the content, which is compressed and encrypted afterwards, to the stream of its first argument, and
+        what the archive's index should list; calls the second with the number of bytes read since the last call.
     is_repeatable: whether `produce` can be called again, for another name.
     stop: called from another thread if the backup fails, so that a blocked `produce` returns early.
     size_hint: a size in bytes that the archive will not exceed by much.
@@ -54,7 +57,7 @@ class NewArchive:
     series: str
     form: StorageForm
     destination: Destination
-    produce: Callable[[BinaryIO, Callable[[int], None]], PackReport]
+    produce: Callable[[IndexedWriter, Callable[[int], None]], PackReport]
     facts: Facts
     keys: Keys = field(factory=Keys)
     tags: tuple[str, ...] = ()
@@ -113,9 +116,10 @@ def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
         read += count
         tools.progress(Progress(stage="backing up", done=read))
 
-    def produce(into: BinaryIO) -> PackReport:
-        with writing(into, archive.form.format, archive.keys, tools) as sink:
-            return archive.produce(sink, on_bytes)
+    def produce(into: BinaryIO) -> tuple[PackReport, IndexedWriter]:
+        with writing(into, archive.form.format, archive.keys, tools) as writer:
+            report = archive.produce(writer, on_bytes)
+        return report, writer
 
     with flowing(produce) as flow, _stopping(archive):
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if archive.keys else b"")
@@ -129,9 +133,13 @@ def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
                 f"{draft.stored_filename}: the store {destination.owner.location} stopped reading after {body.size} "
                 "bytes, so there is no backup; this is a bug of the store"
             )
-        report = flow.result()
+        report, writer = flow.result()
 
     report_notices(draft.stored_filename, report, tools)
+    if writer.omitted:
+        tools.notice(f"{draft.stored_filename} has no index: {writer.omitted}")
+    if writer.index is not None and destination.keeps_index_copies:
+        write_index_copy(draft.stored_filename, writer.index, archive.keys, destination, tools)
     made = evolve(
         draft,
         size=body.size,

@@ -8,10 +8,11 @@ from typing import BinaryIO, cast
 
 from bakthat.domain.archive_format import ArchiveFormat, Compression, Container
 from bakthat.domain.backup import Backup
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.payload import Keys
 from bakthat.domain.progress import Progress
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, WrongPassword
-from bakthat.ports.payload import Packer
+from bakthat.ports.payload import IndexedWriter, Packer
 from bakthat.usecases.streams.hashing import CheckedReader
 from bakthat.usecases.streams.pipe import flowing
 from bakthat.usecases.tools import Tools
@@ -25,15 +26,19 @@ def packer_of(format_: ArchiveFormat, tools: Tools) -> Packer:
 
 
 @contextmanager
-def writing(into: BinaryIO, format_: ArchiveFormat, keys: Keys, tools: Tools) -> Iterator[BinaryIO]:
+def writing(into: BinaryIO, format_: ArchiveFormat, keys: Keys, tools: Tools) -> Iterator[IndexedWriter]:
     """A stream for a packer; its bytes are compressed, encrypted, and written to `into`."""
     with ExitStack() as chain:
         sink = into
         if keys:
             sink = chain.enter_context(tools.cipher.sealing(sink, keys))
-        if format_.compression is not Compression.NONE:
-            sink = chain.enter_context(tools.compressors[format_.compression].compressing(sink))
-        yield sink
+        if format_.compression is Compression.NONE:
+            yield IndexedWriter(sink, ignore)
+        elif format_.container is Container.TAR:
+            yield chain.enter_context(tools.compressors[format_.compression].compressing_with_index(sink))
+        else:
+            stream = chain.enter_context(tools.compressors[format_.compression].compressing(sink))
+            yield IndexedWriter(stream, ignore)
 
 
 @contextmanager

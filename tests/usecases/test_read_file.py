@@ -1,0 +1,301 @@
+"""`cat`: one file out of a backup, by ranges where it has an index."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from bakthat.domain.archive_format import Compression
+from bakthat.domain.backup import Backup
+from bakthat.domain.payload import Keys
+from bakthat.errors import BackupNotFound, PayloadDamaged, RetrievalPending, StoreError, UsageError, WrongPassword
+from bakthat.ports.object_store import ObjectStore
+from bakthat.testing.toolbox import Toolbox
+from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.backup_stream import StreamRequest, backup_stream
+from bakthat.usecases.destinations.object_store import ObjectDestination
+from bakthat.usecases.destinations.stored_ranges import StoredRanges
+from bakthat.usecases.read_file import ReadRequest, read_file
+from bakthat.usecases.sync import sync
+
+SECRET = Keys(passphrase="secret")
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    root = tmp_path / "big"
+    (root / "deep" / "er").mkdir(parents=True)
+    for number in range(6):
+        (root / f"{number}.bin").write_bytes(os.urandom(1_000_000))
+    (root / "deep" / "er" / "note.txt").write_text("a note")
+    (root / "deep" / "empty").write_bytes(b"")
+    (root / "link").symlink_to("deep/er/note.txt")
+    (root / "deep" / "up").symlink_to("../0.bin")
+    (root / "twice").symlink_to("link")
+    (root / "round").symlink_to("about")
+    (root / "about").symlink_to("round")
+    (root / "to-a-directory").symlink_to("deep")
+    (root / "outside").symlink_to("/etc/passwd")
+    (root / "above").symlink_to("../../etc/passwd")
+    (root / "dead").symlink_to("nothing")
+    os.mkfifo(root / "fifo")
+    os.link(root / "3.bin", root / "zz-another-name.bin")
+    with (root / "holes.img").open("wb") as file:
+        file.truncate(3_000_000)
+        file.seek(1_000_000)
+        file.write(b"in the middle")
+    return root
+
+
+def back_up(box: Toolbox, source: Path, **changes) -> Backup:
+    return backup(BackupRequest(**{"source": source, "destination": "s3", **changes}), box.tools)
+
+
+def content(box: Toolbox, path: str | None, name: str = "big", **changes) -> bytes:
+    request = ReadRequest(**{"name": name, "destination": "s3", "path": path, **changes})
+    with read_file(request, box.tools) as found:
+        return found.content.read()
+
+
+FORMS = [
+    pytest.param({}, {}, id="indexed"),
+    pytest.param({"keys": SECRET}, {"keys": lambda _: SECRET}, id="encrypted"),
+    pytest.param({"compression": Compression.NONE}, {}, id="without-index"),
+    pytest.param({}, {"full_check": True}, id="full-check"),
+]
+
+
+@pytest.mark.parametrize(("stored", "read"), FORMS)
+@pytest.mark.parametrize(
+    "path",
+    ["0.bin", "3.bin", "zz-another-name.bin", "deep/er/note.txt", "deep/empty", "holes.img", "./deep//er/note.txt"],
+)
+def test_a_file_is_read_as_it_was(box: Toolbox, big: Path, stored: dict, read: dict, path: str) -> None:
+    back_up(box, big, **stored)
+    assert content(box, path, **read) == (big / path).read_bytes()
+
+
+@pytest.mark.parametrize(("stored", "read"), FORMS)
+@pytest.mark.parametrize("path", ["link", "deep/up", "twice"])
+def test_a_symbolic_link_gives_what_it_names_in_the_archive(
+    box: Toolbox, big: Path, stored: dict, read: dict, path: str
+) -> None:
+    back_up(box, big, **stored)
+    assert content(box, path, **read) == (big / path).read_bytes()
+
+
+@pytest.mark.parametrize(("stored", "read"), FORMS)
+@pytest.mark.parametrize(
+    ("path", "error", "reason"),
+    [
+        ("outside", BackupNotFound, "outside is a symbolic link to /etc/passwd, which is not in the backup"),
+        ("above", BackupNotFound, "above is a symbolic link to ../../etc/passwd, which is not in the backup"),
+        ("dead", BackupNotFound, "dead is a symbolic link to nothing, which is not in the backup"),
+        ("round", BackupNotFound, "round: more than 40 links"),
+        ("deep", UsageError, "deep is a directory; name a file in it"),
+        ("to-a-directory", UsageError, "deep is a directory"),
+        ("fifo", UsageError, "fifo is a device or a fifo, which has no content"),
+        ("deep/note.txt", BackupNotFound, r"deep/note.txt: no such file in big\.\d+\.\w+"),
+        ("note.txt", BackupNotFound, "no such file"),
+        ("big/0.bin", BackupNotFound, "no such file"),
+        (None, UsageError, "big is a directory; name a file in it"),
+        ("", UsageError, "give the path of a file"),
+        ("../0.bin", UsageError, "give the path of a file"),
+        ("/etc/passwd", UsageError, "give the path of a file"),
+        (".", UsageError, "give the path of a file"),
+    ],
+)
+def test_what_cannot_be_read_is_one_clear_error(
+    box: Toolbox, big: Path, stored: dict, read: dict, path: str | None, error: type[Exception], reason: str
+) -> None:
+    back_up(box, big, **stored)
+    with pytest.raises(error, match=reason):
+        content(box, path, **read)
+
+
+def test_a_misspelt_path_is_answered_with_a_similar_one(box: Toolbox, big: Path) -> None:
+    back_up(box, big)
+    with pytest.raises(BackupNotFound, match=r"did you mean deep/er/note\.txt or "):
+        content(box, "deep/er/node.txt")
+
+
+def test_the_entry_is_that_of_the_content(box: Toolbox, big: Path) -> None:
+    back_up(box, big)
+    with read_file(ReadRequest(name="big", destination="s3", path="link"), box.tools) as found:
+        assert (found.entry.path, found.entry.size) == ("deep/er/note.txt", 6)
+
+
+# Backups of one file
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+@pytest.mark.parametrize("path", [None, "notes.txt"])
+def test_the_only_file_needs_no_path(box: Toolbox, tmp_path: Path, compression: Compression, path: str | None) -> None:
+    (tmp_path / "notes.txt").write_text("notes")
+    back_up(box, tmp_path / "notes.txt", compression=compression)
+    assert content(box, path, "notes.txt") == b"notes"
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+@pytest.mark.parametrize("keys", [Keys(), SECRET])
+def test_a_stream_is_read(box: Toolbox, compression: Compression, keys: Keys) -> None:
+    stream = contextlib.nullcontext(io.BytesIO(b"x" * 3_000_000))
+    request = StreamRequest(name="shop.sql", destination="s3", content=stream, compression=compression, keys=keys)
+    backup_stream(request, box.tools)
+    assert content(box, None, "shop.sql", keys=lambda _: keys) == b"x" * 3_000_000
+
+
+def test_another_path_in_a_backup_of_one_file_is_an_error(box: Toolbox, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("notes")
+    back_up(box, tmp_path / "notes.txt", compression=Compression.NONE)
+    with pytest.raises(BackupNotFound, match=r"is the single file notes\.txt; it has no other\.txt"):
+        content(box, "other.txt", "notes.txt")
+
+
+# How much is read
+
+
+class Measured(ObjectDestination):
+    """Remembers what was read by ranges."""
+
+    opened: StoredRanges | None = None
+
+    def open_ranges(self, backup, known):
+        self.opened = super().open_ranges(backup, known)
+        return self.opened
+
+
+@pytest.mark.parametrize("keys", [Keys(), SECRET])
+def test_a_small_file_costs_little_of_a_large_archive(box: Toolbox, big: Path, keys: Keys) -> None:
+    made = back_up(box, big, keys=keys)
+    plain = box.destination("s3")
+    assert isinstance(plain, ObjectDestination)
+    measured = Measured(plain.owner, plain.objects)
+    tools = box.tools
+    request = ReadRequest(name="big", destination="s3", path="deep/er/note.txt", keys=lambda _: keys)
+    with read_file(request, evolve(tools, destination=lambda _: measured)) as found:
+        assert found.content.read() == b"a note"
+    assert measured.opened is not None
+    assert measured.opened.bytes_read < made.size / 3
+
+
+# Other programs' archives
+
+
+def foreign(box: Toolbox, add) -> None:
+    into = io.BytesIO()
+    with tarfile.open(fileobj=into, mode="w:gz") as archive:
+        add(archive)
+    box.stores["s3"].put("big.20120102030405.tgz", io.BytesIO(into.getvalue()))
+    sync("s3", box.tools)
+
+
+def test_an_archive_of_another_program_is_read_with_a_notice(box: Toolbox, big: Path) -> None:
+    foreign(box, lambda archive: archive.add(big, "big"))
+    assert content(box, "zz-another-name.bin") == (big / "3.bin").read_bytes()
+    assert set(box.notices) == {
+        "big.20120102030405.tgz is read from beginning to end, which takes longer than with an index"
+    }
+
+
+def test_a_path_that_an_archive_has_twice_is_not_passed_off_as_the_last_one(box: Toolbox) -> None:
+    def add(archive: tarfile.TarFile) -> None:
+        for text in (b"first", b"second"):
+            member = tarfile.TarInfo("big/a")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+
+    foreign(box, add)
+    with pytest.raises(PayloadDamaged, match="has a twice"):
+        content(box, "a")
+
+
+# Faults
+
+
+def damaged(box: Toolbox, made: Backup, position: int) -> None:
+    with box.stores["s3"].open(made.stored_filename) as reader:
+        changed = bytearray(reader.read())
+    changed[position] ^= 1
+    box.stores["s3"].put(made.stored_filename, io.BytesIO(bytes(changed)), replace=True)
+
+
+@pytest.mark.parametrize("keys", [Keys(), SECRET])
+def test_damage_where_the_file_is_is_found_and_elsewhere_it_does_no_harm(box: Toolbox, big: Path, keys: Keys) -> None:
+    made = back_up(box, big, keys=keys)
+    damaged(box, made, made.size // 2)
+    errors = []
+    for number in range(6):
+        path = f"{number}.bin"
+        try:
+            same = content(box, path, keys=lambda _: keys) == (big / path).read_bytes()
+        except PayloadDamaged as error:
+            errors.append(str(error))
+        else:
+            assert same
+    assert 1 <= len(errors) <= 2
+    assert all(made.stored_filename in error for error in errors)
+
+
+def test_a_full_check_finds_damage_anywhere(box: Toolbox, big: Path) -> None:
+    made = back_up(box, big)
+    damaged(box, made, 5_000_000)
+    with pytest.raises(PayloadDamaged):
+        content(box, "0.bin", full_check=True)
+
+
+def test_a_wrong_key_is_told_before_anything_is_read(box: Toolbox, big: Path) -> None:
+    back_up(box, big, keys=SECRET)
+    with pytest.raises(WrongPassword):
+        content(box, "0.bin", keys=lambda _: Keys(passphrase="wrong"))
+
+
+@pytest.fixture
+def huge(tmp_path: Path) -> Path:
+    """A directory with a file that is larger than what is read ahead."""
+    root = tmp_path / "big"
+    root.mkdir()
+    (root / "5.bin").write_bytes(os.urandom(20_000_000))
+    return root
+
+
+def test_an_object_that_is_replaced_meanwhile_is_an_error(box: Toolbox, huge: Path) -> None:
+    made = back_up(box, huge)
+    store: ObjectStore = box.stores["s3"]
+    with store.open(made.stored_filename) as reader:
+        same = reader.read()
+    request = ReadRequest(name="big", destination="s3", path="5.bin")
+    with pytest.raises(StoreError, match="was replaced"), read_file(request, box.tools) as found:
+        found.content.read(10)
+        store.put(made.stored_filename, io.BytesIO(same), replace=True)
+        found.content.read()
+
+
+def test_an_object_that_is_deleted_meanwhile_is_an_error(box: Toolbox, huge: Path) -> None:
+    made = back_up(box, huge)
+    request = ReadRequest(name="big", destination="s3", path="5.bin")
+    with pytest.raises(StoreError), read_file(request, box.tools) as found:
+        found.content.read(10)
+        box.stores["s3"].delete(made.stored_filename)
+        found.content.read()
+
+
+def test_a_file_in_a_vault_is_read_once_it_is_retrieved(box: Toolbox, big: Path) -> None:
+    back_up(box, big, destination="glacier")
+    with pytest.raises(RetrievalPending):
+        content(box, "0.bin", destination="glacier")
+    assert content(box, "0.bin", destination="glacier", wait=True) == (big / "0.bin").read_bytes()
+
+
+def test_what_is_not_read_to_its_end_is_no_error(box: Toolbox, big: Path) -> None:
+    back_up(box, big)
+    for full_check in (False, True):
+        request = ReadRequest(name="big", destination="s3", path="0.bin", full_check=full_check)
+        with read_file(request, box.tools) as found:
+            assert len(found.content.read(10)) == 10
