@@ -41,7 +41,7 @@ class _SourceFailed(Exception):
 
 
 class _Body(io.RawIOBase):
-    """A body that cannot seek, gives short reads, and raises at its end if it is told to."""
+    """A body that cannot seek, returns short reads, and raises at its end if `fails`."""
 
     def __init__(self, content: bytes, *, fails: bool = False) -> None:
         self._rest = memoryview(content)
@@ -94,7 +94,7 @@ class ArchiveStoreContract:
     """Whether an archive may have no bytes; else `upload` refuses it with `UsageError`."""
 
     lists_at_once = False
-    """Whether the inventory needs no appointment."""
+    """Whether the inventory needs no retrieval."""
 
     @pytest.fixture
     def store(self) -> ArchiveStore:
@@ -251,10 +251,10 @@ class ArchiveStoreContract:
         job = store.request(self.upload(store, content))
         finish(job)
         with store.open(job) as reader:
-            pieces = list(iter(lambda: reader.read(100_001), b""))
+            chunks = list(iter(lambda: reader.read(100_001), b""))
             after = reader.read(1)
-        assert {len(piece) for piece in pieces[:-1]} == {100_001}
-        assert b"".join(pieces) == content
+        assert {len(chunk) for chunk in chunks[:-1]} == {100_001}
+        assert b"".join(chunks) == content
         assert after == b""
 
     def test_a_reader_may_leave_early(self, store: ArchiveStore, finish: Turn) -> None:

@@ -1,9 +1,9 @@
-"""What S3 services do otherwise than Amazon, as faults of a `FaultyProxy` before a server that does it right.
+"""Deviations of S3 services from Amazon's, as faults of a `FaultyProxy` before a server without them.
 
-    proxy.inject(Fault("UploadPart", dropping("x-amz-checksum-crc32"), times=None))   # a service that gives no CRC back
+    proxy.inject(Fault("UploadPart", dropping("x-amz-checksum-crc32"), times=None))   # a service that returns no CRC
 
-`ignoring` changes a request, so the server behind must not check signatures (moto does not; rclone without a key).
-"""
+`ignoring` and `ranging` change a request, so the server must not check signatures (moto does not; rclone without a
+key)."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Condition = Callable[[Request], bool]
 
 
 def has(header: str) -> Condition:
-    """The request bears this header."""
+    """Whether a request has this header."""
     return lambda request: _value(request, header) is not None
 
 
 def lacks(header: str) -> Condition:
-    """The request does not bear this header."""
+    """Whether a request does not have this header."""
     return lambda request: _value(request, header) is None
 
 
 def asks(parameter: str) -> Condition:
-    """The request's target holds this text, for example `list-type=2`."""
+    """Whether a request's target contains this text, for example `list-type=2`."""
     return lambda request: parameter in request.target
 
 
 def where(condition: Condition, then: Doing, otherwise: Doing | None = None) -> Doing:
-    """`then` for the requests for which the condition holds, `otherwise` (by default: nothing) for the rest."""
+    """Do `then` with requests that fulfil the condition, and `otherwise` (by default nothing) with the others."""
 
     def doing(request: Request, forward: Forward) -> Answer:
         if condition(request):
@@ -42,7 +42,7 @@ def where(condition: Condition, then: Doing, otherwise: Doing | None = None) -> 
 
 
 def ignoring(*headers: str) -> Doing:
-    """The service does not know these headers of a request, and does what it would do without them."""
+    """The service ignores these headers of a request."""
     names = {header.lower() for header in headers}
 
     def doing(request: Request, forward: Forward) -> Answer:
@@ -65,7 +65,7 @@ def dropping(*headers: str) -> Doing:
 
 
 def setting(headers: Mapping[str, str | Callable[[str], str]]) -> Doing:
-    """The answer's headers have these values: a text, or what a function makes of the server's (`""` for none)."""
+    """Set the answer's headers to these values: a text, or a function of the server's value (`""` if missing)."""
 
     def doing(request: Request, forward: Forward) -> Answer:
         answer = forward(request)
@@ -79,7 +79,7 @@ def setting(headers: Mapping[str, str | Callable[[str], str]]) -> Doing:
 
 
 def rewriting(edit: Callable[[bytes], bytes], *, status: int | None = None) -> Doing:
-    """The answer's body is what `edit` makes of the server's; with `status`, its status is another one, too."""
+    """Change the answer's body by `edit`, and its status to `status`, if given."""
 
     def doing(request: Request, forward: Forward) -> Answer:
         answer = forward(request)
@@ -95,7 +95,7 @@ def ranging(edit: Callable[[int, int], tuple[int, int]]) -> Doing:
     """The service answers a byte range as if another one had been asked for.
 
     Args:
-        edit: Makes of the first and the last position that were asked for those that are answered.
+        edit: Takes the first and the last position that were requested, and returns those that are answered.
     """
 
     def doing(request: Request, forward: Forward) -> Answer:
@@ -111,7 +111,7 @@ def ranging(edit: Callable[[int, int], tuple[int, int]]) -> Doing:
 
 
 def both(first: Doing, second: Doing) -> Doing:
-    """Two deviations of one service: `first` sees the request first, and the answer last."""
+    """Combine two deviations: `first` sees the request first, and the answer last."""
 
     def doing(request: Request, forward: Forward) -> Answer:
         return first(request, lambda changed: second(changed, forward))

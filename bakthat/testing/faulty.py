@@ -1,6 +1,8 @@
-"""Stores that fail at a scripted call, byte or item, around any store that works.
+"""Wrappers that let a store fail at a scripted call, byte or item:
 
-store = FaultyObjectStore(MemoryObjectStore(), Fault(method="put", after_bytes=1_000_000))
+For example:
+
+    store = FaultyObjectStore(MemoryObjectStore(), Fault(method="put", after_bytes=1_000_000))
 """
 
 from __future__ import annotations
@@ -31,16 +33,19 @@ _METHODS = _STREAMS | _LISTINGS | _CHANGES | {"stat"}
 class Fault:
     """One scripted failure.
 
-    method: of an object store `put`, `open`, `open_range`, `stat`, `list` or `delete`; of an archive store `upload`,
-        `request`, `open`, `delete`, `request_inventory` or `inventory`.
-    call: which matching call fails, the first is 1. times: how many in a row from there.
-    key: only calls whose key, prefix, archive's description or id, or job's id starts so.
-    after_bytes: only when so many bytes of the body have gone by (`put`, `upload`, `open`, `open_range`).
-    after_items: only when so many items of the listing have been given (`list`, `inventory`).
-    afterwards: the call is carried out, and only its answer is lost (of calls that change something).
-    error: what is raised; made anew each time.
+    Args:
+        method: Of an object store `put`, `open`, `open_range`, `stat`, `list` or `delete`; of an archive store
+            `upload`, `request`, `open`, `delete`, `request_inventory` or `inventory`.
+        call: The number of the matching call that fails, from 1.
+        times: How many calls in a row fail.
+        key: Only calls whose key, prefix, description, archive id or job id starts with this.
+        after_bytes: Fail after so many bytes of the body (`put`, `upload`, `open`, `open_range`).
+        after_items: Fail after so many items of the listing (`list`, `inventory`).
+        afterwards: Carry the call out, and lose only its answer (calls that change something).
+        error: Makes the error that is raised.
 
-    Raises `ValueError` for a script that could never strike.
+    Raises:
+        ValueError: The fault could never happen.
     """
 
     method: str = field()
@@ -55,7 +60,7 @@ class Fault:
 
     def __attrs_post_init__(self) -> None:
         if self.method not in _METHODS:
-            raise ValueError(f"{self.method!r} is no method of a store; there are {', '.join(sorted(_METHODS))}")
+            raise ValueError(f"{self.method!r} is not a method of a store; choose among {', '.join(sorted(_METHODS))}")
         for name, given, methods in (
             ("after_bytes", self.after_bytes is not None, _STREAMS),
             ("after_items", self.after_items is not None, _LISTINGS),
@@ -67,7 +72,7 @@ class Fault:
             raise ValueError("after_bytes and afterwards are two faults; script one each")
 
     def strikes(self, method: str, key: str) -> bool:
-        """Whether this call is one that fails; counts it."""
+        """Count this call. Return whether it fails."""
         if method != self.method or not key.startswith(self.key):
             return False
         self._seen += 1
@@ -75,7 +80,7 @@ class Fault:
 
 
 class _Script:
-    """The faults of one store, and the calls that it has seen."""
+    """The faults of one store, and its calls so far."""
 
     def __init__(self, *faults: Fault) -> None:
         self.faults = list(faults)
@@ -83,14 +88,14 @@ class _Script:
         self._lock = threading.Lock()
 
     def fault(self, method: str, key: str) -> Fault | None:
-        """The fault that strikes this call, if any does."""
+        """Return the fault of this call, if any."""
         with self._lock:
             self.calls.append((method, key))
             struck = [fault for fault in self.faults if fault.strikes(method, key)]
         return struck[0] if struck else None
 
     def carried_out(self, method: str, key: str, call: Callable[[], T]) -> T:
-        """What the call gives, unless a fault strikes before it or after."""
+        """Return the result of the call, unless it has a fault."""
         fault = self.fault(method, key)
         if fault is None:
             return call()
@@ -99,7 +104,7 @@ class _Script:
         raise fault.error()
 
     def stored(self, method: str, key: str, body: BinaryIO, call: Callable[[BinaryIO], T]) -> T:
-        """What storing the body gives, unless a fault strikes before it, on the way, or after."""
+        """Return the result of storing the body, unless it has a fault before, on the way, or afterwards."""
         fault = self.fault(method, key)
         if fault is None:
             return call(body)
@@ -112,7 +117,7 @@ class _Script:
     def opened(
         self, key: str, call: Callable[[], AbstractContextManager[BinaryIO]], method: str = "open"
     ) -> AbstractContextManager[BinaryIO]:
-        """The reader, which breaks where a fault says so."""
+        """Return the reader, which fails where a fault says so."""
         fault = self.fault(method, key)
         if fault is None:
             return call()
@@ -121,7 +126,7 @@ class _Script:
         return _opened_breaking(call(), fault)
 
     def listed(self, method: str, key: str, call: Callable[[], Iterator[T]]) -> Iterator[T]:
-        """The listing, which breaks where a fault says so."""
+        """Return the listing, which fails where a fault says so."""
         fault = self.fault(method, key)
         if fault is None:
             return call()
@@ -131,7 +136,7 @@ class _Script:
 
 
 class FaultyObjectStore(ObjectStore):
-    """`inner`, but for the faults. `calls` lists what was asked for, as (method, key); `faults` may be added to."""
+    """A store with faults. `calls` lists the calls, as (method, key). `faults` can be extended."""
 
     def __init__(self, inner: ObjectStore, *faults: Fault) -> None:
         self.inner = inner
@@ -166,8 +171,7 @@ class FaultyObjectStore(ObjectStore):
 
 
 class FaultyArchiveStore(ArchiveStore):
-    """`inner`, but for the faults. `calls` lists what was asked for, as (method, description or id); `faults` may be
-    added to."""
+    """A store with faults. `calls` lists the calls, as (method, description or id). `faults` can be extended."""
 
     def __init__(self, inner: ArchiveStore, *faults: Fault) -> None:
         self.inner = inner
@@ -216,10 +220,10 @@ class _BreakingReader(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         if self._left <= 0 and len(view):
             raise self._fault.error()
-        piece = self._inner.read(min(len(view), self._left))
-        view[: len(piece)] = piece
-        self._left -= len(piece)
-        return len(piece)
+        chunk = self._inner.read(min(len(view), self._left))
+        view[: len(chunk)] = chunk
+        self._left -= len(chunk)
+        return len(chunk)
 
 
 def _breaking(inner: BinaryIO, fault: Fault) -> BinaryIO:

@@ -1,9 +1,11 @@
-"""`FaultyProxy`: stands before an S3 server and does to chosen requests what networks and services do.
+"""`FaultyProxy`: a proxy before an S3 server that does to chosen requests what networks and services do.
 
-with FaultyProxy("http://127.0.0.1:8333") as proxy:
-    proxy.inject(Fault(on="UploadPart", does=lose_the_answer, skip=2))
-    ...                                 # a client whose endpoint is proxy.url
-    assert "HeadBucket" not in proxy.operations
+For example:
+
+    with FaultyProxy("http://127.0.0.1:8333") as proxy:
+        proxy.inject(Fault(on="UploadPart", does=lose_the_answer, skip=2))
+        ...                                 # a client whose endpoint is proxy.url
+        assert "HeadBucket" not in proxy.operations
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from attrs import define, field, frozen
 
 @frozen
 class Request:
-    """A request as it arrived. `operation`: the S3 API's name for it."""
+    """A request as it arrived. `operation`: the name in the S3 API."""
 
     operation: str
     method: str
@@ -33,8 +35,16 @@ class Request:
 
 @define
 class Answer:
-    """An answer as it is sent. `cut`: after how many bytes of the body it ends, None for all; `reset`: it ends with a
-    reset, else in order; `lost`: nothing of it is sent."""
+    """An answer as it is sent.
+
+    Args:
+        status: The HTTP status.
+        headers: Names and values.
+        body: The whole body.
+        cut: After how many bytes of the body the connection ends; None for all.
+        reset: Whether it ends with a reset, else with a regular close.
+        lost: Whether nothing is sent at all.
+    """
 
     status: int
     headers: list[tuple[str, str]]
@@ -46,11 +56,11 @@ class Answer:
 
 Forward = Callable[[Request], Answer]
 Doing = Callable[[Request, Forward], Answer]
-"""What a fault does with a request, which it may pass on to the server by the second argument."""
+"""Takes a request, and returns the answer. Calls its second argument to pass a request on to the server."""
 
 
 def answering(status: int, code: str = "", message: str = "", headers: dict[str, str] | None = None) -> Doing:
-    """The server is not asked; this is its answer. Without a code it has no body."""
+    """Answer without the server. Without a code, the answer has no body."""
     text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>" if code else ""
 
     def answer(_: Request, __: Forward) -> Answer:
@@ -61,7 +71,7 @@ def answering(status: int, code: str = "", message: str = "", headers: dict[str,
 
 
 def meanwhile(doing: Callable[[], object], then: Doing | None = None) -> Doing:
-    """Something else happens before the request reaches the server."""
+    """Call `doing` before the request reaches the server."""
 
     def answer(request: Request, forward: Forward) -> Answer:
         doing()
@@ -71,40 +81,40 @@ def meanwhile(doing: Callable[[], object], then: Doing | None = None) -> Doing:
 
 
 def drop_the_connection(_: Request, __: Forward) -> Answer:
-    """The request never reaches the server."""
+    """Break the connection; the request never reaches the server."""
     return Answer(status=0, headers=[], body=b"", lost=True)
 
 
 def lose_the_answer(request: Request, forward: Forward) -> Answer:
-    """The server does what it is asked, and nobody learns of it."""
+    """Let the server carry the request out, and break the connection instead of answering."""
     answer = forward(request)
     answer.lost = True
     return answer
 
 
 def cut_the_answer(request: Request, forward: Forward) -> Answer:
-    """The answer's body ends in its middle, as if it were over."""
+    """End the body of the answer in its middle, with a regular close."""
     answer = forward(request)
     answer.cut = len(answer.body) // 2
     return answer
 
 
 def reset_in_the_answer(request: Request, forward: Forward) -> Answer:
-    """The connection breaks in the middle of the answer's body."""
+    """Reset the connection in the middle of the answer's body."""
     answer = cut_the_answer(request, forward)
     answer.reset = True
     return answer
 
 
 def damage_the_answer(request: Request, forward: Forward) -> Answer:
-    """One bit of the answer's body is another one."""
+    """Flip one bit of the answer's body."""
     answer = forward(request)
     answer.body = _damaged(answer.body)
     return answer
 
 
 def damage_the_request(request: Request, forward: Forward) -> Answer:
-    """One bit of the request's body is another one when it reaches the server."""
+    """Flip one bit of the request's body before it reaches the server."""
     damaged = Request(request.operation, request.method, request.target, request.headers, _damaged(request.body))
     return forward(damaged)
 
@@ -115,8 +125,14 @@ INTERNAL_ERROR = answering(500, "InternalError", "We encountered an internal err
 
 @define
 class Fault:
-    """What happens to requests of one operation (`*`: any): `skip` of them pass, then `times` of them meet it, all of
-    them with None."""
+    """A fault of the requests of one operation.
+
+    Args:
+        on: The operation; `*` for any.
+        does: What happens to the request.
+        skip: How many requests pass before.
+        times: How many requests have the fault; None for all that follow.
+    """
 
     on: str
     does: Doing
@@ -125,10 +141,10 @@ class Fault:
 
 
 class FaultyProxy:
-    """A threaded HTTP proxy on the loopback interface. Without a fault it passes everything on as it is."""
+    """A threaded HTTP proxy on the loopback interface. Without a fault it passes everything on unchanged."""
 
     def __init__(self, upstream: str) -> None:
-        """`upstream`: the URL of the server, http only."""
+        """Listen on a free port. `upstream`: the URL of the server, http only."""
         parts = urllib.parse.urlsplit(upstream)
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._lock = threading.Lock()
@@ -150,17 +166,17 @@ class FaultyProxy:
 
     @property
     def operations(self) -> list[str]:
-        """The names of the operations asked for since the start, or since `forget`, in order."""
+        """The operations that were requested since the start, or since `forget`, in order."""
         with self._lock:
             return [request.operation for request in self.requests]
 
     def inject(self, *faults: Fault) -> None:
-        """From now on these happen, each as often as it says; the first that fits a request wins."""
+        """Add faults. The first one that matches a request happens."""
         with self._lock:
             self._faults.extend(faults)
 
     def forget(self) -> None:
-        """Forget the requests seen and the faults not yet met."""
+        """Forget the requests so far, and the faults."""
         with self._lock:
             self.requests.clear()
             self._faults.clear()
@@ -171,7 +187,7 @@ class FaultyProxy:
             self.connections += 1
 
     def answer(self, request: Request) -> Answer:
-        """What to answer to a request."""
+        """Return the answer to a request."""
         with self._lock:
             self.requests.append(request)
             doing = self._met(request)
@@ -220,14 +236,14 @@ class _Server(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
         if request in self.broken:
-            # To shut it down would end it in order.
+            # A shutdown would be a regular close.
             self.broken.discard(request)
             self.close_request(request)
         else:
             super().shutdown_request(request)
 
     def close_connections(self) -> None:
-        """Close what clients keep open, so that their threads end."""
+        """Close the connections that clients keep open, so that their threads end."""
         for connection in list(self._open):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -235,14 +251,14 @@ class _Server(ThreadingHTTPServer):
                 continue
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is nothing to report."""
+        """Ignore clients that hang up."""
 
 
 def _handler_of(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         server: _Server
         protocol_version = "HTTP/1.1"
-        # Small answers must not wait for the client's acknowledgement of their head.
+        # A small answer must not wait for the acknowledgement of its headers.
         disable_nagle_algorithm = True
 
         def setup(self) -> None:
@@ -282,19 +298,19 @@ def _handler_of(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
 
         def _break(self) -> None:
-            """Close with a reset, not in order."""
+            """Close with a reset."""
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.server.broken.add(self.connection)
             self.close_connection = True
 
         def log_message(self, *_: Any) -> None:
-            """Nothing: `requests` holds them all."""
+            """Log nothing: `requests` has them all."""
 
     return Handler
 
 
 def operation_of(method: str, target: str) -> str:
-    """The S3 API's name for a request (path-style URLs)."""
+    """Return the S3 API's name for a request (path-style URLs)."""
     parts = urllib.parse.urlsplit(target)
     query = urllib.parse.parse_qs(parts.query, keep_blank_values=True)
     has_key = bool(parts.path.strip("/").partition("/")[2])

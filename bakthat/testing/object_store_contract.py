@@ -1,4 +1,4 @@
-"""What every `ObjectStore` must do, as a pytest class.
+"""`ObjectStoreContract`: tests that every `ObjectStore` must pass, as a pytest class.
 
 A store's own test is a subclass and a fixture:
 
@@ -25,11 +25,11 @@ from bakthat.ports.object_store import ObjectStore
 
 
 class _SourceFailed(Exception):
-    """What a body raises in these tests; no store can know it."""
+    """Raised by bodies in these tests; no store can know it."""
 
 
 class _Body(io.RawIOBase):
-    """A body that cannot seek, gives short reads, and calls `at_end` or raises before its end."""
+    """A body that cannot seek, returns short reads, and calls `before_end`, which may raise, before its end."""
 
     def __init__(self, content: bytes, *, before_end: Callable[[], None] | None = None) -> None:
         self._rest = memoryview(content)
@@ -46,7 +46,7 @@ class _Body(io.RawIOBase):
         if not self._rest and self._before_end is not None:
             call, self._before_end = self._before_end, None
             call()
-        # Never all at once: a short read is not an end.
+        # Never all at once: a short read is not the end.
         count = min(len(view), len(self._rest), 100_003)
         view[:count] = self._rest[:count]
         self._rest = self._rest[count:]
@@ -62,11 +62,11 @@ def _fail() -> None:
 
 
 LARGE = None
-"""Stands for the subclass's `large` where a size is a parameter."""
+"""Means the subclass's `large`, where a size is a parameter."""
 
 
 def some_bytes(size: int, seed: int = 1) -> bytes:
-    """The same bytes each time, without a pattern."""
+    """Return pseudo-random bytes, the same ones each time."""
     return random.Random(seed).randbytes(size)  # noqa: S311 - test data
 
 
@@ -77,7 +77,7 @@ class ObjectStoreContract:
     """A size in bytes that the store cannot hold in one request or buffer."""
 
     many = 1_105
-    """More objects than a page of the store's listing holds."""
+    """More objects than one page of the store's listing."""
 
     @pytest.fixture
     def store(self) -> ObjectStore:
@@ -236,10 +236,10 @@ class ObjectStoreContract:
         store.put("k", io.BytesIO(content))
         size = self.large // 7 + 1
         with store.open("k") as reader:
-            pieces = list(iter(lambda: reader.read(size), b""))
+            chunks = list(iter(lambda: reader.read(size), b""))
             after = reader.read(1)
-        assert {len(piece) for piece in pieces[:-1]} == {size}
-        assert b"".join(pieces) == content
+        assert {len(chunk) for chunk in chunks[:-1]} == {size}
+        assert b"".join(chunks) == content
         assert after == b""
 
     def test_a_reader_may_leave_early(self, store: ObjectStore) -> None:
@@ -282,7 +282,7 @@ class ObjectStoreContract:
             try:
                 read += reader.read()
             except StoreError:
-                return  # the other answer that is allowed
+                return  # an error is allowed as well
         assert read == old
 
     # ranges
@@ -412,7 +412,7 @@ class ObjectStoreContract:
             try:
                 read += reader.read()
             except StoreError:
-                return  # the other answer that is allowed
+                return  # an error is allowed as well
         assert read == old[3:-3]
 
     def test_a_range_of_a_key_that_could_leave_the_store_is_refused(self, store: ObjectStore) -> None:
@@ -430,7 +430,8 @@ class ObjectStoreContract:
         for name in shuffled:
             store.put(name, io.BytesIO(b""), replace=True)  # the condition may cost requests of its own
         assert self.keys(store) == names
-        # A next page that is counted from the start misses what has moved up. (Here, since so many puts take long.)
+        # A page that is found by counting from the start misses objects that have moved up. (Tested here, since so many
+        # puts take long.)
         seen: list[str] = []
         for info in store.list():
             seen.append(info.key)

@@ -169,7 +169,7 @@ def test_an_error_is_a_new_one_each_time(inner: MemoryObjectStore) -> None:
 @pytest.mark.parametrize(
     ("script", "told"),
     [
-        ({"method": "get"}, "no method of a store"),
+        ({"method": "get"}, "is not a method of a store"),
         ({"method": "stat", "after_bytes": 3}, "after_bytes"),
         ({"method": "put", "after_items": 3}, "after_items"),
         ({"method": "open", "afterwards": True}, "afterwards"),

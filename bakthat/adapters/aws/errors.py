@@ -164,7 +164,7 @@ def _answered(error: ClientError, what: str, codes: Codes) -> BakthatError:
     if code in _NOT_FOUND:
         return ObjectNotFound(f"{what}: not found")
     if code == "InvalidObjectState":
-        return ObjectArchived(f"{what}: lies in an archive class and must be retrieved before it can be read")
+        return ObjectArchived(f"{what}: is in an archive class and must be retrieved before it can be read")
     if code == "PreconditionFailed" or (status == 412 and is_bare(error)):
         return ObjectExists(f"{what}: already exists")
     if code == "ConditionalRequestConflict":

@@ -131,7 +131,7 @@ class VaultJobs:
         self._done(job_id)
         content = JobOutput(vault=self._vault, job_id=job_id, sleep=self._sleep).whole()
         try:
-            return iter([_archive_info(told) for told in json.loads(content)["ArchiveList"]])
+            return iter([_archive_info(entry) for entry in json.loads(content)["ArchiveList"]])
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{self._vault.location}: the answer is not an inventory of a vault ({error})") from error
 
@@ -149,13 +149,13 @@ def _tier_of(job: Answer) -> Tier:
         return Tier.STANDARD
 
 
-def _archive_info(told: Mapping[str, Any]) -> ArchiveInfo:
-    created = moment(told["CreationDate"])
+def _archive_info(entry: Mapping[str, Any]) -> ArchiveInfo:
+    created = moment(entry["CreationDate"])
     if created is None:
-        raise ValueError(f"{told['CreationDate']!r} is not a date")
+        raise ValueError(f"{entry['CreationDate']!r} is not a date")
     return ArchiveInfo(
-        archive_id=ArchiveId(str(told["ArchiveId"])),
-        description=str(told.get("ArchiveDescription") or ""),
-        size=int(told["Size"]),
+        archive_id=ArchiveId(str(entry["ArchiveId"])),
+        description=str(entry.get("ArchiveDescription") or ""),
+        size=int(entry["Size"]),
         created=created,
     )

@@ -48,9 +48,9 @@ class JobOutput:
     def size(self) -> int:
         """Bytes of the output, for a service that does not return the archive's size. May have to read and count."""
         answer = self._answer()
-        told = answer.header("content-length")
+        length = answer.header("content-length")
         with closing(answer.body("body")) as body, translated(self.vault.location):
-            return int(told) if told.isdecimal() else sum(map(len, iter(lambda: body.read(_CHUNK), b"")))
+            return int(length) if length.isdecimal() else sum(map(len, iter(lambda: body.read(_CHUNK), b"")))
 
     def _answer(self, **more: str) -> Answer:
         with self.vault.asking("retrieval", absent=expired(self.vault, self.job_id)):

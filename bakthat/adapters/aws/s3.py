@@ -22,7 +22,7 @@ from bakthat.adapters.aws.client import client
 from bakthat.adapters.aws.errors import Redirected, code_of, status_of, translated
 from bakthat.adapters.aws.s3_bucket import Bucket, log_notice
 from bakthat.adapters.aws.s3_download import S3Reader
-from bakthat.adapters.aws.s3_head import check_tells_apart, explained_head, head
+from bakthat.adapters.aws.s3_head import check_not_a_web_site, explained_head, head
 from bakthat.adapters.aws.s3_listing import check_is_listing, entry_of, listed
 from bakthat.adapters.aws.s3_part_sizes import MAX_PART, MIN_PART
 from bakthat.adapters.aws.s3_upload import Uploader
@@ -101,7 +101,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         self._max_concurrency = max_concurrency
         self._amazon = amazon
         self._page = page
-        self._tells_apart = amazon
+        self._is_s3 = amazon
         self._uploader = Uploader(
             Bucket(
                 client=client,
@@ -149,7 +149,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
     def open(self, key: str) -> Iterator[BinaryIO]:
         where, what = self._where(key), self._named(key)
         with S3Reader(self._client, where, what, max_concurrency=self._max_concurrency) as reader:
-            self._check_tells_apart(reader.etag, where, what)
+            self._check_not_a_web_site(reader.etag, where, what)
             yield cast(BinaryIO, reader)
 
     @contextmanager
@@ -169,13 +169,13 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             stop=stop,
             expected=expected,
         ) as reader:
-            self._check_tells_apart(reader.etag, where, what)
+            self._check_not_a_web_site(reader.etag, where, what)
             yield cast(BinaryIO, reader)
 
     def stat(self, key: str) -> ObjectInfo:
         where, what = self._where(key), self._named(key)
         found = explained_head(self._client, where, what)
-        self._check_tells_apart(found.maybe_text("ETag"), where, what)
+        self._check_not_a_web_site(found.maybe_text("ETag"), where, what)
         size, modified = found.maybe_number("ContentLength"), found.maybe_moment("LastModified")
         if size is None or modified is None:
             entry = entry_of(self._client, where, what)
@@ -255,11 +255,11 @@ class S3ObjectStore(ObjectStore, UrlSigner):
                 size, modified = found.number("ContentLength"), found.moment("LastModified")
             yield ObjectInfo(key=key, size=size, modified=modified, storage_class=entry.maybe_text("StorageClass"))
 
-    def _check_tells_apart(self, etag: str | None, where: dict[str, str], what: str) -> None:
+    def _check_not_a_web_site(self, etag: str | None, where: dict[str, str], what: str) -> None:
         """Raise `StoreError` if an answer without an ETag comes from a web site that answers every name."""
-        if etag is None and not self._tells_apart:
-            check_tells_apart(self._client, where, what)
-            self._tells_apart = True
+        if etag is None and not self._is_s3:
+            check_not_a_web_site(self._client, where, what)
+            self._is_s3 = True
 
     def _protection(self, where: dict[str, str], what: str) -> str | None:
         """Return how long Object Lock protects an object; None if it does not, or the credentials must not know."""

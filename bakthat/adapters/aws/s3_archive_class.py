@@ -169,13 +169,13 @@ class S3ColdStore(ArchiveStore):
         return ArchiveId(self._objects.put(stored_filename, body, size_hint=size_hint).key)
 
     def request(self, archive_id: ArchiveId, *, tier: Tier = Tier.STANDARD) -> JobId:
-        found = _Frozen.told_by(self._head(archive_id))
+        found = _Frozen.of(self._head(archive_id))
         job = JobId(archive_id)
         if found is None or found.state is JobState.READY:
             return job
         if tier not in found.waits:
             raise UsageError(
-                f"{self.location}: {archive_id} lies in {found.storage_class}, which has no {tier} tier; "
+                f"{self.location}: {archive_id} is in {found.storage_class}, which has no {tier} tier; "
                 f"use --tier {' or '.join(found.waits)}"
             )
         # A request for the expedited tier may speed up a retrieval in a slower one.
@@ -188,7 +188,7 @@ class S3ColdStore(ArchiveStore):
 
     @contextmanager
     def _opened(self, job_id: JobId) -> Iterator[BinaryIO]:
-        found = _Frozen.told_by(self._head(job_id))
+        found = _Frozen.of(self._head(job_id))
         if found is not None and found.state is JobState.PENDING:
             raise retrieval.pending(f"{self.location}: {job_id}", requested=None, tier=None, waits=found.waits)
         expired = RetrievalExpired(f"{self.location}: {job_id} is not readable any more; ask for it again")
@@ -268,13 +268,13 @@ class _Frozen:
         return retrieval.WAITS[_TIERS_OF.get(self.storage_class, self.storage_class)]
 
     @classmethod
-    def told_by(cls, head: Answer) -> _Frozen | None:
+    def of(cls, head: Answer) -> _Frozen | None:
         """Return what the answer to HEAD says; None for an object that needs no retrieval."""
         storage_class, tier = head.maybe_text("StorageClass"), head.maybe_text("ArchiveStatus")
-        told = re.search(r'ongoing-request="(true|false)"', head.maybe_text("Restore") or "")
+        match = re.search(r'ongoing-request="(true|false)"', head.maybe_text("Restore") or "")
         state = JobState.EXPIRED
-        if told is not None:
-            state = JobState.PENDING if told[1] == "true" else JobState.READY
+        if match is not None:
+            state = JobState.PENDING if match[1] == "true" else JobState.READY
         if storage_class is not None and storage_class in COLD_CLASSES:
             return cls(storage_class=storage_class, state=state)
         if tier is not None and tier in _TIERS_OF:

@@ -1,11 +1,12 @@
 """`S3Reader`: an object, or a range of it, as a stream, fetched ahead by parallel ranged requests.
 
-the first request asks for the first range; its answer tells the size and the ETag
-206 with the right Content-Range -> up to `max_concurrency` ranges ahead, each with If-Match
-200 with everything              -> this one body is read in order; what lies before `start` is dropped
-416, or a 206 that makes no sense -> the object is asked for without a range
-a body that is cut short         -> the rest of its range is asked for
-another ETag or size             -> the object was replaced: an error, never a mixture
+The first request asks for the first range. Its answer has the size and the ETag, and decides:
+
+    206 with the right Content-Range  -> up to `max_concurrency` ranges ahead, each with If-Match
+    200 with everything               -> this one body is read in order; what is before `start` is dropped
+    416, or a 206 that makes no sense -> the object is requested without a range
+    later, a body is cut short        -> the rest of its range is requested
+    later, another ETag or size       -> the object was replaced: an error, never a mixture
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class S3Reader(io.RawIOBase):
             max_concurrency: Ranges that are under way, or waiting to be read, at once.
             start: Position of the first byte.
             stop: Position behind the last byte; None for the object's end.
-            expected: What an earlier HEAD told; another object is an error.
+            expected: What `stat` returned earlier; another object is an error.
 
         Raises:
             ObjectNotFound, ObjectArchived, and what else the service says.
@@ -225,8 +226,8 @@ class S3Reader(io.RawIOBase):
             return None
         if answer.status != 206:
             return answer
-        told = _CONTENT_RANGE.fullmatch(answer.maybe_text("ContentRange") or "")
-        if told and self._is_range(answer, start, min(stop, int(told[3])), int(told[3])):
+        match = _CONTENT_RANGE.fullmatch(answer.maybe_text("ContentRange") or "")
+        if match and self._is_range(answer, start, min(stop, int(match[3])), int(match[3])):
             return answer
         answer.body("Body").close()
         return None
@@ -242,10 +243,10 @@ class S3Reader(io.RawIOBase):
         return start < end and answer.maybe_text("ContentRange") == f"bytes {start}-{end - 1}/{size}"
 
     def _size_by(self, answer: Answer) -> int:
-        """Return the bytes of the whole object, as the answer to its first range tells them."""
-        told = _CONTENT_RANGE.fullmatch(answer.maybe_text("ContentRange") or "")
-        if told:
-            return int(told[3])
+        """Return the bytes of the whole object, from the answer to the first request."""
+        match = _CONTENT_RANGE.fullmatch(answer.maybe_text("ContentRange") or "")
+        if match:
+            return int(match[3])
         size = answer.maybe_number("ContentLength")
         # An answer in chunks has no length.
         return size if size is not None else head(self._client, self._where, self._what).number("ContentLength")
@@ -259,7 +260,7 @@ class S3Reader(io.RawIOBase):
             except ClientError as error:
                 if code_of(error) != "PreconditionFailed" and not (status_of(error) == 412 and is_bare(error)):
                     raise
-                # The ETag of the next answer tells whether the object was replaced or the condition does not work.
+                # The ETag of the next answer shows whether the object was replaced or the condition does not work.
                 self._demands_etag = False
         return self._get_object(**request)
 

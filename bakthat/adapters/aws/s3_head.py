@@ -1,4 +1,4 @@
-"""What a service knows about one object: `head`, `explained_head`; and whether it tells objects apart at all."""
+"""What a service knows about one object: `head`, `explained_head`; `check_not_a_web_site`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _head(client: Any, where: dict[str, str], what: str, by_get: frozenset[int])
     return answer
 
 
-def check_tells_apart(client: Any, where: dict[str, str], what: str) -> None:
+def check_not_a_web_site(client: Any, where: dict[str, str], what: str) -> None:
     """Request an object that cannot exist. Raise `StoreError` if the service has it: a web site answers every address
     with its start page, so every name would seem to be taken."""
     absent = {**where, "Key": f"{where['Key']}.{uuid.uuid4().hex}"}

@@ -1,11 +1,13 @@
 """`Multipart`: uploads one object in parts. One thread fills them in turn; several threads send them at once.
 
-begin:     CreateMultipartUpload, in the background
-send_all:  for each part: wait for a free buffer, fill it, have a thread send it with its CRC32
-complete:  wait for all parts, CompleteMultipartUpload        (s3_object_write)
-abort:     after any exception, Ctrl-C included: stop the bodies in flight, wait for their threads (a part that
-           arrives after the end would stay behind), AbortMultipartUpload; end an upload whose creation was answered
-           to nobody, if it has no parts
+The methods, in the order of their calls:
+
+    begin:     CreateMultipartUpload, in the background
+    send_all:  for each part: wait for a free buffer, fill it, have a thread send it with its CRC32
+    complete:  wait for all parts, CompleteMultipartUpload        (s3_object_write)
+    abort:     after any exception, Ctrl-C included: stop the bodies in flight, wait for their threads (a part that
+               arrives after the end would stay behind), AbortMultipartUpload; end an upload whose creation was answered
+               to nobody, if it has no parts
 """
 
 from __future__ import annotations

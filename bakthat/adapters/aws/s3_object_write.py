@@ -1,12 +1,14 @@
 """`ObjectWrite`: sends the request that makes an object visible, and finds out whether it was carried out.
 
-unless `replace`: hold a claim on the key where the service may let two writers pass   (s3_write_claim)
-look for the key, where the service may ignore the condition -> taken: ObjectExists
-send with If-None-Match: *
-    done                         -> success
-    412, and it was sent once    -> ObjectExists
-    409, another write under way -> again, up to 3 times
-    no answer, or sent twice     -> HEAD: the object has our put-id: success; else the error
+In pseudo-code:
+
+    unless `replace`: hold a claim on the key where the service may let two writers pass   (s3_write_claim)
+    look for the key, where the service may ignore the condition -> taken: ObjectExists
+    send with If-None-Match: *
+        done                         -> success
+        412, and it was sent once    -> ObjectExists
+        409, another write under way -> again, up to 3 times
+        no answer, or sent twice     -> HEAD: the object has our put-id: success; else the error
 """
 
 from __future__ import annotations
@@ -158,7 +160,7 @@ class ObjectWrite:
             raise
         if self._bears_our_id(found):
             return True
-        self.writer.check_tells_apart(self.where, self.what)
+        self.writer.check_not_a_web_site(self.where, self.what)
         raise ObjectExists(f"{self.what}: already exists")
 
     def _is_own_copy(self, learnt: Learnt, error: StoreError, *, resent: bool) -> bool:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from bakthat.adapters.aws.answer import Answer, ask
 from bakthat.adapters.aws.s3_bucket import Bucket
 from bakthat.adapters.aws.s3_features import Learnt
-from bakthat.adapters.aws.s3_head import check_tells_apart
+from bakthat.adapters.aws.s3_head import check_not_a_web_site
 from bakthat.adapters.aws.s3_part_body import PartBody, crc
 from bakthat.adapters.aws.s3_write_claim import WriteClaims
 from bakthat.errors import AccessDenied
@@ -25,7 +25,7 @@ class Writer:
         """What is known about writing with a single request."""
         self.in_parts = Learnt(must_look=not bucket.trusted)
         """What is known about writing in parts."""
-        self._tells_apart = bucket.trusted
+        self._is_s3 = bucket.trusted
         self.claims: WriteClaims | None = None
         """Keep two writers of one key apart where the service may not; None where it does."""
         if bucket.claims:
@@ -37,11 +37,11 @@ class Writer:
                 write=self._put_small,
             )
 
-    def check_tells_apart(self, where: dict[str, str], what: str) -> None:
+    def check_not_a_web_site(self, where: dict[str, str], what: str) -> None:
         """Raise `StoreError` if every name seems to be taken, since the server is a web site."""
-        if not self._tells_apart:
-            check_tells_apart(self.bucket.client, where, what)
-            self._tells_apart = True
+        if not self._is_s3:
+            check_not_a_web_site(self.bucket.client, where, what)
+            self._is_s3 = True
 
     def _put_small(self, key: str, content: bytes) -> None:
         view = memoryview(content)

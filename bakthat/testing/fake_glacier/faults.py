@@ -1,4 +1,4 @@
-"""`Faults`: what goes wrong with the fake service, as a test has scripted it."""
+"""`Faults`: the scripted faults of the fake service."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bakthat.testing.fake_glacier.records import ACCOUNT
 
 
 class Cut(Exception):
-    """The connection ends here, without another byte."""
+    """The connection ends here."""
 
 
 class Faults:
-    """The scripted faults. The methods without an underscore script them; the server calls the others."""
+    """The scripted faults. Tests call the methods up to `deny`; the server calls the others."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -23,11 +23,11 @@ class Faults:
         """Forget all faults, and what was counted."""
         with self.lock:
             self.closed_to_new_customers = False
-            """Whether every call is refused, as it is for accounts without a vault since December 2025."""
+            """Whether every call is refused, as for accounts without a vault since December 2025."""
             self.received = 0
-            """Bytes of archives that arrived, cut ones included."""
+            """Bytes of archives that have arrived, including uploads that were cut."""
             self.sent = 0
-            """Bytes of archives that were sent."""
+            """Bytes of archives that have been sent."""
             self._upload_cuts: list[int] = []
             self._download_cuts: list[int] = []
             self._damages: list[int] = []
@@ -35,12 +35,12 @@ class Faults:
             self._refusals: dict[str, list[ServiceError]] = {}
 
     def cut_upload_at(self, size: int) -> None:
-        """Cut a connection, once, when so many more bytes of archives have arrived."""
+        """Break the connection, once, after so many more bytes of archives have arrived."""
         with self.lock:
             self._upload_cuts.append(self.received + size)
 
     def cut_download_at(self, size: int) -> None:
-        """Cut a connection, once, when so many more bytes of archives were sent."""
+        """Break the connection, once, after so many more bytes of archives have been sent."""
         with self.lock:
             self._download_cuts.append(self.sent + size)
 
@@ -50,7 +50,7 @@ class Faults:
             self._damages.append(self.sent + size)
 
     def lose_answers(self, operation: str, times: int = 1) -> None:
-        """Carry out the operation (`InitiateMultipartUpload` …), and cut the connection instead of answering."""
+        """Carry the operation (`InitiateMultipartUpload` …) out, and break the connection instead of answering."""
         with self.lock:
             self._lost[operation] = self._lost.get(operation, 0) + times
 
@@ -63,7 +63,7 @@ class Faults:
         code: str = "ServiceUnavailableException",
         message: str = "The service cannot complete the request.",
     ) -> None:
-        """Answer the operation with an error instead of carrying it out."""
+        """Answer the operation with an error, without carrying it out."""
         with self.lock:
             self._refusals.setdefault(operation, []).extend([ServiceError(status, code, message)] * times)
 
@@ -99,7 +99,7 @@ class Faults:
                 raise Cut
 
     def leaving(self, chunk: bytes) -> tuple[bytes, bool]:
-        """The bytes that really leave, and whether the connection ends behind them."""
+        """Return the bytes to send, and whether the connection ends after them."""
         with self.lock:
             before, self.sent = self.sent, self.sent + len(chunk)
             cut, damage = _taken(self._download_cuts, self.sent), _taken(self._damages, self.sent)
@@ -110,7 +110,7 @@ class Faults:
 
 
 def _taken(positions: list[int], reached: int) -> int | None:
-    """The first position that was reached, which then is over."""
+    """Remove and return the first position that has been reached."""
     for position in positions:
         if position <= reached:
             positions.remove(position)

@@ -14,7 +14,7 @@ PAGE = 50
 
 
 class ServiceError(Exception):
-    """An answer that is an error, in the service's own form."""
+    """An error of the service."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class Answer:
     headers: dict[str, str] = field(factory=dict)
     body: bytes = b""
     file: tuple[Path, int, int] | None = None
-    """Instead of `body`: a file, the position of the first byte, and how many."""
+    """Instead of `body`: a file, the position of the first byte, and how many bytes."""
 
 
 @define
@@ -58,11 +58,11 @@ class Request:
         if self.header("x-amz-content-sha256") != hashlib.sha256(self.body).hexdigest():
             raise invalid("Checksum mismatch: the SHA256 of the payload is not x-amz-content-sha256")
 
-    def page(self, name: str, told: list[dict[str, Any]], **more: Any) -> Answer:
+    def page(self, name: str, entries: list[dict[str, Any]], **more: Any) -> Answer:
         limit = min(int(self.query.get("limit", PAGE)), PAGE)
         start = int(self.query.get("marker", 0))
-        following = str(start + limit) if start + limit < len(told) else None
-        return json_answer({**more, name: told[start : start + limit], "Marker": following})
+        following = str(start + limit) if start + limit < len(entries) else None
+        return json_answer({**more, name: entries[start : start + limit], "Marker": following})
 
 
 def json_answer(content: dict[str, Any]) -> Answer:

@@ -115,7 +115,7 @@ class Operations:
         )
 
     def delete_archive(self, request: Request) -> Answer:
-        # what was retrieved already can still be fetched, so the file stays
+        # What was retrieved can still be read, so the file stays.
         self._vault(request.vault_name).archives.pop(request.item, None)
         return Answer(204)
 
@@ -144,12 +144,12 @@ class Operations:
 
     def upload_multipart_part(self, request: Request) -> Answer:
         upload = self._open_upload(request)
-        told = re.fullmatch(r"bytes (\d+)-(\d+)/\*", request.header("Content-Range"))
-        if told is None:
+        asked = re.fullmatch(r"bytes (\d+)-(\d+)/\*", request.header("Content-Range"))
+        if asked is None:
             raise invalid("Invalid Content-Range")
-        start, size = int(told[1]), int(told[2]) - int(told[1]) + 1
+        start, size = int(asked[1]), int(asked[2]) - int(asked[1]) + 1
         if size != len(request.body) or size > upload.part_size or start % upload.part_size:
-            raise invalid(f"Content-Range {told[0]} does not align with part size {upload.part_size}")
+            raise invalid(f"Content-Range {asked[0]} does not align with part size {upload.part_size}")
         if start // upload.part_size >= MOST_PARTS:
             raise invalid(f"The part number exceeds {MOST_PARTS}")
         hashes = leaves(request.body)
@@ -193,7 +193,7 @@ class Operations:
 
     def list_multipart_uploads(self, request: Request) -> Answer:
         vault = self._vault(request.vault_name)
-        told = [
+        entries = [
             {
                 "MultipartUploadId": upload.upload_id,
                 "ArchiveDescription": upload.description,
@@ -203,17 +203,17 @@ class Operations:
             }
             for upload in vault.open_uploads
         ]
-        return request.page("UploadsList", told)
+        return request.page("UploadsList", entries)
 
     def list_parts(self, request: Request) -> Answer:
         vault, upload = self._vault(request.vault_name), self._open_upload(request)
-        told = [
+        entries = [
             {"RangeInBytes": f"{start}-{start + size - 1}", "SHA256TreeHash": joined(leaves).hex()}
             for start, (size, leaves) in sorted(upload.parts.items())
         ]
         return request.page(
             "Parts",
-            told,
+            entries,
             MultipartUploadId=upload.upload_id,
             ArchiveDescription=upload.description,
             PartSizeInBytes=upload.part_size,
@@ -263,12 +263,12 @@ class Operations:
         status, completed = request.query.get("statuscode"), request.query.get("completed")
         if status not in {None, "InProgress", "Succeeded", "Failed"}:
             raise invalid(f"The job status code is not valid: {status}")
-        told = [job_as_json(vault, job) for job in vault.jobs.values()]
+        jobs = [job_as_json(vault, job) for job in vault.jobs.values()]
         return request.page(
             "JobList",
             [
                 job
-                for job in told
+                for job in jobs
                 if status in {None, job["StatusCode"]} and completed in {None, str(job["Completed"]).lower()}
             ],
         )
@@ -280,12 +280,12 @@ class Operations:
         if job.status != "Succeeded":
             raise invalid(f"The job is not currently available for download: {job.job_id}")
         size = job.last - job.first + 1 if job.archive is not None else len(job.inventory)
-        told = request.headers.get("Range") if self._service.knows_ranges else None
-        start, end = _byte_range(told, size) if told else (0, size - 1)
+        asked = request.headers.get("Range") if self._service.knows_ranges else None
+        start, end = _byte_range(asked, size) if asked else (0, size - 1)
         headers = {"Content-Type": "application/json" if job.archive is None else "application/octet-stream"}
-        if told:
+        if asked:
             headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-        status = 206 if told else 200
+        status = 206 if asked else 200
         if job.archive is None:
             return Answer(status, headers, job.inventory[start : end + 1])
         first, last = job.first + start, job.first + end
@@ -313,23 +313,23 @@ OPERATIONS: dict[tuple[str, str, bool], tuple[str, Callable[[Operations, Request
     ("GET", "jobs", True): ("DescribeJob", Operations.describe_job),
     ("GET", "output", True): ("GetJobOutput", Operations.get_job_output),
 }
-"""By method, kind of the resource, and whether the path names one of them."""
+"""By method, kind of resource, and whether the path names a single one."""
 
 LONG = frozenset({"UploadArchive", "UploadMultipartPart", "GetJobOutput"})
-"""Operations that hash or copy much: they run beside each other, and what they change is one item of a dict."""
+"""Operations that hash or copy much. They run in parallel, and change one item of a dict."""
 
 
-def _retrieved(told: str | None, size: int) -> tuple[int, int]:
-    """The first and the last byte of the range that a job asks for, by default the whole archive."""
-    match = re.fullmatch(r"(\d+)-(\d+)", told or f"0-{size - 1}")
+def _retrieved(text: str | None, size: int) -> tuple[int, int]:
+    """Return the first and the last byte that a job requests, by default those of the whole archive."""
+    match = re.fullmatch(r"(\d+)-(\d+)", text or f"0-{size - 1}")
     first, last = (int(match[1]), int(match[2])) if match else (-1, -1)
     if not 0 <= first <= last < size or first % LEAF or ((last + 1) % LEAF and last + 1 != size):
-        raise invalid(f"Invalid retrieval byte range: {told}")
+        raise invalid(f"Invalid retrieval byte range: {text}")
     return first, last
 
 
-def _byte_range(told: str, size: int) -> tuple[int, int]:
-    match = re.fullmatch(r"bytes=(\d+)-(\d+)", told)
+def _byte_range(text: str, size: int) -> tuple[int, int]:
+    match = re.fullmatch(r"bytes=(\d+)-(\d+)", text)
     if match is None or int(match[1]) > int(match[2]) or int(match[1]) >= size:
-        raise invalid(f"Invalid range: {told}")
+        raise invalid(f"Invalid range: {text}")
     return int(match[1]), min(int(match[2]), size - 1)

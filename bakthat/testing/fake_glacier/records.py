@@ -1,4 +1,4 @@
-"""What a fake vault holds, and how the service describes it in JSON."""
+"""The contents of a fake vault, and their JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ACCOUNT = "012345678901"
 
 @define(kw_only=True)
 class Archive:
-    """An archive of a vault. `path`: where its bytes lie. `leaves`: SHA-256 of each mebibyte."""
+    """An archive of a vault. `path`: the file with its bytes. `leaves`: SHA-256 of each mebibyte."""
 
     archive_id: str
     description: str
@@ -37,7 +37,7 @@ class Archive:
 
 @define(kw_only=True)
 class Upload:
-    """A multipart upload. `parts`: where each begins, and its size and leaves."""
+    """A multipart upload. `parts`: by the position of each, its size and leaves."""
 
     upload_id: str
     description: str
@@ -52,8 +52,8 @@ class Upload:
 
 @define(kw_only=True)
 class Job:
-    """A retrieval. `archive` is None for an inventory, whose list was taken when it was asked for. `first`, `last`: the
-    bytes of the archive that were asked for."""
+    """A job. `archive`: None for an inventory, whose content is that of the time of the request. `first`, `last`: the
+    retrieved bytes of the archive."""
 
     job_id: str
     archive: Archive | None = None
@@ -70,7 +70,7 @@ class Job:
 
 @define(kw_only=True)
 class Vault:
-    """A vault and what is in it, uploads that were completed or aborted included."""
+    """A vault and its contents, including uploads that were completed or aborted."""
 
     name: str
     created: datetime
@@ -84,7 +84,7 @@ class Vault:
 
     @property
     def open_uploads(self) -> list[Upload]:
-        """Uploads that were begun, and neither completed nor aborted."""
+        """Uploads that were neither completed nor aborted."""
         return [upload for upload in self.uploads.values() if upload.state == "open"]
 
 
@@ -125,7 +125,7 @@ def job_as_json(vault: Vault, job: Job) -> dict[str, Any]:
         "JobDescription": None,
         "JobId": job.job_id,
         "RetrievalByteRange": f"{job.first}-{job.last}" if archive is not None else None,
-        # the service tells it only when the job is done
+        # only when the job is done
         "SHA256TreeHash": of_range if job.status == "Succeeded" else None,
         "SNSTopic": None,
         "StatusCode": job.status,
@@ -136,7 +136,7 @@ def job_as_json(vault: Vault, job: Job) -> dict[str, Any]:
 
 
 def inventory_of(vault: Vault) -> bytes:
-    told = [
+    entries = [
         {
             "ArchiveId": archive.archive_id,
             "ArchiveDescription": archive.description,
@@ -146,7 +146,7 @@ def inventory_of(vault: Vault) -> bytes:
         }
         for archive in vault.archives.values()
     ]
-    return json.dumps({"VaultARN": vault.arn, "InventoryDate": date(now()), "ArchiveList": told}).encode()
+    return json.dumps({"VaultARN": vault.arn, "InventoryDate": date(now()), "ArchiveList": entries}).encode()
 
 
 def is_node(start: int, end: int, size: int) -> bool:

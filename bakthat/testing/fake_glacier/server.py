@@ -84,8 +84,8 @@ class Handler(BaseHTTPRequestHandler):
         except ServiceError as error:
             self._body(counted=False)
             kind = "Server" if error.status >= 500 else "Client"
-            told = {"code": error.code, "message": error.message, "type": kind}
-            answer = Answer(error.status, {"Content-Type": "application/json"}, json.dumps(told).encode())
+            content = {"code": error.code, "message": error.message, "type": kind}
+            answer = Answer(error.status, {"Content-Type": "application/json"}, json.dumps(content).encode())
         if operation and self.glacier.loses(operation):
             raise Cut
         return answer

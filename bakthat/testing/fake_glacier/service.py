@@ -1,4 +1,4 @@
-"""`FakeGlacier`: the service as a test has it in hand."""
+"""`FakeGlacier`: the service, as tests use it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from bakthat.testing.fake_glacier.server import Handler, Server, end
 
 
 class FakeGlacier(Faults):
-    """The service; a context manager, which serves while it is entered.
+    """The service. It serves while its context is entered.
 
     Args:
-        directory: Where archives are kept, else a temporary one that is removed at the end.
+        directory: For the archives. By default a temporary one, which is removed at the end.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -35,16 +35,16 @@ class FakeGlacier(Faults):
         super().__init__()
 
     def clear(self) -> None:
-        """Forget everything: vaults, faults, and what was counted."""
+        """Forget everything: vaults, faults, and counts."""
         with self.lock:
             super().clear()
             self.vaults: dict[str, Vault] = {}
             self.operations: list[str] = []
-            """The names of all operations that were asked for, in order."""
+            """The operations that were requested, in order."""
             self.knows_ranges = True
-            """Whether a byte range of a job's output is served as one; else there is always the whole output."""
+            """Whether byte ranges of a job's output are supported; else it is always sent as a whole."""
             self.tells_hashes_of_ranges = True
-            """Whether a range of an archive comes with its tree hash."""
+            """Whether the tree hash of a range is sent with it."""
 
     def __enter__(self) -> Self:
         self.directory = self._given or Path(tempfile.mkdtemp(prefix="fake-glacier-"))
@@ -72,29 +72,29 @@ class FakeGlacier(Faults):
 
     @property
     def profile(self) -> Profile:
-        """A profile whose endpoint is this service."""
+        """A profile for this service."""
         return Profile(access_key="fake", secret_key="fake", region_name=REGION, endpoint_url=self.url)  # noqa: S106
 
     def client(self, *, attempts: int = 3) -> Any:
-        """A client of this service that tries each request so many times."""
+        """Return a client of this service, with so many attempts for each request."""
         return client("glacier", self.profile, retries={"mode": "standard", "total_max_attempts": attempts})
 
     def create_vault(self, name: str) -> Vault:
-        """The vault of this name, made if there is none."""
+        """Return the vault of this name. Creates it if necessary."""
         with self.lock:
             return self.vaults.setdefault(name, Vault(name=name, created=now()))
 
     def job(self, job_id: str) -> Job:
-        """The job of this id in any vault. Raises `KeyError`."""
+        """Return the job with this id, of any vault. Raises `KeyError`."""
         with self.lock:
             return {name: job for vault in self.vaults.values() for name, job in vault.jobs.items()}[job_id]
 
     def finish(self, job_id: str) -> None:
-        """The job is done: its output can be fetched."""
+        """Let the job succeed: its output can be read."""
         self._end_job(job_id, "Succeeded", "Succeeded")
 
     def fail(self, job_id: str, message: str = "ArchiveDeleted") -> None:
-        """The job has failed."""
+        """Let the job fail."""
         self._end_job(job_id, "Failed", message)
 
     def _end_job(self, job_id: str, status: str, message: str) -> None:
@@ -102,13 +102,13 @@ class FakeGlacier(Faults):
         job.status, job.message, job.completed = status, message, now()
 
     def expire(self, job_id: str) -> None:
-        """The job was done more than a day ago: its output is gone, while the job is still told of."""
+        """Let the job's output expire, as a day after it succeeded. The job itself is still described."""
         job = self.job(job_id)
         self._end_job(job_id, "Succeeded", "Succeeded")
         job.completed, job.has_output = now() - KEPT, False
 
     def forget(self, job_id: str) -> None:
-        """The job is told of no more."""
+        """Remove the job, as the service does after a while."""
         self.job(job_id)
         with self.lock:
             for vault in self.vaults.values():

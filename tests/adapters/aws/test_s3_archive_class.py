@@ -227,7 +227,7 @@ def test_what_is_ready_is_not_asked_for_again(store: S3ColdStore, bucket: Bucket
 def test_deep_archive_has_no_expedited_tier_and_says_what_it_has(bucket: Bucket) -> None:
     store = made(bucket, "DEEP_ARCHIVE")
     upload(store)
-    with pytest.raises(UsageError, match="lies in DEEP_ARCHIVE, which has no expedited tier; use --tier standard or b"):
+    with pytest.raises(UsageError, match="is in DEEP_ARCHIVE, which has no expedited tier; use --tier standard or b"):
         store.request(ArchiveId(NAME), tier=Tier.EXPEDITED)
     assert not bucket.retrieved
 
