@@ -12,6 +12,7 @@ from attrs import evolve
 
 from bakthat.adapters.aws.settings import owner_of_glacier, owner_of_s3
 from bakthat.domain.callbacks import ignore
+from bakthat.domain.objects import COLD_CLASSES
 from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile
 from bakthat.entrypoints.destination_type import DestinationType, Parts, destination_of
 from bakthat.errors import ConfigInvalid, UsageError
@@ -38,7 +39,8 @@ def _open_s3(parts: Parts) -> Destination:
         archives = S3ColdStore.of_bucket(profile, notice=parts.notice)
         return Retrievals(archives, parts.repo, clock=parts.clock, notice=parts.notice)
 
-    return ObjectDestination(owner, objects, catalog=catalog, retrievals=retrievals)
+    is_cold = profile.storage_class in COLD_CLASSES
+    return ObjectDestination(owner, objects, catalog=catalog, retrievals=retrievals, keeps_index_copies=is_cold)
 
 
 def _s3_object(url: str, profile: Profile) -> tuple[ObjectStore, str]:

@@ -69,7 +69,7 @@ def read_file(request: ReadRequest, tools: Tools) -> Iterator[FileInBackup]:
     else:
         destination = tools.destination(request.destination)
         archive = None if request.full_check else open_by_ranges(backup, keys, destination, tools)
-        if archive is not None:
+        if archive is not None and archive.is_readable:
             opened = _by_index(archive, backup, wanted, tools)
         else:
             opened = _by_streaming(backup, keys, wanted, request, tools)

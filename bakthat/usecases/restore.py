@@ -146,7 +146,7 @@ def _parts_of(
     """The members that the patterns ask for, as a tar stream; None if they cannot be read without the others, or are
     most of the archive."""
     archive = open_by_ranges(backup, keys, destination, tools)
-    if archive is None:
+    if archive is None or not archive.is_readable:
         return None
     with naming(backup):
         spans = spans_of_selected(archive.index, rules_of(request.only, "--only"))

@@ -15,11 +15,13 @@ from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.backup import Backup
+from bakthat.domain.objects import ObjectInfo
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.errors import (
     BackupNotFound,
     NotEncrypted,
+    ObjectArchived,
     PasswordNeeded,
     PayloadDamaged,
     RetrievalPending,
@@ -33,6 +35,7 @@ from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.backup_stream import StreamRequest, backup_stream
 from bakthat.usecases.delete import DeleteRequest, delete
 from bakthat.usecases.list_archive import ListRequest, list_archive
+from bakthat.usecases.read_file import ReadRequest, read_file
 from bakthat.usecases.sync import sync
 
 SECRET = Keys(passphrase="secret")
@@ -290,6 +293,31 @@ def test_what_is_cached_of_an_encrypted_backup_is_encrypted(box: Toolbox, big: P
     listed(box, "big", keys=lambda _: SECRET, tools=evolve(box.tools, range_cache=cache))
     (ranges,) = cache.saved.values()
     assert all(content[start : start + len(part)] == part for start, part in ranges.items())
+
+
+class Frozen(FaultyObjectStore):
+    """A store whose objects a lifecycle rule has moved to an archive class."""
+
+    def stat(self, key: str) -> ObjectInfo:
+        return evolve(super().stat(key), storage_class="GLACIER")
+
+    def open(self, key: str):
+        raise ObjectArchived(key)
+
+    def open_range(self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None):
+        raise ObjectArchived(key)
+
+
+def test_what_was_moved_to_an_archive_class_is_listed_from_the_cache_alone(box: Toolbox, big: Path) -> None:
+    back_up(box, big)
+    tools = evolve(box.tools, range_cache=MemoryCache())
+    listed(box, "big", tools=tools)
+    box.stores["s3"] = Frozen(box.stores["s3"])
+    assert paths(listed(box, "big", tools=tools)) == PATHS
+    with pytest.raises(ObjectArchived), read_file(ReadRequest(name="big", destination="s3", path="0.bin"), tools):
+        pass
+    with pytest.raises(ObjectArchived):
+        listed(box, "big")
 
 
 def test_what_is_not_known_by_its_hash_is_not_cached(box: Toolbox, big: Path) -> None:

@@ -45,6 +45,12 @@ class StoredRanges(RandomAccess):
         """What comes from now on is not for the cache."""
         self.answers = None
 
+    @property
+    def is_cold(self) -> bool:
+        """Whether the object lies in an archive class, so that nothing of it can be read before it is retrieved. Asks
+        the store. Raises `ObjectNotFound`, `PayloadDamaged` for an object of another size."""
+        return self._current().is_cold
+
     def read_at(self, offset: int, length: int) -> bytes:
         stop = min(offset + length, self.size)
         if offset >= stop:

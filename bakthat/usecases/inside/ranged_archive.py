@@ -17,6 +17,7 @@ from bakthat.domain.payload import Keys
 from bakthat.errors import ObjectNotFound, PayloadDamaged, WrongPassword
 from bakthat.ports.random_access import RandomAccess, RangeReader
 from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.destinations.stored_ranges import StoredRanges
 from bakthat.usecases.tools import Tools
 
 END_OF_ARCHIVE = bytes(1024)
@@ -32,10 +33,17 @@ Span = tuple[int, int]
 
 @frozen(kw_only=True)
 class RangedArchive:
-    """tar: the tar stream. index: what is where in it."""
+    """tar: the tar stream. index: what is where in it. stored: where both come from."""
 
     tar: RandomAccess
     index: ArchiveIndex
+    stored: StoredRanges
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether more than the index can be read now: of an archive that was moved to an archive class, the index may
+        be in the cache. Asks the store."""
+        return not self.stored.is_cold
 
     def members(self, spans: Iterable[Span], *, on_bytes: Callable[[int], None] = ignore) -> TarOfParts:
         """Return a tar stream of the members at these positions, which are in order and do not overlap. `on_bytes` is
@@ -83,7 +91,7 @@ def open_by_ranges(backup: Backup, keys: Keys, destination: Destination, tools: 
         if identity and stored.answers:
             tools.range_cache.save(identity, {**known, **stored.answers})
         stored.forget_answers()
-        return RangedArchive(tar=compressor.random_access(packed, index), index=index)
+        return RangedArchive(tar=compressor.random_access(packed, index), index=index, stored=stored)
     except PayloadDamaged as error:
         tools.notice(f"{name}: {error}; it is read without the index")
         return None
