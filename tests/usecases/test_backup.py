@@ -257,7 +257,7 @@ def test_many_files_that_vanish_are_counted_and_not_all_told(box: Toolbox, tmp_p
     made = backup(request(source), evolve(box.tools, progress=unlink_all))
     assert made.problem_count == 150
     assert len(box.notices) == 101
-    assert box.notices[-1] == f"{source}: 50 more like this: vanished before it was read"
+    assert box.notices[-1] == f"{source}: 50 more like this: disappeared before it was read"
 
 
 # faults

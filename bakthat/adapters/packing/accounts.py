@@ -13,7 +13,7 @@ _MAX_REMEMBERED = 4096
 
 
 class Accounts:
-    """Looks each one up once. Names are bytes; an empty name, or None for a number, means that it is not known here."""
+    """Looks each one up once. Names are bytes; an empty name, or None for a number, means that it is unknown here."""
 
     def __init__(self) -> None:
         self._user_names: dict[int, bytes] = {}

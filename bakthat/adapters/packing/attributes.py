@@ -29,7 +29,7 @@ KEEP = -1
 
 OWNER = "the owner"
 SET_ID = "set-user-ID and set-group-ID bits"
-"""They were left out, since with a wrong owner they would be dangerous."""
+"""They were not set, because with a wrong owner they would be dangerous."""
 MODE = "permissions"
 TIME = "the time"
 
@@ -39,14 +39,14 @@ Failed = Callable[[bytes, str, int], object]
 _SET_ID_BITS = 0o6000
 _KEEP_BOTH = (KEEP, KEEP)
 _MAX_OWNERS = 4096
-"""Owners that are remembered."""
+"""The number of cached owners."""
 
 
 @define(eq=False)
 class Attributes:
-    """What a file gets when its content is there: the twelve permission bits, user and group (`KEEP`, or numbers), and
-    the time of its last change in nanoseconds since 1970 UTC. `extended`: records of an extended header, as
-    `xattr_records` parses them; of a directory or a symbolic link, as `LongNames` keeps them."""
+    """The attributes of a complete file: the twelve permission bits, user and group (`KEEP`, or numbers), and the
+    modification time in nanoseconds since 1970 UTC. `extended`: records of an extended header, as `xattr_records`
+    parses them; of a directory or a symbolic link, as `LongNames` keeps them."""
 
     mode: int
     uid: int
@@ -85,13 +85,13 @@ def set_attributes(fd: int, attributes: Attributes, failed: Failed, path: bytes)
 
 
 class AttributeSetter:
-    """Gives restored files the attributes that this user may give. What cannot be given is a notice.
+    """Sets the attributes of restored files that this user may set. The others give notices.
 
     Args:
         natural_owner: user and group that a new file has.
-        notices: takes what could not be set.
+        notices: collects what could not be set.
         xattrs: whether extended attributes and access control lists are restored.
-        inherits_acl: whether new files get an access control list from where they are made.
+        inherits_acl: whether new files inherit an access control list from their directory.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class AttributeSetter:
         self._owners: dict[tuple[int, int, bytes, bytes], tuple[int, int]] = {}
 
     def without_notices(self) -> AttributeSetter:
-        """The same, which says nothing."""
+        """The same setter without notices."""
         return AttributeSetter(
             self._natural_owner, Notices(), xattrs=self._keeps_xattrs, inherits_acl=self._xattrs.inherits_acl
         )
@@ -164,18 +164,18 @@ class AttributeSetter:
             xattrs.set_rights(target, wanted, path, owner_is_right=False)
 
     def _permitted(self, wanted: Attributes, path: bytes) -> Attributes:
-        """Only root can give a file away, and set-ID bits would be dangerous with the wrong owner."""
+        """Only root can change owners, and set-ID bits would be dangerous with the wrong owner."""
         if self._uid == 0 or wanted.uid == KEEP:
             return wanted
         if wanted.uid != self._uid:
-            self._notices.add("it belonged to another user and is now yours; only root can give it back", path)
+            self._notices.add("it belonged to another user and is now yours; only root can restore owners", path)
         if wanted.mode & _SET_ID_BITS:
             self._report(path, SET_ID, 0)
         return evolve(wanted, mode=wanted.mode & ~_SET_ID_BITS, uid=KEEP, gid=KEEP)
 
     def _report(self, path: bytes, what: str, number: int) -> None:
         if what == SET_ID:
-            reason = "its set-user-ID and set-group-ID bits were not restored; only root can do that"
+            reason = "its set-user-ID and set-group-ID bits were not restored; only root can restore them"
         elif number == errno.EOVERFLOW:
             reason = f"{what} cannot be restored here: the number is too large"
         else:
@@ -183,7 +183,7 @@ class AttributeSetter:
         self._notices.add(reason, path)
 
     def _owner(self, member: Member) -> tuple[int, int]:
-        """Root can give files away, and goes by the names of user and group, where this system knows them."""
+        """Root can change owners, by the names of user and group if this system knows them, else by number."""
         key = (member.uid, member.gid, member.uname, member.gname)
         owner = self._owners.get(key)
         if owner is None:
@@ -195,5 +195,5 @@ class AttributeSetter:
 
 
 def _number_of(error: OSError | OverflowError) -> int:
-    """The errno: EOVERFLOW where Python refuses a number before the system can."""
+    """The errno: EOVERFLOW if Python refuses a number before the system does."""
     return error.errno or 0 if isinstance(error, OSError) else errno.EOVERFLOW

@@ -1,4 +1,4 @@
-"""`ExclusionFilter`: decides what a walk leaves out, and keeps the account."""
+"""`ExclusionFilter`: decides what a walk leaves out, and counts it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from bakthat.domain.exclusions import (
 )
 
 OnExcluded = Callable[[str, str], None]
-"""Takes the path of an entry that is left out, and what leaves it out, both for a person."""
+"""Called with the path of an entry that is left out, and the reason, both for display."""
 
 _MAX_OWN_NAMED = 20
 
 
 class ExclusionFilter:
-    """Of one walk below the directory `source`."""
+    """The filter of one walk below the directory `source`."""
 
     def __init__(self, source: Path, exclusions: Exclusions, on_excluded: OnExcluded | None = None) -> None:
         self._rules = exclusions.rules
@@ -48,8 +48,8 @@ class ExclusionFilter:
         self._source = source
         self.start: ignore_patterns.Level | None = self._rules.start if self._rules else None
         """The patterns at the source; None if there are none."""
-        # By path, since some of it may come into being while the walk is under way; and by identity, since a mount
-        # may show it under another path.
+        # By path, because some may be created during the walk; and by identity, because a mount may show them under
+        # another path.
         self._own_names: dict[bytes, set[str]] = {}
         self._own_identities: set[tuple[int, int]] = set()
         root = os.path.join(os.path.realpath(source), "")
@@ -63,19 +63,19 @@ class ExclusionFilter:
                 continue
             self._own_identities.add((status.st_dev, status.st_ino))
         self.own_inodes = {inode for _, inode in self._own_identities}
-        """Inodes of bakthat's own things that are there: whether to ask `is_own`."""
+        """Inodes of bakthat's own existing files: whether to call `is_own`."""
 
     def own_names(self, within: bytes) -> Callable[[str], bool] | None:
-        """What tells whether a name is of bakthat's own things in this directory: the path below the source, with a
-        slash at its end, empty for the source itself. None if none of them is there."""
+        """The prefix for checking names against bakthat's own files in this directory: the path below the source, with
+        a slash at its end, empty for the source itself. None if it contains none."""
         names = self._own_names.get(within) if self._own_names else None
         if self._own_objects and not within:
             return lambda name: is_own_object(name) or (names is not None and name in names)
         return names.__contains__ if names else None
 
     def kept_alone(self, descriptor: int) -> tuple[str, set[str]] | None:
-        """Of a directory that is marked as one whose content is left out: what leaves it out, and the names that are
-        kept. None for any other."""
+        """For a marked directory whose content is left out: the reason, and the names that are kept. None for any
+        other."""
         if self._caches and _is_cache(descriptor):
             return CACHES, {CACHE_TAG}
         present = {name for name in self._if_present if _is_there(name, descriptor)}
@@ -87,11 +87,11 @@ class ExclusionFilter:
             self.device = device
 
     def is_own(self, status: os.stat_result) -> bool:
-        """Whether it is one of bakthat's own things."""
+        """Whether it is one of bakthat's own files."""
         return (status.st_dev, status.st_ino) in self._own_identities
 
     def leaves_out(self, status: os.stat_result, path: str) -> bool:
-        """Whether a file is too large, or on another file system; it is counted then."""
+        """Whether a file is too large, or on another file system; if so, it is counted."""
         if self._larger_than is not None and status.st_size > self._larger_than:
             self._leave_out(path, LARGER_THAN)
         elif self.device is not None and status.st_dev != self.device:
@@ -101,7 +101,7 @@ class ExclusionFilter:
         return True
 
     def as_content(self, path: str, label: str) -> None:
-        """What is in the directory is left out, by what `kept_alone` said."""
+        """Count the content of the directory as left out, for the reason from `kept_alone`."""
         self._leave_out(path, label)
 
     def as_mounted(self, path: str) -> None:

@@ -1,4 +1,5 @@
-"""`ExtractionTree`: the directories of an archive while it is extracted; `UnselectedTree`: what nobody ever sees."""
+"""`ExtractionTree`: the directories of an archive during extraction. `UnselectedTree`: files that are never
+committed."""
 
 from __future__ import annotations
 
@@ -16,19 +17,19 @@ from bakthat.adapters.packing.tar_member import Kind, Member
 from bakthat.errors import PayloadDamaged
 
 _MAX_OPEN = 64
-"""Directories kept open. Descriptors are few (1,024 by default); most archives stay in one directory for a while."""
+"""The number of directories kept open. Descriptors are limited (1,024 by default); most archives stay in one directory
+for a while."""
 
 _UNSELECTED_SHARE = 4
-"""Files that were not selected, and are kept in case a hard link needs them, take at most this part of the free space
-(a quarter)."""
+"""Unselected files that are kept in case a hard link needs them use at most this part of the free space (a quarter)."""
 
 
 @define(eq=False)
 class PendingSymlink:
-    """A symbolic link, which is made when all else is there.
+    """A symbolic link, which is created after everything else.
 
-    `target`: where it points, as `LongNames` keeps it. `made_at`: of a link with several names, the path of the one
-    that has been made, as `LongNames` keeps it.
+    `target`: where it points, as `LongNames` keeps it. `made_at`: for a link with several names, the path of the one
+        already created, as `LongNames` keeps it.
     """
 
     attributes: Attributes
@@ -37,10 +38,10 @@ class PendingSymlink:
 
 
 class ExtractionTree:
-    """A directory tree that is made as it is needed. Its directories are opened relative to each other, never through
-    a symbolic link; a few stay open.
+    """A directory tree that is created on demand. Its directories are opened relative to each other, never through a
+    symbolic link; a few stay open.
 
-    `directories` and `symlinks` are what is still to be done at the end, by the paths as `names` keeps them.
+    `directories` and `symlinks`: work that remains for the end, by the paths as `names` keeps them.
     """
 
     def __init__(self, root: int, names: LongNames, directory_mode: int, umask_bars_owner: bool) -> None:
@@ -53,9 +54,9 @@ class ExtractionTree:
         self.symlinks: dict[bytes, PendingSymlink] = {}
 
     def directory(self, path: bytes, *, make: bool = True) -> int:
-        """Return a descriptor of the directory, which stays good until the next call. Missing ones on the way are made.
+        """Return a descriptor of the directory, valid until the next call. Missing parents are created.
 
-        Raises PayloadDamaged if something on the way is not a directory; FileNotFoundError if one is missing and
+        Raises PayloadDamaged if a parent is not a directory; FileNotFoundError if one is missing and
         `make` is false.
         """
         if not path:
@@ -73,14 +74,14 @@ class ExtractionTree:
         return fd
 
     def make(self, name: bytes, parent: int) -> None:
-        """Make a directory that can be filled, whatever the umask allows its owner."""
+        """Create a directory that can be filled, whatever the umask."""
         os.mkdir(name, self._directory_mode, dir_fd=parent)
         if self._umask_bars_owner:
             with opened(name, SEARCH, parent) as fd:
                 allow(fd, 0o700)
 
     def is_symlink(self, path: bytes) -> bool:
-        """Whether there is to be a symbolic link at this path."""
+        """Whether a symbolic link will be created at this path."""
         return bool(self.symlinks) and self._names.key(path) in self.symlinks
 
     def has(self, path: bytes) -> bool:
@@ -98,15 +99,15 @@ class ExtractionTree:
         return True
 
     def vacate(self, parent: int, name: bytes, path: bytes) -> None:
-        """Make room for a member where an earlier one has this path. What was there is lost, as with tar; but a
-        directory that is not empty stays, and the archive is refused."""
+        """Remove an earlier member with this path, as tar does. A directory that is not empty is kept, and the archive
+        is refused."""
         key = self._names.key(path)
         self.symlinks.pop(key, None)
         try:
             os.unlink(name, dir_fd=parent)
         except FileNotFoundError:
             pass
-        except (IsADirectoryError, PermissionError):  # EPERM: what POSIX has for EISDIR
+        except (IsADirectoryError, PermissionError):  # EPERM: POSIX's form of EISDIR
             fd = self._open.pop(path, None)
             if fd is not None:
                 os.close(fd)
@@ -115,7 +116,7 @@ class ExtractionTree:
                 os.rmdir(name, dir_fd=parent)
             except OSError:
                 raise PayloadDamaged(
-                    f"the tar archive has {printable(path)} as a directory with content, and as something else"
+                    f"the tar archive contains {printable(path)} as a non-empty directory and as something else"
                 ) from None
 
     def close(self) -> None:
@@ -131,7 +132,7 @@ class ExtractionTree:
                 raise
             if self.is_symlink(path) or not isinstance(error, FileNotFoundError):
                 raise PayloadDamaged(
-                    f"the tar archive tries to go through {printable(path)}, which is no directory in it"
+                    f"the tar archive has a member below {printable(path)}, which is not a directory in it"
                 ) from None
             if not make:
                 raise
@@ -147,8 +148,8 @@ class ExtractionTree:
 
 
 class UnselectedTree:
-    """Files and links that were not selected, made where nobody sees them: a hard link that is selected may turn out to
-    be another name of one, and its content does not come a second time."""
+    """Files and links that were not selected, kept in a hidden place: a selected hard link may be another name of one,
+    and its content does not come again."""
 
     def __init__(self, staging: StagingDirectory, names: LongNames) -> None:
         self._staging = staging
@@ -156,12 +157,12 @@ class UnselectedTree:
         self._root = -1
         self._room = 0
         self.tree: ExtractionTree | None = None
-        """None until something was put there."""
+        """None until something is in it."""
         self.is_incomplete = False
         """Whether a file was left out that a hard link might need."""
 
     def tree_for(self, member: Member) -> ExtractionTree | None:
-        """Where to make this member; None if no hard link can need it, or it is too large."""
+        """The place for this member; None if no hard link can need it, or it is too large."""
         if member.kind in (Kind.DEVICE, Kind.OTHER):
             return None
         if member.linked is False:

@@ -1,4 +1,4 @@
-"""The content of restored files: small ones by one call, large ones as they come, holes as holes."""
+"""Writes the content of restored files: small ones in one call, large ones in chunks, holes as holes."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Callable
 from bakthat.adapters.streams import write_all
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-"""How a new file is opened: never one that is there, nor through a link."""
+"""The flags for a new file: never an existing one, and never through a link."""
 
 MIN_HOLE = 64 * 1024
-"""Bytes: so many zeros in one chunk, or more, become a hole. A file that is smaller is written by one call."""
+"""Bytes: this many zeros in one chunk, or more, become a hole. A smaller file is written in one call."""
 
 _ZEROS = memoryview(bytes(1024 * 1024))
 
 Read = Callable[[int], memoryview]
-"""Gives the next bytes of a file, at most as many as asked for."""
+"""Returns the next bytes of a file, at most the requested number."""
 
 
 def write_content(fd: int, size: int, read: Read) -> None:
-    """Write a file of `size` bytes, which is not stored as a sparse one. The archive does not tell holes from zeros,
-    and a disk image that had holes might not fit without: long zeros become holes."""
+    """Write a file of `size` bytes that is not stored as a sparse one. Long runs of zeros become holes: the archive
+    does not distinguish them, and a disk image with holes might not fit otherwise."""
     left = size
     has_holes = False
     while left:
@@ -39,7 +39,7 @@ def write_content(fd: int, size: int, read: Read) -> None:
 
 
 def write_extents(fd: int, size: int, extents: array[int], read: Read) -> int:
-    """Write a sparse file of `size` bytes: `extents` are offset and length of each stretch of data in turn. Returns
+    """Write a sparse file of `size` bytes. `extents`: offset and length of each extent of data, alternating. Returns
     the number of bytes written."""
     os.ftruncate(fd, size)
     written = 0

@@ -1,4 +1,4 @@
-"""Hard links, and what takes their place on a file system that has none."""
+"""Hard links, and their substitutes on a file system without them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Links:
     def link_or_copy(
         self, source: int, source_name: bytes, directory: int, name: bytes, setter: AttributeSetter
     ) -> bool:
-        """Make the name in `directory` a hard link to a file or symbolic link in `source`, or a copy of it with its
-        attributes, which `setter` gives it. Returns whether it is a link. Raises the link's error where there can be
-        no copy either."""
+        """Create the name in `directory` as a hard link to a file or symbolic link in `source`, or as a copy with its
+        attributes, set by `setter`. Returns whether it is a link. Raises the error of the link if copying is
+        impossible, too."""
         try:
             self.link(source_name, name, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
         except OSError as error:
@@ -65,7 +65,7 @@ def _copy(
                 found.st_mtime_ns,
                 b"" if extended is None else records_as_bytes(extended.records),
             )
-            # What was refused to the original was reported then.
+            # Attributes refused for the original were already reported.
             setter.without_notices().set(copy, attributes, name)
         finally:
             os.close(copy)

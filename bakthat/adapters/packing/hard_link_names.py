@@ -1,4 +1,4 @@
-"""`FirstNames`: files that have several names, and the member that holds their content."""
+"""`FirstNames`: files with several names, and the member that contains their content."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 
 
 class FirstNames:
-    """Remembers a file until the last of its names has come."""
+    """Remembers a file until the last of its names was seen."""
 
     def __init__(self) -> None:
         self._files: dict[tuple[int, int], tuple[bytes, int]] = {}
 
     def find(self, status: os.stat_result) -> bytes:
-        """Return the path of the member that holds this very file already; empty if there is none."""
+        """Return the path of the member that already contains this file; empty if there is none."""
         identity = (status.st_dev, status.st_ino)
         first, more = self._files.get(identity, (b"", 0))
         if more > 1:
@@ -22,5 +22,5 @@ class FirstNames:
         return first
 
     def add(self, status: os.stat_result, path: bytes) -> None:
-        """The member of this path holds the file, and other names of it may follow."""
+        """Record that the member with this path contains the file, and other names of it may follow."""
         self._files[status.st_dev, status.st_ino] = (path, status.st_nlink - 1)

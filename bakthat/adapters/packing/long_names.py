@@ -1,4 +1,4 @@
-"""`LongNames`: what a hostile archive may have in millions of long names takes little memory."""
+"""`LongNames`: keeps the long names of an archive with little memory, even millions of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 _SHORT = 256
-"""Bytes of a name that is kept in memory as it is. Nearly all paths and targets of links are shorter."""
+"""The maximum length of a name that is kept in memory unchanged, in bytes. Nearly all paths and link targets are
+shorter."""
 
 
 class LongNames:
-    """Stands in for names (paths, targets of links) by keys of at most 256 bytes. A short name is its own key; of a
-    long one the key is a digest, and the name lies in a file. No name may begin with a NUL byte.
+    """Represents names (paths, link targets) by keys of at most 256 bytes. A short name is its own key; the key of a
+    long one is a digest, and the name is in a file. No name may begin with a NUL byte.
 
-    open_file: gives the descriptor of an empty file for them, called at the first long name. `close` closes it.
+    open_file: returns the descriptor of an empty file for them; called at the first long name. `close` closes it.
     """
 
     def __init__(self, open_file: Callable[[], int]) -> None:
@@ -24,11 +25,11 @@ class LongNames:
         self._places: dict[bytes, tuple[int, int]] = {}
 
     def key(self, name: bytes) -> bytes:
-        """The key of a name, to look something up."""
+        """The key of a name, for lookups."""
         return name if len(name) <= _SHORT else b"\0" + blake2b(name, digest_size=24).digest()
 
     def keep(self, name: bytes) -> bytes:
-        """The key of a name, which `name` gives back for it. Raises OSError."""
+        """Store a name and return its key, from which `name` returns it. Raises OSError."""
         if len(name) <= _SHORT:
             return name
         key = self.key(name)
@@ -43,11 +44,11 @@ class LongNames:
         return key
 
     def length(self, key: bytes) -> int:
-        """How long the kept name is."""
+        """The length of the stored name."""
         return self._places[key][1] if key[:1] == b"\0" else len(key)
 
     def name(self, key: bytes) -> bytes:
-        """The kept name. Raises OSError."""
+        """The stored name. Raises OSError."""
         if key[:1] != b"\0":
             return key
         at, length = self._places[key]

@@ -1,4 +1,4 @@
-"""`MemberWriter`: writes what a walk finds as members of an archive."""
+"""`MemberWriter`: writes the entries of a walk as members of an archive."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bakthat.adapters.packing.xattr_source import Extended, XattrSource
 from bakthat.domain.archive_index import EntryKind, IndexEntry
 
 _SMALL = 64 * 1024
-"""Bytes: up to here a file is read by one call; a larger one through a buffer that is reused."""
+"""Bytes: a file up to this size is read in one call, a larger one through a reused buffer."""
 _BUFFER = 256 * 1024
 
 OnEntry = Callable[[IndexEntry], object]
@@ -81,7 +81,7 @@ class MemberWriter:
         self._write_directory(encoded(name), status, self._xattrs.of_entry(parent, name, status))
 
     def _write_directory(self, name: bytes, status: os.stat_result, extended: Extended | None) -> None:
-        # The first member tells our reader that every file with more names to come bears this mark.
+        # The first member tells our reader that every file with further names has this mark.
         mark = b"" if self._place.path else LINKED_COMMENT
         if self._on_entry is not None:
             self._note(name, "directory", status, extended)
@@ -132,8 +132,8 @@ class MemberWriter:
         return -1
 
     def _write_file(self, descriptor: int, name: str, path: bytes, headers: Headers) -> None:
-        """`path`: the name as a member has it. What is small is read before its header is written, so that nothing
-        need be made up if it cannot be read."""
+        """`path`: the name of the member. A small file is read before its header is written, so that no content must be
+        invented if it cannot be read."""
         place, exclusion = self._place, self._exclusion
         data = first = b""
         try:
@@ -251,7 +251,7 @@ class MemberWriter:
     ) -> None:
         size = status.st_size
         stretches = None
-        if status.st_blocks * 512 < size:  # in units of 512 bytes, whatever a block is
+        if status.st_blocks * 512 < size:  # in units of 512 bytes, independent of the block size
             stretches = stretches_of(descriptor, size)
         if stretches is None:
             self._output.add(self._header(path, status, comment, headers, extended))
@@ -266,8 +266,8 @@ class MemberWriter:
         self._output.end_file(stored)
 
     def _stream(self, descriptor: int, name: str, status: os.stat_result, stretches: array[int]) -> None:
-        """The content of a large file in these stretches, given by offset and length in turn. Its header is out, so
-        that all of it must come."""
+        """Write the content of a large file in these extents, given by offset and length, alternating. Its header is
+        already written, so the full length must follow."""
         if self._buffer is None:
             self._buffer = memoryview(bytearray(_BUFFER))
         buffer = self._buffer

@@ -1,4 +1,4 @@
-"""`Notices`: what could not be restored exactly, counted by reason."""
+"""`Notices`: counts by reason what could not be restored exactly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Notices:
             self._more += 1
 
     def problems(self) -> list[Problem]:
-        """The lines, in the order in which the reasons came."""
+        """The lines, in the order in which the reasons occurred."""
         lines = [
             Problem(printable(path), reason if count == 1 else f"{reason} (and {count - 1} more)")
             for reason, (path, count) in self._reasons.items()

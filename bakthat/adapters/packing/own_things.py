@@ -1,4 +1,4 @@
-"""Where bakthat's own files and folders are, as a source meets them: `find_own_things`."""
+"""Finds bakthat's own files and folders, as seen from a source: `find_own_things`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bakthat.adapters.filesystem.printable import printable
 from bakthat.domain.exclusions import OwnThings
 
 _BESIDE_A_DATABASE = ("", "-wal", "-shm", "-journal")
-"""What SQLite keeps beside a database, under its name with these endings (SQLite: Temporary Files)."""
+"""The suffixes of SQLite's files beside a database (SQLite: Temporary Files)."""
 
 
 def find_own_things(

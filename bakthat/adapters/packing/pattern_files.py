@@ -1,7 +1,8 @@
-"""Files of gitignore patterns: a source's own, and those that a user names. All are read alike.
+"""Reads files of gitignore patterns: a source's own, and those that a user names.
 
-They are UTF-8, with or without a byte order mark; a line ends at `\\n` or `\\r\\n`, nowhere else. No error shows what
-is in a file: it may be named, or linked to, by mistake or on purpose.
+All have the same form: UTF-8, with or without a byte order mark; lines end at `\\n` or `\\r\\n` only. No error shows
+    the
+content of a file: it may be named, or linked to, by mistake or on purpose.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ def source_patterns(
     source: Path, gitignore: bool = True, *, notice: Callable[[str], None] = ignore
 ) -> PatternList | None:
     """The patterns in `.bakthatexclude` at the top of the directory `source`; if there is none, those in `.gitignore`,
-    unless `gitignore` is False. None if neither is there; what is no regular file counts as absent.
+    unless `gitignore` is False. None if neither exists; anything but a regular file counts as absent.
 
-    Whoever owns the source decides what these names lead to, so symbolic links are not followed. A `.gitignore` that is
-    one does not count, as in git, which goes to `notice`. Raises `SourceError` for a `.bakthatexclude` that is one, and
-    for a file that cannot be read or is not text: to store what should be left out is worse than an error.
+    The owner of the source controls these names, so symbolic links are not followed. A `.gitignore` that is a link is
+    ignored, as in git, with a call of `notice`. Raises `SourceError` for a `.bakthatexclude` that is a link, and for a
+    file
+    that cannot be read or is not text: storing what should be left out is worse than an error.
     """
     for name in (OWN_FILE, GITIGNORE) if gitignore else (OWN_FILE,):
         path = os.path.join(source, name)
@@ -50,13 +52,13 @@ def source_patterns(
                     ) from error
                 notice(f"{is_link}, as in git; name the file with --exclude-from, or use --no-gitignore")
                 return None
-            raise SourceError(f"{shown}, which says what to leave out, cannot be read: {reason(error)}") from error
+            raise SourceError(f"{shown} (what to leave out) cannot be read: {reason(error)}") from error
         if content is None:
             continue
         try:
             return PatternList(name, _lines(content), place=shown)
         except ValueError as error:
-            raise SourceError(f"{shown}, which says what to leave out, {error}") from None
+            raise SourceError(f"{shown} (what to leave out) {error}") from None
     return None
 
 
@@ -74,7 +76,7 @@ def named_patterns(path: Path) -> PatternList:
 
 
 def _content(path: str, flags: int, *, only_regular: bool = True) -> bytes | None:
-    """No more than a little above the limit; None for what is no regular file."""
+    """The content, up to slightly more than the limit; None for anything but a regular file."""
     descriptor = os.open(path, flags)
     try:
         if only_regular and not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -90,9 +92,9 @@ def _content(path: str, flags: int, *, only_regular: bool = True) -> bytes | Non
 
 
 def _lines(content: bytes) -> list[str]:
-    """Raises ValueError, whose text follows the file's name, for what is no list of patterns."""
+    """Raises ValueError, whose text follows the file's name, if this is not a list of patterns."""
     if len(content) > _MAX_BYTES:
-        raise ValueError("is longer than 16 MiB, which no list of patterns is")
+        raise ValueError("is larger than 16 MiB, the limit for a list of patterns")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

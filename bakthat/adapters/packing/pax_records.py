@@ -9,17 +9,16 @@ from bakthat.adapters.packing.tar_stream import TarStream
 from bakthat.adapters.packing.xattr_records import is_extended
 
 Records = dict[bytes, bytes]
-"""What a pax header says about members: of its records, those that a restore can use."""
+"""The records of a pax header that a restore can use."""
 
 EXTENDED = b"extended"
-"""Among `Records`: those that are for `xattr_records`, one after the other as they stand in the archive."""
+"""The key in `Records` of the records for `xattr_records`, concatenated as in the archive."""
 
 _USED = frozenset(
     {b"path", b"linkpath", b"size", b"mtime", b"uid", b"gid", b"uname", b"gname", b"comment"}
     | {b"GNU.sparse." + key for key in (b"major", b"minor", b"name", b"realsize", b"size", b"map")}
 )
-"""atime, ctime and the like are no business of a restore; `hdrcharset` neither, since names are taken as the bytes that
-they are."""
+"""A restore ignores atime, ctime and the like, and also `hdrcharset`, because names are used as raw bytes."""
 
 _NANOSECONDS = 10**9
 _LARGEST = 2**63 - 1
@@ -66,10 +65,10 @@ def parse_records(stream: TarStream, content: bytes, earlier: Records) -> Record
 
 
 def apply_records(stream: TarStream, member: Member, records: Records) -> None:
-    """Have these records decide over what the member's own header says. Raises PayloadDamaged."""
+    """Apply these records, which override the member's own header. Raises PayloadDamaged."""
     for key, value in records.items():
         if not value:
-            continue  # POSIX: takes back what a global header said
+            continue  # POSIX: cancels the value of a global header
         if key == b"mtime":
             member.mtime_ns = _time(stream, value)
         elif key == b"path":
@@ -98,19 +97,19 @@ def apply_records(stream: TarStream, member: Member, records: Records) -> None:
 def whole_name(stream: TarStream, value: bytes) -> bytes:
     """Return the name that a record gives. Raises PayloadDamaged if it has a NUL byte."""
     if b"\0" in value:
-        raise stream.damage(f"a name with a NUL byte in it: {printable(value[:200])}")
+        raise stream.damage(f"a name with a NUL byte: {printable(value[:200])}")
     return value
 
 
 def decimal(stream: TarStream, text: bytes) -> int:
-    """Return the number that a record gives. Raises PayloadDamaged if it is none, or has more than 63 bits."""
+    """Return the number that a record gives. Raises PayloadDamaged if it is invalid, or has more than 63 bits."""
     if not text.isdigit() or len(text) > _LONGEST_NUMBER or int(text) > _LARGEST:
-        raise stream.damage(f"{printable(text[:40])} is not a number that could be meant")
+        raise stream.damage(f"{printable(text[:40])} is not a valid number")
     return int(text)
 
 
 def _owner_number(stream: TarStream, text: bytes) -> int:
-    """Of a user or a group; bsdtar on a Mac gives negative ones, such as -2 for nobody."""
+    """The number of a user or a group; bsdtar on a Mac writes negative ones, such as -2 for nobody."""
     return -decimal(stream, text[1:]) if text[:1] == b"-" else decimal(stream, text)
 
 
@@ -123,7 +122,7 @@ def _time(stream: TarStream, text: bytes) -> int:
         if len(fraction) != 9:
             digits = whole + (fraction + b"000000000")[:9]
         return -int(digits) if negative else int(digits)
-    try:  # Python's tarfile writes what str() makes of a float, such as 1e-05
+    try:  # Python's tarfile writes str() of a float, such as 1e-05
         return int(float(text if len(text) <= 40 else "") * _NANOSECONDS)
     except (ValueError, OverflowError):
-        raise stream.damage(f"{printable(text[:40])} is not a time that could be meant") from None
+        raise stream.damage(f"{printable(text[:40])} is not a valid time") from None

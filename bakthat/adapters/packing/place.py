@@ -1,4 +1,4 @@
-"""`Place`: where a walk over a source is, how it opens what lies there, and what goes wrong."""
+"""`Place`: the current position of a walk over a source; opens entries and reports problems."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ O_FILE = O_READ | os.O_NOFOLLOW
 O_DIRECTORY = O_FILE | os.O_DIRECTORY
 
 CHANGED = "changed while it was read"
-VANISHED = "vanished before it was read"
-OTHER_KIND = "was replaced by something of another kind while the backup ran"
+VANISHED = "disappeared before it was read"
+OTHER_KIND = "was replaced by an entry of another kind while the backup ran"
 
 _OTHER_KINDS = frozenset({stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK})
 _ENCODING = sys.getfilesystemencoding()
@@ -31,7 +31,7 @@ class Place:
         self.path = b""
         """The archive's path of the directory that the walk is in, with a slash at its end."""
         self.flags = O_NOATIME
-        """Added to those of open(2). 0 once a file of another user was met, whose access time must change."""
+        """Additional flags of open(2). 0 after a file of another user was found, whose access time must change."""
         self.problems = Tally()
         self.notices = Tally()
 
@@ -42,7 +42,7 @@ class Place:
                 return os.open(name, flags | self.flags, dir_fd=parent)
             except PermissionError:
                 descriptor = os.open(name, flags, dir_fd=parent)
-                # It is somebody else's, then; where one is, others are: do not try each one twice.
+                # It belongs to another user; others probably do as well, so do not try each one twice.
                 self.flags = 0
                 return descriptor
         return os.open(name, flags, dir_fd=parent)
@@ -64,21 +64,22 @@ class Place:
             if kind in _OTHER_KINDS:
                 return status, link
             if kind == stat.S_IFSOCK:
-                self.notice(name, "is a socket, which no backup can hold; it is left out")
+                self.notice(name, "is a socket, which cannot be archived; it is left out")
             else:
                 self.problem(name, OTHER_KIND)
         return None
 
     def problem(self, name: str, why: str) -> None:
-        """Something in this directory could not be backed up as it was; the directory itself for an empty name."""
+        """Report that an entry of this directory could not be backed up as it was; the directory itself for an empty
+        name."""
         self.problems.add(self._shown(name), why)
 
     def notice(self, name: str, why: str) -> None:
-        """Something to know about what lies in this directory, which does not make the backup incomplete."""
+        """Report a notice about an entry of this directory that does not make the backup incomplete."""
         self.notices.add(self._shown(name), why)
 
     def known_as(self, name: str) -> str:
-        """The path that a user knows, of something in this directory."""
+        """The path of an entry of this directory, as the user knows it."""
         within = os.fsdecode(self.path.partition(b"/")[2]) + name
         return os.path.join(self._source, within.removesuffix("/")) if within else str(self._source)
 

@@ -1,10 +1,10 @@
-"""POSIX access control lists: as Linux gives them (an extended attribute), and as tar archives hold them (text).
+"""POSIX access control lists: in Linux's form (an extended attribute), and in that of tar archives (text).
 
 The binary form is that of the kernel's `include/uapi/linux/posix_acl_xattr.h`: a version, then eight bytes for each
 entry. The text is that of acl(5), entries between commas or line feeds. Star and libarchive add the number of a user or
 a group as a fourth field; GNU tar passes over that.
 
-Whoever restores a file without its list must not give more rights than the list did: see `narrowed`.
+A restore without the list must not give more rights than the list did: see `narrowed`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 class AclEntry(NamedTuple):
-    """Whom it concerns, and the permissions: the sum of 4 (read), 2 (write) and 1 (execute). `id`: the number of the
+    """An entry: its tag, and the permissions as the sum of 4 (read), 2 (write) and 1 (execute). `id`: the number of the
     user or the group that a `USER` or `GROUP` entry names; 0 for the other tags."""
 
     tag: int
@@ -56,9 +56,9 @@ Acl = tuple[AclEntry, ...]
 any entry names somebody."""
 
 NameOf = Callable[[int], bytes]
-"""The name of a user or a group; empty if it has none here."""
+"""Returns the name of a user or a group; empty if it has none here."""
 IdOf = Callable[[bytes], int | None]
-"""The number of a user or a group by its name; None if it is not known here."""
+"""Returns the number of a user or a group by its name; None if it is unknown here."""
 
 
 def decode(value: bytes) -> Acl:
@@ -77,7 +77,7 @@ def encode(acl: Acl) -> bytes:
 
 
 def to_text(acl: Acl, user_name: NameOf, group_name: NameOf) -> bytes:
-    """Write the text form: names where they are known here and can stand in it, and always numbers."""
+    """Write the text form: names if they are known here and can be written in it, and always numbers."""
     lines = []
     for tag, id_, permissions in acl:
         rights = b"".join(letter if permissions & bit else b"-" for letter, bit in ((b"r", 4), (b"w", 2), (b"x", 1)))
@@ -93,8 +93,8 @@ def to_text(acl: Acl, user_name: NameOf, group_name: NameOf) -> bytes:
 
 
 def from_text(text: bytes, user_id: IdOf, group_id: IdOf) -> Acl:
-    """Parse the text form. A name counts before the number that follows it. Raises ValueError for what is not a list,
-    and for a name that is not known here and has no number; LookupError for the latter."""
+    """Parse the text form. A name takes precedence over the number that follows it. Raises ValueError for what is not a
+    list, and for a name that is not known here and has no number; LookupError for the latter."""
     entries = []
     for line in re.split(rb"[,\n]", text):
         line = line.partition(b"#")[0].strip()
@@ -104,17 +104,17 @@ def from_text(text: bytes, user_id: IdOf, group_id: IdOf) -> Acl:
 
 
 def is_minimal(acl: Acl) -> bool:
-    """Whether the list says no more than the nine permission bits do."""
+    """Whether the list is equivalent to the nine permission bits."""
     return len(acl) == 3
 
 
 def narrowed(mode: int, acl: Acl, is_in_group: Callable[[int], bool]) -> int:
     """Return the mode that gives nobody more rights without the list than the list gives.
 
-    The group's bits of a file with a list are its mask, so that they cannot stay: the group gets what the list's own
-    entry gives it, limited by the mask. All others get no more than the weakest named entry, for whoever is named there
-    is one of the others without the list. `is_in_group` tells whether a user (a number) is in the file's group: without
-    the list, he would have the rights of the group.
+    The group bits of a file with a list are its mask, so they cannot stay: the group gets the rights of its own entry,
+    limited by the mask. Others get no more than the weakest named entry, because without the list the named users are
+    among the others. `is_in_group`: whether a user (a number) is in the file's group; without the list, this user would
+    have the rights of the group.
     """
     mask = next((entry.permissions for entry in acl if entry.tag == MASK), 7)
     group = other = 7

@@ -1,4 +1,4 @@
-"""`Selection`: which members of an archive are restored, and what is put in place in the end."""
+"""`Selection`: which members of an archive are restored, and which entries are committed at the end."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
 
 _MAX_NAME = 64 * 1024
-"""Bytes of a path: sixteen times what Linux takes in one call, and a bound for what hostile names can cost."""
+"""The maximum length of a path in bytes: sixteen times Linux's limit for one call; it bounds the cost of hostile
+names."""
 
 _LONG_UNIT = 1024
 _MAX_LONG_UNITS = 32 * 1024 * 1024
-"""What patterns select is remembered by its path. So many bytes of paths of more than 1,024 are no honest archive's."""
+"""Selected entries are remembered by path. The limit for paths of more than 1,024 bytes together; a larger total
+indicates a hostile archive."""
 
 
 def safe_path(name: bytes) -> bytes:
     """The name of a member without empty parts and dots; empty for the target itself. Raises PayloadDamaged for a name
-    that would leave the target, or is too long."""
+    that leaves the target, or is too long."""
     if len(name) > _MAX_NAME:
-        raise PayloadDamaged(f"the tar archive has a name of {len(name)} bytes; more than 64 KiB are not believed")
+        raise PayloadDamaged(f"the tar archive has a name of {len(name)} bytes; the limit is 64 KiB")
     between = b"/%b/" % name
     if not (b"//" in between or b"/./" in between or b"/../" in between):
         return name
@@ -33,12 +35,12 @@ def safe_path(name: bytes) -> bytes:
 
 
 class Selection:
-    """Decides which members are restored, and keeps the list of what is to be committed.
+    """Decides which members are restored, and collects the entries to be committed.
 
     Args:
-        staging: asked early whether what is selected may be put in place.
+        staging: checked early whether selected entries may be put in place.
         only: gitignore patterns below the backup's root; without any, everything is selected.
-        root_is_guess: something that is there may be replaced only if the archive holds nothing beside it.
+        root_is_guess: an existing entry may be replaced only if the archive contains nothing else beside it.
 
     Raises UsageError for patterns that select nothing.
     """
@@ -48,7 +50,7 @@ class Selection:
         self._only = only
         self._rules = IgnoreRules([PatternList("--only", only)]) if only else None
         if self._rules is not None and not self._rules:
-            raise UsageError("--only: these patterns ask for nothing; leave the option out to restore everything")
+            raise UsageError("--only: these patterns select nothing; omit the option to restore everything")
         # With a negated pattern, directories cannot be restored, nor replaced, as a unit
         self._takes_directories_whole = not any(pattern.startswith("!") for pattern in only)
         self._root_is_guess = root_is_guess
@@ -64,7 +66,7 @@ class Selection:
         return self._rules is not None
 
     def selects(self, path: bytes, is_directory: bool) -> bool:
-        """Whether this member is restored; it is noted for the commit then. Raises TargetExists, UsageError."""
+        """Whether this member is restored; if so, it is recorded for the commit. Raises TargetExists, UsageError."""
         self._has_met_members = True
         root, _, below = path.partition(b"/")
         if root != self._root:
@@ -75,7 +77,7 @@ class Selection:
                 self.units[root] = None
             return True
         if not below:
-            # Patterns start below the root; only if that is a file can it be meant itself
+            # Patterns start below the root; they can select the root itself only if it is a file
             if is_directory:
                 return False
             below = root
@@ -90,7 +92,7 @@ class Selection:
         return self._rules is not None and not self._rules.selects(os.fsdecode(path.partition(b"/")[2]), False)
 
     def drop(self, path: bytes) -> None:
-        """It is not restored after all."""
+        """Cancel the restore of a member."""
         self.units.pop(path, None)
 
     def require_something(self) -> None:
@@ -99,8 +101,8 @@ class Selection:
             return
         if self._rules is not None and self._has_met_members:
             asked = printable(" ".join(self._only))
-            raise BackupNotFound(f"nothing in this backup fits {asked}; patterns start below its root")
-        raise PayloadDamaged("the tar archive holds nothing that could be restored")
+            raise BackupNotFound(f"nothing in this backup matches {asked}; patterns start below its root")
+        raise PayloadDamaged("the tar archive contains nothing that can be restored")
 
     def _meet_root(self, root: bytes) -> None:
         if self._root_is_guess and self._root is not None:
@@ -117,8 +119,8 @@ class Selection:
             self._long_units += len(path)
             if self._long_units > _MAX_LONG_UNITS:
                 raise UsageError(
-                    "--only: these patterns fit too many things with names of more than a thousand bytes; name a "
-                    "directory that they are in"
+                    "--only: these patterns match too many entries with names of more than a thousand bytes; name a "
+                    "directory that contains them"
                 )
         self.units[path] = None
 

@@ -1,4 +1,4 @@
-"""`SimilarFiles`: the quick way to read a file whose header is like that of an earlier one, as nearly all are."""
+"""`SimilarFiles`: fast parsing of headers that resemble an earlier one, as nearly all do."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from bakthat.adapters.packing.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_stream import ADLER_MODULUS, BLOCK, TarStream
 
 _FILE_HEADER = struct.Struct("100s24s11sc11sc6s2s356s")
-"""What differs between the files of one directory, as most writers put it: name; mode and owners; size; time; checksum.
-Then all else."""
+"""The fields that differ between the files of one directory, for most writers: name; mode and owners; size; time;
+checksum. Then the rest."""
 _STAMP_LENGTH = len(b"30 mtime=1234567890.123456789\n")
 """Bytes of the record of a fraction of a second, as our writer has it."""
 _SMALL = 64 * 1024
-"""Bytes: the content of a smaller file is given with its member, if it is at hand."""
+"""Bytes: the content of a smaller file is returned with its member, if it is buffered."""
 _MAX_REMEMBERED = 4096
 _NANOSECONDS = 10**9
 _FILE = Kind.FILE
 
 
 class SimilarFiles:
-    """Remembers headers of files, and reads the next member if it differs from one of them in name, size and time
-    alone. That takes 3 µs instead of 7."""
+    """Remembers headers of files, and parses the next member if it differs from one of them only in name, size and
+    time. That takes 3 µs instead of 7."""
 
     def __init__(self, stream: TarStream) -> None:
         self._stream = stream
@@ -48,8 +48,8 @@ class SimilarFiles:
         self._alike[block[100:124]] = member
 
     def next_file(self) -> Member | None:
-        """Return the next member. None for anything that is not like an earlier file, anything odd included, with
-        nothing taken of it."""
+        """Return the next member. None for anything that does not resemble an earlier file, or is unusual; then nothing
+        is consumed."""
         if not self._alike:
             return None
         stream = self._stream

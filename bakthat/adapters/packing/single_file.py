@@ -1,4 +1,4 @@
-"""A single file, stored as the bytes that it has."""
+"""`PlainFilePacker`: a single file, stored as it is."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _BUFFER = 256 * 1024
 
 
 class PlainFilePacker(Packer):
-    """The stream is the file's content and nothing else: its name, mode and time are not in it, so that a restored
-    file has the mode of any new one. Excludes do not apply to a source that was named itself."""
+    """The stream is only the file's content: name, mode and time are not in it, so a restored file has the mode of a
+    new one. Excludes do not apply to a source that is a single file."""
 
     def pack(
         self,
@@ -43,7 +43,7 @@ class PlainFilePacker(Packer):
         size = 0
         trouble = ""
         try:
-            # No further than its size at first: to follow a file that grows might never end.
+            # Up to its initial size: following a growing file might never end.
             while left := before.st_size - size:
                 try:
                     count = os.readv(descriptor, (buffer[:left],))
@@ -83,7 +83,7 @@ class PlainFilePacker(Packer):
         xattrs: bool = True,
     ) -> UnpackReport:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
-            raise PayloadDamaged(f"no file can be called {name!r}, as this backup says; nothing was restored")
+            raise PayloadDamaged(f"{name!r}, the name in this backup, is not a valid file name; nothing was restored")
         if only and not _is_chosen(name, only):
             raise BackupNotFound(f"the backup is a single file, {printable(name)}, which no --only pattern matches")
         with StagingDirectory(into, overwrite=overwrite) as staging:

@@ -1,4 +1,4 @@
-"""What a source path holds, and how its files are opened: never waiting for a fifo, never touching an access time."""
+"""Examines and opens a source, without waiting for a fifo or changing access times."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from bakthat.domain.payload import SourceKind
 from bakthat.errors import SourceError
 
 O_NOATIME = getattr(os, "O_NOATIME", 0)
-"""Leave the access time alone; the right of a file's owner and of root only (0 where the system has no such thing)."""
+"""Do not change the access time; allowed for a file's owner and root (0 if the system does not support it)."""
 
-# Not blocking: opening a fifo that nobody writes to would wait for ever.
+# Non-blocking: opening a fifo without a writer would wait forever.
 O_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 _BLOCK = 512
-# As far as a packed file is looked into: a gzip header with a name and a comment, and the first member of the tar.
+# The part of a packed file that is examined: a gzip header with a name and a comment, and the first member of the tar.
 _LOOK = 64 * 1024
 
 
 def examine(path: Path) -> SourceKind:
-    """What lies at the path, or where it leads to if it is a symbolic link. A file is a packed one if its *content* is
-    a gzipped tar, whatever it is called; only its beginning is read.
+    """The kind of the source; a symbolic link is followed. A file is packed if its *content* is a gzipped tar, whatever
+    its name; only its beginning is read.
 
-    Raises `SourceError` for what is not there, cannot be read, or is neither a file nor a directory.
+    Raises `SourceError` if the source does not exist, cannot be read, or is neither a file nor a directory.
     """
     status = status_of(path)
     if stat.S_ISDIR(status.st_mode):
@@ -42,23 +42,22 @@ def examine(path: Path) -> SourceKind:
 
 
 def status_of(path: Path) -> os.stat_result:
-    """Of the source, or where it leads to. Raises `SourceError` if it is neither a file nor a directory."""
+    """The status of the source; a symbolic link is followed. Raises `SourceError` if it is neither a file nor a
+    directory."""
     try:
         status = os.stat(path)
     except FileNotFoundError as error:
         if os.path.islink(path):
             raise SourceError(
-                f"{printable(str(path))} is a symbolic link to {printable(os.readlink(path))}, which is not there"
+                f"{printable(str(path))} is a symbolic link to {printable(os.readlink(path))}, which does not exist"
             ) from error
         raise refused(path, error) from error
     except OSError as error:
         raise refused(path, error) from error
     except ValueError as error:  # a NUL in it
-        raise SourceError(f"{printable(str(path))}: no path can be called so") from error
+        raise SourceError(f"{printable(str(path))}: not a valid path") from error
     if not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)):
-        raise SourceError(
-            f"{printable(str(path))} is {_kind(status.st_mode)}; back up the directory that it is in, or a file"
-        )
+        raise SourceError(f"{printable(str(path))} is {_kind(status.st_mode)}; back up its directory, or a file")
     return status
 
 
@@ -72,7 +71,7 @@ def open_file(path: Path) -> tuple[int, os.stat_result]:
         raise refused(path, error) from error
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise SourceError(f"{printable(str(path))} is {_kind(status.st_mode)}, and no file")
+        raise SourceError(f"{printable(str(path))} is {_kind(status.st_mode)}, not a file")
     return descriptor, status
 
 
@@ -92,12 +91,12 @@ def _open(path: Path, flags: int) -> int:
 
 
 def refused(path: Path, error: OSError) -> SourceError:
-    """The line for a source that the system refuses."""
+    """The error for a source that the system refuses."""
     return SourceError(f"{printable(str(path))} cannot be backed up: {reason(error)}")
 
 
 def reason(error: OSError) -> str:
-    """What the system says, as the end of a line: `no such file or directory`."""
+    """The system's error text, as the end of a line: `no such file or directory`."""
     text = error.strerror or str(error) or type(error).__name__
     return text if text.startswith("I/O") else text[:1].lower() + text[1:]
 
@@ -124,7 +123,8 @@ def _is_packed(descriptor: int) -> bool:
 
 
 def _is_tar_header(block: bytes) -> bool:
-    """Whether the checksum is right: the sum of all bytes, its own eight taken as spaces. Old tars have no magic."""
+    """Whether the checksum is right: the sum of all bytes, with its own eight as spaces. Old tars have no magic
+    number."""
     try:
         stated = int(block[148:156].strip(b" \0") or b"-", 8)
     except ValueError:

@@ -1,6 +1,6 @@
-"""`SourceWalk`: goes through a tree of files, and leaves out what is to be left out.
+"""`SourceWalk`: walks a tree of files, without excluded entries.
 
-Order: a directory, then what it holds that is not a directory, then its subdirectories, each group by name. The same
+Order: a directory, then its entries that are not directories, then its subdirectories, each group by name. The same
 tree gives the same order.
 
     levels: a stack of open directories, from the root to where the walk is
@@ -25,25 +25,24 @@ from bakthat.adapters.packing.source import open_directory, reason
 from bakthat.domain import ignore_patterns
 
 _MAX_OPEN = 64
-"""Directories kept open on the way down; those above them are found again by "..". Descriptors are few (1,024 by
-default), and trees can be deep."""
+"""Directories kept open on the way down; those above are reopened by "..". Descriptors are limited (1,024 by default),
+and trees can be deep."""
 
 _MAX_PATH = 64 * 1024 - 256
-"""Bytes. What a restore takes at most is 64 KiB; Linux itself takes 4 KiB in one call. A file's own name has up to 255
-bytes."""
+"""Bytes. The limit of a restore is 64 KiB; Linux accepts 4 KiB in one call. A file's own name has up to 255 bytes."""
 
 
-_TOO_DEEP = "lies too deep: no restore takes a path of more than 64 KiB; all in it is missing"
+_TOO_DEEP = "is too deep: a restore supports paths of up to 64 KiB; its contents are missing"
 
 
 class Visitor(Protocol):
-    """What a walk is for."""
+    """The callbacks of a walk."""
 
     def directory(self, descriptor: int, name: bytes, status: os.stat_result) -> None:
-        """Called with each directory, before what is in it."""
+        """Called with each directory, before its entries."""
 
     def closed_directory(self, parent: int, name: str, status: os.stat_result) -> None:
-        """Called with each directory that is not entered, since it cannot be read, or is on another file system."""
+        """Called with each directory that is not entered, because it cannot be read or is on another file system."""
 
     def files(self, parent: int, names: list[str]) -> None:
         """Called with the files of a directory, sorted."""
@@ -54,7 +53,7 @@ class Visitor(Protocol):
 
 @define
 class _Level:
-    """A directory on the way from the root to where the walk is. `descriptor` is -1 while it is not kept open."""
+    """A directory on the path from the root to the current position. `descriptor` is -1 while it is not kept open."""
 
     descriptor: int
     device: int
@@ -70,7 +69,7 @@ class _Level:
 
 
 class SourceWalk:
-    """Of one directory; `run` it once."""
+    """A walk of one directory; call `run` once."""
 
     def __init__(self, source: Path, place: Place, exclusion: ExclusionFilter, visitor: Visitor) -> None:
         self._source = source
@@ -79,7 +78,7 @@ class SourceWalk:
         self._visitor = visitor
 
     def run(self, root: bytes) -> None:
-        """Go through all of it. `root`: the name that the source has in the archive. Raises SourceError."""
+        """Walk the whole tree. `root`: the name of the source in the archive. Raises SourceError."""
         place = self._place
         levels: list[_Level] = []
         try:
@@ -90,7 +89,7 @@ class SourceWalk:
                     self._leave(levels)
                 elif len(place.path) + len(name) > _MAX_PATH:
                     place.problem(
-                        name, "lies too deep: no restore takes a path of more than 64 KiB; all in it is missing"
+                        name, "is too deep: a restore supports paths of up to 64 KiB; its contents are missing"
                     )
                 elif (below := self._open_directory(levels[-1].descriptor, name)) >= 0:
                     patterns = levels[-1].patterns
@@ -103,7 +102,7 @@ class SourceWalk:
                 level.close()
 
     def _enter(self, descriptor: int, name: bytes, patterns: ignore_patterns.Level | None) -> _Level:
-        """Visit a directory and what it holds, except its subdirectories. Takes charge of the descriptor."""
+        """Visit a directory and its entries except subdirectories. Takes ownership of the descriptor."""
         place, visitor = self._place, self._visitor
         try:
             status = os.fstat(descriptor)
@@ -126,7 +125,7 @@ class SourceWalk:
         place.path = place.path[: -level.name_length]
         try:
             while levels and levels[-1].descriptor < 0 and not self._reopen(levels[-1], level.descriptor):
-                # Somebody moved the tree about: nothing tells any more where the rest of this directory is.
+                # The tree was moved: the rest of this directory can no longer be found.
                 lost = levels.pop()
                 if any(True for _ in lost.subdirectories):
                     place.problem("", "was moved while the backup ran; the rest of its directories is missing")
@@ -175,12 +174,12 @@ class SourceWalk:
             return
         if stat.S_ISDIR(status.st_mode):
             self._visitor.closed_directory(parent, name, status)
-            place.problem(name, f"cannot be read, and all in it is missing: {reason(refusal)}")
+            place.problem(name, f"cannot be read, and its contents are missing: {reason(refusal)}")
         else:
             place.problem(name, OTHER_KIND)
 
     def _list(self, descriptor: int, patterns: ignore_patterns.Level | None) -> tuple[list[str], list[str], list[str]]:
-        """The names of files, of subdirectories and of all else, sorted, without what is excluded."""
+        """The names of files, of subdirectories and of other entries, sorted, without excluded ones."""
         place, exclusion = self._place, self._exclusion
         files: list[str] = []
         subdirectories: list[str] = []

@@ -1,6 +1,6 @@
-"""Sparse files: where their data lies, and how GNU tar's format 1.0 for pax archives says it (GNU tar manual, "Storing
-Sparse Files"): at the head of the content, a line with the count and two for each stretch of data, filled up to a whole
-block; then the data alone."""
+"""Sparse files: finds their data, and writes GNU tar's format 1.0 for pax archives (GNU tar manual, "Storing Sparse
+Files"). The content begins with a map: a line with the count and two lines per extent of data, padded to a whole block.
+Then the data follows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from array import array
 from bakthat.adapters.packing.tar_header import BLOCK
 
 _STRETCHES = 256 * 1024
-"""More are not told apart: their map would take too much memory."""
+"""The maximum number of extents: the map of more would take too much memory."""
 
 
 def stretches_of(descriptor: int, size: int) -> array[int] | None:
-    """Offset and length of each stretch of data in turn; None if there are no holes, or the system does not tell of
-    them. An empty stretch stands at the end if the file ends with a hole, as GNU tar wants it. The position of the
-    descriptor is its beginning afterwards."""
+    """Offset and length of each extent of data, alternating; None if there are no holes, or the system does not report
+    them. If the file ends with a hole, the last extent is empty, as GNU tar requires. Afterwards the descriptor is
+    positioned at the start."""
     if not hasattr(os, "SEEK_DATA"):
         return None
     found = array("q")
@@ -48,6 +48,6 @@ def stretches_of(descriptor: int, size: int) -> array[int] | None:
 
 
 def map_of(stretches: array[int]) -> bytes:
-    """The map as it stands at the head of the content."""
+    """The map at the start of the content."""
     text = b"%d\n%b\n" % (len(stretches) // 2, b"\n".join([b"%d" % number for number in stretches]))
     return text + bytes(-len(text) % BLOCK)

@@ -1,5 +1,4 @@
-"""`SparseMaps`: where the data of a sparse member lies, in the four formats of GNU tar (GNU tar manual, "Storing Sparse
-Files")."""
+"""`SparseMaps`: reads the maps of sparse members in GNU tar's four formats (GNU tar manual, "Storing Sparse Files")."""
 
 from __future__ import annotations
 
@@ -10,10 +9,10 @@ from bakthat.adapters.packing.tar_member import Member
 from bakthat.adapters.packing.tar_stream import BLOCK, TarStream
 
 _EXTENTS_LIMIT = 4 * 1024 * 1024
-"""Stretches of data, of 16 bytes each in memory; a file with more holes than that is hardly honest."""
+"""The maximum number of extents, of 16 bytes each in memory; a file with more holes is probably hostile."""
 _EMPTY_EXTENTS_LIMIT = 1000
-"""GNU tar ends a map with an empty stretch, to say where the file ends; they cost no content, so that a few bytes of a
-compressed archive could hold millions."""
+"""The maximum number of empty extents. GNU tar ends a map with one to mark the end of the file. They have no content,
+so a few bytes of a compressed archive could contain millions."""
 _MAP_CHUNK = 64 * 1024
 """Bytes by which a list of stretches is read."""
 _LONGEST_NUMBER = 20
@@ -21,8 +20,8 @@ _LONGEST_NUMBER = 20
 
 
 class SparseMaps:
-    """Reads the maps of an archive's sparse members. What a map says must add up: the stretches are in order, lie in
-    the file, and are as long together as the content."""
+    """Reads the maps of an archive's sparse members, and checks them: the extents are in order, inside the file, and
+    together as long as the content."""
 
     def __init__(self, stream: TarStream) -> None:
         self._stream = stream
@@ -65,7 +64,7 @@ class SparseMaps:
             size = decimal(self._stream, records.get(b"GNU.sparse.size", b""))
             stretches = records[b"GNU.sparse.map"].split(b",") if records[b"GNU.sparse.map"] else []
             if len(stretches) % 2:
-                raise self._stream.damage("the map of a sparse file is odd")
+                raise self._stream.damage("the map of a sparse file has an odd number of fields")
             if stretches:
                 self._add_extents(extents, stretches)
         else:
@@ -97,7 +96,7 @@ class SparseMaps:
                     wanted, is_counted = 2 * decimal(self._stream, lines[0]), True
             if wanted and (not chunk or len(text) > _LONGEST_NUMBER or wanted > 2 * _EXTENTS_LIMIT):
                 raise self._stream.damage("the map of a sparse file does not add up")
-        # What is left of the text follows the map, and is still in the buffer
+        # The rest of the text after the map is still in the buffer
         self._stream.put_back(len(text))
         padding = -(taken - len(text)) % BLOCK
         while padding:
@@ -107,7 +106,7 @@ class SparseMaps:
             padding -= len(chunk)
 
     def _add_extents(self, extents: array[int], lines: list[bytes]) -> None:
-        """Offsets and lengths in turn, in decimal."""
+        """Offsets and lengths, alternating, in decimal."""
         if not (all(lines) and b"".join(lines).isdigit() and max(map(len, lines)) <= _LONGEST_NUMBER):
             raise self._stream.damage("the map of a sparse file does not add up")
         self._add_values(extents, list(map(int, lines)))
@@ -117,8 +116,8 @@ class SparseMaps:
         self._empty_extents += lengths.count(0)
         if len(extents) + len(values) > 2 * _EXTENTS_LIMIT or self._empty_extents > _EMPTY_EXTENTS_LIMIT:
             raise self._stream.damage(
-                f"a sparse file in more than {_EXTENTS_LIMIT} stretches, or with more than {_EMPTY_EXTENTS_LIMIT} "
-                "empty ones, is not believed"
+                f"a sparse file has more than {_EXTENTS_LIMIT} extents, or more than {_EMPTY_EXTENTS_LIMIT} "
+                "empty ones, and is refused"
             )
         try:
             extents.extend(values)
@@ -129,7 +128,7 @@ class SparseMaps:
         at = stored = 0
         for offset, length in zip(extents[::2], extents[1::2], strict=True):
             if offset < at or length < 0:
-                raise self._stream.damage("the stretches of a sparse file overlap, or are impossible")
+                raise self._stream.damage("the extents of a sparse file overlap, or are impossible")
             at = offset + length
             stored += length
         if at > size or stored != self._stream.left:

@@ -1,4 +1,4 @@
-"""`Surveyor`: counts what a walk finds, without opening a file."""
+"""`Surveyor`: counts the entries of a walk, without opening files."""
 
 from __future__ import annotations
 

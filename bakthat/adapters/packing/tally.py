@@ -1,16 +1,16 @@
-"""`Tally`: many problems of a few kinds."""
+"""`Tally`: limits long lists of similar problems."""
 
 from __future__ import annotations
 
 from bakthat.domain.payload import Problem
 
 _LISTED = 100
-"""Of one kind, that are listed one by one."""
+"""The number of problems per kind that are listed."""
 
 
 class Tally:
-    """The first hundred problems of each kind (`why`) are listed, the rest are counted: a tree may hold a million
-    sockets, and whoever made it shall not fill a log, or memory."""
+    """Lists the first hundred problems of each kind (`why`) and counts the rest: a tree with a million sockets must not
+    fill a log or memory."""
 
     def __init__(self) -> None:
         self._listed: list[Problem] = []

@@ -57,7 +57,7 @@ _DOTS = frozenset({b"", b".", b".."})
 _FILE, _DIRECTORY = Kind.FILE, Kind.DIRECTORY
 _LINKS = Links()
 _NO_SYMLINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
-"""What symlink(2) says on exFAT and FAT, on CIFS, on FUSE."""
+"""Errors of symlink(2) on exFAT and FAT, on CIFS, on FUSE."""
 
 
 def extract_tar(
@@ -105,7 +105,7 @@ def extract_tar(
 
 
 class _CallersStream:
-    """The stream of the caller. An error of it is the caller's, and comes out as it is."""
+    """The stream of the caller. Its errors are passed on unchanged."""
 
     def __init__(self, packed: BinaryIO) -> None:
         self._read = chunk_reader(packed)
@@ -136,12 +136,12 @@ class _Extraction:
         self._skipped: set[bytes] = set()
         self._files = self._directories = self._others = self._size = 0
         self.current = b""
-        """The path of the member at hand, for messages."""
+        """The path of the current member, for messages."""
 
     def run(self, reader: TarReader) -> None:
         self._make_members(reader)
         if reader.trailing_junk:
-            self._notices.add("bytes that are no part of the archive follow its end; they were ignored", b"")
+            self._notices.add("extra bytes follow the end of the archive; they were ignored", b"")
         self._make_symlinks()
         self._finish_directories()
 
@@ -199,7 +199,7 @@ class _Extraction:
                 self._skip(path, member)
 
     def _tree_for(self, path: bytes, member: Member) -> ExtractionTree | None:
-        """Where to make the member; None if it is not made."""
+        """The place for the member; None if it is not created."""
         is_directory = member.kind is _DIRECTORY
         if self._selection.selects(path, is_directory):
             return self._new
@@ -217,7 +217,7 @@ class _Extraction:
         try:
             fd = os.open(name, CREATE, 0o600, dir_fd=directory)
         except FileExistsError:
-            # Not truncated: what is there may have another name, whose content must stay
+            # Not truncated: an existing file may have another name, whose content must stay
             tree.vacate(directory, name, path)
             fd = os.open(name, CREATE, 0o600, dir_fd=directory)
         try:
@@ -252,7 +252,7 @@ class _Extraction:
 
     def _symlink(self, tree: ExtractionTree, parent: int, name: bytes, path: bytes, member: Member) -> None:
         if not member.link:
-            raise PayloadDamaged(f"the tar archive has a symbolic link to nowhere: {printable(path)}")
+            raise PayloadDamaged(f"the tar archive has a symbolic link without a target: {printable(path)}")
         if len(member.link) > _MAX_SYMLINK:
             raise PayloadDamaged(
                 f"the tar archive has a symbolic link of {len(member.link)} bytes, which no system takes: "
@@ -289,7 +289,7 @@ class _Extraction:
             self._files += 1
 
     def _holder(self, path: bytes) -> ExtractionTree | None:
-        """The tree that has an earlier member of this path. All that a tree has comes from this archive."""
+        """The tree that contains an earlier member with this path. Everything in a tree comes from this archive."""
         for tree in (self._new, self._unselected.tree):
             if tree is not None and tree.has(path):
                 return tree
@@ -305,18 +305,18 @@ class _Extraction:
                 )
 
     def _without_target(self, target: bytes, path: bytes) -> None:
-        """A hard link of which there is no earlier member: left out if that was left out, an error otherwise."""
+        """A hard link without an earlier member: left out if that member was left out, an error otherwise."""
         if self._names.key(target) in self._skipped:
             self._leave_out(path)
-            self._notices.add("it is a hard link to something that was left out, so it was left out, too", path)
+            self._notices.add("it is a hard link to an entry that was left out, so it was also left out", path)
         elif self._unselected.is_incomplete and self._selection.is_left_out_by_pattern(target):
             raise UsageError(
-                f"{printable(path)} is a hard link to {printable(target)}, which is not asked for and too large to be "
-                f"kept aside: name it too, --only {printable(target.partition(b'/')[2])}"
+                f"{printable(path)} is a hard link to {printable(target)}, which is not selected and too large to be "
+                f"kept for it; select it too, --only {printable(target.partition(b'/')[2])}"
             )
         else:
             raise PayloadDamaged(
-                f"the tar archive has a hard link to what is no earlier member of it: {printable(path)} to "
+                f"the tar archive has a hard link to something that is not an earlier member: {printable(path)} to "
                 f"{printable(target)}"
             )
 
@@ -326,17 +326,15 @@ class _Extraction:
             letter = "b" if member.typeflag == b"4" else "c"
             major, minor = member.device
             # A hostile archive could give everybody a way to the raw disk
-            self._notices.add(
-                f"a device is not made from an archive; if you need it: mknod {letter} {major} {minor}", path
-            )
+            self._notices.add(f"devices are not restored; if you need it: mknod {letter} {major} {minor}", path)
         else:
-            self._notices.add(f"a member of a type that is not known ({printable(member.typeflag)}) was left out", path)
+            self._notices.add(f"a member of an unknown type ({printable(member.typeflag)}) was left out", path)
 
     def _leave_out(self, path: bytes) -> None:
         self._skipped.add(self._names.key(path))
         self._selection.drop(path)
 
-    # When all else is there
+    # After everything else
 
     def _make_symlinks(self) -> None:
         tree = self._new
@@ -354,18 +352,18 @@ class _Extraction:
                     self._link(tree, self._names.name(symlink.made_at), tree, above, name)
             except FileExistsError:
                 raise PayloadDamaged(
-                    f"the tar archive has {printable(path)} twice, in names that this file system takes for one"
+                    f"the tar archive has {printable(path)} twice, with names that this file system treats as one"
                 ) from None
             except OSError as error:
                 if error.errno not in _NO_SYMLINKS:
                     raise
                 raise TargetError(
-                    f"{printable(path)} is a symbolic link, which this file system cannot hold; nothing was restored: "
-                    "restore elsewhere with --target"
+                    f"{printable(path)} is a symbolic link, which this file system does not support; nothing was "
+                    "restored; restore elsewhere with --target"
                 ) from error
 
     def _finish_directories(self) -> None:
-        """The innermost first, for the attributes of an outer one may bar the way to it."""
+        """The innermost first, because the attributes of an outer one may block access to it."""
         tree = self._new
         # Keys of long paths, whose order says nothing, begin with NUL; what lies above a short path is short
         long = sorted((key for key in tree.directories if key[:1] == b"\0"), key=self._names.length, reverse=True)

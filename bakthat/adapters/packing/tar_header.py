@@ -34,11 +34,11 @@ _EXTENDED = b"x"
 _NAME = 100
 _PREFIX = 155
 _OWNER_NAME = 31
-"""The field has 32 bytes, the last of which is NUL."""
+"""The maximum length in bytes: the field has 32 bytes, the last of which is NUL."""
 _LARGE = 8**11
-"""What 11 octal digits cannot say: sizes of 8 GiB, times after 2242."""
+"""The limit of 11 octal digits: sizes of 8 GiB, times after 2242."""
 _WIDE = 8**7
-"""What 7 octal digits cannot say: owners' numbers."""
+"""The limit of 7 octal digits: owners' numbers."""
 _NS = 1_000_000_000
 _TEN_DIGITS = 1_000_000_000
 """Times from here (2001) to 2242 have ten digits, so that their extended headers have one length."""
@@ -117,8 +117,8 @@ def member(
 
 
 class Headers:
-    """The headers of the ordinary files of one directory. What they share is worked out once: a header then costs
-    about a microsecond, against some 16 of Python's `tarfile`."""
+    """The headers of the ordinary files of one directory. Their common parts are computed once: a header then costs
+    about a microsecond, compared with about 16 in Python's `tarfile`."""
 
     def __init__(self, directory: bytes, accounts: Accounts) -> None:
         self._directory = directory

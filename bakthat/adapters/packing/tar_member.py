@@ -9,7 +9,7 @@ from attrs import define
 
 
 class Kind(enum.Enum):
-    """What a member is. `OTHER` is of no use to a restore: its content is skipped."""
+    """The kind of a member. A restore skips `OTHER` with its content."""
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -22,7 +22,7 @@ class Kind(enum.Enum):
 
 @define(eq=False)  # not frozen: 100,000 a second are made, and a frozen one takes three times as long to make
 class Member:
-    """One member as the archive describes it; nothing of it has been judged.
+    """One member as the archive describes it; nothing has been checked.
 
     `name`, `link` (where a symbolic link points, or the member that a hard link is another name of), `uname`, `gname`:
     bytes as they stand in the archive. `mode`: the twelve bits. `size`: bytes of the file once it is restored.

@@ -8,14 +8,14 @@ from typing import BinaryIO
 from bakthat.adapters.packing.tar_header import BLOCK
 
 _BATCH = 256 * 1024
-"""Bytes that are gathered before they are written."""
+"""The number of bytes that are buffered before they are written."""
 _RECORD = 20 * BLOCK
 """tar pads a stream to whole records of 20 blocks."""
 _ZEROS = bytes(256 * 1024)
 
 
 class TarOutput:
-    """Takes headers and content.
+    """Accepts headers and content.
 
     Args:
         on_bytes: called with the bytes of content that were taken since the last call.
@@ -33,18 +33,18 @@ class TarOutput:
 
     @property
     def position(self) -> int:
-        """Where the next byte goes in the stream."""
+        """The position of the next byte in the stream."""
         return self._written + self._gathered
 
     def add(self, header: bytes) -> None:
-        """A header, or anything else that is no content."""
+        """Add a header or other bytes that are not file content."""
         self._parts.append(header)
         self._gathered += len(header)
         if self._gathered >= _BATCH:
             self._flush()
 
     def add_file(self, header: bytes, data: bytes) -> None:
-        """A whole file."""
+        """Add a whole file."""
         size = len(data)
         padding = -size % BLOCK
         self._parts += (header, data, _ZEROS[:padding])
@@ -55,14 +55,14 @@ class TarOutput:
             self._flush()
 
     def stream(self, chunk: memoryview) -> None:
-        """A chunk of a large file's content, whose header has been added; the chunk may change afterwards."""
+        """Add a chunk of a large file's content, after its header; the caller may change the chunk afterwards."""
         self._flush()
         self._out(chunk)
         self.content += len(chunk)
         self._unreported += len(chunk)
 
     def fill(self, missing: int) -> None:
-        """Zeros in place of content."""
+        """Add zeros in place of content."""
         self._flush()
         while missing:
             count = min(missing, len(_ZEROS))
@@ -70,11 +70,11 @@ class TarOutput:
             missing -= count
 
     def end_file(self, size: int) -> None:
-        """The padding of a file that was streamed."""
+        """Add the padding of a streamed file."""
         self.add(_ZEROS[: -size % BLOCK])
 
     def finish(self) -> None:
-        """The end mark: two blocks of zeros, filled up to a whole record."""
+        """Add the end mark: two blocks of zeros, padded to a whole record."""
         self._flush()
         end = self._written + 2 * BLOCK
         self._out(bytes(2 * BLOCK + -end % _RECORD))

@@ -1,4 +1,4 @@
-"""`TarPacker`: a file or a directory as one POSIX tar, which any tar opens."""
+"""`TarPacker`: packs a file or a directory as a POSIX tar, which any tar can read."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _LONGEST_ROOT = 255
 
 
 class TarPacker(Packer):
-    """A backup imports the writer only, a restore the extractor only. The members say their names: `name` is only the
-    one that may be replaced."""
+    """A backup imports only the writer, a restore only the extractor. Members contain their names: `name` is only the
+    root that may be replaced."""
 
     def pack(
         self,

@@ -52,7 +52,7 @@ prefix."""
 _TIME = {b"mtime"}
 _NANOSECONDS = 10**9
 _MAX_REMEMBERED = 4096
-"""Owners that are remembered, since most of them come again."""
+"""The number of cached owners; most of them repeat."""
 
 
 @define(eq=False)
@@ -192,7 +192,7 @@ class TarReader:
             size = 0 if typeflag in WITHOUT_CONTENT else number(size_field)
             mtime_ns = number(time_field) * _NANOSECONDS
         except ValueError:
-            raise self._stream.damage("the size or the time of a member is no number") from None
+            raise self._stream.damage("the size or the time of a member is not a number") from None
         self._stream.begin(size)
         name = name.partition(b"\0")[0]
         if has_prefix and prefix[0]:
@@ -219,8 +219,8 @@ class TarReader:
         )
 
     def _hardlink_with_size(self, member: Member) -> None:
-        """Whether the content comes once more with a hard link: the size is no sign of it, since old writers gave the
-        size and no content, and `pax -o linkdata` gives both. It does if what follows is no header."""
+        """Whether the content is repeated with a hard link. The size does not show it: old writers wrote the size
+        without content, and `pax -o linkdata` writes both. The content is repeated unless a header follows."""
         member.size = 0
         if self._stream.next_is_header():
             self._stream.begin(0)

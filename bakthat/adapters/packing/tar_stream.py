@@ -131,7 +131,7 @@ class TarStream:
     def metadata(self, size: int) -> bytes:
         """Return the whole content of a header that describes the next member."""
         if not 0 <= size <= _META_LIMIT:
-            raise self.damage(f"an extended header of {size} bytes; more than {_META_LIMIT} are not believed")
+            raise self.damage(f"an extended header of {size} bytes; the limit is {_META_LIMIT}")
         whole = size + -size % BLOCK
         if self.at + whole > len(self.buffer) and not self._fill(whole):
             raise self.cut_short()
@@ -161,11 +161,11 @@ class TarStream:
             self.has_trailing_junk = True
 
     def damage(self, what: str) -> PayloadDamaged:
-        """The error for something that does not add up here."""
+        """The error for inconsistent data at the current position."""
         return PayloadDamaged(f"the tar archive is damaged about byte {self.base + self.at}: {what}")
 
     def cut_short(self) -> PayloadDamaged:
-        """The error for an end in the middle."""
+        """The error for a stream that ends too early."""
         end = self.base + len(self.buffer)
         if not end:
             return PayloadDamaged("the tar archive is empty")
@@ -176,14 +176,14 @@ class TarStream:
         try:
             return number(digits)
         except ValueError:
-            raise self.damage(f"the {what} of a member is no number") from None
+            raise self.damage(f"the {what} of a member is not a number") from None
 
     def size_of(self, header: bytes) -> int:
         """Return the size that a header gives."""
         return self.field(header[124:136], "size")
 
     def _fill(self, wanted: int) -> bool:
-        """Have the next `wanted` bytes in one buffer, which then begins at them; False if there are not as many."""
+        """Make the buffer begin with the next `wanted` bytes; False if there are fewer."""
         chunks = [self.buffer[self.at :]]
         have = len(chunks[0])
         while have < wanted:

@@ -1,7 +1,7 @@
-"""`write_tar`: a tree of files as one tar stream; `survey`: what that would hold.
+"""`write_tar`: writes a tree of files as a tar stream. `survey`: counts what it would contain.
 
-Python's `tarfile` is right and slow: it spends some 50 µs on a small file, most of it on the header. This writer keeps
-to what a backup needs, and reads a directory's files relative to its descriptor.
+Python's `tarfile` is correct but slow: it takes about 50 µs per small file, most of it for the header. This writer is
+limited to the needs of a backup, and reads a directory's files relative to its descriptor.
 
     source_walk     goes through the directories     ->     member_writer   reads files, makes members of them
     tar_header      the headers                             tar_output      gathers them, and writes the stream
@@ -28,7 +28,7 @@ from bakthat.domain.payload import PackReport
 
 
 def root_name(source: Path) -> str:
-    """The name that the members of a source's package are under: the source's own base name, `root` for `/`.
+    """The root of the members of a source: its base name, `root` for `/`.
 
     A name that is not UTF-8 has surrogates, as `os.fsdecode` makes them. A symbolic link gives its own name; `.` and
     `..` those of the absolute path.

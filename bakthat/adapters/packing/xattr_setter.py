@@ -126,7 +126,7 @@ class XattrSetter:
             if owner_is_right:
                 self._set(target, CAPABILITY, capability, refused)
             else:
-                refused.add(f"{_KINDS[CAPABILITY]} were not restored, since the owner was not")
+                refused.add(f"{_KINDS[CAPABILITY]} were not restored, because the owner was not")
         for name, acl in ((posix_acl.DEFAULT, wanted.default), (posix_acl.ACCESS, wanted.access)):
             if acl is not None and not (name == posix_acl.ACCESS and posix_acl.is_minimal(acl)):
                 self._set(target, name, posix_acl.encode(acl), refused)
@@ -146,7 +146,7 @@ class XattrSetter:
                 elif binary:
                     acl = posix_acl.decode(binary)
             except LookupError:
-                trouble = f"{_ACL} names users or groups that are not known here, and was not restored"
+                trouble = f"{_ACL} names users or groups that are unknown here, and was not restored"
             except ValueError:
                 trouble = f"{_ACL} in the archive is not understood, and was not restored"
             lists.append(acl)
@@ -160,7 +160,7 @@ class XattrSetter:
         except OSError as error:
             refused.add(f"{_kind(name)} cannot be restored here: {os.strerror(error.errno or 0)}")
         except ValueError:  # a NUL in the name
-            refused.add(f"{_kind(name)} cannot be restored here: a name that no system takes")
+            refused.add(f"{_kind(name)} cannot be restored here: invalid name")
 
     def _report(self, refused: set[str], path: bytes) -> None:
         for reason in sorted(refused):

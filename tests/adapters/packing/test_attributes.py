@@ -78,7 +78,7 @@ def test_an_owner_that_no_system_has_is_a_notice_and_costs_the_set_id_bits(into:
     report = extract_tar(io.BytesIO(archive + END), into)
     reasons = [notice.reason for notice in report.notices]
     assert reasons[0].startswith(("the owner cannot be restored here: the number is too large", "it belonged to anoth"))
-    assert reasons[1:] == ["its set-user-ID and set-group-ID bits were not restored; only root can do that"]
+    assert reasons[1:] == ["its set-user-ID and set-group-ID bits were not restored; only root can restore them"]
     assert (into / "d" / "f").stat().st_mode & 0o7777 == 0o755
 
 

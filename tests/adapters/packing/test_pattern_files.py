@@ -69,7 +69,7 @@ def test_a_named_file_is_read_in_the_same_way(tmp_path: Path, content: bytes, li
         (b"*.log\nsecret\xff\n", r"not UTF-8 text \(line 2\)"),
         (b"a\n\nsecret\0b\n", r"not UTF-8 text \(line 3\)"),
         (b"s\0e\0c\0r\0e\0t\0", "not UTF-8 text"),
-        (b"secret\n" * 2_500_000, "longer than 16 MiB"),
+        (b"secret\n" * 2_500_000, "larger than 16 MiB"),
     ],
 )
 def test_what_is_no_text_is_an_error_that_does_not_show_it(tmp_path: Path, content: bytes, reason: str) -> None:

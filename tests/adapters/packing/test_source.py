@@ -104,7 +104,7 @@ def test_a_path_where_nothing_is_is_named(tmp_path: Path) -> None:
 
 def test_a_link_to_nothing_is_named_with_what_it_points_to(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("gone")
-    with pytest.raises(SourceError, match="link is a symbolic link to gone, which is not there"):
+    with pytest.raises(SourceError, match="link is a symbolic link to gone, which does not exist"):
         examine(tmp_path / "link")
 
 

@@ -708,7 +708,7 @@ def test_what_cannot_be_read_is_a_problem_and_a_directory_keeps_its_entry(
     assert names == ["site", "site/open", "site/closed"]
     assert problems == [
         [str(root / "secret"), "permission denied"],
-        [str(root / "closed"), "cannot be read, and all in it is missing: permission denied"],
+        [str(root / "closed"), "cannot be read, and its contents are missing: permission denied"],
     ]
 
 
@@ -789,13 +789,13 @@ def test_a_small_file_with_more_in_it_than_its_size_says_is_named() -> None:
 def test_a_file_that_vanishes_is_a_problem(busy: Path) -> None:
     stream, report = run_while(busy, (busy / "b").unlink)
     assert "site/b" not in members(stream)
-    assert reasons(report.problems, busy) == {"b": "vanished before it was read"}
+    assert reasons(report.problems, busy) == {"b": "disappeared before it was read"}
 
 
 def test_a_directory_that_vanishes_is_a_problem(busy: Path) -> None:
     stream, report = run_while(busy, lambda: shutil.rmtree(busy / "sub"))
     assert "site/sub" not in members(stream)
-    assert reasons(report.problems, busy) == {"sub": "vanished before it was read"}
+    assert reasons(report.problems, busy) == {"sub": "disappeared before it was read"}
 
 
 @pytest.mark.parametrize("name", ["b", "sub"])
@@ -886,7 +886,7 @@ def test_a_tree_deeper_than_a_restore_takes_is_a_problem(tmp_path: Path) -> None
     root = tmp_path / "site"
     descend(root, 300, "d" * 240)
     stream, report = packed(root)
-    assert [problem.reason[:14] for problem in report.problems] == ["lies too deep:"]
+    assert [problem.reason[:14] for problem in report.problems] == ["is too deep: a"]
     assert max(map(len, members(stream))) < 64 * 1024
     subprocess.run(["rm", "-rf", str(root)], check=True)
 
