@@ -80,7 +80,7 @@ def test_a_vault_is_created_described_listed_and_deleted(service: FakeGlacier, c
     assert set(service.vaults) == {"v"}
 
 
-def test_creating_a_vault_again_keeps_what_is_in_it(vault: Vault, client: Any) -> None:
+def test_creating_a_vault_again_keeps_its_archives(vault: Vault, client: Any) -> None:
     upload(client)
     client.create_vault(**HERE)
     assert client.describe_vault(**HERE)["NumberOfArchives"] == 1
@@ -92,12 +92,12 @@ def test_a_vault_that_is_not_empty_is_not_deleted(client: Any) -> None:
         client.delete_vault(**HERE)
 
 
-def test_a_vault_that_is_not_there_is_named(client: Any) -> None:
+def test_a_missing_vault_is_named(client: Any) -> None:
     with refused("ResourceNotFoundException", "Vault not found for ARN: arn:aws:glacier:.*:vaults/other"):
         client.describe_vault(accountId="-", vaultName="other")
 
 
-def test_a_closed_service_takes_no_new_customers(service: FakeGlacier, client: Any) -> None:
+def test_a_closed_service_accepts_no_new_customers(service: FakeGlacier, client: Any) -> None:
     service.closed_to_new_customers = True
     with refused("NoLongerSupportedException"):
         client.create_vault(accountId="-", vaultName="w")
@@ -106,14 +106,14 @@ def test_a_closed_service_takes_no_new_customers(service: FakeGlacier, client: A
 # uploads in one call
 
 
-def test_an_archive_is_kept_with_its_description_and_tree_hash(vault: Vault, client: Any) -> None:
+def test_an_archive_is_stored_with_its_description_and_tree_hash(vault: Vault, client: Any) -> None:
     answer = client.upload_archive(**HERE, archiveDescription="d", body=CONTENT)
     archive = vault.archives[answer["archiveId"]]
     assert (archive.description, archive.size, archive.content) == ("d", len(CONTENT), CONTENT)
     assert answer["checksum"] == archive.tree_hash == tree_hash(CONTENT).hex()
 
 
-def test_equal_bytes_have_ids_of_their_own(client: Any) -> None:
+def test_equal_bytes_have_different_ids(client: Any) -> None:
     assert upload(client, b"x") != upload(client, b"x")
 
 
@@ -154,7 +154,7 @@ def test_parts_in_any_order_become_one_archive(vault: Vault, client: Any) -> Non
     assert not vault.open_uploads
 
 
-def test_a_part_sent_twice_counts_once_and_the_later_stands(vault: Vault, client: Any) -> None:
+def test_a_part_sent_twice_counts_once_and_the_later_one_is_stored(vault: Vault, client: Any) -> None:
     there = begin(client)
     send(client, there, 0, b"first")
     send(client, there, 0, b"other")
@@ -194,7 +194,7 @@ def test_a_part_that_does_not_fit_is_refused(client: Any, start: int, size: int,
 
 
 @pytest.mark.parametrize("size", [0, MIB - 1, 3 * MIB, 8192 * MIB])
-def test_a_part_size_that_is_no_power_of_two_in_mebibytes_is_refused(client: Any, size: int) -> None:
+def test_a_part_size_that_is_not_a_power_of_two_in_mebibytes_is_refused(client: Any, size: int) -> None:
     with refused("InvalidParameterValueException", "part size"):
         begin(client, size)
 
@@ -293,7 +293,7 @@ def test_a_range_of_an_archive_can_be_retrieved(service: FakeGlacier, client: An
     assert answer["body"].read() == CONTENT[MIB : MIB + 10]
 
 
-def test_an_expired_job_is_told_of_but_has_no_output(service: FakeGlacier, client: Any) -> None:
+def test_an_expired_job_is_described_but_has_no_output(service: FakeGlacier, client: Any) -> None:
     job = ask(client, upload(client))
     service.finish(job)
     service.expire(job)
@@ -302,7 +302,7 @@ def test_an_expired_job_is_told_of_but_has_no_output(service: FakeGlacier, clien
         client.get_job_output(**HERE, jobId=job)
 
 
-def test_a_forgotten_job_is_told_of_no_more(service: FakeGlacier, client: Any) -> None:
+def test_a_forgotten_job_is_not_described(service: FakeGlacier, client: Any) -> None:
     job = ask(client, upload(client))
     service.forget(job)
     with refused("ResourceNotFoundException", "job ID was not found"):
@@ -334,7 +334,7 @@ def test_what_was_retrieved_survives_the_archives_deletion(service: FakeGlacier,
         ({"Type": "inventory-retrieval", "Tier": "Soon"}, "InvalidParameterValueException"),
     ],
 )
-def test_a_job_that_cannot_be_is_refused(client: Any, job: dict[str, str], code: str) -> None:
+def test_an_invalid_job_is_refused(client: Any, job: dict[str, str], code: str) -> None:
     with refused(code):
         client.initiate_job(**HERE, jobParameters=job)
 
@@ -351,7 +351,7 @@ def test_jobs_are_listed_over_pages_and_by_state(service: FakeGlacier, client: A
         client.list_jobs(**HERE, statuscode="finished")
 
 
-def test_the_inventory_is_that_of_the_moment_it_was_asked_for(service: FakeGlacier, client: Any) -> None:
+def test_the_inventory_has_the_state_of_the_moment_of_the_request(service: FakeGlacier, client: Any) -> None:
     archive_id = upload(client)
     job = client.initiate_job(**HERE, jobParameters={"Type": "inventory-retrieval", "Format": "JSON"})["jobId"]
     upload(client, b"later")
@@ -364,7 +364,7 @@ def test_the_inventory_is_that_of_the_moment_it_was_asked_for(service: FakeGlaci
 # faults
 
 
-def test_an_upload_is_cut_where_it_was_told_and_only_once(service: FakeGlacier, vault: Vault, client: Any) -> None:
+def test_an_upload_is_cut_at_the_given_byte_and_only_once(service: FakeGlacier, vault: Vault, client: Any) -> None:
     service.cut_upload_at(2 * MIB)
     with pytest.raises((ConnectionClosedError, ConnectionError)):
         upload(client)
@@ -393,14 +393,14 @@ def test_a_download_is_damaged_at_one_byte(service: FakeGlacier, client: Any) ->
     assert [at for at in range(len(CONTENT)) if received[at] != CONTENT[at]] == [999_999]
 
 
-def test_a_lost_answer_leaves_what_was_done(service: FakeGlacier, vault: Vault, client: Any) -> None:
+def test_an_operation_whose_answer_is_lost_is_carried_out(service: FakeGlacier, vault: Vault, client: Any) -> None:
     service.lose_answers("UploadArchive")
     with pytest.raises(ConnectionClosedError):
         upload(client)
     assert len(vault.archives) == 1
 
 
-def test_a_refusal_is_given_as_often_as_told(service: FakeGlacier, client: Any) -> None:
+def test_a_refusal_happens_as_often_as_scripted(service: FakeGlacier, client: Any) -> None:
     service.refuse("DescribeVault", times=2)
     for _ in range(2):
         with refused("ServiceUnavailableException"):
@@ -414,7 +414,7 @@ def test_a_denied_operation_names_it(service: FakeGlacier, client: Any) -> None:
         client.list_jobs(**HERE)
 
 
-def test_a_retrying_client_gets_over_a_cut_and_a_busy_service(service: FakeGlacier, vault: Vault) -> None:
+def test_a_retrying_client_survives_a_cut_and_a_busy_service(service: FakeGlacier, vault: Vault) -> None:
     patient = service.client(attempts=4)
     service.cut_upload_at(MIB)
     service.refuse("UploadArchive", status=503)
@@ -423,6 +423,6 @@ def test_a_retrying_client_gets_over_a_cut_and_a_busy_service(service: FakeGlaci
     assert [archive.size for archive in vault.archives.values()] == [len(CONTENT)]
 
 
-def test_operations_are_written_down_in_order(service: FakeGlacier, client: Any) -> None:
+def test_operations_are_recorded_in_order(service: FakeGlacier, client: Any) -> None:
     client.describe_job(**HERE, jobId=ask(client, upload(client)))
     assert service.operations == ["UploadArchive", "InitiateJob", "DescribeJob"]

@@ -31,7 +31,7 @@ def answer(**fields: Any) -> Answer:
         (lambda told: told.resent, True),
     ],
 )
-def test_a_field_that_is_there_is_a_value(read: Callable[[Answer], object], value: object):
+def test_a_field_of_an_answer_is_returned(read: Callable[[Answer], object], value: object):
     told = answer(
         ETag="x",
         ContentLength=0,
@@ -54,7 +54,7 @@ READS: Mapping[str, Callable[[Answer], object]] = {
 
 
 @pytest.mark.parametrize("name", READS)
-def test_a_field_that_is_not_there_is_an_error_that_names_it_and_the_operation(name: str):
+def test_a_missing_field_is_an_error_that_names_it_and_the_operation(name: str):
     with pytest.raises(StoreError, match=rf"^s3://attic: k: .*answer to HeadObject lacks {name}; check endpoint_url"):
         READS[name](answer())
 
@@ -73,19 +73,19 @@ def test_a_field_that_is_not_there_is_an_error_that_names_it_and_the_operation(n
         ("JobList", ["not a mapping"]),
     ],
 )
-def test_a_field_of_another_type_is_an_error_too(name: str, value: object):
+def test_a_field_of_the_wrong_type_is_an_error(name: str, value: object):
     with pytest.raises(StoreError):
         READS[name](answer(**{name: value}))
 
 
-def test_a_list_that_is_left_out_is_empty():
+def test_a_missing_list_is_empty():
     assert answer().items("Contents") == []
 
 
 @pytest.mark.parametrize(
     "error", [KeyError("x"), ValueError("x"), TypeError("x"), AttributeError("x"), OverflowError("x")]
 )
-def test_what_the_parser_trips_over_is_an_error_of_the_store(error: Exception):
+def test_an_error_of_the_parser_is_a_store_error(error: Exception):
     def head_object(**_: Any) -> None:
         raise error
 
@@ -94,6 +94,6 @@ def test_what_the_parser_trips_over_is_an_error_of_the_store(error: Exception):
     assert caught.value.__cause__ is error
 
 
-def test_what_is_no_mapping_is_an_error_of_the_store():
+def test_an_answer_that_is_not_a_mapping_is_a_store_error():
     with pytest.raises(StoreError, match="cannot be read"):
         ask("it", lambda **_: None)

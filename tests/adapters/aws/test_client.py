@@ -34,7 +34,7 @@ from tests.fixtures.held_secrets import held_by
         ({"checksums": "sometimes"}, ConfigInvalid, "checksums: expected when_supported or when_required"),
     ],
 )
-def test_settings_that_cannot_be_used_are_named(settings: dict[str, Any], kind: type[BakthatError], says: str):
+def test_an_invalid_setting_is_named(settings: dict[str, Any], kind: type[BakthatError], says: str):
     with pytest.raises(kind, match=says) as caught:
         aws.client("s3", Profile(**settings))
     assert "hidden" not in held_by(caught.value)
@@ -54,7 +54,7 @@ def test_the_sdks_checksums_are_the_default_at_amazon_only(settings: dict[str, A
     assert (config.request_checksum_calculation, config.response_checksum_validation) == (expected, expected)
 
 
-def test_limits_and_retries_are_set_and_may_be_set_otherwise():
+def test_timeouts_and_retries_are_set_and_can_be_overridden():
     profile = Profile(endpoint_url="http://127.0.0.1:1", max_concurrency=7)
     config = aws.client("s3", profile, read_timeout=3).meta.config
     assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (aws.CONNECT_TIMEOUT, 3, 11)
@@ -105,7 +105,7 @@ def test_an_endpoint_that_refuses_is_named_after_a_few_attempts():
         made.get_object(Bucket="attic", Key="k")
 
 
-def test_an_endpoint_that_never_answers_is_asked_once_only():
+def test_a_timeout_of_an_endpoint_that_never_answered_is_not_retried():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         made = s3_client(_at(port), read_timeout=0.4)
@@ -120,7 +120,7 @@ def test_a_dead_endpoint_costs_about_a_minute_at_most():
     assert aws.READ_TIMEOUT + aws.CONNECT_TIMEOUT <= 60
 
 
-def test_a_timeout_is_retried_only_within_the_time_that_an_endpoint_is_given():
+def test_a_timeout_is_retried_only_for_some_time_after_the_last_answer():
     now = 0.0
     patience = aws.Patience(lambda: now)
     timeout = ReadTimeoutError(endpoint_url="http://x")

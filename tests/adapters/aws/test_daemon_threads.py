@@ -9,7 +9,7 @@ import pytest
 from bakthat.adapters.aws.daemon_threads import Workers
 
 
-def test_one_worker_does_the_jobs_in_the_order_given():
+def test_one_worker_runs_the_jobs_in_order():
     workers, done = Workers(1, "test"), list[int]()
     futures = [workers.submit(lambda number=number: done.append(number)) for number in range(50)]
     for future in futures:
@@ -33,7 +33,7 @@ def test_what_a_job_raises_comes_out_of_its_future():
     assert workers.close(10)
 
 
-def test_closing_cancels_what_has_not_begun_and_waits_for_what_has():
+def test_closing_cancels_jobs_that_have_not_started_and_waits_for_the_others():
     workers, begun, go_on = Workers(1, "test"), threading.Event(), threading.Event()
 
     def job() -> str:

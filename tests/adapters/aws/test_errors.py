@@ -129,7 +129,7 @@ def refused(
         (refused("AccountProblem", 403, "Pay your bill."), AccessDenied, r"Pay your bill.\)$"),
     ],
 )
-def test_an_answer_that_is_an_error_becomes_one_of_ours(error: ClientError, kind: type[BakthatError], says: str):
+def test_an_error_of_a_service_becomes_an_error_of_bakthat(error: ClientError, kind: type[BakthatError], says: str):
     with pytest.raises(BakthatError, match=f"^the thing: .*{says}") as caught, translated("the thing"):
         raise error
     assert type(caught.value) is kind
@@ -172,26 +172,26 @@ URL = "https://AKIA:hidden@s3.example.org:9000/bucket/key?X-Amz-Signature=hidden
         (ResponseParserError("<html>"), StoreError, "check endpoint_url"),
     ],
 )
-def test_a_request_without_an_answer_becomes_one_of_ours(error: Exception, kind: type[BakthatError], says: str):
+def test_a_failed_connection_becomes_an_error_of_bakthat(error: Exception, kind: type[BakthatError], says: str):
     with pytest.raises(BakthatError, match=f"^the thing: .*{says}") as caught, translated("the thing"):
         raise error
     assert type(caught.value) is kind
     assert "hidden" not in str(caught.value)
 
 
-def test_a_service_may_give_its_own_codes_a_meaning_first():
+def test_given_meanings_of_codes_take_precedence():
     codes = {"NoSuchKey": (StoreError, "is elsewhere")}
     with pytest.raises(StoreError, match=r"^it: is elsewhere$"), translated("it", codes):
         raise refused("NoSuchKey", 404)
 
 
-def test_an_error_whose_xml_has_a_namespace_is_read_as_well():
+def test_an_error_whose_xml_has_a_namespace_is_understood():
     response: Any = {"Error": {"Code": "", "Message": ""}, "Code": "NoSuchKey", "Message": "No."}
     response["ResponseMetadata"] = {"HTTPStatusCode": 404}
     with pytest.raises(ObjectNotFound), translated("it"):
         raise ClientError(response, "GetObject")
 
 
-def test_errors_that_are_no_services_pass_as_they_are():
+def test_other_errors_are_not_translated():
     with pytest.raises(KeyError), translated("it"):
         raise KeyError

@@ -236,20 +236,20 @@ def test_a_small_archive_is_one_call(store: GlacierArchiveStore, service: FakeGl
     assert service.operations == ["UploadArchive"]
 
 
-def test_from_a_mebibyte_on_an_archive_goes_in_parts(store: GlacierArchiveStore, service: FakeGlacier) -> None:
+def test_an_archive_of_a_mebibyte_or_more_is_uploaded_in_parts(
+    store: GlacierArchiveStore, service: FakeGlacier
+) -> None:
     upload(store, some_bytes(SINGLE_CALL))
     assert service.operations == ["InitiateMultipartUpload", "UploadMultipartPart", "CompleteMultipartUpload"]
 
 
 @pytest.mark.parametrize("buffered", [0, MIB, 2 * MIB, 3 * MIB])
-def test_few_buffers_are_used_again_for_all_parts(
-    running: tuple[FakeGlacier, Any], vault: Vault, buffered: int
-) -> None:
+def test_all_parts_share_a_few_buffers(running: tuple[FakeGlacier, Any], vault: Vault, buffered: int) -> None:
     archive_id = upload(made(running[1], part_size=MIB, buffered=buffered))
     assert vault.archives[archive_id].content == CONTENT
 
 
-def test_with_room_for_one_part_no_more_is_read_before_it_has_arrived(
+def test_with_memory_for_one_part_the_next_is_read_after_it_has_arrived(
     running: tuple[FakeGlacier, Any], service: FakeGlacier, vault: Vault
 ) -> None:
     class Body(io.BytesIO):
@@ -260,19 +260,19 @@ def test_with_room_for_one_part_no_more_is_read_before_it_has_arrived(
     made(running[1], part_size=MIB, buffered=0).upload(Body(CONTENT[: 4 * MIB + 1]), description=NAME)
 
 
-def test_an_archive_that_ends_with_its_last_part_has_no_empty_one(store: GlacierArchiveStore, vault: Vault) -> None:
+def test_an_archive_that_fills_its_last_part_has_no_empty_part(store: GlacierArchiveStore, vault: Vault) -> None:
     archive_id = upload(store, CONTENT[: 8 * MIB])
     assert vault.archives[archive_id].content == CONTENT[: 8 * MIB]
     assert [sorted(taken.parts) for taken in vault.uploads.values()] == [[0, 4 * MIB]]
 
 
-def test_the_description_goes_with_the_archive(store: GlacierArchiveStore, vault: Vault) -> None:
+def test_the_description_is_stored_with_the_archive(store: GlacierArchiveStore, vault: Vault) -> None:
     ids = [upload(store, content, f"{NAME} {{}}") for content in (b"x", CONTENT)]
     assert [vault.archives[archive_id].description for archive_id in ids] == [f"{NAME} {{}}"] * 2
 
 
 @pytest.mark.parametrize("description", ["x" * 1025, "été", "a\nb"])
-def test_a_description_that_the_service_refuses_is_refused_before_anything_is_sent(
+def test_an_invalid_description_is_refused_before_anything_is_sent(
     store: GlacierArchiveStore, service: FakeGlacier, description: str
 ) -> None:
     with pytest.raises(UsageError, match="1024 printable ASCII"):
@@ -280,7 +280,7 @@ def test_a_description_that_the_service_refuses_is_refused_before_anything_is_se
     assert not service.operations
 
 
-def test_an_archive_of_more_parts_than_there_may_be_is_refused_and_leaves_nothing(
+def test_an_archive_of_too_many_parts_is_refused_and_leaves_nothing(
     running: tuple[FakeGlacier, Any], vault: Vault
 ) -> None:
     store = made(running[1], part_size=MIB, most_parts=3)
@@ -292,7 +292,7 @@ def test_an_archive_of_more_parts_than_there_may_be_is_refused_and_leaves_nothin
 
 
 @pytest.mark.parametrize("operation", ["UploadMultipartPart", "CompleteMultipartUpload"])
-def test_an_upload_that_is_refused_half_way_is_aborted(
+def test_an_upload_that_fails_half_way_is_aborted(
     store: GlacierArchiveStore, service: FakeGlacier, vault: Vault, operation: str
 ) -> None:
     service.deny(operation)
@@ -303,7 +303,7 @@ def test_an_upload_that_is_refused_half_way_is_aborted(
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_busy_service_is_asked_again(
+def test_a_request_to_a_busy_service_is_retried(
     store: GlacierArchiveStore, service: FakeGlacier, vault: Vault, status: int
 ) -> None:
     for operation in ("InitiateMultipartUpload", "UploadMultipartPart", "CompleteMultipartUpload"):
@@ -347,7 +347,7 @@ def test_a_lost_answer_leaves_one_archive_and_no_upload(
     assert not vault.open_uploads
 
 
-def test_an_upload_whose_beginning_is_never_answered_is_found_and_aborted(
+def test_an_upload_whose_creation_is_never_answered_is_found_and_aborted(
     store: GlacierArchiveStore, service: FakeGlacier, vault: Vault
 ) -> None:
     service.lose_answers("InitiateMultipartUpload", times=3)
@@ -357,7 +357,7 @@ def test_an_upload_whose_beginning_is_never_answered_is_found_and_aborted(
     assert not vault.open_uploads
 
 
-def test_another_upload_is_left_alone_when_lost_ones_are_aborted(
+def test_other_uploads_are_not_aborted_with_lost_ones(
     running: tuple[FakeGlacier, Any], store: GlacierArchiveStore, service: FakeGlacier, vault: Vault
 ) -> None:
     here = {"accountId": "-", "vaultName": "backups", "partSize": str(MIB)}
@@ -369,7 +369,7 @@ def test_another_upload_is_left_alone_when_lost_ones_are_aborted(
     assert {taken.upload_id for taken in vault.open_uploads} == {other, busy}
 
 
-def test_a_lost_upload_that_may_not_be_looked_for_harms_nothing(
+def test_without_permission_to_list_uploads_a_lost_one_stays(
     store: GlacierArchiveStore, service: FakeGlacier, vault: Vault
 ) -> None:
     service.deny("ListMultipartUploads")
@@ -378,7 +378,7 @@ def test_a_lost_upload_that_may_not_be_looked_for_harms_nothing(
     assert list(vault.archives) == [archive_id]
 
 
-def test_a_completion_that_was_done_but_never_answered_is_found_out(
+def test_a_completion_that_was_carried_out_but_never_answered_is_a_success(
     store: GlacierArchiveStore, service: FakeGlacier, vault: Vault
 ) -> None:
     service.lose_answers("CompleteMultipartUpload", times=3)
@@ -386,7 +386,7 @@ def test_a_completion_that_was_done_but_never_answered_is_found_out(
     assert list(vault.archives) == [archive_id]
 
 
-def test_a_completion_that_was_not_done_leaves_nothing(
+def test_a_completion_that_was_not_carried_out_leaves_nothing(
     store: GlacierArchiveStore, service: FakeGlacier, vault: Vault
 ) -> None:
     service.refuse("CompleteMultipartUpload", times=3)
@@ -396,7 +396,7 @@ def test_a_completion_that_was_not_done_leaves_nothing(
     assert not vault.open_uploads
 
 
-def test_a_lost_answer_to_a_small_archive_leaves_a_second_one_that_is_described_alike(
+def test_a_lost_answer_to_a_small_archive_leaves_a_second_one_with_the_same_description(
     store: GlacierArchiveStore, service: FakeGlacier, vault: Vault
 ) -> None:
     """The service cannot tell; the description lets `sync` see that both are the same backup."""
@@ -406,7 +406,7 @@ def test_a_lost_answer_to_a_small_archive_leaves_a_second_one_that_is_described_
     assert [archive.description for archive in vault.archives.values()] == [NAME, NAME]
 
 
-def test_an_upload_that_the_service_has_dropped_is_told(
+def test_an_upload_that_the_service_has_dropped_is_an_error(
     store: GlacierArchiveStore, service: FakeGlacier, vault: Vault
 ) -> None:
     service.refuse("UploadMultipartPart", status=404, code="ResourceNotFoundException", message="The upload ID …")
@@ -417,7 +417,7 @@ def test_an_upload_that_the_service_has_dropped_is_told(
 # asking
 
 
-def test_a_retrieval_that_another_machine_began_is_found(
+def test_a_retrieval_that_another_machine_requested_is_found(
     running: tuple[FakeGlacier, Any], store: GlacierArchiveStore
 ) -> None:
     archive_id = upload(store, b"x")
@@ -425,7 +425,7 @@ def test_a_retrieval_that_another_machine_began_is_found(
     assert made(running[1]).request(archive_id) == job
 
 
-def test_a_running_retrieval_is_found_among_more_jobs_than_a_page(
+def test_a_running_retrieval_is_found_among_several_pages_of_jobs(
     store: GlacierArchiveStore, service: FakeGlacier
 ) -> None:
     jobs = [store.request(upload(store, b"x"), tier=Tier.BULK) for _ in range(3)]
@@ -437,7 +437,7 @@ def test_a_running_retrieval_is_found_among_more_jobs_than_a_page(
     assert store.request(archive_id) == last
 
 
-def test_who_asks_for_the_expedited_tier_gets_a_job_of_that_tier(
+def test_a_request_for_the_expedited_tier_gets_a_job_of_that_tier(
     store: GlacierArchiveStore, service: FakeGlacier
 ) -> None:
     archive_id = upload(store, b"x")
@@ -475,7 +475,7 @@ def test_a_job_that_failed_is_not_used(store: GlacierArchiveStore, service: Fake
     assert store.request(archive_id) != job
 
 
-def test_without_the_permission_to_list_jobs_a_retrieval_is_begun(
+def test_without_the_permission_to_list_jobs_a_retrieval_is_requested(
     store: GlacierArchiveStore, service: FakeGlacier
 ) -> None:
     archive_id = upload(store, b"x")
@@ -500,7 +500,7 @@ def test_a_refused_retrieval_says_what_to_do(
         store.request(archive_id)
 
 
-def test_a_pending_retrieval_tells_its_time_and_tier(store: GlacierArchiveStore, service: FakeGlacier) -> None:
+def test_a_pending_retrieval_shows_its_time_and_tier(store: GlacierArchiveStore, service: FakeGlacier) -> None:
     job = store.request(upload(store, b"x"), tier=Tier.BULK)
     service.job(job).created = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
     with (
@@ -525,7 +525,7 @@ def test_a_connection_cut_while_downloading_is_resumed(
         assert reader.read() == CONTENT
 
 
-def test_a_connection_that_keeps_breaking_ends_the_reading(store: GlacierArchiveStore, service: FakeGlacier) -> None:
+def test_a_connection_that_keeps_breaking_is_an_error(store: GlacierArchiveStore, service: FakeGlacier) -> None:
     job = ready(store, service, CONTENT[:MIB])
     for _ in range(READS):
         service.cut_download_at(1)
@@ -540,9 +540,7 @@ def test_a_damaged_range_is_fetched_again(store: GlacierArchiveStore, service: F
         assert reader.read() == CONTENT
 
 
-def test_a_range_that_stays_damaged_is_not_handed_on(
-    store: GlacierArchiveStore, service: FakeGlacier, vault: Vault
-) -> None:
+def test_a_range_that_stays_damaged_is_an_error(store: GlacierArchiveStore, service: FakeGlacier, vault: Vault) -> None:
     archive_id = upload(store)
     job = store.request(archive_id)
     service.finish(job)
@@ -554,7 +552,7 @@ def test_a_range_that_stays_damaged_is_not_handed_on(
                 reader.read(1)
 
 
-def test_without_hashes_of_ranges_the_whole_is_checked_before_its_end_is_handed_on(
+def test_without_hashes_of_ranges_the_whole_is_checked_before_its_last_bytes_are_returned(
     store: GlacierArchiveStore, service: FakeGlacier, vault: Vault
 ) -> None:
     archive_id = upload(store)
@@ -570,14 +568,14 @@ def test_without_hashes_of_ranges_the_whole_is_checked_before_its_end_is_handed_
             reader.read()
 
 
-def test_a_service_that_knows_no_ranges_is_read_all_the_same(store: GlacierArchiveStore, service: FakeGlacier) -> None:
+def test_a_service_without_ranges_can_be_read(store: GlacierArchiveStore, service: FakeGlacier) -> None:
     job = ready(store, service)
     service.knows_ranges = False
     with store.open(job) as reader:
         assert reader.read() == CONTENT
 
 
-def test_a_retrieval_that_expires_while_it_is_read_is_told(
+def test_a_retrieval_that_expires_while_it_is_read_is_an_error(
     running: tuple[FakeGlacier, Any], vault: Vault, service: FakeGlacier
 ) -> None:
     store = made(running[1], max_concurrency=1)
@@ -589,9 +587,7 @@ def test_a_retrieval_that_expires_while_it_is_read_is_told(
             reader.read()
 
 
-def test_a_job_id_that_the_service_cannot_read_is_told_as_gone(
-    store: GlacierArchiveStore, service: FakeGlacier
-) -> None:
+def test_a_malformed_job_id_counts_as_expired(store: GlacierArchiveStore, service: FakeGlacier) -> None:
     service.refuse("DescribeJob", status=400, code="InvalidParameterValueException", message="Invalid job ID")
     with pytest.raises(RetrievalExpired), store.open(JobId("garbage")):
         pass
@@ -608,14 +604,14 @@ def tamper(path: Path, at: int) -> None:
 # the inventory
 
 
-def test_an_inventory_that_already_runs_is_found(store: GlacierArchiveStore, service: FakeGlacier) -> None:
+def test_an_inventory_that_was_requested_already_is_found(store: GlacierArchiveStore, service: FakeGlacier) -> None:
     job = store.request_inventory()
     assert store.request_inventory() == job
     service.finish(job)
     assert store.request_inventory() != job
 
 
-def test_without_the_permission_to_list_jobs_an_inventory_is_begun(
+def test_without_the_permission_to_list_jobs_an_inventory_is_requested(
     store: GlacierArchiveStore, service: FakeGlacier
 ) -> None:
     service.deny("ListJobs")
@@ -640,13 +636,13 @@ def test_an_invalid_inventory_is_an_error(store: GlacierArchiveStore, service: F
 # the vault itself
 
 
-def test_creating_the_vault_again_keeps_what_is_in_it(store: GlacierArchiveStore, vault: Vault) -> None:
+def test_creating_the_vault_again_keeps_its_archives(store: GlacierArchiveStore, vault: Vault) -> None:
     upload(store, b"x")
     store.create_vault()
     assert len(vault.archives) == 1
 
 
-def test_the_vault_is_created_by_nothing_else(running: tuple[FakeGlacier, Any], service: FakeGlacier) -> None:
+def test_nothing_else_creates_the_vault(running: tuple[FakeGlacier, Any], service: FakeGlacier) -> None:
     store = made(running[1], "not-there")
     for act in (
         lambda: upload(store, b"small"),
@@ -662,7 +658,9 @@ def test_the_vault_is_created_by_nothing_else(running: tuple[FakeGlacier, Any], 
     assert not service.vaults
 
 
-def test_an_account_without_vaults_is_told_what_to_set(running: tuple[FakeGlacier, Any], service: FakeGlacier) -> None:
+def test_an_account_without_vaults_is_an_error_that_names_the_settings(
+    running: tuple[FakeGlacier, Any], service: FakeGlacier
+) -> None:
     service.closed_to_new_customers = True
     store = made(running[1])
     for act in (store.create_vault, lambda: upload(store), lambda: store.request(ArchiveId("x"))):
@@ -733,7 +731,7 @@ print(identical, peak())
 """
 
 
-def test_a_gibibyte_goes_up_and_comes_back_in_bounded_memory(service: FakeGlacier, vault: Vault) -> None:
+def test_a_gibibyte_is_uploaded_and_read_in_bounded_memory(service: FakeGlacier, vault: Vault) -> None:
     size = 1 << 30
     with subprocess.Popen(
         [sys.executable, "-c", LARGE_TRANSFER, service.url, str(size)],

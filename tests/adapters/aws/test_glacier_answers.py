@@ -79,14 +79,14 @@ BODIES: dict[str, object] = {
 
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("call", CALLS)
-def test_an_answer_that_is_not_understood_is_one_clear_line(call: str, body: str):
+def test_an_answer_that_cannot_be_read_is_one_clear_line(call: str, body: str):
     with Answering(BODIES[body]) as store, pytest.raises(StoreError) as caught:
         CALLS[call](store)
     assert str(caught.value).startswith("glacier://us-east-1/attic?endpoint=127.0.0.1:")
     assert "\n" not in str(caught.value)
 
 
-def test_a_job_without_a_size_whose_output_tells_none_is_read_all_the_same():
+def test_a_job_whose_size_is_unknown_can_be_read():
     job = {"JobId": "j", "Completed": True, "StatusCode": "Succeeded", "Action": "ArchiveRetrieval"}
     with Answering(job) as store, store.open(JobId("j")) as reader:
         assert json.loads(reader.read()) == job

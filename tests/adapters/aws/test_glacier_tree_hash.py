@@ -23,7 +23,7 @@ def test_the_hash_is_the_one_that_botocore_computes(size: int) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, len(CONTENT)), st.sampled_from([1, 2, 4, 8, 16]))
-def test_the_hashes_of_aligned_parts_join_to_that_of_the_whole(size: int, mebibytes: int) -> None:
+def test_the_hashes_of_aligned_parts_combine_to_that_of_the_whole(size: int, mebibytes: int) -> None:
     part = mebibytes * LEAF
     parts = [tree_hash(CONTENT[at : min(at + part, size)]) for at in range(0, size, part)]
     assert joined(parts) == tree_hash(CONTENT[:size])

@@ -104,12 +104,12 @@ def test_a_small_object_is_one_request_at_amazon(rig: Rig):
     assert rig.proxy.operations == ["PutObject"]
 
 
-def test_a_service_that_is_not_amazons_is_also_asked_whether_the_key_is_free(rig: Rig):
+def test_at_other_services_than_amazons_the_key_is_looked_for_first(rig: Rig):
     rig.put(b"small")
     assert rig.proxy.operations == ["HeadObject", "PutObject"]
 
 
-def test_a_service_that_has_refused_to_overwrite_is_not_asked_beforehand_any_more(rig: Rig):
+def test_after_a_service_has_refused_to_overwrite_keys_are_not_looked_for_first(rig: Rig):
     store = rig.store()
     rig.direct.put("k", io.BytesIO(b"was here"))
     rig.proxy.inject(Fault("HeadObject", answering(404)))
@@ -120,21 +120,21 @@ def test_a_service_that_has_refused_to_overwrite_is_not_asked_beforehand_any_mor
     assert rig.proxy.operations == ["PutObject"]
 
 
-def test_a_large_object_is_parts_and_their_completion_and_nothing_else(rig: Rig):
+def test_a_large_object_takes_parts_and_their_completion_and_nothing_else(rig: Rig):
     rig.put(amazon=True)
     assert rig.proxy.operations[0] == "CreateMultipartUpload"
     assert sorted(rig.proxy.operations[1:]) == ["CompleteMultipartUpload", *["UploadPart"] * 3]
     assert rig.holds(THREE_PARTS)
 
 
-def test_every_part_carries_its_crc_and_its_body_is_not_signed(rig: Rig):
+def test_every_part_has_a_crc_and_its_body_is_not_signed(rig: Rig):
     rig.put()
     parts = [request for request in rig.proxy.requests if request.operation == "UploadPart"]
     assert all(has("x-amz-checksum-crc32")(part) and not has("expect")(part) for part in parts)
     assert {part.headers["X-Amz-Content-SHA256"] for part in parts} == {"UNSIGNED-PAYLOAD"}
 
 
-def test_with_a_large_hint_the_upload_begins_before_the_body_is_read(rig: Rig):
+def test_with_a_large_hint_the_upload_is_created_before_the_body_is_read(rig: Rig):
     def begun() -> None:
         until = time.monotonic() + 20
         while "CreateMultipartUpload" not in rig.proxy.operations:
@@ -145,13 +145,13 @@ def test_with_a_large_hint_the_upload_begins_before_the_body_is_read(rig: Rig):
     assert rig.holds(THREE_PARTS)
 
 
-def test_an_upload_begun_on_a_wrong_hint_is_ended(rig: Rig):
+def test_an_upload_created_for_a_wrong_hint_is_aborted(rig: Rig):
     rig.store().put("k", io.BytesIO(b"less"), size_hint=100 * PART)
     assert rig.holds(b"less")
     assert rig.has_no_uploads
 
 
-def test_reading_and_deleting_ask_for_nothing_else(rig: Rig):
+def test_reading_and_deleting_send_no_other_request(rig: Rig):
     rig.direct.put("k", io.BytesIO(LARGE))
     store = rig.store()
     with store.open("k") as reader:
@@ -164,7 +164,7 @@ def test_reading_and_deleting_ask_for_nothing_else(rig: Rig):
     assert sorted(rig.proxy.operations) == ["DeleteObject", *["GetObject"] * 4, "HeadObject", "ListObjectsV2"]
 
 
-def test_the_storage_class_goes_with_one_request_and_with_many(rig: Rig):
+def test_the_storage_class_is_sent_with_one_request_and_with_parts(rig: Rig):
     rig.put(b"small", "small", storage_class="STANDARD_IA")
     rig.put(THREE_PARTS, "large", storage_class="STANDARD_IA")
     assert [info.storage_class for info in rig.direct.list()] == ["STANDARD_IA", "STANDARD_IA"]
@@ -214,7 +214,7 @@ def test_what_the_body_raises_comes_out_and_leaves_nothing(rig: Rig, error: Base
     assert rig.is_empty
 
 
-def test_parts_on_their_way_are_stopped_when_the_body_fails(rig: Rig):
+def test_parts_in_flight_are_stopped_when_the_body_fails(rig: Rig):
     sending = threading.Event()
     go_on = threading.Event()
     rig.proxy.inject(Fault("CreateMultipartUpload", meanwhile(lambda: go_on.wait(10))))
@@ -229,7 +229,9 @@ def test_parts_on_their_way_are_stopped_when_the_body_fails(rig: Rig):
     assert rig.is_empty
 
 
-def test_an_upload_that_may_not_be_ended_is_told_and_the_first_error_stands(rig: Rig, caplog: pytest.LogCaptureFixture):
+def test_an_upload_that_cannot_be_aborted_is_a_notice_and_the_first_error_is_raised(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+):
     rig.proxy.inject(
         Fault("UploadPart", answering(403, "AccessDenied", "not you"), times=FOREVER),
         Fault("AbortMultipartUpload", answering(403, "AccessDenied", "nor this")),
@@ -270,14 +272,14 @@ def test_a_passing_fault_of_a_small_upload_is_survived(rig: Rig, doing: Doing, r
 
 
 @pytest.mark.parametrize(("operation", "content"), [("PutObject", b"small"), ("CompleteMultipartUpload", THREE_PARTS)])
-def test_a_write_whose_every_answer_is_lost_is_found_to_have_happened(rig: Rig, operation: str, content: bytes):
+def test_a_write_whose_every_answer_is_lost_is_a_success(rig: Rig, operation: str, content: bytes):
     rig.proxy.inject(Fault(operation, lose_the_answer, times=FOREVER))
     rig.put(content)
     assert rig.holds(content)
     assert rig.has_no_uploads
 
 
-def test_a_completion_that_goes_on_unseen_until_the_upload_is_ended_is_a_success(moto_rig: Rig):
+def test_a_completion_that_is_carried_out_until_the_upload_is_aborted_is_a_success(moto_rig: Rig):
     def complete_it() -> None:
         found = moto_rig.upstream.list_multipart_uploads(Bucket=moto_rig.bucket, Prefix=moto_rig.prefix)["Uploads"][0]
         named = {"Bucket": moto_rig.bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
@@ -295,7 +297,7 @@ def test_a_completion_that_goes_on_unseen_until_the_upload_is_ended_is_a_success
     assert moto_rig.holds(THREE_PARTS)
 
 
-def test_another_ones_equal_bytes_are_not_taken_for_the_own_first_copy(rig: Rig):
+def test_another_writers_equal_bytes_are_not_taken_for_the_own_object(rig: Rig):
     def faster() -> None:
         rig.direct.put("k", io.BytesIO(b"same"))
 
@@ -304,7 +306,7 @@ def test_another_ones_equal_bytes_are_not_taken_for_the_own_first_copy(rig: Rig)
         rig.put(b"same")
 
 
-def test_a_completion_that_meets_another_ones_object_does_not_replace_it(rig: Rig):
+def test_a_completion_does_not_replace_another_writers_object(rig: Rig):
     def faster() -> None:
         rig.direct.put("k", io.BytesIO(b"was faster"))
 
@@ -326,7 +328,7 @@ def test_an_upload_that_the_service_has_ended_is_an_error_and_no_object(rig: Rig
     assert rig.is_empty
 
 
-def test_a_lost_creation_is_looked_for_but_another_writers_upload_stays(rig: Rig):
+def test_a_lost_upload_is_aborted_but_another_writers_stays(rig: Rig):
     key = rig.prefix + "k"
     theirs = rig.upstream.create_multipart_upload(Bucket=rig.bucket, Key=key)["UploadId"]
     rig.upstream.upload_part(Bucket=rig.bucket, Key=key, UploadId=theirs, PartNumber=1, Body=b"theirs")
@@ -338,20 +340,20 @@ def test_a_lost_creation_is_looked_for_but_another_writers_upload_stays(rig: Rig
 
 
 @pytest.mark.parametrize(("operation", "content"), [("PutObject", b"small"), ("CompleteMultipartUpload", THREE_PARTS)])
-def test_a_conflict_with_another_write_under_way_is_tried_again(rig: Rig, operation: str, content: bytes):
+def test_a_conflict_with_another_write_is_retried(rig: Rig, operation: str, content: bytes):
     rig.proxy.inject(Fault(operation, answering(409, "ConditionalRequestConflict"), times=2))
     rig.put(content)
     assert rig.holds(content)
     assert rig.pauses == [0.2, 0.4]
 
 
-def test_a_conflict_that_stays_is_an_error_that_may_pass(rig: Rig):
+def test_a_conflict_that_stays_is_store_unavailable(rig: Rig):
     rig.proxy.inject(Fault("PutObject", answering(409, "ConditionalRequestConflict"), times=FOREVER))
     with pytest.raises(StoreUnavailable, match="being written by someone else"):
         rig.put(b"small")
 
 
-def test_a_conflict_that_somebody_else_won_is_object_exists(rig: Rig):
+def test_a_conflict_that_another_writer_won_is_object_exists(rig: Rig):
     def faster() -> None:
         rig.direct.put("k", io.BytesIO(b"was faster"))
 
@@ -361,7 +363,7 @@ def test_a_conflict_that_somebody_else_won_is_object_exists(rig: Rig):
     assert rig.holds(b"was faster")
 
 
-def test_a_conflict_that_hid_the_own_first_copy_is_a_success(rig: Rig):
+def test_a_conflict_with_the_own_first_attempt_is_a_success(rig: Rig):
     def stored_already(request: Request, forward: Forward) -> Answer:
         forward(request)
         return answering(409, "ConditionalRequestConflict")(request, forward)
@@ -376,7 +378,7 @@ def test_a_conflict_that_hid_the_own_first_copy_is_a_success(rig: Rig):
 
 @pytest.mark.parametrize(("operation", "content"), [("PutObject", b"small"), ("UploadPart", THREE_PARTS)])
 @pytest.mark.parametrize("amazon", [True, False])
-def test_bytes_damaged_on_their_way_are_refused(rig: Rig, operation: str, content: bytes, amazon: bool):
+def test_bytes_damaged_on_the_way_are_refused(rig: Rig, operation: str, content: bytes, amazon: bool):
     rig.proxy.inject(Fault(operation, damage_the_request))
     with pytest.raises(StoreUnavailable, match="arrived damaged"):
         rig.put(content, amazon=amazon)
@@ -384,7 +386,7 @@ def test_bytes_damaged_on_their_way_are_refused(rig: Rig, operation: str, conten
 
 
 @pytest.mark.parametrize("content", [b"small", THREE_PARTS])
-def test_a_service_that_refuses_checksums_gets_md5_instead(rig: Rig, content: bytes):
+def test_a_service_that_refuses_crc_gets_md5_instead(rig: Rig, content: bytes):
     unknown = answering(501, "NotImplemented", "A header you provided implies functionality that is not implemented")
     with_crc = where(lambda it: has("x-amz-checksum-crc32")(it) or has("x-amz-checksum-algorithm")(it), unknown)
     rig.proxy.inject(Fault("*", with_crc, times=FOREVER))
@@ -395,7 +397,7 @@ def test_a_service_that_refuses_checksums_gets_md5_instead(rig: Rig, content: by
     rig.proxy.forget()
 
 
-def test_a_service_that_ignores_checksums_must_show_the_md5_as_etag_or_is_sent_it(rig: Rig):
+def test_a_service_that_ignores_crc_gets_md5_unless_its_etag_is_one(rig: Rig):
     def silent(request: Request, forward: Forward) -> Answer:
         answer = forward(request)
         if has("content-md5")(request):
@@ -411,7 +413,7 @@ def test_a_service_that_ignores_checksums_must_show_the_md5_as_etag_or_is_sent_i
     assert [has("content-md5")(part) for part in parts] == [False, True, True, True]
 
 
-def test_moto_which_ignores_checksums_is_believed_by_its_etags(moto_rig: Rig):
+def test_moto_ignores_crc_and_its_etags_are_checked(moto_rig: Rig):
     moto_rig.put()
     parts = [it for it in moto_rig.proxy.requests if it.operation == "UploadPart"]
     assert [has("content-md5")(part) for part in parts] == [False, False, False]
@@ -424,7 +426,7 @@ NO_CONDITIONS = where(has("if-none-match"), answering(501, "NotImplemented", "He
 
 
 @pytest.mark.parametrize("content", [b"small", THREE_PARTS])
-def test_a_service_that_knows_no_conditions_is_asked_first_and_written_to_without(rig: Rig, content: bytes):
+def test_at_a_service_without_conditions_the_key_is_looked_for_first(rig: Rig, content: bytes):
     rig.proxy.inject(Fault("*", NO_CONDITIONS, times=FOREVER))
     store = rig.store()
     store.put("k", io.BytesIO(content))
@@ -434,7 +436,7 @@ def test_a_service_that_knows_no_conditions_is_asked_first_and_written_to_withou
     assert rig.has_no_uploads
 
 
-def test_that_a_service_knows_no_conditions_is_remembered(rig: Rig):
+def test_that_a_service_has_no_conditions_is_remembered(rig: Rig):
     rig.proxy.inject(Fault("*", NO_CONDITIONS, times=FOREVER))
     store = rig.store()
     store.put("k", io.BytesIO(b"first"))
@@ -453,14 +455,14 @@ def test_credentials_that_may_only_write_can_write(rig: Rig, content: bytes):
     assert rig.holds(content)
 
 
-def test_credentials_that_may_only_write_cannot_overwrite_where_conditions_are_unknown(rig: Rig):
+def test_credentials_that_may_only_write_cannot_write_where_there_are_no_conditions(rig: Rig):
     rig.proxy.inject(Fault("HeadObject", answering(403), times=FOREVER), Fault("*", NO_CONDITIONS, times=FOREVER))
     with pytest.raises(AccessDenied, match="cannot refuse to overwrite.*s3:GetObject"):
         rig.put(b"small")
     assert rig.is_empty
 
 
-def test_credentials_that_may_only_write_are_told_when_a_lost_answer_leaves_a_doubt(rig: Rig):
+def test_with_credentials_that_may_only_write_a_lost_answer_is_an_error(rig: Rig):
     rig.proxy.inject(Fault("HeadObject", answering(403), times=FOREVER), Fault("PutObject", lose_the_answer))
     with pytest.raises(StoreError, match="whether this object was stored cannot be told") as caught:
         rig.put(b"small")
@@ -493,7 +495,7 @@ def test_a_body_that_never_comes_whole_is_an_error_and_not_an_end(rig: Rig, cont
         rig.get()
 
 
-def test_after_an_error_a_reader_does_not_go_on_as_if_nothing_had_been(rig: Rig):
+def test_after_an_error_a_reader_raises_it_again(rig: Rig):
     rig.direct.put("k", io.BytesIO(LARGE))
     rig.proxy.inject(Fault("GetObject", answering(403, "AccessDenied"), skip=2, times=1))
     with rig.store(max_concurrency=1).open("k") as reader:
@@ -510,7 +512,7 @@ def damaged_with_its_checksum(request: Request, forward: Forward) -> Answer:
     return damage_the_answer(request, lambda _: answer)
 
 
-def test_a_damaged_body_is_fetched_again_where_the_service_gives_a_checksum(rig: Rig):
+def test_a_damaged_body_is_fetched_again_where_there_is_a_checksum(rig: Rig):
     rig.direct.put("k", io.BytesIO(b"a few bytes only"))
     rig.proxy.inject(Fault("GetObject", damaged_with_its_checksum))
     assert rig.get(checksums="when_supported") == b"a few bytes only"
@@ -552,7 +554,7 @@ def test_a_service_without_byte_ranges_is_read_from_one_answer(moto_rig: Rig, co
     assert moto_rig.proxy.operations == ["GetObject"]
 
 
-def test_one_answer_that_breaks_off_is_an_error_and_no_end(moto_rig: Rig):
+def test_a_single_answer_that_breaks_off_is_an_error_and_not_an_end(moto_rig: Rig):
     moto_rig.proxy.inject(Fault("GetObject", both(cut_the_answer, ignoring("range")), times=FOREVER))
     moto_rig.direct.put("k", io.BytesIO(LARGE))
     with pytest.raises(StoreUnavailable), moto_rig.store().open("k") as reader:
@@ -560,7 +562,7 @@ def test_one_answer_that_breaks_off_is_an_error_and_no_end(moto_rig: Rig):
             pass
 
 
-def test_one_answer_may_be_left_early(moto_rig: Rig):
+def test_a_single_answer_may_be_left_early(moto_rig: Rig):
     moto_rig.proxy.inject(Fault("GetObject", ignoring("range"), times=FOREVER))
     moto_rig.direct.put("k", io.BytesIO(LARGE))
     with moto_rig.store().open("k") as reader:
@@ -568,14 +570,14 @@ def test_one_answer_may_be_left_early(moto_rig: Rig):
     wait_for_threads("bakthat-range")
 
 
-def test_a_service_that_forgets_byte_ranges_is_an_error_and_no_wrong_bytes(moto_rig: Rig):
+def test_a_service_that_stops_serving_ranges_is_an_error_and_no_wrong_bytes(moto_rig: Rig):
     moto_rig.proxy.inject(Fault("GetObject", ignoring("range"), skip=1, times=FOREVER))
     moto_rig.direct.put("k", io.BytesIO(LARGE))
     with pytest.raises(StoreError, match="does not serve byte ranges"):
         moto_rig.get()
 
 
-def test_an_archived_object_is_told_on_entry(rig: Rig):
+def test_an_archived_object_is_an_error_on_entry(rig: Rig):
     rig.direct.put("k", io.BytesIO(b"frozen"))
     rig.proxy.inject(Fault("GetObject", answering(403, "InvalidObjectState", "The operation is not valid")))
     with pytest.raises(ObjectArchived, match="must be retrieved"), rig.store().open("k"):
@@ -597,7 +599,7 @@ def test_leaving_early_ends_the_threads(rig: Rig):
     wait_for_threads("bakthat-range")
 
 
-def test_a_reader_that_was_left_asks_for_nothing_more(rig: Rig):
+def test_a_closed_reader_sends_no_more_requests(rig: Rig):
     go_on = threading.Event()
     rig.direct.put("k", io.BytesIO(LARGE))
     rig.proxy.inject(Fault("GetObject", meanwhile(lambda: go_on.wait(20), cut_the_answer), skip=1, times=FOREVER))
@@ -608,7 +610,7 @@ def test_a_reader_that_was_left_asks_for_nothing_more(rig: Rig):
     assert rig.proxy.operations.count("GetObject") <= 3
 
 
-def test_a_reader_that_was_left_gives_no_bytes(rig: Rig):
+def test_a_closed_reader_returns_no_bytes(rig: Rig):
     rig.direct.put("k", io.BytesIO(b"x"))
     with rig.store().open("k") as reader:
         pass
@@ -619,7 +621,7 @@ def test_a_reader_that_was_left_gives_no_bytes(rig: Rig):
 # listing and deleting
 
 
-def test_an_error_on_a_later_page_is_ours_and_comes_out_of_the_iteration(rig: Rig):
+def test_an_error_on_a_later_page_is_raised_by_the_iteration(rig: Rig):
     for number in range(5):
         rig.direct.put(str(number), io.BytesIO(b""))
     rig.proxy.inject(Fault("ListObjectsV2", answering(403, "AccessDenied"), skip=1, times=FOREVER))
@@ -629,7 +631,7 @@ def test_an_error_on_a_later_page_is_ours_and_comes_out_of_the_iteration(rig: Ri
         next(listing)
 
 
-def test_what_others_left_in_the_bucket_under_names_that_are_no_keys_is_not_listed(moto_rig: Rig):
+def test_objects_whose_names_are_not_keys_are_not_listed(moto_rig: Rig):
     for name in ("folder/", "a//b", "../out", "fine"):
         moto_rig.upstream.put_object(Bucket=moto_rig.bucket, Key=moto_rig.prefix + name, Body=b"")
     assert [info.key for info in moto_rig.direct.list()] == ["fine"]
@@ -641,7 +643,7 @@ def test_a_refused_deletion_is_an_error(rig: Rig):
         rig.store().delete("k")
 
 
-def test_a_deletion_whose_answer_is_lost_is_none_the_less_done(rig: Rig):
+def test_a_deletion_whose_answer_is_lost_is_a_success(rig: Rig):
     rig.direct.put("k", io.BytesIO(b"x"))
     rig.proxy.inject(Fault("DeleteObject", lose_the_answer))
     rig.store().delete("k")
@@ -660,7 +662,7 @@ USES: dict[str, Callable[[S3ObjectStore], object]] = {
 
 
 @pytest.mark.parametrize("use", USES)
-def test_a_bucket_that_is_not_there_is_named_with_the_way_out(seaweedfs_url: str, use: str):
+def test_a_missing_bucket_is_named_with_the_way_out(seaweedfs_url: str, use: str):
     profile = s3_profile(seaweedfs_url, bucket=False)
     says = f"'{profile.s3_bucket}' does not exist; correct s3_bucket, or run `bakthat configure`"
     with pytest.raises(StoreError, match=says) as caught:
@@ -670,7 +672,7 @@ def test_a_bucket_that_is_not_there_is_named_with_the_way_out(seaweedfs_url: str
 
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("wrong", [{"secret_key": "another"}, {"access_key": "AKIANOBODY"}])
-def test_wrong_keys_are_told_without_showing_them(seaweedfs_url: str, use: str, wrong: dict[str, str]):
+def test_wrong_access_keys_are_an_error_that_does_not_show_them(seaweedfs_url: str, use: str, wrong: dict[str, str]):
     profile = s3_profile(seaweedfs_url, bucket=False, s3_bucket=shared_bucket(seaweedfs_url), **wrong)
     store = S3ObjectStore.from_profile(profile)
     with pytest.raises(AccessDenied) as caught:
@@ -679,7 +681,7 @@ def test_wrong_keys_are_told_without_showing_them(seaweedfs_url: str, use: str, 
     assert not [secret for secret in (SECRET_KEY, "another", "AKIANOBODY") if secret in shown]
 
 
-def test_a_bucket_that_has_no_bucketlike_name_is_told():
+def test_an_invalid_name_of_a_bucket_is_an_error():
     store = S3ObjectStore.from_profile(
         Profile(access_key="a", secret_key="b", s3_bucket="no bucket", endpoint_url="http://127.0.0.1:1")
     )
@@ -693,7 +695,7 @@ def test_a_profile_without_a_bucket_is_refused_before_anything_is_sent():
 
 
 @pytest.mark.parametrize("settings", [{"part_size": PART - 1}, {"part_size": 5 * 2**30 + 1}, {"max_concurrency": 0}])
-def test_sizes_that_s3_does_not_take_are_refused_before_anything_is_sent(settings: dict[str, int]):
+def test_sizes_that_s3_does_not_accept_are_refused_before_anything_is_sent(settings: dict[str, int]):
     with pytest.raises(ConfigInvalid, match=next(iter(settings))):
         S3ObjectStore.from_profile(Profile(s3_bucket="attic", **settings))
 
@@ -703,7 +705,7 @@ def test_a_key_too_long_together_with_its_prefix_is_refused(seaweedfs_url: str):
         fresh_store(seaweedfs_url, prefix="p" * 100).stat("k" * 1000)
 
 
-def test_a_web_server_that_is_no_s3_is_told(rig: Rig):
+def test_a_web_server_that_is_not_s3_is_an_error(rig: Rig):
     page = answering(404, headers={"Content-Type": "text/html"})
 
     def html(request: Request, forward: Forward) -> Answer:
@@ -734,13 +736,13 @@ def test_a_bucket_of_amazons_is_created_in_its_region(moto_url: str):
     assert administrator(moto_url).get_bucket_location(Bucket=name)["LocationConstraint"] == "eu-west-1"
 
 
-def test_a_bucket_of_somebody_else_is_told(rig: Rig):
+def test_a_bucket_of_somebody_else_is_an_error(rig: Rig):
     rig.proxy.inject(Fault("CreateBucket", answering(409, "BucketAlreadyExists")))
     with pytest.raises(StoreError, match="taken by somebody else; choose another s3_bucket"):
         rig.store().create_bucket()
 
 
-def test_a_bucket_that_may_not_be_looked_at_is_access_denied(rig: Rig):
+def test_a_bucket_that_must_not_be_listed_is_access_denied(rig: Rig):
     rig.proxy.inject(Fault("ListObjectsV2", answering(403, "AccessDenied")))
     with pytest.raises(AccessDenied):
         rig.store().bucket_exists()
@@ -757,7 +759,7 @@ def test_a_presigned_url_gives_the_object_to_whoever_has_it(seaweedfs_url: str):
 
 
 @pytest.mark.parametrize(("seconds", "method"), [(0, "GET"), (604_801, "GET"), (60, "DELETE")])
-def test_a_url_that_s3_would_not_honour_is_refused(seaweedfs_url: str, seconds: int, method: str):
+def test_an_invalid_presigned_url_is_refused(seaweedfs_url: str, seconds: int, method: str):
     with pytest.raises(UsageError):
         fresh_store(seaweedfs_url).presign("k", seconds, method)
 
@@ -772,7 +774,7 @@ def test_a_url_that_s3_would_not_honour_is_refused(seaweedfs_url: str, seconds: 
         ({"s3_bucket": "attic", "endpoint_url": "https://nas.example"}, "https://nas.example/attic/k?"),
     ],
 )
-def test_the_bucket_is_in_the_path_where_it_cannot_be_in_the_hosts_name(settings: dict[str, str], url: str):
+def test_the_bucket_is_in_the_path_where_it_cannot_be_in_the_host_name(settings: dict[str, str], url: str):
     store = S3ObjectStore.from_profile(Profile(access_key="AKIA", secret_key="x", **settings))
     assert store.presign("k", 60).startswith(url)
 
@@ -788,7 +790,7 @@ def test_the_bucket_is_in_the_path_where_it_cannot_be_in_the_hosts_name(settings
         ("https://amazonaws.com.example.org", False),
     ],
 )
-def test_amazons_own_endpoints_are_known(url: str | None, expected: bool):
+def test_amazons_own_endpoints_are_recognised(url: str | None, expected: bool):
     assert is_amazon(url) is expected
 
 
@@ -828,7 +830,7 @@ def test_a_gibibyte_needs_no_more_memory_than_its_parts_in_flight():
     assert int(done.stdout) < 5 * 8 + 16, "MiB: four parts in flight, one being filled, and a little"
 
 
-def test_a_part_is_handed_to_the_socket_in_pieces_that_shrink_on_a_slow_line():
+def test_a_part_is_sent_in_chunks_that_shrink_on_a_slow_line():
     body = PartBody(memoryview(bytes(40 * MIB)))
     fast = [len(body.read(131_072)) for _ in range(8)]
     assert fast == sorted(fast)
@@ -837,7 +839,7 @@ def test_a_part_is_handed_to_the_socket_in_pieces_that_shrink_on_a_slow_line():
     assert len(body.read(131_072)) == 256 * 1024
 
 
-def test_a_part_that_is_no_longer_wanted_stops_its_request():
+def test_a_cancelled_part_stops_its_request():
     cancelled = threading.Event()
     body = PartBody(memoryview(bytes(MIB)), cancelled)
     body.read()
@@ -856,7 +858,7 @@ def test_a_part_can_be_read_again_and_knows_its_length():
     assert (len(body), body.tell(), bytes(body.read())) == (300_000, 300_000, b"")
 
 
-def test_errors_of_iterating_are_translated_too():
+def test_errors_of_an_iteration_are_translated():
     def pages() -> Any:
         yield 1
         raise ConnectionResetError

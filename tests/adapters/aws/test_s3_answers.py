@@ -97,13 +97,13 @@ def listed(store: S3ObjectStore) -> list[str]:
 # listings
 
 
-def test_a_truncated_listing_without_a_token_goes_on_after_its_last_key(service: Service):
+def test_a_truncated_listing_without_a_token_continues_after_its_last_key(service: Service):
     service.holds(*KEYS)
     service.always("ListObjectsV2", NO_TOKEN)
     assert listed(service.store(page=2)) == KEYS
 
 
-def test_a_service_that_knows_only_the_first_version_of_listings_is_asked_by_it(service: Service):
+def test_a_service_with_only_the_first_version_of_listings_is_listed_by_it(service: Service):
     service.holds(*KEYS)
     first_version = asking_otherwise("list-type", "start-after", "continuation-token")
     service.always("ListObjectsV2", first_version)
@@ -112,7 +112,7 @@ def test_a_service_that_knows_only_the_first_version_of_listings_is_asked_by_it(
     assert service.proxy.operations.count("ListObjects") == 3
 
 
-def test_the_first_versions_own_marker_is_taken_where_there_is_one(service: Service):
+def test_the_marker_of_the_first_version_is_used(service: Service):
     service.holds(*KEYS)
     service.always("ListObjectsV2", asking_otherwise("list-type", "start-after"))
     marker = f"<NextMarker>{service.prefix}k5</NextMarker>"
@@ -121,7 +121,7 @@ def test_the_first_versions_own_marker_is_taken_where_there_is_one(service: Serv
 
 
 @pytest.mark.parametrize("amazon", [False, True])
-def test_a_listing_that_gives_the_same_token_for_ever_is_an_error(service: Service, amazon: bool):
+def test_a_listing_that_repeats_its_token_is_an_error(service: Service, amazon: bool):
     service.holds(*KEYS)
     service.always("ListObjectsV2", asking_otherwise("continuation-token"))
     service.always("ListObjects", asking_otherwise("marker"))
@@ -130,7 +130,7 @@ def test_a_listing_that_gives_the_same_token_for_ever_is_an_error(service: Servi
     assert len(service.proxy.requests) < 5
 
 
-def test_a_listing_that_begins_anew_whatever_it_is_asked_is_an_error(service: Service):
+def test_a_listing_that_always_starts_again_is_an_error(service: Service):
     service.holds(*KEYS)
     service.always("ListObjectsV2", asking_otherwise("start-after", then=NO_TOKEN))
     service.always("ListObjects", asking_otherwise("marker"))
@@ -152,7 +152,7 @@ def test_an_unordered_listing_without_a_token_is_an_error(service: Service):
         listed(service.store(page=2))
 
 
-def test_a_page_that_does_not_say_whether_there_are_more_is_followed_by_the_next(service: Service):
+def test_a_page_that_does_not_say_whether_it_is_the_last_is_followed_by_the_next(service: Service):
     service.holds(*KEYS)
     service.always("ListObjectsV2", rewriting("<IsTruncated>.*?</IsTruncated>", ""))
     assert listed(service.store(page=2)) == KEYS
@@ -173,7 +173,7 @@ def test_a_listing_of_something_else_is_an_error(service: Service):
 
 
 @pytest.mark.parametrize("field", ["LastModified", "Size"])
-def test_what_an_entry_of_a_listing_leaves_out_is_asked_of_the_object(service: Service, field: str):
+def test_what_an_entry_of_a_listing_lacks_comes_from_head(service: Service, field: str):
     service.holds("k")
     service.always("ListObjectsV2", rewriting(f"<{field}>.*?</{field}>", ""))
     assert list(service.store().list()) == list(service.direct.list())
@@ -203,14 +203,14 @@ def test_a_listing_that_cannot_be_read_is_one_line(service: Service, damage: Doi
 
 
 @pytest.mark.parametrize("header", ["last-modified", "etag"])
-def test_what_the_answer_to_head_leaves_out_is_asked_of_the_listing(service: Service, header: str):
+def test_a_date_that_the_answer_to_head_lacks_comes_from_the_listing(service: Service, header: str):
     service.holds("k")
     expected = service.direct.stat("k")
     service.always("HeadObject", leaving_out(header))
     assert service.store().stat("k") == expected
 
 
-def test_a_size_that_the_answer_to_head_leaves_out_is_asked_of_the_listing():
+def test_a_size_that_the_answer_to_head_lacks_comes_from_the_listing():
     entry = "<Key>k</Key><Size>3</Size><LastModified>2026-01-07T00:00:00Z</LastModified>"
     listing = f"<ListBucketResult><IsTruncated>false</IsTruncated><Contents>{entry}</Contents></ListBucketResult>"
 
@@ -236,7 +236,7 @@ def test_a_size_that_the_answer_to_head_leaves_out_is_asked_of_the_listing():
         server.shutdown()
 
 
-def test_a_service_that_neither_tells_nor_lists_a_date_is_an_error(service: Service):
+def test_an_object_without_any_date_is_an_error(service: Service):
     service.holds("k")
     service.always("HeadObject", leaving_out("last-modified"))
     service.always("ListObjectsV2", rewriting("<LastModified>.*?</LastModified>", ""))
@@ -245,7 +245,7 @@ def test_a_service_that_neither_tells_nor_lists_a_date_is_an_error(service: Serv
 
 
 @pytest.mark.parametrize("status", [405, 501])
-def test_a_service_without_head_is_asked_by_get(service: Service, status: int):
+def test_without_head_get_is_used(service: Service, status: int):
     service.holds("k")
     expected = service.direct.stat("k")
     service.always("HeadObject", answering(status))
@@ -276,7 +276,7 @@ def test_a_refusal_of_head_is_explained_by_get(service: Service, by_get: Doing, 
         service.store().stat("k")
 
 
-def test_an_object_that_is_not_there_is_not_found_and_no_more(service: Service):
+def test_a_missing_object_is_not_found(service: Service):
     with pytest.raises(ObjectNotFound):
         service.store().stat("k")
     with pytest.raises(ObjectNotFound):
@@ -284,7 +284,7 @@ def test_an_object_that_is_not_there_is_not_found_and_no_more(service: Service):
 
 
 @pytest.mark.parametrize("status", [400, 405, 501])
-def test_a_write_goes_on_where_head_says_nothing(service: Service, status: int):
+def test_a_write_continues_where_head_is_refused_without_a_reason(service: Service, status: int):
     service.always("HeadObject", answering(status))
     service.store().put("k", io.BytesIO(b"x"))
     assert listed(service.direct) == ["k"]
@@ -312,13 +312,13 @@ def test_an_upload_without_an_id_is_an_error_and_leaves_nothing(service: Service
     assert listed(service.direct) == []
 
 
-def test_a_write_that_is_answered_without_an_etag_is_looked_for(service: Service):
+def test_after_a_write_without_an_etag_the_object_is_looked_for(service: Service):
     service.always("PutObject", leaving_out("etag"))
     service.store().put("k", io.BytesIO(b"x"))
     assert listed(service.direct) == ["k"]
 
 
-def test_a_write_that_is_answered_and_not_carried_out_is_an_error(service: Service):
+def test_a_write_that_was_not_carried_out_in_spite_of_its_answer_is_an_error(service: Service):
     service.always("PutObject", answering(200))
     with pytest.raises(StoreError, match="it is not there; check endpoint_url"):
         service.store().put("k", io.BytesIO(b"x"))
@@ -370,7 +370,7 @@ def test_an_object_in_chunks_instead_of_a_range_is_read(size: int):
         assert reader.read() == content
 
 
-def test_chunks_that_break_off_are_an_error_and_no_end():
+def test_chunks_that_break_off_are_an_error_and_not_an_end():
     with (
         Chunked(some_bytes(20 * MIB), whole=False) as store,
         pytest.raises(StoreUnavailable),
@@ -383,7 +383,7 @@ def test_chunks_that_break_off_are_an_error_and_no_end():
 # deleting
 
 
-def test_what_object_lock_protects_is_told_with_its_date(service: Service):
+def test_a_deletion_that_object_lock_prevents_names_the_date(service: Service):
     service.holds("k")
     until = ("x-amz-object-lock-retain-until-date", "2031-05-06T07:08:00Z")
 
@@ -398,7 +398,7 @@ def test_what_object_lock_protects_is_told_with_its_date(service: Service):
         service.store().delete("k")
 
 
-def test_a_legal_hold_is_told_as_one(service: Service):
+def test_a_legal_hold_is_named(service: Service):
     service.holds("k")
 
     def held(request: Request, forward: Forward) -> Answer:
@@ -412,7 +412,7 @@ def test_a_legal_hold_is_told_as_one(service: Service):
         service.store().delete("k")
 
 
-def test_what_may_not_be_deleted_for_want_of_a_permission_is_told_as_that(service: Service):
+def test_a_deletion_without_permission_is_access_denied(service: Service):
     service.holds("k")
     service.always("DeleteObject", answering(403, "AccessDenied", "Access Denied"))
     with pytest.raises(AccessDenied, match="lack this permission"):
@@ -481,7 +481,7 @@ VERBS: dict[str, Callable[[S3ObjectStore], object]] = {
 
 @pytest.mark.parametrize("site", SITES)
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_web_site_in_the_place_of_a_service_is_one_clear_line(site: str, verb: str):
+def test_a_web_site_instead_of_a_service_is_one_clear_line(site: str, verb: str):
     with WebSite(*SITES[site]) as web:
         store = S3ObjectStore.from_profile(s3_profile(web.url, bucket=False))
         with pytest.raises(StoreError, match=r"^s3://[^\n]*check endpoint_url[^\n]*$") as caught:

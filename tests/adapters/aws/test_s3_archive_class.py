@@ -154,13 +154,13 @@ class TestDeepArchiveClassInProcess(_OnMoto):
 # uploading
 
 
-def test_an_archive_lies_under_its_stored_filename_in_its_class(store: S3ColdStore, bucket: Bucket) -> None:
+def test_an_archive_is_stored_under_its_stored_filename_in_its_class(store: S3ColdStore, bucket: Bucket) -> None:
     archive_id = upload(store, description=f'{NAME} {{"bakthat":1,"tags":["db"]}}')
     assert archive_id == NAME
     assert bucket.client.head_object(Bucket=bucket.name, Key=NAME)["StorageClass"] == "GLACIER"
 
 
-def test_a_prefix_comes_before_the_key_and_not_into_the_id(bucket: Bucket) -> None:
+def test_the_prefix_is_not_part_of_the_id(bucket: Bucket) -> None:
     store = made(bucket, prefix="backups")
     assert upload(store) == NAME
     bucket.client.head_object(Bucket=bucket.name, Key=f"backups/{NAME}")
@@ -168,7 +168,7 @@ def test_a_prefix_comes_before_the_key_and_not_into_the_id(bucket: Bucket) -> No
     assert [info.archive_id for info in store.inventory(store.request_inventory())] == [NAME]
 
 
-def test_a_large_archive_is_frozen_too(store: S3ColdStore, bucket: Bucket) -> None:
+def test_a_large_archive_is_stored_in_its_class(store: S3ColdStore, bucket: Bucket) -> None:
     upload(store, bytes(20 << 20))
     assert bucket.client.head_object(Bucket=bucket.name, Key=NAME)["StorageClass"] == "GLACIER"
 
@@ -188,7 +188,7 @@ def test_a_description_without_a_stored_filename_is_refused(store: S3ColdStore) 
 
 
 @pytest.mark.parametrize("tier", list(Tier))
-def test_a_retrieval_is_asked_for_in_its_tier_and_for_a_week(store: S3ColdStore, bucket: Bucket, tier: Tier) -> None:
+def test_a_retrieval_is_requested_in_its_tier_and_for_a_week(store: S3ColdStore, bucket: Bucket, tier: Tier) -> None:
     store.request(upload(store), tier=tier)
     assert [asked["RestoreRequest"] for asked in bucket.retrieved] == [
         {"GlacierJobParameters": {"Tier": tier.capitalize()}, "Days": 7}
@@ -201,13 +201,13 @@ def test_how_long_a_copy_stays_can_be_chosen(bucket: Bucket) -> None:
     assert bucket.retrieved[0]["RestoreRequest"]["Days"] == 2
 
 
-def test_a_retrieval_that_another_machine_began_is_found(store: S3ColdStore, bucket: Bucket) -> None:
+def test_a_retrieval_that_another_machine_requested_is_found(store: S3ColdStore, bucket: Bucket) -> None:
     store.request(upload(store))
     assert made(bucket).request(ArchiveId(NAME)) == NAME
     assert len(bucket.retrieved) == 1
 
 
-def test_what_runs_can_be_hastened(store: S3ColdStore, bucket: Bucket) -> None:
+def test_a_running_retrieval_can_be_expedited(store: S3ColdStore, bucket: Bucket) -> None:
     store.request(upload(store), tier=Tier.BULK)
     store.request(ArchiveId(NAME), tier=Tier.STANDARD)
     store.request(ArchiveId(NAME), tier=Tier.EXPEDITED)
@@ -217,7 +217,7 @@ def test_what_runs_can_be_hastened(store: S3ColdStore, bucket: Bucket) -> None:
     ]
 
 
-def test_what_is_ready_is_not_asked_for_again(store: S3ColdStore, bucket: Bucket) -> None:
+def test_a_ready_retrieval_is_not_requested_again(store: S3ColdStore, bucket: Bucket) -> None:
     store.request(upload(store))
     bucket.finish(NAME)
     store.request(ArchiveId(NAME), tier=Tier.EXPEDITED)
@@ -242,13 +242,13 @@ def test_a_pending_retrieval_names_the_usual_wait_of_its_class(bucket: Bucket, s
         pass
 
 
-def test_what_nobody_asked_for_is_not_readable(store: S3ColdStore) -> None:
+def test_an_archive_without_a_retrieval_cannot_be_read(store: S3ColdStore) -> None:
     job = JobId(upload(store))
     with pytest.raises(RetrievalExpired, match="ask for it again"), store.open(job):
         pass
 
 
-def test_an_archive_deleted_behind_our_back_is_not_found(store: S3ColdStore) -> None:
+def test_an_archive_that_another_program_deleted_is_not_found(store: S3ColdStore) -> None:
     job = store.request(upload(store))
     store.delete(ArchiveId(NAME))
     with pytest.raises(ObjectNotFound, match=NAME), store.open(job):
@@ -259,7 +259,7 @@ def test_an_archive_deleted_behind_our_back_is_not_found(store: S3ColdStore) -> 
 
 
 @pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
-def test_an_object_that_a_lifecycle_rule_froze_comes_back_by_appointment(bucket: Bucket, storage_class: str) -> None:
+def test_an_object_that_a_lifecycle_rule_archived_can_be_retrieved(bucket: Bucket, storage_class: str) -> None:
     store = made(bucket, None)
     bucket.put(NAME)
     bucket.freeze(NAME, storage_class)
@@ -272,7 +272,7 @@ def test_an_object_that_a_lifecycle_rule_froze_comes_back_by_appointment(bucket:
 
 
 @pytest.mark.parametrize("storage_class", ["STANDARD", "STANDARD_IA", "GLACIER_IR", "INTELLIGENT_TIERING"])
-def test_an_object_that_is_not_frozen_is_read_without_an_appointment(bucket: Bucket, storage_class: str) -> None:
+def test_an_object_in_another_class_is_read_without_a_retrieval(bucket: Bucket, storage_class: str) -> None:
     store = made(bucket, None)
     bucket.put(NAME, storage_class=storage_class)
     with store.open(store.request(ArchiveId(NAME))) as reader:
@@ -290,7 +290,7 @@ def answered(store: S3ColdStore, head: dict[str, Any]) -> Stubber:
 
 
 @pytest.mark.parametrize("code", ["RestoreAlreadyInProgress", "InvalidObjectState"])
-def test_what_somebody_else_asked_for_a_moment_ago_is_no_error(code: str) -> None:
+def test_a_retrieval_that_was_requested_a_moment_ago_is_no_error(code: str) -> None:
     store = S3ColdStore.from_profile(PROFILE_GLACIER)
     with answered(store, {"StorageClass": "GLACIER"}) as stub:
         stub.add_client_error("restore_object", code, http_status_code=409)
@@ -333,7 +333,7 @@ def test_the_class_of_a_real_service_is_a_label(seaweedfs_url: str) -> None:
         assert reader.read() == b"content"
 
 
-def test_what_cannot_be_retrieved_and_cannot_be_read_is_told_so(client: Any, moto_url: str) -> None:
+def test_an_object_that_can_be_neither_retrieved_nor_read_is_an_error(client: Any, moto_url: str) -> None:
     with FaultyProxy(moto_url) as proxy:
         profile = s3_profile(proxy.url, glacier_storage_class="GLACIER")
         client.put_object(Bucket=profile.s3_bucket, Key=NAME, Body=b"content", StorageClass="GLACIER")
@@ -342,7 +342,7 @@ def test_what_cannot_be_retrieved_and_cannot_be_read_is_told_so(client: Any, mot
             S3ColdStore.from_profile(profile).request(ArchiveId(NAME))
 
 
-def test_an_archive_tier_of_intelligent_tiering_is_retrieved_to_stay() -> None:
+def test_an_object_of_intelligent_tiering_stays_readable_after_a_retrieval() -> None:
     store = S3ColdStore.of_bucket(PROFILE)
     frozen = {"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "DEEP_ARCHIVE_ACCESS"}
     with answered(store, frozen) as stub:
@@ -354,7 +354,7 @@ def test_an_archive_tier_of_intelligent_tiering_is_retrieved_to_stay() -> None:
             pass
 
 
-def test_a_copy_that_leaves_between_two_looks_has_expired() -> None:
+def test_a_copy_that_expires_between_two_requests_has_expired() -> None:
     store = S3ColdStore.from_profile(PROFILE_GLACIER)
     with answered(store, {"StorageClass": "GLACIER", "Restore": 'ongoing-request="false", expiry-date="…"'}) as stub:
         stub.add_client_error("get_object", "InvalidObjectState", http_status_code=403)
@@ -365,7 +365,7 @@ def test_a_copy_that_leaves_between_two_looks_has_expired() -> None:
 # the inventory
 
 
-def test_the_inventory_holds_archives_and_nothing_else(store: S3ColdStore, bucket: Bucket) -> None:
+def test_the_inventory_lists_archives_and_nothing_else(store: S3ColdStore, bucket: Bucket) -> None:
     upload(store)
     bucket.put(f"bakthat_catalog/{NAME}.json")
     bucket.put("bakthat_glacier_inventory")

@@ -73,7 +73,7 @@ def test_a_condition_that_completion_honours_and_put_ignores_replaces_nothing(mo
     assert moto_rig.holds(b"was here", "taken")
 
 
-def test_a_condition_that_only_completion_lacks_still_goes_with_put(rig: Rig):
+def test_a_condition_that_only_completion_refuses_is_still_sent_with_put(rig: Rig):
     always(rig, COMPLETION, where(has("if-none-match"), DOES_NOT_KNOW))
     store = rig.store()
     store.put("large", io.BytesIO(THREE_PARTS))
@@ -82,7 +82,7 @@ def test_a_condition_that_only_completion_lacks_still_goes_with_put(rig: Rig):
     assert rig.holds(THREE_PARTS, "large")
 
 
-def test_a_checksum_that_only_put_lacks_still_goes_with_parts(rig: Rig):
+def test_a_checksum_that_only_put_refuses_is_still_sent_with_parts(rig: Rig):
     always(rig, "PutObject", where(has("x-amz-checksum-crc32"), DOES_NOT_KNOW))
     store = rig.store()
     store.put("small", io.BytesIO(b"small"))
@@ -171,7 +171,7 @@ def test_more_than_a_thousand_parts_are_equal_where_the_service_may_demand_it(am
     assert whole == ({8, 16} if amazon else {8})
 
 
-def test_parts_that_have_to_grow_after_all_are_told_with_the_way_out(rig: Rig):
+def test_parts_that_have_to_grow_after_all_are_a_notice_with_the_way_out(rig: Rig):
     notices: list[str] = []
     upload(rig, LONGER, equal_parts=2, notice=notices.append)
     assert rig.holds(LONGER)
@@ -219,7 +219,7 @@ def test_a_service_that_demands_md5_of_an_object_gets_it(rig: Rig):
     assert rig.holds(b"small")
 
 
-def test_a_part_that_nothing_shows_to_have_arrived_is_sent_with_both_checksums(rig: Rig):
+def test_a_part_whose_arrival_nothing_proves_is_sent_with_both_checksums(rig: Rig):
     hidden = both(dropping("x-amz-checksum-crc32"), setting({"ETag": '"opaque"'}))
     always(rig, "UploadPart", where(lacks("content-md5"), hidden))
     rig.put(max_concurrency=1)
@@ -239,7 +239,7 @@ def test_a_part_that_nothing_shows_to_have_arrived_is_sent_with_both_checksums(r
     ],
 )
 @pytest.mark.parametrize("content", [b"small", THREE_PARTS])
-def test_a_service_that_refuses_the_crc_gets_md5_whatever_it_calls_that(rig: Rig, refusal: Doing, content: bytes):
+def test_a_service_that_refuses_the_crc_with_any_code_gets_md5(rig: Rig, refusal: Doing, content: bytes):
     always(rig, "PutObject", where(has("x-amz-checksum-crc32"), refusal))
     always(rig, "UploadPart", where(has("x-amz-checksum-crc32"), refusal))
     rig.put(content)
@@ -248,7 +248,7 @@ def test_a_service_that_refuses_the_crc_gets_md5_whatever_it_calls_that(rig: Rig
 
 @pytest.mark.parametrize(("operation", "content"), [("PutObject", b"small"), ("UploadPart", THREE_PARTS)])
 @pytest.mark.parametrize("times", [1, None])
-def test_bytes_that_are_damaged_on_their_way_are_never_stored_whatever_the_service_calls_that(
+def test_bytes_that_are_damaged_on_the_way_are_never_stored_whatever_the_code(
     rig: Rig, operation: str, content: bytes, times: int | None
 ):
     called_otherwise = rewriting(lambda body: re.sub(rb"<Code>\w+</Code>", b"<Code>InvalidDigest</Code>", body))
@@ -280,7 +280,7 @@ def saying(body: bytes) -> Doing:
     return lambda request, forward: Answer(status=200, headers=[], body=body)
 
 
-def test_white_space_before_the_answer_is_no_fault(rig: Rig):
+def test_white_space_before_an_answer_is_ignored(rig: Rig):
     always(rig, COMPLETION, rewriting(lambda body: b"\n \r\n\n" + body))
     rig.put(amazon=True)
     assert rig.holds(THREE_PARTS)
@@ -290,9 +290,7 @@ def test_white_space_before_the_answer_is_no_fault(rig: Rig):
 
 @pytest.mark.parametrize("answer", UNREADABLE.values(), ids=UNREADABLE.keys())
 @pytest.mark.parametrize("amazon", [True, False])
-def test_an_object_whose_completion_is_answered_by_nonsense_is_stored_none_the_less(
-    rig: Rig, answer: bytes, amazon: bool
-):
+def test_an_object_whose_completion_has_an_unreadable_answer_is_found(rig: Rig, answer: bytes, amazon: bool):
     always(rig, COMPLETION, rewriting(lambda _: answer))
     rig.put(amazon=amazon)
     assert rig.holds(THREE_PARTS)
@@ -301,7 +299,7 @@ def test_an_object_whose_completion_is_answered_by_nonsense_is_stored_none_the_l
 
 @pytest.mark.parametrize("answer", UNREADABLE.values(), ids=UNREADABLE.keys())
 @pytest.mark.parametrize("amazon", [True, False])
-def test_a_completion_that_is_answered_by_nonsense_and_not_carried_out_is_an_error(
+def test_a_completion_with_an_unreadable_answer_that_was_not_carried_out_is_an_error(
     rig: Rig, answer: bytes, amazon: bool
 ):
     always(rig, COMPLETION, saying(answer))
@@ -310,13 +308,13 @@ def test_a_completion_that_is_answered_by_nonsense_and_not_carried_out_is_an_err
     assert rig.is_empty
 
 
-def test_an_error_in_an_answer_of_200_is_tried_again(rig: Rig):
+def test_an_error_in_an_answer_with_status_200_is_retried(rig: Rig):
     rig.proxy.inject(Fault(COMPLETION, saying(INTERNAL)))
     rig.put()
     assert rig.holds(THREE_PARTS)
 
 
-def test_another_ones_object_is_not_taken_for_ones_own_where_the_answer_is_nonsense(rig: Rig):
+def test_after_an_unreadable_answer_another_writers_object_is_not_taken_for_the_own(rig: Rig):
     def faster() -> None:
         rig.direct.put("k", io.BytesIO(b"was faster"))
 
@@ -371,7 +369,7 @@ def test_a_condition_that_fails_although_the_object_is_the_same_is_left_out(rig:
 
 
 @pytest.mark.parametrize("told", ["bytes 0--1/0", "bytes */0", "bytes 0-0/0", "bytes 0-8388607/0", "nonsense", None])
-def test_an_empty_object_that_is_answered_as_a_range_is_read_without_one(rig: Rig, told: str | None):
+def test_an_empty_object_whose_range_makes_no_sense_is_read_without_one(rig: Rig, told: str | None):
     rig.direct.put("k", io.BytesIO(b""))
     headers = [("ETag", '"d41d8"')] if told is None else [("ETag", '"d41d8"'), ("Content-Range", told)]
     always(rig, "GetObject", where(has("range"), lambda *_: Answer(status=206, headers=headers, body=b"")))
@@ -383,20 +381,20 @@ def test_an_empty_object_that_is_answered_as_a_range_is_read_without_one(rig: Ri
     "refusal",
     [answering(416, "InvalidRange"), answering(416), answering(400, "InvalidArgument", "Range"), answering(501)],
 )
-def test_a_small_object_of_which_no_range_is_given_is_read_at_once(rig: Rig, refusal: Doing):
+def test_a_small_object_whose_ranges_are_refused_is_read_as_a_whole(rig: Rig, refusal: Doing):
     rig.direct.put("k", io.BytesIO(b"small"))
     always(rig, "GetObject", where(has("range"), refusal))
     assert rig.get() == b"small"
 
 
 @pytest.mark.parametrize("told", ["bytes 0-8388607/5", "bytes 0-4/*", "bytes 1-4/5", "nonsense"])
-def test_a_range_that_is_described_by_nonsense_is_not_believed(rig: Rig, told: str):
+def test_a_range_with_a_senseless_content_range_is_not_used(rig: Rig, told: str):
     rig.direct.put("k", io.BytesIO(b"small"))
     always(rig, "GetObject", where(has("range"), setting({"Content-Range": told})))
     assert rig.get() == b"small"
 
 
-def test_a_connection_that_breaks_after_the_last_byte_has_cost_nothing(rig: Rig):
+def test_a_connection_that_breaks_after_the_last_byte_costs_no_request(rig: Rig):
     def broken(request: Request, forward: Forward) -> Answer:
         answer = setting({"Content-Length": lambda old: str(int(old) + 1)})(request, forward)
         answer.cut = len(answer.body)
@@ -411,9 +409,7 @@ def test_a_connection_that_breaks_after_the_last_byte_has_cost_nothing(rig: Rig)
 # what is left
 
 
-def test_what_an_upload_leaves_behind_is_told_to_whoever_asked_for_notices(
-    moto_rig: Rig, moto_url: str, tmp_path: Path
-):
+def test_parts_that_stay_behind_are_a_notice(moto_rig: Rig, moto_url: str, tmp_path: Path):
     (tmp_path / "large").write_bytes(os.urandom(7_000_000))
     profile = evolve(
         s3_profile(moto_url, part_size=5_242_880, database=str(tmp_path / "database.sqlite")),
@@ -437,7 +433,7 @@ def test_what_an_upload_leaves_behind_is_told_to_whoever_asked_for_notices(
     ("operation", "content"),
     [("PutObject", b"small"), ("CreateMultipartUpload", THREE_PARTS), (COMPLETION, THREE_PARTS)],
 )
-def test_an_answer_of_a_proxy_ends_in_a_whole_object_or_in_an_error_and_none(
+def test_after_an_answer_of_a_proxy_the_object_is_whole_or_there_is_an_error_and_none(
     moto_rig: Rig, operation: str, content: bytes, status: int, body: bytes, is_carried_out: bool
 ):
     def answered_by_a_proxy(request: Request, forward: Forward) -> Answer:

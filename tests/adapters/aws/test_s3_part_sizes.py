@@ -34,7 +34,7 @@ def test_a_stream_of_unknown_length_may_have_seven_tebibytes_and_a_half():
 
 
 @pytest.mark.parametrize("size", [0, 1, GIB, 62 * GIB, 500 * GIB, 5 * TIB, 20 * TIB, 46 * TIB])
-def test_with_a_hint_ten_thousand_parts_hold_what_was_announced_and_more(size: int):
+def test_with_a_hint_ten_thousand_parts_hold_more_than_the_hint(size: int):
     assert plan_parts(max_concurrency=4, size_hint=size).capacity() > size * 1.04
 
 
@@ -59,7 +59,7 @@ def test_a_fixed_part_size_holds_for_every_part_and_every_buffer():
     number=st.integers(1, MAX_PARTS - 1),
     equal=st.none() | st.just(EQUAL_PARTS),
 )
-def test_every_part_is_one_that_s3_takes_and_none_is_smaller_than_the_one_before(
+def test_every_part_has_a_size_that_s3_accepts_and_none_is_smaller_than_the_one_before(
     hint: int | None, concurrency: int, number: int, equal: int | None
 ):
     plan = plan_parts(max_concurrency=concurrency, size_hint=hint, equal=equal)
@@ -69,7 +69,7 @@ def test_every_part_is_one_that_s3_takes_and_none_is_smaller_than_the_one_before
 @given(
     hint=st.none() | st.integers(0, 60 * TIB), concurrency=st.integers(1, 32), equal=st.none() | st.just(EQUAL_PARTS)
 )
-def test_buffers_stay_within_the_memory_granted_as_long_as_two_of_them_do(
+def test_buffers_stay_within_the_memory_except_that_there_are_at_least_two(
     hint: int | None, concurrency: int, equal: int | None
 ):
     plan = plan_parts(max_concurrency=concurrency, size_hint=hint, equal=equal)
@@ -93,7 +93,7 @@ def test_equal_parts_are_as_large_as_the_memory_allows_with_all_of_them_in_fligh
     assert plan.buffers(size * MIB) == concurrency + 1
 
 
-def test_a_stream_of_220_gibibytes_goes_up_in_equal_parts_and_one_of_two_tebibytes_goes_up():
+def test_a_stream_of_220_gibibytes_has_equal_parts_and_one_of_two_tebibytes_fits():
     plan = plan_parts(max_concurrency=4, equal=EQUAL_PARTS)
     assert 9_000 * plan.first > 220 * GIB
     assert plan.size(9_001) == 2 * plan.first
@@ -101,7 +101,7 @@ def test_a_stream_of_220_gibibytes_goes_up_in_equal_parts_and_one_of_two_tebibyt
 
 
 @pytest.mark.parametrize("size", [0, 1, GIB, 62 * GIB, 500 * GIB, 5 * TIB, 40 * TIB])
-def test_with_a_hint_equal_parts_hold_what_was_announced_and_more(size: int):
+def test_with_a_hint_equal_parts_hold_more_than_the_hint(size: int):
     plan = plan_parts(max_concurrency=4, size_hint=size, equal=EQUAL_PARTS)
     assert 9_000 * plan.first > size * 1.04
     assert {plan.size(number) for number in range(1, 9_001)} == {plan.first}

@@ -100,7 +100,7 @@ def test_a_range_that_is_cut_short_is_continued(rig: Rig, doing: Doing, start: i
 
 
 @pytest.mark.parametrize(("start", "stop"), [MIDDLE, (5, RANGE - 5)])
-def test_a_range_that_never_comes_whole_is_an_error_and_no_end(rig: Rig, start: int, stop: int):
+def test_a_range_that_is_always_cut_short_is_an_error_and_not_an_end(rig: Rig, start: int, stop: int):
     rig.direct.put("k", io.BytesIO(LARGE))
     always(rig, cut_the_answer)
     with pytest.raises(StoreUnavailable):
@@ -150,7 +150,7 @@ def test_the_whole_object_under_the_headers_of_a_range_gives_no_wrong_bytes(moto
 
 
 @pytest.mark.parametrize("odd", [IGNORED, WRONG, SHORT, UNEXPLAINED], ids=["ignored", "wrong", "short", "unexplained"])
-def test_a_service_that_forgets_ranges_on_the_way_is_an_error(moto_rig: Rig, odd: Doing):
+def test_a_service_that_stops_serving_ranges_on_the_way_is_an_error(moto_rig: Rig, odd: Doing):
     moto_rig.direct.put("k", io.BytesIO(LARGE))
     always(moto_rig, where(has("range"), odd), skip=1)
     with pytest.raises(StoreError, match="does not serve byte ranges"):
@@ -168,7 +168,7 @@ def test_an_object_that_is_answered_whole_is_read_no_further_than_the_range(moto
 @pytest.mark.parametrize(
     "refusal", [answering(416, "InvalidRange"), answering(416), answering(400, "InvalidArgument", "Range"), IGNORED]
 )
-def test_behind_the_end_there_is_nothing_however_the_service_says_so(moto_rig: Rig, refusal: Doing):
+def test_a_range_behind_the_end_is_empty_however_the_service_answers(moto_rig: Rig, refusal: Doing):
     moto_rig.direct.put("k", io.BytesIO(SMALL))
     expected = moto_rig.direct.stat("k")
     always(moto_rig, where(has("range"), refusal))

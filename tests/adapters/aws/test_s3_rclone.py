@@ -37,7 +37,7 @@ WRITES = [
     [SLOW_DOWN, INTERNAL_ERROR, damage_the_request, drop_the_connection, lose_the_answer, reset_in_the_answer],
 )
 @pytest.mark.parametrize(("operation", "content"), WRITES)
-def test_a_fault_of_a_write_ends_in_a_whole_object_or_in_an_error_and_none(
+def test_after_a_fault_of_a_write_the_object_is_whole_or_there_is_an_error_and_none(
     rclone_rig: Rig, operation: str, content: bytes, fault: Doing, times: int | None
 ):
     rclone_rig.proxy.inject(Fault(operation, fault, times=times))

@@ -207,7 +207,7 @@ def test_a_writer_alone_sends_seven_requests_and_leaves_no_claim() -> None:
     assert (service.objects[KEY][0], service.claims) == (b"content", [])
 
 
-def test_in_no_order_of_two_writers_requests_is_an_object_replaced() -> None:
+def test_two_writers_never_replace_an_object_in_any_order_of_their_requests() -> None:
     for turns in orders():
         service, succeeded = racing(turns)
         assert len(service.history) == len(succeeded) == 1, turns
@@ -216,7 +216,7 @@ def test_in_no_order_of_two_writers_requests_is_an_object_replaced() -> None:
 
 
 @pytest.mark.parametrize("request_number", range(1, REQUESTS + 1))
-def test_a_writer_killed_at_any_request_costs_no_object_of_the_other(request_number: int) -> None:
+def test_a_writer_killed_at_any_request_never_costs_the_other_its_object(request_number: int) -> None:
     for turns in list(orders())[::7]:
         service, succeeded = racing(turns, kill=(1, request_number))
         assert len(service.history) <= 1, turns
@@ -266,7 +266,7 @@ def test_without_permission_for_claims_the_object_is_stored_all_the_same(
     assert (service.objects[KEY][0], service.claims) == (b"content", [])
 
 
-def test_claims_that_were_refused_once_are_not_tried_again() -> None:
+def test_claims_that_were_refused_once_are_not_used_again() -> None:
     service = ForgetfulS3()
     service.refused["DeleteObject"] = refusal(403, "AccessDenied", "DeleteObject")
     writer = uploader(service, "id0")
@@ -283,7 +283,7 @@ def test_a_listing_that_does_not_show_the_claim_is_not_relied_on() -> None:
     assert (service.objects[KEY][0], service.claims) == (b"content", [])
 
 
-def test_without_claims_an_object_that_another_write_replaced_at_once_is_no_success() -> None:
+def test_without_claims_an_object_that_another_writer_replaced_is_an_error() -> None:
     """What remains possible then: the other write arrives after the second look."""
 
     class Overtaken(ForgetfulS3):
@@ -310,7 +310,7 @@ def test_a_trusted_service_needs_no_claim() -> None:
     assert service.requests == ["PutObject"]
 
 
-def test_the_key_of_a_claim_fits_into_what_s3_takes() -> None:
+def test_the_key_of_a_claim_has_a_length_that_s3_accepts() -> None:
     service = ForgetfulS3()
     seen: list[str] = []
 

@@ -136,18 +136,18 @@ def test_without_any_setting_it_is_amazon_in_us_east_1(bare: pytest.MonkeyPatch)
     assert (found.endpoint_url, found.region_name) == (None, "us-east-1")
 
 
-def test_aws_region_is_taken_where_boto3_finds_none(bare: pytest.MonkeyPatch) -> None:
+def test_aws_region_is_used_where_boto3_finds_none(bare: pytest.MonkeyPatch) -> None:
     bare.setenv("AWS_REGION", "eu-west-1")
     assert resolved(Profile(), "s3").region_name == "eu-west-1"
 
 
-def test_a_region_in_the_credentials_file_is_known_as_boto3_knows_it(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_region_in_the_credentials_file_is_found_as_by_boto3(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "credentials").write_text("[default]\nregion = eu-south-1\n")
     assert resolved(Profile(), "s3").region_name == "eu-south-1"
 
 
-def test_an_aws_profile_that_is_not_there_is_named(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_aws_profile_is_named(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "config").write_text(CONFIG)
     with pytest.raises(ConfigError, match="'nobody' is not in ~/.aws; correct aws_profile"):
@@ -155,14 +155,14 @@ def test_an_aws_profile_that_is_not_there_is_named(bare: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.parametrize("endpoint", ["ftp://me:hidden@nas", "nas:9000", "hidden"])
-def test_an_endpoint_of_the_environment_that_is_no_url_is_told_as_that(bare: pytest.MonkeyPatch, endpoint: str) -> None:
+def test_an_endpoint_of_the_environment_that_is_not_a_url_is_an_error(bare: pytest.MonkeyPatch, endpoint: str) -> None:
     bare.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(ConfigInvalid, match=r"AWS_ENDPOINT_URL.* must look like https://host") as caught:
         owner_of_s3(Profile(s3_bucket="attic"))
     assert "hidden" not in str(caught.value)
 
 
-def test_an_endpoint_that_no_request_can_be_made_to_is_told_without_its_query(bare: pytest.MonkeyPatch) -> None:
+def test_an_unusable_endpoint_is_an_error_that_does_not_show_its_query(bare: pytest.MonkeyPatch) -> None:
     store = S3ObjectStore.from_profile(
         Profile(**KEYS, s3_bucket="attic", endpoint_url="http://127.0.0.1:1/?key=hidden")
     )
@@ -194,7 +194,7 @@ def test_the_vault_is_in_the_region_of_the_environment(bare: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("settings", [{}, {"endpoint_url": "http://nas.example"}, {"region_name": "eu-west-1"}])
-def test_without_such_settings_the_location_is_what_it_was(bare: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
+def test_without_such_settings_the_location_is_unchanged(bare: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
     profile = Profile(s3_bucket="attic", glacier_vault="attic", **settings)
     assert (owner_of_s3(profile).formerly, owner_of_glacier(profile).formerly) == ((), ())
 
@@ -207,7 +207,7 @@ def test_without_such_settings_the_location_is_what_it_was(bare: pytest.MonkeyPa
         ("https://s3.eu-west-1.amazonaws.com", "https://s3.eu-west-1.amazonaws.com/attic/k?"),
     ],
 )
-def test_the_bucket_goes_into_the_path_at_the_endpoint_of_the_environment(
+def test_the_bucket_is_in_the_path_at_the_endpoint_of_the_environment(
     bare: pytest.MonkeyPatch, endpoint: str, url: str
 ) -> None:
     bare.setenv("AWS_ENDPOINT_URL", endpoint)
@@ -253,7 +253,7 @@ def test_requests_are_signed_for_the_region_of_the_aws_profile(
         ("auto", "https://x.example.co/storage/v1/s3", "https://x.example.co/storage/v1/s3/attic/k?"),
     ],
 )
-def test_the_addressing_style_says_where_the_bucket_is_named(
+def test_the_addressing_style_decides_where_the_bucket_is_named(
     bare: pytest.MonkeyPatch, style: str, endpoint: str | None, url: str
 ) -> None:
     profile = Profile(**KEYS, s3_bucket="attic", endpoint_url=endpoint, addressing_style=style)
@@ -269,7 +269,7 @@ def test_an_unknown_addressing_style_is_refused() -> None:
 
 
 @pytest.mark.parametrize("of", ["AWS_CA_BUNDLE", "~/.aws/config"])
-def test_certificates_that_are_not_there_are_named(bare: pytest.MonkeyPatch, tmp_path: Path, of: str) -> None:
+def test_a_missing_file_of_certificates_is_named(bare: pytest.MonkeyPatch, tmp_path: Path, of: str) -> None:
     if of == "AWS_CA_BUNDLE":
         bare.setenv("AWS_CA_BUNDLE", "c/dev/nosuch.pem")
     else:
