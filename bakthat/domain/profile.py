@@ -50,6 +50,8 @@ class Profile:
     exclude_larger_than: int | None = field(default=None, metadata=checked_by(settings.size))
     """Bytes."""
     one_file_system: bool = False
+    xattrs: bool = True
+    """Whether backups keep, and restores give back, extended attributes, access control lists and the like."""
     host: str | None = None
     """The host that backups are recorded as being of; None means the machine's host name."""
     rotation: Mapping[str, Any] | None = None

@@ -50,6 +50,7 @@ def backup(
     exclude_if_present: Sequence[str] | None = None,
     exclude_larger_than: int | str | None = None,
     one_file_system: bool | None = None,
+    xattrs: bool | None = None,
     dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
@@ -79,6 +80,7 @@ def backup(
         exclude_if_present=exclude_if_present,
         exclude_larger_than=exclude_larger_than,
         one_file_system=one_file_system,
+        xattrs=xattrs,
         dry_run=dry_run,
         ask=_refuse if prompt == "yes" else None,
     )
@@ -135,6 +137,7 @@ def restore(
     password: str | None = None,
     identities: Sequence[AnyPath] = (),
     only: Sequence[str] = (),
+    xattrs: bool | None = None,
     tier: Tier | str | None = None,
     wait: bool = False,
     conf: Mapping[str, Any] | None = None,
@@ -151,6 +154,7 @@ def restore(
         password=password,
         identities=identities,
         only=only,
+        xattrs=xattrs,
         tier=tier,
         wait=wait,
     )

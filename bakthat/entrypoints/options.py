@@ -91,6 +91,9 @@ allow_plain_option = click.option(
     "--allow-plain", is_flag=True, help="Also a plain backup of a series that is encrypted."
 )
 host_option = click.option("--host", metavar="NAME", help="Only backups of this host.")
+no_xattrs_option = click.option(
+    "--no-xattrs", is_flag=True, help="Without extended attributes, ACLs, capabilities, SELinux labels."
+)
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 
 

@@ -31,6 +31,7 @@ FULL = Profile(
     exclude_if_present=(".nobackup", "lost+found"),
     exclude_larger_than=500_000_000,
     one_file_system=True,
+    xattrs=False,
     host="web1",
     rotation={"days": 7, "weeks": 6, "months": 6, "first_week_day": 5},
     endpoint_url="https://s3.example.org:9000",

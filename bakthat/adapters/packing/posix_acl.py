@@ -93,8 +93,10 @@ def to_text(acl: Acl, user_name: NameOf, group_name: NameOf) -> bytes:
 
 
 def from_text(text: bytes, user_id: IdOf, group_id: IdOf) -> Acl:
-    """Parse the text form. A name takes precedence over the number that follows it. Raises ValueError for what is not a
-    list, and for a name that is not known here and has no number; LookupError for the latter."""
+    """Parse the text form. A name takes precedence over the number that follows it.
+
+    Raises ValueError for what is not a list; LookupError for a name that is not known here and has no number.
+    """
     entries = []
     for line in re.split(rb"[,\n]", text):
         line = line.partition(b"#")[0].strip()

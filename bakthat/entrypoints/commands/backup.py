@@ -19,6 +19,7 @@ from bakthat.entrypoints.options import (
     destination_option,
     dry_run_option,
     json_option,
+    no_xattrs_option,
 )
 from bakthat.errors import UsageError
 
@@ -50,6 +51,7 @@ from bakthat.errors import UsageError
 )
 @click.option("--exclude-larger-than", metavar="SIZE", help="Leave out larger files: 500M, 16MiB, or bytes.")
 @click.option("--one-file-system", is_flag=True, help="Leave out what is mounted below FILENAME.")
+@no_xattrs_option
 @dry_run_option
 @json_option
 @common
@@ -69,6 +71,7 @@ def backup(
     markers: tuple[str, ...],
     exclude_larger_than: str | None,
     one_file_system: bool,
+    no_xattrs: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -91,6 +94,7 @@ def backup(
         "--exclude-if-present": markers,
         "--exclude-larger-than": exclude_larger_than,
         "--one-file-system": one_file_system,
+        "--no-xattrs": no_xattrs,
         "--dry-run": dry_run,
     }
     if stdin_from_command or filename == "-":
@@ -116,6 +120,7 @@ def backup(
             exclude_if_present=markers or None,
             exclude_larger_than=exclude_larger_than,
             one_file_system=one_file_system or None,
+            xattrs=False if no_xattrs else None,
             ask=asked,
             on_excluded=_tell_excluded if settings.verbose else None,
             dry_run=dry_run,

@@ -18,6 +18,7 @@ from bakthat.entrypoints.options import (
     host_option,
     identity_option,
     json_option,
+    no_xattrs_option,
 )
 from bakthat.errors import UsageError
 
@@ -32,6 +33,7 @@ from bakthat.errors import UsageError
 @allow_plain_option
 @identity_option
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar).")
+@no_xattrs_option
 @click.option("--tier", type=click.Choice([str(tier) for tier in Tier]), help="How fast, from Glacier.")
 @click.option("--wait", is_flag=True, help="Wait until a backup in Glacier is ready.")
 @json_option
@@ -47,6 +49,7 @@ def restore(
     allow_plain: bool,
     identities: tuple[str, ...],
     only: tuple[str, ...],
+    no_xattrs: bool,
     tier: str | None,
     wait: bool,
     as_json: bool,
@@ -56,6 +59,7 @@ def restore(
     From Glacier the first call starts the retrieval and says when to come back (exit code 75). A backup that is
     incomplete is restored as far as it goes (exit code 3).
     """
+    xattrs = False if no_xattrs else None
     with settings.opened() as bakthat:
         if name is not None and place is None:
             restored = bakthat.restore_with_report(
@@ -67,13 +71,20 @@ def restore(
                 allow_plain=allow_plain,
                 identities=identities,
                 only=only,
+                xattrs=xattrs,
                 tier=Tier(tier) if tier is not None else None,
                 wait=wait,
                 ask=ask_password,
             )
         elif place is not None and name is None and host is None:
             restored = bakthat.restore_from(
-                place, target=target, overwrite=overwrite, identities=identities, only=only, ask=ask_password
+                place,
+                target=target,
+                overwrite=overwrite,
+                identities=identities,
+                only=only,
+                xattrs=xattrs,
+                ask=ask_password,
             )
         else:
             raise UsageError("restore wants either the NAME of a backup (with --host) or --from PLACE")

@@ -47,6 +47,7 @@ class BackupVerbs(OpenedProfile):
         exclude_if_present: Sequence[str] | None = None,
         exclude_larger_than: int | str | None = None,
         one_file_system: bool | None = None,
+        xattrs: bool | None = None,
         recorded_source: str | None = None,
         ask: Ask | None = None,
         on_excluded: Callable[[str, str], None] | None = None,
@@ -65,11 +66,12 @@ class BackupVerbs(OpenedProfile):
             excludes: gitignore patterns, besides those of the source's own `.bakthatexclude`, else `.gitignore`.
             exclude_from: Files of such patterns, which come before `excludes`; the last pattern that matches decides.
             gitignore: False ignores the source's `.gitignore`. None means the profile's setting, here and in the next
-                four.
+                five.
             exclude_caches: Leave out what is in directories with a valid `CACHEDIR.TAG`, except the tag.
             exclude_if_present: Names; leave out what is in directories that hold one of them, except that one.
             exclude_larger_than: Leave out larger files; bytes, or text such as `500M`.
             one_file_system: Leave out what is mounted below the source.
+            xattrs: Keep extended attributes, access control lists, file capabilities and SELinux labels.
             recorded_source: What the record says that the files come from, instead of their path; "" for nothing.
             ask: Called for a password if none is found elsewhere.
             on_excluded: Called with the path of each entry that is left out, and with what leaves it out.
@@ -108,6 +110,7 @@ class BackupVerbs(OpenedProfile):
                 ),
                 on_excluded=on_excluded,
                 compression=Compression.GZIP if profile.compress else Compression.NONE,
+                xattrs=_given(xattrs, profile.xattrs),
                 recorded_source=recorded_source,
             )
 

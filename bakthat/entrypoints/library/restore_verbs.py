@@ -35,6 +35,7 @@ class RestoreVerbs(OpenedProfile):
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
         only: Sequence[str] = (),
+        xattrs: bool | None = None,
         tier: Tier | str | None = None,
         wait: bool = False,
         ask: Ask | None = None,
@@ -50,6 +51,7 @@ class RestoreVerbs(OpenedProfile):
                 overwrite=overwrite,
                 allow_plain=allow_plain,
                 only=tuple(only),
+                xattrs=xattrs if xattrs is not None else self.profile.xattrs,
                 tier=_tier(tier),
                 wait=wait,
                 keys=self._opening(password, identities, ask),
@@ -74,6 +76,8 @@ class RestoreVerbs(OpenedProfile):
             password: Of the backup; None leaves it to BAKTHAT_PASSWORD and the profile.
             identities: age key files, in place of the profile's.
             only: gitignore patterns, relative to the backup's root; what none of them matches is left out.
+            xattrs: Restore extended attributes, access control lists, file capabilities and SELinux labels; None means
+                the profile's setting. Without them, permissions are narrowed where a list was.
             tier: How fast a backup in Glacier is wanted (`expedited`, `standard`, `bulk`).
             wait: Wait until a backup in Glacier is there, instead of raising `RetrievalPending`.
             ask: Called for a password if none is found elsewhere.
@@ -96,13 +100,14 @@ class RestoreVerbs(OpenedProfile):
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
         only: Sequence[str] = (),
+        xattrs: bool | None = None,
         ask: Ask | None = None,
     ) -> Restored:
         """Restore one archive from where it is, without database and catalog: only credentials are needed.
 
         Args:
             place: `s3://bucket/key`, a file's path, or a URL that an installed package opens.
-            target, overwrite, password, identities, only, ask: As of `restore`.
+            target, overwrite, password, identities, only, xattrs, ask: As of `restore`.
 
         Raises:
             BakthatError: As `restore`.
@@ -116,6 +121,7 @@ class RestoreVerbs(OpenedProfile):
                 target=Path(target),
                 overwrite=overwrite,
                 only=tuple(only),
+                xattrs=xattrs if xattrs is not None else self.profile.xattrs,
                 keys=self._opening(password, identities, ask),
             )
             return restore_stored(objects, key, request, tools)
