@@ -24,6 +24,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import CatalogEntry
 from bakthat.domain.payload import Keys
 from tests.fixtures import age_program
+from tests.fixtures.extended import xattrs
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "restore-without-bakthat.md"
 DATA = Path(__file__).parent.parent / "data"
@@ -57,6 +58,7 @@ def downloads(tmp_path):
     (source / "2025" / "été.jpg").write_bytes(b"\xff\xd8\xff" * 100_000)
     (source / "note.txt").write_text("hello\n")
     (source / "note.txt").chmod(0o640)
+    os.setxattr(source / "note.txt", "user.comment", b"important")
     (source / "latest").symlink_to("2025/été.jpg")
     here = tmp_path / "downloads"
     here.mkdir()
@@ -106,7 +108,7 @@ def assert_same_tree(one: Path, other: Path) -> None:
 
 def test_a_backup_by_password_or_key_is_restored_by_following_the_page(downloads):
     source = downloads.parent / "source"
-    checked, by_password, by_key, unpacked, at_once, _ = FOLLOWED
+    checked, by_password, by_key, unpacked, with_attributes, at_once, _ = FOLLOWED
     assert "photos.20260102030405.tgz.enc: OK" in follow(checked, downloads)
 
     follow(by_password, downloads, typed=[PASSWORD])
@@ -118,6 +120,11 @@ def test_a_backup_by_password_or_key_is_restored_by_following_the_page(downloads
     follow(by_key, downloads)
     follow(unpacked, downloads)
     assert_same_tree(downloads / "restored" / "photos", source / "photos")
+
+    shutil.rmtree(downloads / "restored" / "photos")
+    follow(with_attributes, downloads)
+    assert_same_tree(downloads / "restored" / "photos", source / "photos")
+    assert xattrs(downloads / "restored" / "photos" / "note.txt") == xattrs(source / "photos" / "note.txt") != {}
 
     follow(at_once, downloads)
     assert_same_tree(downloads / "plain" / "photos", source / "photos")
@@ -138,7 +145,7 @@ def test_a_download_that_is_damaged_does_not_match_its_catalog_entry(downloads):
 
 
 def test_every_block_is_followed_but_those_that_only_download():
-    assert len(FOLLOWED) == 6
+    assert len(FOLLOWED) == 7
     assert len(DOWNLOADS) == 2
     for text in DOWNLOADS:
         assert all(line.startswith("aws ") for line in text.splitlines())
