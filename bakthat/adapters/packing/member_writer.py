@@ -192,7 +192,7 @@ class MemberWriter:
         mode = status.st_mode if extended is None else extended.mode
         self._on_entry(
             IndexEntry(
-                os.fsdecode(self._place.path + name),
+                (self._place.path + name).decode("utf-8", "surrogateescape"),
                 kind,
                 size,
                 status.st_mtime_ns,
@@ -201,7 +201,7 @@ class MemberWriter:
                 mode & 0o7777,
                 status.st_uid,
                 status.st_gid,
-                os.fsdecode(link),
+                link.decode("utf-8", "surrogateescape") if link else "",
                 self._output.position,
             )
         )
