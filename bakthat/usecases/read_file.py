@@ -25,7 +25,7 @@ from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
 
 _MOST_LINKS = 40
-"""Links that are followed one after the other, as many as Linux follows."""
+"""Links that are followed one after the other. Linux follows as many."""
 
 
 @frozen(kw_only=True)
@@ -161,7 +161,8 @@ class _Search:
         """As the archive has it, once a link has named it."""
         self._before: int | None = None
         """A hard link stands for a member before this position."""
-        self._links = 0
+        self._followed: set[int] = set()
+        """The positions of the links that led here."""
         self._dead_end = ""
         """What to say if the link that was followed last leads to nothing."""
         self._seen: set[str] = set()
@@ -177,7 +178,7 @@ class _Search:
         if self._below is None:
             # The only file of a backup of one file
             return not below
-        if not self._links and len(self._seen) < _MOST_NAMES:
+        if not self._followed and len(self._seen) < _MOST_NAMES:
             self._seen.add(below or path)
         return (below or path) == self._below if below or entry.kind != "directory" else False
 
@@ -190,9 +191,9 @@ class _Search:
             raise UsageError(f"{shown} is a directory; name a file in it (`bakthat ls` lists them)")
         if entry.kind not in ("hardlink", "symlink"):
             raise UsageError(f"{shown} is a device or a fifo, which has no content")
-        self._links += 1
-        if self._links > _MOST_LINKS:
-            raise BackupNotFound(f"{self._asked}: more than {_MOST_LINKS} links lead on from it")
+        if entry.offset in self._followed or len(self._followed) == _MOST_LINKS:
+            raise BackupNotFound(f"{shown} is a link that leads back to itself, or too far")
+        self._followed.add(entry.offset)
         if entry.kind == "hardlink":
             self._full, self._before = plain_path(entry.link), entry.offset
             self._dead_end = f"{shown} is a hard link to {entry.link}, which is not in the backup"
@@ -212,7 +213,7 @@ class _Search:
     def not_found(self) -> BackupNotFound:
         """The error for a path that the archive does not have."""
         name = self._backup.stored_filename
-        if self._links:
+        if self._followed:
             return BackupNotFound(self._dead_end or f"{self._asked} leads to what is not in {name}")
         if self._asked is None:
             return BackupNotFound(f"{name} is a directory; name a file in it (`bakthat ls` lists them)")
