@@ -9,7 +9,6 @@ from typing import NamedTuple
 from attrs import frozen
 
 from bakthat.domain.archive_index import EntryKind, IndexEntry
-from bakthat.domain.contents import below_root, contents
 
 
 class Change(enum.StrEnum):
@@ -59,11 +58,11 @@ def differences(before: Iterable[IndexEntry], after: Iterable[IndexEntry]) -> It
     for each path of `before`, and for each that differs.
 
     Args:
-        before: The members of one archive, in its order.
-        after: The members of the other.
+        before: The entries of one archive, in its order, with paths below the backup's root.
+        after: The entries of the other.
     """
     old: dict[str, Facts] = {}
-    for entry in contents(before):
+    for entry in before:
         old[entry.path] = _facts(entry, old.get)
     new: dict[str, Facts] = {}
     unchanged: set[str] = set()
@@ -71,7 +70,7 @@ def differences(before: Iterable[IndexEntry], after: Iterable[IndexEntry]) -> It
     def earlier(path: str) -> Facts | None:
         return old[path] if path in unchanged else new.get(path)
 
-    for entry in contents(after):
+    for entry in after:
         facts = _facts(entry, earlier)
         if old.get(entry.path) == facts:
             new.pop(entry.path, None)
@@ -95,7 +94,8 @@ def _difference(path: str, before: Facts | None, after: Facts | None) -> Differe
 def _facts(entry: IndexEntry, earlier: Callable[[str], Facts | None]) -> Facts:
     """Return what is compared. `earlier`: the facts of a path that came before, where the file of a hard link is."""
     if entry.kind == "hardlink":
-        file = earlier(below_root(entry.link, is_directory=False))
+        # The link names the file with the backup's root; a root that is a file has no slash.
+        file = earlier(entry.link.partition("/")[2] or entry.link)
         if file is not None:
             return file
     is_directory = entry.kind == "directory"

@@ -113,6 +113,12 @@ class IgnoreRules:
         number = level.deciding(name, is_directory)
         return chosen if number < 0 else not self.takes_back[number]
 
+    def selects_itself(self, path: str, is_directory: bool) -> bool:
+        """Whether patterns that select name this very path, and not only a directory above it."""
+        parent, _, name = path.rpartition("/")
+        number = self._verdict(parent)[0].deciding(name, is_directory)
+        return number >= 0 and not self.takes_back[number]
+
     def _verdict(self, directory: str) -> tuple[Level, bool]:
         known = directory
         names: list[str] = []

@@ -88,8 +88,8 @@ def test_json_of_an_entry_has_all_that_is_known():
 
 
 def test_a_difference_is_a_line_of_words_separated_by_tabs():
-    before = [entry("p/a", size=1), entry("p/d", "directory"), entry("p/same")]
-    after = [entry("p/a", size=2, mode=0o600), entry("p/n\n"), entry("p/same")]
+    before = [entry("a", size=1), entry("d", "directory"), entry("same")]
+    after = [entry("a", size=2, mode=0o600), entry("n\n"), entry("same")]
     found = list(differences(before, after))
     assert [difference_line(one) for one in found] == ["changed\ta\tsize, mode", "removed\td/", "added\tn\\n"]
     assert difference_json(found[0])["before"] == {
