@@ -14,6 +14,7 @@ from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints.hooks import hooks_of
 from bakthat.entrypoints.library.backup_verbs import BackupVerbs
+from bakthat.entrypoints.library.content_verbs import ContentVerbs
 from bakthat.entrypoints.library.opened_profile import AnyPath
 from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
@@ -29,7 +30,7 @@ from bakthat.usecases.events import Events
 log = logging.getLogger("bakthat")
 
 
-class Bakthat(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
+class Bakthat(BackupVerbs, RestoreVerbs, ContentVerbs, RecordVerbs, RetentionVerbs):
     """The verbs, for one profile and its tools. Never prompts, prints, exits, or configures logging.
 
     `destination` is a name (`s3`, `local`, …); None means the profile's default destination.

@@ -21,22 +21,17 @@ import click
 from bakthat import __version__, errors
 from bakthat.domain.selector import nearest
 from bakthat.entrypoints import terminal
+from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.signals import StoppedBySignal, end_after, end_if_signals_are_not_handled
-
-EXIT_CODES: list[tuple[type[BaseException], int]] = [
-    (errors.ConfigError, 2),
-    (errors.UsageError, 2),
-    (errors.StoreError, 4),
-    (errors.PayloadError, 5),
-    (errors.RetrievalPending, 75),
-    (errors.BakthatError, 1),
-]
-"""The first class that fits decides."""
 
 COMMANDS = (
     "backup",
     "restore",
     "show",
+    "ls",
+    "cat",
+    "find",
+    "diff",
     "delete",
     "remove_older_than",
     "rotate_backups",
@@ -114,11 +109,6 @@ def cli(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
         ctx.exit(2)
-
-
-def exit_code(error: BaseException) -> int:
-    """The documented exit code of an error that was raised on purpose."""
-    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
 def _stop(number: int, _: object) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.content_diff import Difference, Facts
+from bakthat.usecases.find import FoundFile
 
 _TYPES: Mapping[str, int] = {
     "file": stat.S_IFREG,
@@ -78,6 +79,12 @@ def path_json(path: str, name: str = "path") -> dict[str, str]:
         text = "".join(_escaped(char) if "\udc80" <= char <= "\udcff" else char for char in path)
         return {name: text, f"{name}_base64": base64.b64encode(os.fsencode(path)).decode()}
     return {name: path}
+
+
+def found_line(found: FoundFile) -> str:
+    """Return the stored filename, size, time (UTC) and path, separated by tabs."""
+    entry = found.entry
+    return f"{found.backup.stored_filename}\t{entry.size}\t{_minute(entry.mtime_ns)}\t{name_line(entry)}"
 
 
 def difference_line(difference: Difference) -> str:

@@ -11,12 +11,14 @@ from typing import Any
 import click
 from attrs import frozen
 
+from bakthat.domain.objects import Tier
 from bakthat.domain.origin import GroupBy
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.api import Bakthat, open_profile
+from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.wiring import open_config
-from bakthat.errors import PasswordNeeded, UsageError
+from bakthat.errors import BakthatError, PasswordNeeded, UsageError
 from bakthat.ports.config_source import ConfigSource
 
 INCOMPLETE = 3
@@ -95,6 +97,29 @@ no_xattrs_option = click.option(
     "--no-xattrs", is_flag=True, help="Without extended attributes, ACLs, capabilities, SELinux labels."
 )
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+
+
+def retrieval_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for backups that have to be retrieved first."""
+    command = click.option("--wait", is_flag=True, help="Wait until a backup in Glacier is ready.")(command)
+    tiers = click.Choice([str(tier) for tier in Tier])
+    return click.option("--tier", type=tiers, help="How fast, from Glacier.")(command)
+
+
+def trouble_is_two(command: Callable[..., None]) -> Callable[..., None]:
+    """Have the command end with 2 where an error would end it with 1, which is one of its answers (as of diff(1))."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except BakthatError as error:
+            if exit_code(error) != 1:
+                raise
+            terminal.tell(f"bakthat: {error}")
+            click.get_current_context().exit(2)
+
+    return wrapped
 
 
 def ask_new_password() -> str:

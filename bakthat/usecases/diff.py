@@ -13,8 +13,10 @@ from bakthat.domain.origin import origins
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query, newest_first
 from bakthat.errors import BackupNotFound
+from bakthat.usecases.choose_to_open import keys_of
 from bakthat.usecases.destinations.base import Destination
-from bakthat.usecases.find import ListBackup
+from bakthat.usecases.inside.listing import members_in
+from bakthat.usecases.inside.members import relative
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.select_backup import choose
 from bakthat.usecases.tools import Tools
@@ -46,12 +48,11 @@ class Compared:
     differences: tuple[Difference, ...]
 
 
-def diff(request: DiffRequest, list_backup: ListBackup, tools: Tools) -> Compared:
+def diff(request: DiffRequest, tools: Tools) -> Compared:
     """Compare the contents of two backups.
 
     Args:
         request: Which.
-        list_backup: Lists one of the backups.
         tools: Of the verbs.
 
     Raises:
@@ -66,15 +67,15 @@ def diff(request: DiffRequest, list_backup: ListBackup, tools: Tools) -> Compare
         before = choose(request.name, destination, tools, host=request.host)
         after = choose(request.other, destination, tools, host=request.host)
     guard = PlainGuard(destination, tools)
-    keys: list[Keys] = []
     for backup in (before, after):
         if not request.allow_plain:
             guard.check(backup)
-        keys.append(request.keys(backup) if backup.is_encrypted else Keys())
+    keys = [keys_of(backup, request.keys) for backup in (before, after)]
+    members_of = members_in(destination, tools)
 
     def entries(backup: Backup, keys: Keys) -> Iterator[IndexEntry]:
-        with list_backup(backup, keys) as found:
-            yield from found
+        with members_of(backup, keys) as members:
+            yield from relative(members)
 
     found = differences(entries(before, keys[0]), entries(after, keys[1]))
     return Compared(before=before, after=after, differences=tuple(found))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from attrs import field, frozen
@@ -24,13 +23,12 @@ from bakthat.errors import (
     RetrievalPending,
     UsageError,
 )
+from bakthat.usecases.choose_to_open import keys_of
 from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.inside.listing import members_in
+from bakthat.usecases.inside.members import path_below_root
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.tools import Tools
-
-ListBackup = Callable[[Backup, Keys], AbstractContextManager[Iterable[IndexEntry]]]
-"""Opens the list of a backup's entries, with paths below its root."""
-
 
 @frozen(kw_only=True)
 class FindRequest:
@@ -61,30 +59,38 @@ class FoundFile:
 
 
 def find(
-    request: FindRequest,
-    list_backup: ListBackup,
-    tools: Tools,
-    *,
-    on_unopened: Callable[[Backup, BakthatError], None],
+    request: FindRequest, tools: Tools, *, on_unopened: Callable[[Backup, BakthatError], None]
 ) -> Iterator[FoundFile]:
     """Yield what the patterns name, from the newest backup to the oldest.
 
+    Only indexes are read, where there are any. Nothing is retrieved from an archive store.
+
     Args:
         request: What, and where.
-        list_backup: Lists one of the backups.
         tools: Of the verbs.
         on_unopened: Called with each backup that could not be opened, and why. The search goes on.
 
     Raises:
         UsageError: The patterns name nothing.
         BackupNotFound: There is no backup to look into.
-        StoreError: The store failed.
+        StoreError: The store failed, now or while the result is read.
     """
     rules = IgnoreRules([PatternList("PATTERN", list(request.patterns))])
-    if not rules:
-        raise UsageError("the pattern is empty, or a comment; give the name of a file, such as report.pdf or *.jpg")
+    if not rules or all(rules.takes_back):
+        raise UsageError("PATTERN names nothing: give the name of a file, such as report.pdf, or a pattern such as *.jpg")
     destination = tools.destination(request.destination)
-    backups = _backups(request, destination, tools)
+    return _found(request, rules, _backups(request, destination, tools), destination, tools, on_unopened)
+
+
+def _found(
+    request: FindRequest,
+    rules: IgnoreRules,
+    backups: list[Backup],
+    destination: Destination,
+    tools: Tools,
+    on_unopened: Callable[[Backup, BakthatError], None],
+) -> Iterator[FoundFile]:
+    members_of = members_in(destination, tools, retrieve=False)
     guard = PlainGuard(destination, tools)
     origin_of = _origins(backups)
     seen: set[tuple[object, ...]] = set()
@@ -93,22 +99,16 @@ def find(
         try:
             if not request.allow_plain:
                 guard.check(backup)
-            keys = request.keys(backup) if backup.is_encrypted else Keys()
-            with list_backup(backup, keys) as entries:
-                for entry in _named(entries, rules):
-                    version = (
-                        backup.filename,
-                        origin_of[id(backup)],
-                        entry.path,
-                        entry.kind,
-                        entry.size,
-                        entry.mtime_ns,
-                    )
+            with members_of(backup, keys_of(backup, request.keys)) as members:
+                for entry in _named(members, rules):
+                    file = (entry.path, entry.kind, entry.size, entry.mtime_ns)
+                    version = (backup.filename, origin_of[id(backup)], *file)
                     if request.all_versions or version not in seen:
                         seen.add(version)
                         yield FoundFile(backup=backup, entry=entry)
         except (PayloadError, NotEncrypted, ObjectNotFound, RetrievalPending) as error:
             on_unopened(backup, error)
+    tools.progress(Progress(stage="finding", done=len(backups), total=len(backups), unit="backups"))
 
 
 def _backups(request: FindRequest, destination: Destination, tools: Tools) -> list[Backup]:
@@ -137,5 +137,8 @@ def _origins(backups: Iterable[Backup]) -> dict[int, Origin]:
     }
 
 
-def _named(entries: Iterable[IndexEntry], rules: IgnoreRules) -> Iterator[IndexEntry]:
-    return (entry for entry in entries if rules.selects_itself(entry.path, entry.kind == "directory"))
+def _named(members: Iterable[IndexEntry], rules: IgnoreRules) -> Iterator[IndexEntry]:
+    for member in members:
+        path = path_below_root(member)
+        if path and rules.selects_itself(path, member.kind == "directory"):
+            yield member._replace(path=path)

@@ -51,8 +51,12 @@ class RestoreVerbs(OpenedProfile):
                 overwrite=overwrite,
                 allow_plain=allow_plain,
                 only=tuple(only),
+<<<<<<< HEAD
                 xattrs=xattrs if xattrs is not None else self.profile.xattrs,
                 tier=_tier(tier),
+=======
+                tier=tier_of(tier),
+>>>>>>> a28094a (wip: look inside)
                 wait=wait,
                 keys=self._opening(password, identities, ask),
             )
@@ -175,7 +179,8 @@ class RestoreVerbs(OpenedProfile):
         return self._run("verify", carry_out, failure=_error_of)
 
 
-def _tier(tier: Tier | str | None) -> Tier | None:
+def tier_of(tier: Tier | str | None) -> Tier | None:
+    """Return the tier of this name. Raises `UsageError`."""
     try:
         return Tier(tier) if tier is not None else None
     except ValueError:

@@ -1,0 +1,73 @@
+"""`bakthat ls`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from bakthat.domain.archive_index import IndexEntry
+from bakthat.entrypoints import terminal
+from bakthat.entrypoints.contents_report import entry_json, long_line, name_line
+from bakthat.entrypoints.options import (
+    Settings,
+    allow_plain_option,
+    ask_password,
+    common,
+    destination_option,
+    host_option,
+    identity_option,
+    json_option,
+    retrieval_options,
+)
+
+
+@click.command(short_help="List what a backup contains.")
+@click.argument("name")
+@click.argument("patterns", nargs=-1, metavar="[PATH]...")
+@click.option("-l", "--long", is_flag=True, help="Also mode, owner, size and time (UTC).")
+@click.option("-R", "--recursive", is_flag=True, hidden=True, help="The default, as people type it.")
+@allow_plain_option
+@identity_option
+@destination_option
+@host_option
+@retrieval_options
+@json_option
+@common
+def ls(
+    settings: Settings,
+    name: str,
+    patterns: tuple[str, ...],
+    long: bool,
+    recursive: bool,
+    allow_plain: bool,
+    identities: tuple[str, ...],
+    destination: str | None,
+    host: str | None,
+    tier: str | None,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """List what the backup NAME contains, without restoring it: all of it, or what matches PATH (gitignore grammar).
+
+    NAME is a stored filename, a series (its newest), or a series and the start of a date. Paths are relative to the
+    backup's root. Of an archive that has an index, only the index is downloaded.
+    """
+    with settings.opened() as bakthat:
+        entries = bakthat.ls(
+            name,
+            destination,
+            only=patterns,
+            host=host,
+            allow_plain=allow_plain,
+            identities=identities,
+            tier=tier,
+            wait=wait,
+            ask=ask_password,
+        )
+        if as_json:
+            about = {"version": 1, "stored_filename": entries.backup.stored_filename}
+            terminal.result_document(about, "entries", map(entry_json, entries))
+        else:
+            line: Callable[[IndexEntry], str] = long_line if long else name_line
+            terminal.results(map(line, entries))
