@@ -30,6 +30,7 @@ from bakthat.usecases.inside.members import path_below_root
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.tools import Tools
 
+
 @frozen(kw_only=True)
 class FindRequest:
     """What is looked for, and where.
@@ -77,7 +78,7 @@ def find(
     """
     rules = IgnoreRules([PatternList("PATTERN", list(request.patterns))])
     if not rules or all(rules.takes_back):
-        raise UsageError("PATTERN names nothing: give the name of a file, such as report.pdf, or a pattern such as *.jpg")
+        raise UsageError("PATTERN names nothing: give the name of a file, or a pattern such as *.jpg")
     destination = tools.destination(request.destination)
     return _found(request, rules, _backups(request, destination, tools), destination, tools, on_unopened)
 

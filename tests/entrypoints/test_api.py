@@ -41,7 +41,7 @@ def test_tags_are_text_or_a_list(bakthat: Bakthat, tree: Path) -> None:
     assert bakthat.backup(tree, tags=["a", "b"]).tags == bakthat.backup(tree, tags="a b").tags == ("a", "b")
 
 
-def test_a_password_seals_and_opens(bakthat: Bakthat, tree: Path, tmp_path: Path) -> None:
+def test_a_password_encrypts_and_decrypts(bakthat: Bakthat, tree: Path, tmp_path: Path) -> None:
     made = bakthat.backup(tree, password="secret")
     assert made.is_encrypted
     bakthat.restore("site", target=tmp_path / "out", password="secret")
@@ -202,6 +202,10 @@ def test_the_verbs_of_a_profile_are_these() -> None:
         "backup_command",
         "backup_stream",
         "delete",
+        "diff",
+        "find",
+        "ls",
+        "open_file",
         "remove_older_than",
         "remove_older_than_with_report",
         "restore",

@@ -172,7 +172,7 @@ def test_names_may_be_written_with_a_hyphen(bakthat_command: CommandLine, stored
         assert bakthat_command(name, "site", "1M", "-d", "local").code == 0
 
 
-def test_verify_tells_how_far_it_checked(bakthat_command: CommandLine, stored: str) -> None:
+def test_verify_says_how_far_it_checked(bakthat_command: CommandLine, stored: str) -> None:
     said = bakthat_command("verify", "--all", "-d", "local")
     assert (said.code, said.out) == (0, f"good\t{stored}\n")
 
@@ -215,7 +215,7 @@ def test_rotation_without_a_policy_names_the_command(bakthat_command: CommandLin
 # passwords and keys
 
 
-def test_a_password_from_the_environment_seals_and_opens(bakthat_command: CommandLine, site: Path) -> None:
+def test_a_password_from_the_environment_encrypts_and_decrypts(bakthat_command: CommandLine, site: Path) -> None:
     bakthat_command.environment = {"BAKTHAT_PASSWORD": "secret"}
     said = bakthat_command("backup", "site", "-d", "local")
     assert said.out.strip().endswith(".tgz.enc")
@@ -245,7 +245,7 @@ def test_restoring_without_a_terminal_and_a_password_nothing_hangs(bakthat_comma
     assert "BAKTHAT_PASSWORD" in said.err
 
 
-def test_a_key_pair_seals_on_one_side_and_opens_on_the_other(bakthat_command: CommandLine, site: Path) -> None:
+def test_a_key_pair_encrypts_on_one_side_and_decrypts_on_the_other(bakthat_command: CommandLine, site: Path) -> None:
     made = bakthat_command("keygen", "-o", "key")
     recipient = made.out.strip()
     assert (made.code, (bakthat_command.here / "key").stat().st_mode & 0o777) == (0, 0o600)
@@ -386,7 +386,7 @@ def test_a_broken_configuration_names_file_and_key(
     assert "Traceback" not in said.err
 
 
-def test_a_database_that_is_none_is_one_line_that_names_sync(bakthat_command: CommandLine, stored: str) -> None:
+def test_a_file_that_is_no_database_is_one_line_that_names_sync(bakthat_command: CommandLine, stored: str) -> None:
     (bakthat_command.home / ".bakthat.sqlite").write_bytes(b"this is no database" * 100)
     for rest in bakthat_command.home.glob(".bakthat.sqlite-*"):
         rest.unlink()

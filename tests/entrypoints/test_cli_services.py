@@ -118,7 +118,7 @@ def test_glacier_says_when_to_come_back_and_exits_with_75(
     assert "90 days" in gone.err
 
 
-def test_show_tells_when_a_backup_was_verified(bakthat_command: CommandLine, site: Path, moto_url: str) -> None:
+def test_show_says_when_a_backup_was_verified(bakthat_command: CommandLine, site: Path, moto_url: str) -> None:
     configure(bakthat_command, moto_url)
     back_up(bakthat_command)
     assert "[never verified]" in bakthat_command("show", "-v").out

@@ -44,7 +44,7 @@ def test_an_answer_that_no_later_command_could_read_is_asked_for_again(bakthat_c
     assert bakthat_command("configure", answers="\n" * 7).code == 0
 
 
-def test_a_class_that_is_no_archive_is_asked_for_again(bakthat_command: CommandLine, moto_url: str) -> None:
+def test_a_class_that_is_not_an_archive_class_is_asked_for_again(bakthat_command: CommandLine, moto_url: str) -> None:
     made = s3_profile(moto_url)
     answers = [made.access_key, made.secret_key, made.s3_bucket, "", "", made.endpoint_url]
     said = bakthat_command("configure", answers="\n".join([*map(str, answers), "STANDARD", "GLACIER", "", "", ""]))
@@ -130,7 +130,7 @@ def test_a_no_saves_nothing(bakthat_command: CommandLine) -> None:
     assert (said.code, bakthat_command.files()) == (0, [])
 
 
-def test_an_answer_that_is_no_number_is_asked_again(bakthat_command: CommandLine) -> None:
+def test_an_answer_that_is_not_a_number_is_asked_again(bakthat_command: CommandLine) -> None:
     said = bakthat_command("configure_backups_rotation", answers="many\n7\n4\n6\nsomeday\nmonday\nyes\n")
     assert said.code == 0, said.err
     assert saved(bakthat_command)["default"]["rotation"]["first_week_day"] == 0

@@ -33,7 +33,7 @@ def test_before_and_on_share_a_session(bakthat: Bakthat, told: list[tuple], tree
     assert (before, on, session, backup) == ("before_backup", "on_backup", same_session, made)
 
 
-def test_every_verb_tells(bakthat: Bakthat, told: list[tuple], tree: Path, tmp_path: Path, clock: SteppedClock) -> None:
+def test_every_verb_calls_its_listeners(bakthat: Bakthat, told: list[tuple], tree: Path, tmp_path: Path, clock: SteppedClock) -> None:
     bakthat.backup(tree)
     bakthat.restore("site", target=tmp_path / "out")
     clock.forward(days=1)
@@ -78,7 +78,7 @@ def test_sessions_differ(bakthat: Bakthat, told: list[tuple], tree: Path) -> Non
     assert len({session for _, session, *_ in told}) == 2
 
 
-def test_a_failure_is_told_instead_of_on(bakthat: Bakthat, told: list[tuple]) -> None:
+def test_a_failure_is_reported_instead_of_success(bakthat: Bakthat, told: list[tuple]) -> None:
     with pytest.raises(BackupNotFound) as caught:
         bakthat.delete("site")
     (_, session), failure = told
@@ -120,7 +120,7 @@ def test_a_deletion_that_failed_among_others_is_a_failure(
     assert heard == ["rotate_backups"]
 
 
-def test_progress_is_told_with_the_session(bakthat: Bakthat, tree: Path) -> None:
+def test_progress_has_the_session(bakthat: Bakthat, tree: Path) -> None:
     heard: list[tuple] = []
     bakthat.events.on_progress += lambda session, progress: heard.append((session, progress.stage))
     bakthat.backup(tree)

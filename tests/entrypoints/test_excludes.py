@@ -39,7 +39,7 @@ def stored(bakthat_command: CommandLine, folder: str = ".bakthat/store") -> list
         return [member.name for member in archive if member.isfile()]
 
 
-def test_what_was_left_out_is_told_with_what_left_it_out(bakthat_command: CommandLine, proj: Path) -> None:
+def test_what_was_left_out_is_named_with_what_left_it_out(bakthat_command: CommandLine, proj: Path) -> None:
     (proj / ".gitignore").write_text("*.env\n")
     done = backup(bakthat_command, "--exclude", "*.log", "--exclude", "*.c")
     assert (done.code, done.err.splitlines()[-1]) == (
@@ -60,7 +60,7 @@ def test_with_verbose_each_is_named(bakthat_command: CommandLine, proj: Path) ->
     ]
 
 
-def test_where_nothing_is_left_out_nothing_is_told(bakthat_command: CommandLine, proj: Path) -> None:
+def test_where_nothing_is_left_out_nothing_is_printed(bakthat_command: CommandLine, proj: Path) -> None:
     assert "eft out" not in backup(bakthat_command).err
 
 
@@ -185,7 +185,7 @@ def test_what_cannot_be_meant_is_a_usage_error(
 # a dry run
 
 
-def test_a_dry_run_tells_what_would_be_stored_and_creates_nothing(bakthat_command: CommandLine, proj: Path) -> None:
+def test_a_dry_run_shows_what_would_be_stored_and_creates_nothing(bakthat_command: CommandLine, proj: Path) -> None:
     (proj / ".gitignore").write_text("*.env\n")
     before = bakthat_command.files()
     done = backup(bakthat_command, "--dry-run")
@@ -210,7 +210,7 @@ def test_the_library_has_it_too(bakthat: Bakthat, store: MemoryObjectStore, tree
     assert bakthat.show() == []
 
 
-def test_a_dry_run_tells_no_listener(bakthat: Bakthat, tree: Path) -> None:
+def test_a_dry_run_calls_no_listener(bakthat: Bakthat, tree: Path) -> None:
     told: list[str] = []
     bakthat.events.before_backup += told.append
     bakthat.backup(tree, dry_run=True)

@@ -93,7 +93,7 @@ def test_the_life_of_a_backup(conf: dict[str, Any], tree: Path, tmp_path: Path) 
     assert bakthat.delete("web", conf=conf).is_deleted
 
 
-def test_a_password_seals_and_opens(conf: dict[str, Any], tree: Path, tmp_path: Path) -> None:
+def test_a_password_encrypts_and_decrypts(conf: dict[str, Any], tree: Path, tmp_path: Path) -> None:
     assert bakthat.backup(tree, conf=conf, password="secret").is_encrypted
     bakthat.restore("site", conf=conf, password="secret", target=tmp_path / "out")
 
@@ -157,7 +157,7 @@ def test_the_library_never_asks(conf: dict[str, Any], tree: Path) -> None:
         bakthat.backup(tree, conf=conf, prompt="yes")
 
 
-def test_events_of_ones_own_hear_of_it(conf: dict[str, Any], tree: Path) -> None:
+def test_events_that_are_handed_in_are_used(conf: dict[str, Any], tree: Path) -> None:
     events = Events()
     heard: list[str] = []
     events.on_backup += lambda session, backup: heard.append(backup.filename)

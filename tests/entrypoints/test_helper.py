@@ -58,7 +58,7 @@ def test_it_is_removed_after_an_exception_too(bakthat: Bakthat) -> None:
     assert (os.getcwd(), os.path.exists(helper.tmpd)) == (before, False)
 
 
-def test_a_password_seals_and_restores(bakthat: Bakthat) -> None:
+def test_a_password_encrypts_and_restores(bakthat: Bakthat) -> None:
     with BakHelper("db", password="secret", bakthat=bakthat) as helper:
         Path("dump").write_text("x")
         assert helper.backup().is_encrypted

@@ -57,7 +57,7 @@ def test_a_value_is_replaced(values: KeyValue, bakthat: Bakthat) -> None:
     assert len(bakthat.show()) == 1
 
 
-def test_a_sealed_value_opens_with_its_password(values: KeyValue, store: MemoryObjectStore) -> None:
+def test_an_encrypted_value_opens_with_its_password(values: KeyValue, store: MemoryObjectStore) -> None:
     values.set_key("k", {"secret": "value"}, password="pw")
     with store.open("k") as reader:
         assert reader.read().startswith(b"age-encryption.org/v1\n")
@@ -116,14 +116,14 @@ def test_a_store_that_cannot_sign_says_so(values: KeyValue) -> None:
         values.get_key_url("absent", 60)
 
 
-def test_a_damaged_value_is_told(values: KeyValue, store: MemoryObjectStore) -> None:
+def test_a_damaged_value_is_an_error(values: KeyValue, store: MemoryObjectStore) -> None:
     values.set_key("k", 1)
     store.put("k", io.BytesIO(b"noise"), replace=True)
     with pytest.raises(PayloadDamaged):
         values.get_key("k")
 
 
-def test_the_error_of_a_value_that_is_none_does_not_keep_it(
+def test_the_error_of_an_invalid_value_does_not_keep_it(
     values: KeyValue, store: MemoryObjectStore, repo: MemoryRepo
 ) -> None:
     of_2013(store, repo, "k", b'{"pin": 4711')

@@ -191,9 +191,7 @@ def test_cat_says_so_if_its_output_is_lost(bakthat_command: CommandLine, photos:
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == (
-        "bakthat: the result could not be written to standard output: No space left on device\n"
-    )
+    assert done.stderr == ("bakthat: the result could not be written to standard output: No space left on device\n")
 
 
 # find

@@ -68,7 +68,7 @@ def test_a_file_of_the_year_10000_costs_nothing(
     assert {row.stored_filename for row in elsewhere.show()} == {good.stored_filename, BAD}
 
 
-def test_deep_folders_are_told_and_the_rest_is_found(tree: Path, tmp_path: Path) -> None:
+def test_deep_folders_are_noticed_and_the_rest_is_found(tree: Path, tmp_path: Path) -> None:
     folder, notices = tmp_path / "store", []
     good = machine(folder, str(tmp_path / "first.sqlite"), []).backup(tree, password="")
     folder.joinpath(*["d" * 200] * 6).mkdir(parents=True)

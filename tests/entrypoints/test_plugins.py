@@ -112,7 +112,7 @@ def test_an_error_that_the_factory_raises_on_purpose_comes_out_as_it_is(
     assert backup("attic", 4).err == "bakthat: attic: the door is locked\n"
 
 
-def test_a_class_that_lacks_a_method_is_told_which(install: Install, backup: Callable[..., Said]) -> None:
+def test_the_method_that_a_class_lacks_is_named(install: Install, backup: Callable[..., Said]) -> None:
     code = (
         "from bakthat.adapters.memory.object_store import MemoryObjectStore as M\n"
         "from bakthat.ports.object_store import ObjectStore\n"

@@ -24,7 +24,7 @@ def at_a_terminal(command: CommandLine, *arguments: str, typed: list[str]) -> st
     )
 
 
-def test_a_password_is_asked_twice_and_seals(bakthat_command: CommandLine, site: Path) -> None:
+def test_a_password_is_asked_twice_and_encrypts(bakthat_command: CommandLine, site: Path) -> None:
     shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", typed=["secret", "secret"])
     assert ".tgz.enc" in shown
     assert "secret" not in shown

@@ -93,7 +93,7 @@ def test_a_series_of_one_origin_has_no_heading(run: CommandLine, site: Path) -> 
     assert [line.split()[0] for line in run("rotate_backups", "site").lines] == ["keep", "keep", "delete"]
 
 
-def test_json_tells_the_origin_of_every_decision(run: CommandLine, two: dict[str, list[str]], site: Path) -> None:
+def test_json_has_the_origin_of_every_decision(run: CommandLine, two: dict[str, list[str]], site: Path) -> None:
     told = json.loads(run("rotate_backups", "site", "--dry-run", "--json").out)
     origins = {decision["stored_filename"]: decision["origin"] for decision in told["keep"] + told["delete"]}
     assert origins == {
@@ -170,7 +170,7 @@ def test_a_host_without_a_name_is_a_mistake(run: CommandLine, two: dict[str, lis
 # backup
 
 
-def test_a_name_that_others_use_is_told_when_it_is_used(run: CommandLine, site: Path) -> None:
+def test_a_name_that_others_use_is_noticed_when_it_is_used(run: CommandLine, site: Path) -> None:
     back_up(run, site, "web2", 1)
     said = run("backup", "site", "--prompt", "no")
     assert said.code == 0
@@ -265,7 +265,7 @@ def test_the_librarys_delete_never_asks_and_never_refuses(shared, tree: Path) ->
     assert bakthat.delete("site").stored_filename == made.stored_filename
 
 
-def test_about_to_delete_tells_what_there_is(shared, tree: Path) -> None:
+def test_about_to_delete_returns_what_there_is(shared, tree: Path) -> None:
     bakthat = machine(shared, "web1")
     made = bakthat.backup(tree, password="")
     told = bakthat.about_to_delete("site")

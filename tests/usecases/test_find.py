@@ -36,7 +36,11 @@ def fails(backup, error):
 def unopened(box: Toolbox, *patterns: str, **changes) -> tuple[list[str], dict[str, str]]:
     told: dict[str, str] = {}
     request = FindRequest(**{"destination": "s3", "patterns": patterns, **changes})
-    files = find(request, box.tools, on_unopened=lambda backup, error: told.update({backup.stored_filename: str(error)}))
+
+    def note(backup, error):
+        told[backup.stored_filename] = str(error)
+
+    files = find(request, box.tools, on_unopened=note)
     return [one.backup.stored_filename for one in files], told
 
 

@@ -80,7 +80,8 @@ def find(
 
         def counted() -> Iterator[FoundFile]:
             nonlocal count
-            for count, one in enumerate(found, 1):
+            for one in found:
+                count += 1
                 yield one
 
         if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import BinaryIO
@@ -10,7 +11,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.interval import parse_interval
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
-from bakthat.entrypoints.keys import Ask, scheme_of
+from bakthat.entrypoints.keys import Ask
 from bakthat.entrypoints.library.opened_contents import Contents, opened_file
 from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile
 from bakthat.entrypoints.library.restore_verbs import tier_of
@@ -104,8 +105,8 @@ class ContentVerbs(OpenedProfile):
             BackupNotFound: There is no such backup, or no such file in it.
             UsageError: The path is a directory, a device, or leads out of the backup.
             AmbiguousName, NotEncrypted, PasswordNeeded, WrongPassword, RetrievalPending: At once.
-            PayloadDamaged, StoreError: At once, or from `read`, also from the last one: what was read before is not to be
-                trusted then.
+            PayloadDamaged, StoreError: At once, or from `read`, also from the last one: what was read before is not to
+                be trusted then.
         """
         request = ReadRequest(
             name=filename,
@@ -191,8 +192,8 @@ class ContentVerbs(OpenedProfile):
             Both records (`before`, `after`), and the `differences`, sorted by path.
 
         Raises:
-            BackupNotFound, AmbiguousName, NotEncrypted, PasswordNeeded, WrongPassword, PayloadDamaged, StoreError: One of
-                the backups cannot be found, or not be read.
+            BackupNotFound, AmbiguousName, NotEncrypted, PasswordNeeded, WrongPassword, PayloadDamaged, StoreError: One
+                of the backups cannot be found, or not be read.
         """
         request = DiffRequest(
             name=filename,
@@ -211,11 +212,11 @@ class ContentVerbs(OpenedProfile):
         self, password: str | None, identities: Sequence[AnyPath], ask: Ask | None
     ) -> Callable[[Backup], Keys]:
         """As `_opening`, but key files, the password command and a person are asked once for backups of one kind."""
-        opening = self._opening(password, identities, ask)
+        opening = self._opening(password, identities, functools.cache(ask) if ask is not None else None)
         known: dict[str | None, Keys] = {}
 
         def keys(backup: Backup) -> Keys:
-            scheme = scheme_of(backup)
+            scheme = backup.metadata.encryption_scheme
             if scheme not in known:
                 known[scheme] = opening(backup)
             return known[scheme]

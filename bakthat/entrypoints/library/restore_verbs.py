@@ -51,12 +51,8 @@ class RestoreVerbs(OpenedProfile):
                 overwrite=overwrite,
                 allow_plain=allow_plain,
                 only=tuple(only),
-<<<<<<< HEAD
                 xattrs=xattrs if xattrs is not None else self.profile.xattrs,
-                tier=_tier(tier),
-=======
                 tier=tier_of(tier),
->>>>>>> a28094a (wip: look inside)
                 wait=wait,
                 keys=self._opening(password, identities, ask),
             )

@@ -83,7 +83,7 @@ def test_a_command_that_hangs_is_ended(code):
     assert "S3CRET" not in held_by(refusal.value)
 
 
-def test_a_hanging_command_s_own_children_do_not_keep_us_waiting():
+def test_a_hanging_commands_own_children_do_not_keep_us_waiting():
     before = time.monotonic()
     with pytest.raises(ConfigError, match="not finished after"):
         run_password_command(["sh", "-c", "sleep 9 & echo S3CRET"], time_limit=0.5)

@@ -218,7 +218,7 @@ def test_every_row_of_2013_is_read(of_2013: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["bak20120927110000.tgz", "odd.20130305193615.tgz", "odd-7", "odd.20130305193616.tgz"])
-def test_metadata_that_is_absent_or_not_json_is_none(of_2013: Path, name: str) -> None:
+def test_metadata_that_is_absent_or_not_json_is_empty(of_2013: Path, name: str) -> None:
     assert dict(found(of_2013)[name].metadata) == {}
 
 
