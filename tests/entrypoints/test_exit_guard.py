@@ -42,7 +42,7 @@ def test_a_store_that_signs_urls_still_does() -> None:
     assert store.presign("k", 60, "PUT") == "PUT k 60"
 
 
-def test_one_that_does_not_is_not_said_to() -> None:
+def test_a_store_that_cannot_sign_urls_is_not_a_signer() -> None:
     assert not isinstance(exit_guarded(MemoryObjectStore(), "the store"), UrlSigner)
 
 
