@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -13,11 +12,8 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.usecases.choose_to_open import Chosen, choose_to_open
 from bakthat.usecases.inside.listing import members_in
-from bakthat.usecases.inside.members import below_root, is_selected, plain_path, rules_of
+from bakthat.usecases.inside.members import relative, rules_of
 from bakthat.usecases.tools import Tools
-
-if TYPE_CHECKING:
-    from bakthat.domain.ignore_patterns import IgnoreRules
 
 
 @frozen(kw_only=True)
@@ -54,15 +50,4 @@ def list_archive(request: ListRequest, tools: Tools) -> Iterator[Listing]:
     backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
     with members_in(destination, tools, tier=request.tier, wait=request.wait)(backup, keys) as members:
-        yield Listing(backup=backup, entries=_relative(members, rules), is_indexed=members.is_indexed)
-
-
-def _relative(members: Iterable[IndexEntry], rules: IgnoreRules | None) -> Iterator[IndexEntry]:
-    for entry in members:
-        if is_selected(entry, rules):
-            path = plain_path(entry.path)
-            below = below_root(path)
-            if below:
-                yield entry._replace(path=below)
-            elif entry.kind != "directory":
-                yield entry._replace(path=path)  # a root that is a file
+        yield Listing(backup=backup, entries=relative(members, rules), is_indexed=members.is_indexed)

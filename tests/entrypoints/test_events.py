@@ -33,7 +33,9 @@ def test_before_and_on_share_a_session(bakthat: Bakthat, told: list[tuple], tree
     assert (before, on, session, backup) == ("before_backup", "on_backup", same_session, made)
 
 
-def test_every_verb_calls_its_listeners(bakthat: Bakthat, told: list[tuple], tree: Path, tmp_path: Path, clock: SteppedClock) -> None:
+def test_every_verb_calls_its_listeners(
+    bakthat: Bakthat, told: list[tuple], tree: Path, tmp_path: Path, clock: SteppedClock
+) -> None:
     bakthat.backup(tree)
     bakthat.restore("site", target=tmp_path / "out")
     clock.forward(days=1)

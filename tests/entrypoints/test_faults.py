@@ -163,7 +163,9 @@ def test_ctrl_c_aborts_the_upload(bakthat_command: CommandLine, source: Path, se
     client.close()
 
 
-def test_a_full_disk_is_reported_and_leaves_nothing(bakthat_command: CommandLine, source: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(
+    bakthat_command: CommandLine, source: Path, small_disk: Path
+) -> None:
     bakthat_command.configure({"default": {"local_path": str(small_disk / "store")}})
     said = bakthat_command("backup", "data", "-d", "local", "--prompt", "no")
     assert said.code == 4

@@ -13,6 +13,7 @@ from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
+from bakthat.errors import RetrievalPending
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.index_copy import read_index_copy
 from bakthat.usecases.inside.only_file import only_entry
@@ -37,9 +38,11 @@ class Members:
         return self._entries
 
 
-def members_in(destination: Destination, tools: Tools, *, tier: Tier | None = None, wait: bool = False) -> MembersOf:
+def members_in(
+    destination: Destination, tools: Tools, *, tier: Tier | None = None, wait: bool = False, retrieve: bool = True
+) -> MembersOf:
     """Return how the members of a destination's backups are listed: see `list_members`."""
-    return partial(list_members, destination=destination, tools=tools, tier=tier, wait=wait)
+    return partial(list_members, destination=destination, tools=tools, tier=tier, wait=wait, retrieve=retrieve)
 
 
 @contextmanager
@@ -51,9 +54,12 @@ def list_members(
     tools: Tools,
     tier: Tier | None = None,
     wait: bool = False,
+    retrieve: bool = True,
 ) -> Iterator[Members]:
     """List a backup. With an index only that is read; else the archive is read whole, and `tools.notice` is called. A
     backup of one file or stream is one entry, without reading anything.
+
+    `retrieve`: False raises `RetrievalPending` instead of requesting a retrieval, which costs money.
 
     Raises `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`, `RetrievalPending`, `StoreError`.
     """
@@ -66,6 +72,10 @@ def list_members(
         with naming(backup):
             yield Members(index.entries(), is_indexed=True)
         return
+    if not retrieve and destination.open_ranges(backup, {}) is None:
+        raise RetrievalPending(
+            f"it has to be retrieved first, for it has no index: run `bakthat ls {backup.stored_filename}`"
+        )
     stored = opened_when_ready(backup, destination, tools, tier=tier, wait=wait)
     with open_archive(stored, backup, keys, tools, stage=f"listing {backup.stored_filename}") as plain:
         tools.notice(f"{backup.stored_filename} has no index; it is read from beginning to end, which takes longer")

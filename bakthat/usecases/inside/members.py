@@ -29,6 +29,20 @@ def below_root(path: str) -> str:
     return path.partition("/")[2]
 
 
+def path_below_root(entry: IndexEntry) -> str:
+    """Return the entry's path as a person names it: relative to the backup's root. A root that is a file has its own
+    name; that of a directory is empty."""
+    path = plain_path(entry.path)
+    return below_root(path) or ("" if entry.kind == "directory" else path)
+
+
+def relative(members: Iterable[IndexEntry], rules: IgnoreRules | None = None) -> Iterator[IndexEntry]:
+    """Yield what the patterns select (None: everything), with paths relative to the root, which is left out."""
+    for entry in members:
+        if is_selected(entry, rules) and (path := path_below_root(entry)):
+            yield entry._replace(path=path)
+
+
 def rules_of(patterns: Sequence[str], option: str) -> IgnoreRules | None:
     """The patterns as rules; None without any. `option` names them in the error. Raises `UsageError` if they select
     nothing."""
