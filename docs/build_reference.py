@@ -15,6 +15,9 @@ from jinja2 import pass_context
 import bakthat
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.content_diff import Facts
+from bakthat.usecases.choose_to_open import Chosen
+from bakthat.usecases.list_archive import ListRequest
+from bakthat.usecases.read_file import ReadRequest
 
 MODULES = [
     "bakthat",
@@ -43,6 +46,10 @@ def main(into: Path) -> None:
     # pdoc does not resolve the annotations of a named tuple itself.
     for each in (IndexEntry, Facts):
         each.__new__.__annotations__.update(typing.get_type_hints(each))
+    # Nor those of fields that a class of another module inherits.
+    inherited = typing.get_type_hints(Chosen.__init__, vars(sys.modules[Chosen.__module__]))
+    for request in (ListRequest, ReadRequest):
+        request.__init__.__annotations__.update(inherited)
     to_markdown = pdoc.render.env.filters["to_markdown"]
 
     @pass_context
