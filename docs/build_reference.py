@@ -16,8 +16,6 @@ import bakthat
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.content_diff import Facts
 from bakthat.usecases.choose_to_open import Chosen
-from bakthat.usecases.list_archive import ListRequest
-from bakthat.usecases.read_file import ReadRequest
 
 MODULES = [
     "bakthat",
@@ -48,7 +46,7 @@ def main(into: Path) -> None:
         each.__new__.__annotations__.update(typing.get_type_hints(each))
     # Nor those of fields that a class of another module inherits.
     inherited = typing.get_type_hints(Chosen.__init__, vars(sys.modules[Chosen.__module__]))
-    for request in (ListRequest, ReadRequest):
+    for request in Chosen.__subclasses__():
         request.__init__.__annotations__.update(inherited)
     to_markdown = pdoc.render.env.filters["to_markdown"]
 
