@@ -13,6 +13,7 @@ import importlib
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -128,6 +129,12 @@ def _open_standard_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
+def _is_from_echo(error: OSError) -> bool:
+    """Whether click could not write a help or the version, which it writes by itself."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code is click.echo.__code__
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code."""
     # Starting makes a great many objects and hardly any garbage. To look for some as often as Python does by default,
@@ -164,5 +171,11 @@ def main(arguments: list[str] | None = None) -> None:
         # Whoever read our output has left; nothing more can be said there.
         terminal.drop_output()
         code = 128 + signal.SIGPIPE
+    except OSError as error:
+        if not _is_from_echo(error):
+            raise
+        terminal.drop_output()
+        terminal.tell(f"bakthat: {terminal.OUTPUT_LOST}: {error.strerror}")
+        code = 1
     gc.freeze()
     sys.exit(code)

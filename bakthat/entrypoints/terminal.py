@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.progress import Progress
@@ -23,8 +23,12 @@ _LONGEST_DELAY = 0.2
 
 
 def tell(text: str) -> None:
-    """A line on stderr."""
-    print(printable(text), file=sys.stderr, flush=True)
+    """Write a line to stderr. If that is impossible (a full disk, a reader that has left), the line is lost, and the
+    work goes on: a backup must not fail because its log does."""
+    try:
+        print(printable(text), file=sys.stderr, flush=True)
+    except OSError:
+        _drop(sys.stderr)
 
 
 def result(text: str) -> None:
@@ -82,6 +86,10 @@ def result_bytes(chunks: Iterable[bytes]) -> None:
         sys.stdout.buffer.flush()
 
 
+OUTPUT_LOST = "the result could not be written to standard output"
+"""The beginning of the message; the reason follows."""
+
+
 class OutputLost(BakthatError):
     """Standard output took no more, on a full disk for example. What was done is done."""
 
@@ -99,12 +107,18 @@ def _written() -> Iterator[None]:
     except OSError as error:
         drop_output()
         reason = os.strerror(error.errno or 0)
-        raise OutputLost(f"the result could not be written to standard output: {reason}") from error
+        raise OutputLost(f"{OUTPUT_LOST}: {reason}") from error
 
 
 def drop_output() -> None:
     """What is still to be written to stdout goes nowhere, so that the interpreter does not fail on it as it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop(sys.stdout)
+
+
+def _drop(stream: TextIO) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def printable(text: str) -> str:
@@ -165,6 +179,11 @@ def _verified(backup: Backup) -> str:
 def is_interactive() -> bool:
     """Whether somebody can be asked."""
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def is_input_missing() -> bool:
+    """Whether standard input is the null device, which `main` also puts in the place of a closed one."""
+    return os.path.samestat(os.fstat(0), os.stat(os.devnull))
 
 
 def ask_new_password() -> str:

@@ -93,7 +93,10 @@ def _copied(stream: BinaryIO, into: BinaryIO, on_bytes: Callable[[int], None]) -
     read = chunk_reader(stream)
     size = 0
     while True:
-        chunk: object = read(_CHUNK)
+        try:
+            chunk: object = read(_CHUNK)
+        except OSError as error:
+            raise SourceError(f"the stream cannot be read: {error.strerror or error}; nothing was stored") from error
         if not isinstance(chunk, bytes | bytearray | memoryview):
             if chunk is None:
                 raise SourceError("the stream is non-blocking and has no bytes at the moment; open it in blocking mode")

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import tarfile
@@ -459,7 +460,7 @@ def test_output_that_nobody_reads_is_no_error(bakthat_command: CommandLine, stor
     assert (done.stderr, done.returncode in (0, 141)) == ("", True)
 
 
-@pytest.mark.parametrize("arguments", [["show"], ["show", "--json"], ["keygen"]])
+@pytest.mark.parametrize("arguments", [["show"], ["show", "--json"], ["keygen"], ["-h"], ["show", "-h"], ["--version"]])
 def test_output_on_a_full_disk_is_one_clear_line(
     bakthat_command: CommandLine, stored: str, arguments: list[str]
 ) -> None:
@@ -474,6 +475,19 @@ def test_output_on_a_full_disk_is_one_clear_line(
         )
     assert done.returncode == 1
     assert done.stderr == "bakthat: the result could not be written to standard output: No space left on device\n"
+
+
+def test_a_backup_whose_notices_cannot_be_written_is_made(bakthat_command: CommandLine, site: Path) -> None:
+    os.mkfifo(site / "fifo")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(site / "socket"))
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            bakthat_command.command("backup", "site", "-d", "local", "--prompt", "no"),
+            stdout=subprocess.PIPE, stderr=full, env=bakthat_command.env(), cwd=bakthat_command.here, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert bakthat_command("show").lines[0].endswith(done.stdout.decode().strip())
 
 
 def test_standard_streams_may_be_closed(bakthat_command: CommandLine, site: Path) -> None:

@@ -119,6 +119,28 @@ def test_a_terminal_as_standard_input_is_refused(bakthat_command: CommandLine) -
     assert done.stderr.startswith("bakthat: standard input is a terminal; pipe in what to back up")
 
 
+@pytest.mark.parametrize("redirection", ["</dev/null", "<&-"])
+def test_a_missing_standard_input_is_refused(bakthat_command: CommandLine, redirection: str) -> None:
+    command = " ".join(bakthat_command.command("backup", "-", "--name", "x", *PLAIN))
+    done = subprocess.run(
+        f"{command} {redirection}", shell=True, capture_output=True, text=True, env=bakthat_command.env(), check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("bakthat: standard input is closed or /dev/null")
+    assert left_in_the_store(bakthat_command) == []
+
+
+def test_a_standard_input_that_cannot_be_read_is_one_clear_line(bakthat_command: CommandLine) -> None:
+    command = " ".join(bakthat_command.command("backup", "-", "--name", "x", *PLAIN))
+    done = subprocess.run(
+        f"{command} 0>written-to", shell=True, capture_output=True, text=True, env=bakthat_command.env(),
+        cwd=bakthat_command.here, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "bakthat: the stream cannot be read: Bad file descriptor; nothing was stored\n"
+    assert left_in_the_store(bakthat_command) == []
+
+
 def test_an_empty_standard_input_is_a_backup_of_0_bytes_and_a_notice(bakthat_command: CommandLine) -> None:
     said = bakthat_command("backup", "-", "--name", "x", *PLAIN, "-q", answers="")
     assert said.code == 0
