@@ -7,7 +7,9 @@ import io
 import os
 import re
 import shutil
+import subprocess
 import sys
+import tarfile
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -42,11 +44,12 @@ def store(source: Path, keys: Keys, *, gzipped: bool) -> bytes:
     """The bytes that a backup of the source has in the store."""
     into = io.BytesIO()
     cipher, compressor = AgeCipher(work_factor=10), GzipCompressor()
-    with (
-        cipher.sealing(into, keys) if keys else nullcontext(into) as sealed,
-        compressor.compressing(sealed) if gzipped else nullcontext(sealed) as packed,
-    ):
-        TarPacker().pack(source, packed)
+    with cipher.sealing(into, keys) if keys else nullcontext(into) as sealed:
+        if not gzipped:
+            TarPacker().pack(source, sealed)
+        else:
+            with compressor.compressing_with_index(sealed) as packed:
+                TarPacker().pack(source, packed.stream, on_entry=packed.on_entry)
     return into.getvalue()
 
 
@@ -132,9 +135,18 @@ def test_a_backup_by_password_or_key_is_restored_by_following_the_page(downloads
 
 
 def test_a_file_of_2013_is_opened_by_the_page_s_program(downloads):
-    (program,) = (text for language, text in BLOCKS if language == "python")
+    program, _ = (text for language, text in BLOCKS if language == "python")
     (downloads / "open2013.py").write_text(program)
     assert "photos/note.txt" in follow(FOLLOWED[-1], downloads, typed=[PASSWORD])
+
+
+def test_the_page_s_program_reads_an_archive_from_a_stream_which_tarfile_alone_does_not(downloads):
+    _, program = (text for language, text in BLOCKS if language == "python")
+    archive = (downloads / "photos.20260304050607.tgz").read_bytes()
+    done = subprocess.run([sys.executable, "-c", program], input=archive, capture_output=True, check=True, timeout=60)
+    assert b"photos/2025/\xc3\xa9t\xc3\xa9.jpg 300000" in done.stdout.splitlines()
+    with pytest.raises(tarfile.ReadError, match="invalid compressed data"):
+        tarfile.open(fileobj=io.BytesIO(archive), mode="r|gz").close()
 
 
 def test_a_download_that_is_damaged_does_not_match_its_catalog_entry(downloads):
