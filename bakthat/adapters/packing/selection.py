@@ -34,6 +34,14 @@ def safe_path(name: bytes) -> bytes:
     return b"/".join(parts)
 
 
+def literally(only: Sequence[str]) -> str:
+    """The end of an error for patterns that match nothing: how to name a file with a bracket. Empty without one."""
+    for pattern in only:
+        if "[" in pattern and "\\[" not in pattern:
+            return f"; a backslash makes a bracket literal: --only '{printable(pattern.replace('[', chr(92) + '['))}'"
+    return ""
+
+
 class Selection:
     """Decides which members are restored, and collects the entries to be committed.
 
@@ -101,7 +109,9 @@ class Selection:
             return
         if self._rules is not None and self._has_met_members:
             asked = printable(" ".join(self._only))
-            raise BackupNotFound(f"nothing in this backup matches {asked}; patterns start below its root")
+            raise BackupNotFound(
+                f"nothing in this backup matches {asked}; patterns start below its root{literally(self._only)}"
+            )
         raise PayloadDamaged("the tar archive contains nothing that can be restored")
 
     def _meet_root(self, root: bytes) -> None:

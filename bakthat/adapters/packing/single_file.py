@@ -85,7 +85,11 @@ class PlainFilePacker(Packer):
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise PayloadDamaged(f"{name!r}, the name in this backup, is not a valid file name; nothing was restored")
         if only and not _is_chosen(name, only):
-            raise BackupNotFound(f"the backup is a single file, {printable(name)}, which no --only pattern matches")
+            from bakthat.adapters.packing.selection import literally
+
+            raise BackupNotFound(
+                f"the backup is a single file, {printable(name)}, which no --only pattern matches{literally(only)}"
+            )
         with StagingDirectory(into, overwrite=overwrite) as staging:
             staging.check(name)
             try:

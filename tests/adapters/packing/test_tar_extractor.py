@@ -825,6 +825,13 @@ def test_asking_for_what_is_not_there_is_an_error_and_leaves_nothing(into: Path,
     assert os.listdir(into) == []
 
 
+def test_a_bracket_that_matches_nothing_is_answered_with_the_literal_pattern(into: Path) -> None:
+    archive = member(b"s/song [vocals].mp3", b"1") + END
+    with pytest.raises(BackupNotFound, match=r"--only 'song \\\[vocals\]\.mp3'$"):
+        extract(archive, into, only=("song [vocals].mp3",))
+    assert extract(archive, into, only=(r"song \[vocals].mp3",)).files == 1
+
+
 def test_a_damaged_rest_refuses_the_part_too(into: Path, site: bytes) -> None:
     with pytest.raises(PayloadDamaged):
         extract(site[:-1024], into, only=("index.html",))

@@ -29,13 +29,10 @@ from tests.fixtures.extended import (
     make_tree,
     modes,
     set_acl,
-    without_attributes,
     xattrs,
 )
 from tests.fixtures.open_directory import open_directory
 from tests.fixtures.tar_members import END, member, pax
-
-__all__ = ["without_attributes"]
 
 for_root = pytest.mark.skipif(not ROOT, reason="attributes that only root may set")
 
@@ -298,7 +295,7 @@ def test_a_user_who_is_not_root_gets_what_he_may_set_and_is_told_of_the_rest() -
     assert "d 0o570 ['system.posix_acl_access', 'user.d']" in done.stdout
     assert "d/f 0o444 ['user.a']" in done.stdout
     assert "d/g 0o664 ['system.posix_acl_access']" in done.stdout
-    assert "d/f file capabilities were not restored, since the owner was not (and 1 more)" in done.stdout
+    assert "d/f file capabilities were not restored, because the owner was not (and 1 more)" in done.stdout
     assert "d/f extended attributes (trusted) cannot be restored here: Operation not permitted" in done.stdout
 
 
@@ -336,7 +333,7 @@ def test_the_group_s_bits_of_a_foreign_archive_are_its_mask_and_do_not_stay(into
     report = extract(archive, into)
     assert modes(into) == {"f": 0o600}
     assert [notice.reason for notice in report.notices] == [
-        "the access control list names users or groups that are not known here, and was not restored"
+        "the access control list names users or groups that are unknown here, and was not restored"
     ]
 
 
