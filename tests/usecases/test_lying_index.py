@@ -1,0 +1,149 @@
+"""An index that lies leads to an error or to nothing, never out of the target, and never to another file's content."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from bakthat.adapters.compression.gzip_compressor import GzipCompressor
+from bakthat.domain.archive_index import IndexEntry
+from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged
+from bakthat.testing.toolbox import Toolbox
+from bakthat.usecases.list_archive import ListRequest, list_archive
+from bakthat.usecases.read_file import ReadRequest, read_file
+from bakthat.usecases.restore import RestoreRequest, restore
+from bakthat.usecases.sync import sync
+
+NAME = "big.20260102030405.tgz"
+
+Lie = Callable[[list[IndexEntry]], Sequence[IndexEntry]]
+
+
+def header(name: str, content: bytes = b"") -> bytes:
+    """A member as a tar has it."""
+    into = io.BytesIO()
+    with tarfile.open(fileobj=into, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return into.getvalue()[: 512 + len(content) + -len(content) % 512]
+
+
+def a_tar() -> tuple[bytes, list[IndexEntry]]:
+    """A tar of some files, one of which has another tar in it, and its true entries."""
+    stream = bytearray()
+    entries = []
+    inside = header("../evil.txt", b"evil") + header("big/secret.txt", b"from inside")
+    for name, content in [("big/a.txt", b"a"), ("big/secret.txt", b"secret"), ("big/image.tar", inside)]:
+        entries.append(IndexEntry(name, "file", len(content), 0, None, None, 0o644, 0, 0, "", len(stream)))
+        stream += header(name, content)
+    for number in range(40):  # so that a part is less than half of the archive
+        name, content = f"big/{number}.bin", bytes([number]) * 100_000
+        entries.append(IndexEntry(name, "file", len(content), 0, None, None, 0o644, 0, 0, "", len(stream)))
+        stream += header(name, content)
+    return bytes(stream + bytes(1024)), entries
+
+
+def stored(lie: Lie) -> Toolbox:
+    """A store with an archive whose index lies."""
+    tar, entries = a_tar()
+    into = io.BytesIO()
+    with GzipCompressor().compressing_with_index(into) as writer:
+        writer.stream.write(tar)
+        for entry in lie(entries):
+            writer.on_entry(entry)
+    box = Toolbox()
+    box.stores["s3"].put(NAME, io.BytesIO(into.getvalue()))
+    sync("s3", box.tools)
+    return box
+
+
+def read(box: Toolbox, path: str) -> bytes:
+    with read_file(ReadRequest(name="big", destination="s3", path=path), box.tools) as found:
+        return found.content.read()
+
+
+def moved(path: str, offset: int) -> Lie:
+    """The entry of this path says that it is at another place."""
+
+    def lie(entries: list[IndexEntry]) -> Sequence[IndexEntry]:
+        others = [entry for entry in entries if entry.path != path]
+        (one,) = [entry for entry in entries if entry.path == path]
+        return sorted([*others, one._replace(offset=offset)], key=lambda entry: entry.offset)
+
+    return lie
+
+
+def offset_of(path: str) -> int:
+    return next(entry.offset for entry in a_tar()[1] if entry.path == path)
+
+
+INSIDE = offset_of("big/image.tar") + 512
+"""Where the first member of the tar in the tar begins."""
+
+
+def test_the_true_index_is_believed() -> None:
+    box = stored(lambda entries: entries)
+    assert read(box, "secret.txt") == b"secret"
+
+
+def test_another_files_content_is_not_given_out() -> None:
+    def lie(entries: list[IndexEntry]) -> Sequence[IndexEntry]:
+        renamed = {"big/a.txt": "big/secret.txt", "big/secret.txt": "big/a.txt"}
+        return [entry._replace(path=renamed.get(entry.path, entry.path)) for entry in entries]
+
+    box = stored(lie)
+    with pytest.raises(PayloadDamaged, match="where something else is; it is damaged"):
+        read(box, "secret.txt")
+
+
+@pytest.mark.parametrize("offset", [INSIDE, INSIDE + 512, INSIDE - 512 + 4096])
+def test_a_position_that_is_no_member_is_damage(offset: int) -> None:
+    box = stored(moved("big/a.txt", offset))
+    with pytest.raises(PayloadDamaged):
+        read(box, "a.txt")
+
+
+@pytest.mark.parametrize("offset", [INSIDE, INSIDE + 512, INSIDE + 1024])
+def test_a_restore_of_a_part_leaves_the_target_as_it_is(tmp_path: Path, offset: int) -> None:
+    box = stored(moved("big/a.txt", offset))
+    (tmp_path / "target").mkdir()
+    with pytest.raises((PayloadDamaged, BackupNotFound)):
+        restore(RestoreRequest(name="big", destination="s3", target=tmp_path / "target", only=("a.txt",)), box.tools)
+    assert [path.name for path in tmp_path.rglob("*")] == ["target"]
+
+
+@pytest.mark.parametrize("path", ["../evil", "/etc/passwd", "big/../../evil", ""])
+def test_a_path_that_leaves_the_archive_is_damage(path: str) -> None:
+    box = stored(lambda entries: [entries[0]._replace(path=path), *entries[1:]])
+    with (
+        pytest.raises(PayloadDamaged, match=NAME),
+        list_archive(ListRequest(name="big", destination="s3"), box.tools) as listing,
+    ):
+        list(listing.entries)
+
+
+@pytest.mark.parametrize("offset", [1, 2**40, -512])
+def test_a_position_outside_of_the_archive_is_damage(offset: int) -> None:
+    box = stored(lambda entries: [entries[0], entries[1]._replace(offset=offset), *entries[2:]])
+    with pytest.raises(PayloadDamaged, match=NAME):
+        read(box, "secret.txt")
+
+
+def test_a_file_that_the_index_leaves_out_is_not_there() -> None:
+    box = stored(lambda entries: entries[2:])
+    with pytest.raises(BackupNotFound):
+        read(box, "a.txt")
+
+
+def test_an_entry_that_is_there_twice_leads_to_the_last() -> None:
+    def lie(entries: list[IndexEntry]) -> Sequence[IndexEntry]:
+        return [entries[0], entries[1]._replace(path="big/a.txt"), *entries[2:]]
+
+    box = stored(lie)
+    with pytest.raises(BakthatError):
+        read(box, "a.txt")
