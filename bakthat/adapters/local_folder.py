@@ -87,44 +87,34 @@ class LocalObjectStore(ObjectStore):
         return ObjectInfo(key=key, size=size, modified=_moment(modified))
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
-        path = self._path(key)
-        return io.BufferedReader(_TranslatedFile(self._opened(key, path), path), _COPY)
+        return self._reader(key, 0, None, None)
 
     def open_range(
         self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None
     ) -> AbstractContextManager[BinaryIO]:
         check_range(start, stop)
-        path = self._path(key)
-        fd = self._opened(key, path)
-        try:
-            with self._translated(key):
-                found = _info(key, os.fstat(fd))
-                check_version(found, expected, str(path))
-                os.lseek(fd, min(start, found.size), os.SEEK_SET)
-            size = max(0, min(stop, found.size) - start)
-            return io.BufferedReader(_Range(fd, path, size), max(1, min(size, _COPY)))
-        except BaseException:
-            os.close(fd)
-            raise
+        return self._reader(key, start, stop, expected)
 
-    def _opened(self, key: str, path: Path) -> int:
-        """Return the descriptor of the object's file."""
+    def _reader(self, key: str, start: int, stop: int | None, expected: ObjectInfo | None) -> io.BufferedReader:
+        path = self._path(key)
         with self._translated(key):
             self._check_folder()
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
+            try:
+                found = _info(key, _checked(os.fstat(fd), path))
+                check_version(found, expected, str(path))
+                os.lseek(fd, min(start, found.size), os.SEEK_SET)
+            except BaseException:
                 os.close(fd)
-                raise ObjectNotFound(f"{path} is not a file")
-        return fd
+                raise
+        size = max(0, (found.size if stop is None else min(stop, found.size)) - start)
+        return io.BufferedReader(_ObjectFile(fd, path, size), max(1, min(size, _COPY)))
 
     def stat(self, key: str) -> ObjectInfo:
         path = self._path(key)
         with self._translated(key):
             self._check_folder()
-            found = path.lstat()
-            if not stat.S_ISREG(found.st_mode):
-                raise ObjectNotFound(f"{path} is not a file")
-        return _info(key, found)
+            return _info(key, _checked(path.lstat(), path))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         # Key order is not directory order (`a.b` < `a/b` < `a0`), so the names are collected before they are sorted.
@@ -186,41 +176,23 @@ class LocalObjectStore(ObjectStore):
             raise _translation(error, self._folder / key) from error
 
 
-class _TranslatedFile(io.FileIO):
-    """A file whose reading raises our errors, not the system's. Closing it raises nothing, because the bytes were
-    already read."""
+class _ObjectFile(io.FileIO):
+    """The next `size` bytes of a file. A file that has become shorter is an error, not an end.
 
-    def __init__(self, fd: int, path: Path) -> None:
-        super().__init__(fd, "rb")
-        self._path = path
-
-    def readinto(self, buffer: Any) -> int | None:
-        try:
-            return super().readinto(buffer)
-        except OSError as error:
-            raise _translation(error, self._path) from error
-
-    def readall(self) -> bytes:
-        try:
-            return super().readall()
-        except OSError as error:
-            raise _translation(error, self._path) from error
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            super().close()
-
-
-class _Range(_TranslatedFile):
-    """The next `size` bytes of a file: a file that has become shorter is an error, not an end."""
+    Reading raises our errors, not the system's. Closing raises nothing, because the bytes were already read.
+    """
 
     def __init__(self, fd: int, path: Path, size: int) -> None:
-        super().__init__(fd, path)
+        super().__init__(fd, "rb")
+        self._path = path
         self._left = size
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")[: self._left]
-        count = super().readinto(view) or 0
+        try:
+            count = super().readinto(view) or 0
+        except OSError as error:
+            raise _translation(error, self._path) from error
         if len(view) and not count:
             raise StoreError(f"{self._path} has become shorter while it was read; start again")
         self._left -= count
@@ -230,6 +202,10 @@ class _Range(_TranslatedFile):
         content = bytearray(self._left)
         fill(cast(BinaryIO, self), memoryview(content))
         return bytes(content)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def _translation(error: OSError, path: Path) -> StoreError:
@@ -251,6 +227,13 @@ def _translation(error: OSError, path: Path) -> StoreError:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return AccessDenied(f"{path}: {reason}; check who owns the folder and that it is not mounted read-only")
     return StoreError(f"{path}: {reason}")
+
+
+def _checked(found: os.stat_result, path: Path) -> os.stat_result:
+    """Raise `ObjectNotFound` unless it is a regular file."""
+    if not stat.S_ISREG(found.st_mode):
+        raise ObjectNotFound(f"{path} is not a file")
+    return found
 
 
 def _info(key: str, found: os.stat_result) -> ObjectInfo:

@@ -304,6 +304,19 @@ def test_a_file_of_a_year_that_no_calendar_has_is_listed(small_disk: Path, secon
     assert LocalObjectStore(small_disk).stat("good") == info
 
 
+@pytest.mark.parametrize("reading", ["open", "open_range"])
+@pytest.mark.parametrize("size", [-1, 3_000_000])
+def test_a_file_that_becomes_shorter_is_an_error_and_not_an_end(folder: Path, reading: str, size: int) -> None:
+    store = LocalObjectStore(folder)
+    store.put("k", io.BytesIO(bytes(4_000_000)))
+    opened = store.open("k") if reading == "open" else store.open_range("k", 10, 3_900_000)
+    with opened as reader:
+        reader.read(10)
+        os.truncate(folder / "k", 2_000_000)
+        with pytest.raises(StoreError, match="become shorter"):
+            reader.read(size)
+
+
 def test_a_disk_that_fails_after_an_object_was_read_fails_nothing(tmp_path: Path) -> None:
     store = LocalObjectStore(tmp_path)
     store.put("k", io.BytesIO(b"content"))
