@@ -77,7 +77,13 @@ def paths(entries: list[IndexEntry]) -> set[str]:
 
 
 class Calls(FaultyObjectStore):
-    """A store that counts."""
+    """A store that counts. `bytes_read`: of what was requested by ranges."""
+
+    bytes_read = 0
+
+    def open_range(self, key: str, start: int, stop: int, *, expected: ObjectInfo | None = None):
+        self.bytes_read += stop - start
+        return super().open_range(key, start, stop, expected=expected)
 
     def of(self, method: str) -> int:
         return sum(called == method for called, _ in self.calls)
@@ -123,10 +129,28 @@ def test_patterns_that_mean_nothing_are_an_error(box: Toolbox, big: Path) -> Non
         listed(box, "big", patterns=("#",))
 
 
-def test_without_an_index_the_archive_is_read_with_a_notice(box: Toolbox, big: Path) -> None:
+@pytest.mark.parametrize("keys", [Keys(), SECRET])
+def test_of_an_uncompressed_tar_only_the_headers_are_read(box: Toolbox, tmp_path: Path, keys: Keys) -> None:
+    root = tmp_path / "large"
+    root.mkdir()
+    for number in range(3):
+        (root / f"{number}.bin").write_bytes(bytes(5_000_000))
+    made = back_up(box, root, compression=Compression.NONE, keys=keys)
+    store = watched(box)
+    assert paths(listed(box, "large", keys=lambda _: keys)) == {"0.bin", "1.bin", "2.bin"}
+    assert store.of("open") == 0
+    assert store.bytes_read < made.size / 4
+    assert box.notices == []
+
+
+def test_an_uncompressed_tar_that_is_cut_short_is_damage(box: Toolbox, big: Path) -> None:
     made = back_up(box, big, compression=Compression.NONE)
-    assert paths(listed(box, "big")) == PATHS
-    assert box.notices == [f"{made.stored_filename} has no index; it is read from beginning to end, which takes longer"]
+    with box.stores["s3"].open(made.stored_filename) as reader:
+        content = reader.read()
+    box.stores["s3"].put(made.stored_filename, io.BytesIO(content[:20_000]), replace=True)
+    box.repo.replace(evolve(made.with_metadata(made.last_updated, sha256=None), size=20_000))
+    with pytest.raises(PayloadDamaged, match=f"{made.stored_filename}: .* cut short"):
+        listed(box, "big")
 
 
 def test_an_archive_of_another_program_is_listed(box: Toolbox, big: Path) -> None:
@@ -137,6 +161,7 @@ def test_an_archive_of_another_program_is_listed(box: Toolbox, big: Path) -> Non
     box.stores["s3"].put("big.20120102030405.tgz", io.BytesIO(into.getvalue()))
     sync("s3", box.tools)
     assert paths(listed(box, "big")) == PATHS
+    assert box.notices == ["big.20120102030405.tgz has no index; it is read from beginning to end, which takes longer"]
 
 
 @pytest.mark.parametrize("compression", list(Compression))

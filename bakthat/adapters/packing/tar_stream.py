@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from typing import BinaryIO
 from zlib import adler32
 
@@ -34,6 +35,7 @@ class TarStream:
 
     def __init__(self, packed: BinaryIO) -> None:
         self._read = chunk_reader(packed)
+        self._skip_stream: Callable[[int], None] | None = getattr(packed, "skip", None)
         self.buffer = b""
         self.at = 0
         self.base = 0
@@ -200,6 +202,11 @@ class TarStream:
         self.at += count
         while self.at > len(self.buffer):
             missing = self.at - len(self.buffer)
+            if self._skip_stream is not None and missing > _CHUNK:
+                # The last of it is read, to see that it is there
+                self._skip_stream(missing - 1)
+                self.base += len(self.buffer) + missing - 1
+                self.buffer, self.at, missing = b"", 1, 1
             chunk = self._read(_CHUNK)
             if not chunk:
                 self.at = len(self.buffer)

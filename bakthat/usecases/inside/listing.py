@@ -17,7 +17,7 @@ from bakthat.errors import RetrievalPending
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.index_copy import read_index_copy
 from bakthat.usecases.inside.only_file import only_entry
-from bakthat.usecases.inside.ranged_archive import naming, open_by_ranges
+from bakthat.usecases.inside.ranged_archive import naming, open_bare_tar, open_by_ranges
 from bakthat.usecases.streams.archive_stream import open_archive
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
@@ -56,8 +56,8 @@ def list_members(
     wait: bool = False,
     retrieve: bool = True,
 ) -> Iterator[Members]:
-    """List a backup. With an index only that is read; else the archive is read whole, and `tools.notice` is called. A
-    backup of one file or stream is one entry, without reading anything.
+    """List a backup. With an index only that is read, and of an uncompressed tar the headers; else the archive is read
+    whole, and `tools.notice` is called. A backup of one file or stream is one entry, without reading anything.
 
     `retrieve`: False raises `RetrievalPending` instead of requesting a retrieval, which costs money.
 
@@ -76,6 +76,11 @@ def list_members(
         raise RetrievalPending(
             f"it has to be retrieved first, for it has no index: run `bakthat ls {backup.stored_filename}`"
         )
+    bare = open_bare_tar(backup, keys, destination, tools)
+    if bare is not None:
+        with naming(backup):
+            yield Members(tools.tar.entries(bare), is_indexed=True)
+        return
     stored = opened_when_ready(backup, destination, tools, tier=tier, wait=wait)
     with open_archive(stored, backup, keys, tools, stage=f"listing {backup.stored_filename}") as plain:
         tools.notice(f"{backup.stored_filename} has no index; it is read from beginning to end, which takes longer")

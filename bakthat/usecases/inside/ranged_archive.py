@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from attrs import frozen
 
-from bakthat.domain.archive_format import Compression, Container
+from bakthat.domain.archive_format import ArchiveFormat, Compression, Container
 from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
@@ -26,6 +26,9 @@ END_OF_ARCHIVE = bytes(1024)
 _READ_AHEAD = 8 * 1024 * 1024
 """Plain bytes that are read at a time. The members of a range are decompressed one after the other, but requested at
 once."""
+
+_FIRST_READ = 64 * 1024
+"""Bytes that are read after something was skipped: some headers."""
 
 Span = tuple[int, int]
 """Positions in the tar stream: where a member's first header begins, and where the next member's does."""
@@ -69,20 +72,12 @@ def open_by_ranges(backup: Backup, keys: Keys, destination: Destination, tools: 
     format_ = backup.format
     if format_.container is not Container.TAR or format_.compression is Compression.NONE:
         return None
-    name, identity = backup.stored_filename, _identity(backup, destination)
+    identity = _identity(backup, destination)
     known = tools.range_cache.load(identity) if identity else {}
-    try:
-        stored = destination.open_ranges(backup, known)
-        if stored is None:
-            return None
-        with naming(backup):
-            packed = tools.cipher.random_access(stored, keys) if backup.is_encrypted else stored
-    except ObjectNotFound as gone:
-        raise ObjectNotFound(f"{gone}; `bakthat sync` updates the database from the store") from gone
-    except WrongPassword as error:
-        raise error if name in str(error) else WrongPassword(f"{name}: {error}") from error
-    if packed is None:
+    opened = _decrypted(backup, keys, destination, known, tools)
+    if opened is None:
         return None
+    stored, packed = opened
     compressor = tools.compressors[format_.compression]
     try:
         index = compressor.read_index(packed)
@@ -93,8 +88,39 @@ def open_by_ranges(backup: Backup, keys: Keys, destination: Destination, tools: 
         stored.forget_answers()
         return RangedArchive(tar=compressor.random_access(packed, index), index=index, stored=stored)
     except PayloadDamaged as error:
-        tools.notice(f"{name}: {error}; it is read without the index")
+        tools.notice(f"{backup.stored_filename}: {error}; it is read without the index")
         return None
+
+
+def open_bare_tar(backup: Backup, keys: Keys, destination: Destination, tools: Tools) -> BinaryIO | None:
+    """Open an uncompressed tar so that its content can be skipped; None where that cannot be. Raises as
+    `open_by_ranges`."""
+    if backup.format != ArchiveFormat(Container.TAR, Compression.NONE):
+        return None
+    opened = _decrypted(backup, keys, destination, {}, tools)
+    if opened is None:
+        return None
+    stored, tar = opened
+    stored.forget_answers()
+    return cast(BinaryIO, SkippingReader(tar))
+
+
+def _decrypted(
+    backup: Backup, keys: Keys, destination: Destination, known: Mapping[int, bytes], tools: Tools
+) -> tuple[StoredRanges, RandomAccess] | None:
+    """The stored object by ranges, and what is encrypted in it."""
+    name = backup.stored_filename
+    try:
+        stored = destination.open_ranges(backup, known)
+        if stored is None:
+            return None
+        with naming(backup):
+            plain = tools.cipher.random_access(stored, keys) if backup.is_encrypted else stored
+    except ObjectNotFound as gone:
+        raise ObjectNotFound(f"{gone}; `bakthat sync` updates the database from the store") from gone
+    except WrongPassword as error:
+        raise error if name in str(error) else WrongPassword(f"{name}: {error}") from error
+    return None if plain is None else (stored, plain)
 
 
 def _identity(backup: Backup, destination: Destination) -> str:
@@ -163,3 +189,35 @@ def _joined(spans: Iterable[Span]) -> Iterator[Span]:
         begun = (start, stop)
     if begun is not None:
         yield begun
+
+
+class SkippingReader(io.RawIOBase):
+    """Reads from beginning to end, and what is skipped is not requested. The more is read in a row, the more is read
+    ahead."""
+
+    def __init__(self, source: RandomAccess) -> None:
+        self._source = source
+        self._at = 0
+        self._read_ahead = _FIRST_READ
+
+    def readable(self) -> bool:
+        return True
+
+    def skip(self, count: int) -> None:
+        """Go on behind the next `count` bytes."""
+        self._at += count
+        self._read_ahead = _FIRST_READ
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size < 0:
+            return self.readall()
+        chunk = self._source.read_at(self._at, min(size, self._read_ahead))
+        self._at += len(chunk)
+        self._read_ahead = min(2 * self._read_ahead, _READ_AHEAD)
+        return chunk
+
+    def readinto(self, buffer: Any, /) -> int:
+        with memoryview(buffer) as given, given.cast("B") as view:
+            chunk = self.read(len(view))
+            view[: len(chunk)] = chunk
+        return len(chunk)
