@@ -38,8 +38,8 @@ class SalvageReport:
     whole: the files that are as they were, below that directory. size: bytes of their content. directories, others:
     how many directories, and links, pipes and the like. partial: files with holes or without their end, under the name
     that they have now. unverified: what is all there and may still be wrong, likewise. missing: what is known by its
-    name, and lost. damages: the damaged places of the archive; what was lost there without a name is only known here.
-    notices: what could not be set exactly, such as an owner.
+    name, and lost. damages: the damaged places of the archive. may_lack_more: whether something may be missing of which
+    nobody knows the name. notices: what could not be set exactly, such as an owner.
     """
 
     directory: str = ""
@@ -51,6 +51,7 @@ class SalvageReport:
     unverified: Listing = field(factory=Listing)
     missing: Listing = field(factory=Listing)
     damages: Listing = field(factory=Listing)
+    may_lack_more: bool = False
     notices: tuple[Problem, ...] = ()
 
     @property
@@ -63,18 +64,18 @@ class Lister:
     """Makes a `Listing`: counts, and keeps the first ones."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self.count = 0
         self._listed: list[Problem] = []
 
     def add(self, path: str, reason: str = "", *, count: int = 1) -> None:
         """Count a path. `count`: how many things it stands for."""
-        self._count += count
+        self.count += count
         if len(self._listed) < LISTED:
             self._listed.append(Problem(shortened(path), reason, count=count))
 
     def listing(self) -> Listing:
         """What was added so far."""
-        return Listing(count=self._count, listed=tuple(self._listed))
+        return Listing(count=self.count, listed=tuple(self._listed))
 
 
 def shortened(path: str) -> str:

@@ -11,8 +11,10 @@ from bakthat.domain.payload import PackReport, UnpackReport
 from bakthat.ports.payload import Packer
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
-    from bakthat.domain.archive_index import IndexEntry
+    from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
     from bakthat.domain.exclusions import Exclusions
+    from bakthat.domain.salvage import SalvageReport
+    from bakthat.ports.salvage import Part
 
 _ROOTS_TOLD = 100
 _LONGEST_ROOT = 255
@@ -106,3 +108,16 @@ class TarPacker(Packer):
             others=sum(counts.values()) - files - directories,
             size=size,
         )
+
+    def salvage(
+        self,
+        parts: Iterator[Part],
+        into: Path,
+        *,
+        name: str,
+        only: Sequence[str] = (),
+        index: ArchiveIndex | None = None,
+    ) -> SalvageReport:
+        from bakthat.adapters.packing.tar_salvage import salvage_tar
+
+        return salvage_tar(parts, into, name=name, only=only, index=index)

@@ -94,6 +94,18 @@ class TarReader:
         """After the end: something that is neither zeros nor a member followed the archive's end mark."""
         return self._stream.has_trailing_junk
 
+    @property
+    def content_range(self) -> tuple[int, int]:
+        """Where the content of the member that was given last begins and ends in the stream, as far as it was not read
+        yet; for a sparse file, that of what is stored."""
+        start = self._stream.base + self._stream.at
+        return start, start + self._stream.left
+
+    @property
+    def next_offset(self) -> int:
+        """Where the header behind the member that was given last begins."""
+        return self._stream.position
+
     def __iter__(self) -> Iterator[Member]:
         stream, next_similar = self._stream, self._similar.next_file
         while True:
@@ -105,7 +117,7 @@ class TarReader:
             if header is None:
                 if not self._announced.is_empty:
                     raise stream.damage("the archive ends after the extended header of a member that is missing")
-                stream.drain()
+                self._finish()
                 return
             typeflag = header[156:157]
             if typeflag in _OF_THE_NEXT:
@@ -116,6 +128,10 @@ class TarReader:
                 raise stream.damage("this is a later volume of an archive in several parts; join them first")
             else:
                 yield self._next_member(typeflag, header, offset)
+
+    def _finish(self) -> None:
+        """The end mark was read."""
+        self._stream.drain()
 
     def _announce(self, typeflag: bytes, header: bytes, offset: int) -> None:
         """Keep what this header says of the next member, or of all that follow."""

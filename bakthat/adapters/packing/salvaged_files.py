@@ -1,0 +1,388 @@
+"""`SalvagedFiles`: puts what was salvaged in its place, under its own name or one that says what is wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import struct
+from collections.abc import Callable, Iterator
+
+from attrs import evolve, frozen
+
+from bakthat.adapters.filesystem.dir_fd import SEARCH, exists, opened
+from bakthat.adapters.filesystem.printable import printable
+from bakthat.adapters.filesystem.staging import StagingDirectory
+from bakthat.adapters.packing.attributes import Attributes, AttributeSetter
+from bakthat.adapters.packing.extraction_tree import ExtractionTree, PendingSymlink
+from bakthat.adapters.packing.file_content import CREATE
+from bakthat.adapters.packing.hard_link import Links
+from bakthat.adapters.packing.long_names import LongNames
+from bakthat.adapters.packing.notices import Notices
+from bakthat.adapters.packing.tar_member import Member
+from bakthat.adapters.streams import write_all
+from bakthat.domain.salvage import PARTIAL_SUFFIX, UNVERIFIED_SUFFIX, Lister
+from bakthat.errors import PayloadDamaged
+
+_LONGEST_NAME = 255
+"""Bytes: NAME_MAX of limits.h."""
+
+_LONGEST_SYMLINK = 4095
+_SUFFIXES = (os.fsencode(PARTIAL_SUFFIX), os.fsencode(UNVERIFIED_SUFFIX))
+_PARTIAL, _UNVERIFIED = _SUFFIXES
+_NO_SYMLINK = frozenset({errno.EEXIST, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
+"""What symlink(2) says of a name that is taken, and where there are none: on exFAT and FAT, on CIFS, on FUSE."""
+
+_SET_ID_BITS = 0o6000
+_RENAMED = 100_000
+"""Names that are remembered, since a hard link may point to them."""
+
+_REFUSED_NAMES = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
+"""What the system says of a name that it cannot hold."""
+
+
+@frozen
+class Judgement:
+    """What is known about a file. suffix: of the name that it gets, empty for its own. reason: for that. is_final: no
+    verdict can change it any more."""
+
+    suffix: bytes = b""
+    reason: str = ""
+    is_final: bool = True
+
+
+def partial(reason: str) -> Judgement:
+    return Judgement(_PARTIAL, reason)
+
+
+def unverified(reason: str) -> Judgement:
+    return Judgement(_UNVERIFIED, reason)
+
+
+class Journal:
+    """Paths and sizes of files that are still to be judged, in a file: there may be any number of them."""
+
+    _HEAD = struct.Struct("<QI?")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._size = 0
+
+    def add(self, path: bytes, size: int, is_symlink: bool) -> None:
+        entry = self._HEAD.pack(size, len(path), is_symlink) + path
+        os.lseek(self._fd, self._size, os.SEEK_SET)
+        write_all(self._fd, entry)
+        self._size += len(entry)
+
+    def take(self) -> Iterator[tuple[bytes, int, bool]]:
+        """Give all entries, and forget them."""
+        at, end, self._size = 0, self._size, 0
+        while at < end:
+            size, length, is_symlink = self._HEAD.unpack(os.pread(self._fd, self._HEAD.size, at))
+            at += self._HEAD.size
+            yield os.pread(self._fd, length, at), size, is_symlink
+            at += length
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class SalvagedFiles:
+    """The new directory, with its descriptor `root`.
+
+    What the extractor of a restore refuses is missing here, with the reason.
+    """
+
+    def __init__(self, staging: StagingDirectory, root: int, links: Links) -> None:
+        self._links = links
+        self._names = LongNames(staging.scratch_file)
+        self._tree = ExtractionTree(root, self._names, staging.default_mode, staging.umask_bars_owner)
+        self._undecided = Journal(staging.scratch_file())
+        self._found = Journal(staging.scratch_file())
+        self._is_found = False
+        self._notices = Notices()
+        status = os.fstat(root)
+        self._attributes = AttributeSetter(
+            (status.st_uid, status.st_gid), self._notices, inherits_acl=staging.inherits_acl
+        )
+        self._renamed: dict[bytes, bytes] = {}
+        self.whole, self.partial, self.unverified, self.missing = Lister(), Lister(), Lister(), Lister()
+        self.size = self.directories = self.others = 0
+        self.current = b""
+        """The path of the member at hand, for messages."""
+
+    @property
+    def notices(self) -> Notices:
+        """What could not be set exactly."""
+        return self._notices
+
+    @contextlib.contextmanager
+    def making(self, path: bytes) -> Iterator[None]:
+        """While a member is made: what cannot be made is missing."""
+        self.current = path
+        try:
+            yield
+        except PayloadDamaged as error:
+            self.miss(path, str(error))
+        except OSError as error:
+            if error.errno not in _REFUSED_NAMES:
+                raise
+            self.miss(path, f"this file system cannot hold such a name: {os.strerror(error.errno or 0)}")
+
+    def miss(self, path: bytes, reason: str) -> None:
+        """Count something as missing."""
+        self.missing.add(printable(path), reason)
+
+    # What has a content
+
+    def file(self, path: bytes, member: Member, write: Callable[[int], int], judge: Callable[[], Judgement]) -> None:
+        """Make a file. `write` writes its content into the descriptor and returns its size; then `judge` says what it
+        is worth."""
+        parent, _, name = path.rpartition(b"/")
+        directory = self._tree.directory(parent)
+        taken = self._make_room(directory, name, path)
+        made = name if taken is None else self._free_name(directory, name, _UNVERIFIED)
+        fd = os.open(made, CREATE, 0o600, dir_fd=directory)
+        try:
+            size = write(fd)
+            judgement = judge() if taken is None else taken
+            attributes = self._attributes.of(member)
+            if judgement.suffix:
+                attributes = _harmless(attributes)
+            self._attributes.set(fd, attributes, path)
+        finally:
+            os.close(fd)
+        if judgement.suffix:
+            if taken is None:
+                made = self._rename(directory, name, judgement.suffix)
+            self._list(path, made, judgement)
+        elif judgement.is_final:
+            self._accept(path, size)
+        else:
+            self._undecided.add(path, size, False)
+
+    def _make_room(self, directory: int, name: bytes, path: bytes) -> Judgement | None:
+        """An earlier member of this path makes room, as in a restore. But what was found by a search may belong to an
+        archive inside this one: it replaces nothing, and the judgement says so."""
+        if name.endswith(_SUFFIXES) and exists(name, directory):
+            self._rename(directory, name, b"")  # it may be one of ours
+        is_there = exists(name, directory) or self._tree.is_symlink(path)
+        if is_there and self._is_found:
+            return unverified("the archive has another one of this name; this one may be an older one, or not its own")
+        if is_there:
+            self._tree.vacate(directory, name, path)
+        return None
+
+    def _accept(self, path: bytes, size: int) -> None:
+        """A file is whole, and good."""
+        if self._is_found:
+            self._found.add(path, size, False)
+        else:
+            self._count(path, size)
+
+    def _count(self, path: bytes, size: int) -> None:
+        self.whole.add(printable(path))
+        self.size += size
+
+    # Everything else
+
+    def directory(self, path: bytes, member: Member) -> None:
+        parent, _, name = path.rpartition(b"/")
+        above = self._tree.directory(parent)
+        if self._tree.is_symlink(path):
+            raise PayloadDamaged("the archive has something else of this name")
+        try:
+            self._tree.make(name, above)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
+                raise PayloadDamaged("the archive has something else of this name") from None
+        self._tree.directories[self._names.keep(path)] = self._kept(member)
+        self.directories += 1
+
+    def symlink(self, path: bytes, member: Member, judgement: Judgement) -> None:
+        if not 0 < len(member.link) <= _LONGEST_SYMLINK:
+            raise PayloadDamaged("it is a symbolic link that no system can hold")
+        parent, _, name = path.rpartition(b"/")
+        directory = self._tree.directory(parent)
+        judgement = self._make_room(directory, name, path) or judgement
+        if judgement.suffix:
+            name = self._free_name(directory, name, judgement.suffix)
+            self._list(path, name, judgement)
+            path = parent + b"/" + name if parent else name
+        elif not judgement.is_final:
+            self._undecided.add(path, 0, True)
+        self._tree.symlinks[self._names.keep(path)] = PendingSymlink(self._kept(member), self._names.keep(member.link))
+        self.others += not judgement.suffix
+
+    def fifo(self, path: bytes, member: Member) -> None:
+        parent, _, name = path.rpartition(b"/")
+        directory = self._tree.directory(parent)
+        if self._make_room(directory, name, path) is None:
+            os.mkfifo(name, 0o600, dir_fd=directory)
+            self._attributes.set_by_name(directory, name, self._attributes.of(member), path, has_mode=True)
+            self.others += 1
+
+    def hard_link(self, path: bytes, target: bytes, judgement: Judgement) -> None:
+        """Make another name of what an earlier member has made, whole or not."""
+        suffix = judgement.suffix
+        if not self._tree.has(target):
+            made = self._renamed.get(self._names.key(target))
+            if made is None:
+                raise PayloadDamaged(f"it is a hard link to {printable(target)}, which is missing")
+            target = self._names.name(made)
+            suffix = _PARTIAL if _PARTIAL in target.rpartition(b"/")[2] else _UNVERIFIED
+        parent, _, name = path.rpartition(b"/")
+        directory = self._tree.directory(parent)
+        taken = self._make_room(directory, name, path) if target != path else None
+        if taken is not None:
+            suffix = taken.suffix
+        if suffix:
+            reason = taken.reason if taken is not None else judgement.reason
+            name = self._free_name(directory, name, suffix)
+            self._list(path, name, Judgement(suffix, reason or f"it is a hard link to {printable(target)}"))
+            path = parent + b"/" + name if parent else name
+        if self._tree.is_symlink(target):
+            self._tree.symlinks[self._names.keep(path)] = self._tree.symlinks[self._names.key(target)]
+        elif target != path:
+            self._link(target, path)
+        if not suffix and judgement.is_final:
+            self._accept(path, 0)
+        elif not suffix:
+            self._undecided.add(path, 0, False)
+
+    def _link(self, target: bytes, path: bytes) -> None:
+        above, _, target_name = target.rpartition(b"/")
+        parent, _, name = path.rpartition(b"/")
+        with opened(".", SEARCH, self._tree.directory(above, make=False)) as source:
+            directory = self._tree.directory(parent)
+            if not self._links.link_or_copy(source, target_name, directory, name, self._attributes):
+                self._notices.add("it was a hard link and is a copy now: this file system has no hard links", path)
+
+    # Verdicts that come later
+
+    def settle(self, is_good: bool, reason: str) -> None:
+        """The verdict about everything that was made since the last one, and not judged finally."""
+        for path, size, is_symlink in self._undecided.take():
+            if not is_good:
+                self._demote(path, is_symlink, reason)
+            elif not is_symlink:
+                self._accept(path, size)
+
+    def begin_found(self) -> None:
+        """What comes next was found by a search, not in its place."""
+        self.end_found(is_own=True, reason="")
+        self._is_found = True
+
+    def end_found(self, *, is_own: bool, reason: str) -> None:
+        """Whether what was found belongs to this archive."""
+        self._is_found = False
+        for path, size, is_symlink in self._found.take():
+            if is_own:
+                self._count(path, size)
+            else:
+                self._demote(path, is_symlink, reason)
+
+    def _demote(self, path: bytes, is_symlink: bool, reason: str) -> None:
+        parent, _, name = path.rpartition(b"/")
+        directory = self._tree.directory(parent)
+        if is_symlink:
+            pending = self._tree.symlinks.pop(self._names.key(path), None)
+            if pending is not None:
+                made = self._free_name(directory, name, _UNVERIFIED)
+                self._tree.symlinks[self._names.keep(parent + b"/" + made if parent else made)] = pending
+                self.others -= 1
+                self._list(path, made, unverified(reason))
+        elif exists(name, directory):
+            with opened(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, directory) as fd:
+                _make_harmless(fd)
+            self._list(path, self._rename(directory, name, _UNVERIFIED), unverified(reason))
+
+    # Names
+
+    def _list(self, path: bytes, made: bytes, judgement: Judgement) -> None:
+        parent = path.rpartition(b"/")[0]
+        shown = parent + b"/" + made if parent else made
+        lister = self.partial if judgement.suffix == _PARTIAL else self.unverified
+        lister.add(printable(shown), judgement.reason)
+        if len(self._renamed) < _RENAMED:
+            self._renamed[self._names.keep(path)] = self._names.keep(shown)
+
+    def _rename(self, directory: int, name: bytes, suffix: bytes) -> bytes:
+        """Add the suffix to the name of a file; return the new name."""
+        made = self._free_name(directory, name, suffix)
+        os.rename(name, made, src_dir_fd=directory, dst_dir_fd=directory)
+        return made
+
+    def _free_name(self, directory: int, name: bytes, suffix: bytes) -> bytes:
+        """The name with the suffix, and a number if need be, so that nothing is replaced."""
+        number = 1
+        while True:
+            end = suffix if number == 1 else b"%b.%d" % (suffix, number)
+            candidate = name[: _LONGEST_NAME - len(end)] + end
+            if candidate != name and not exists(candidate, directory):
+                return candidate
+            number += 1
+
+    def _kept(self, member: Member) -> Attributes:
+        """Attributes for later, in little memory."""
+        attributes = self._attributes.of(member)
+        attributes.extended = self._names.keep(attributes.extended)
+        return attributes
+
+    # When all else is there
+
+    def finish(self) -> None:
+        """Make the symbolic links, and set the attributes of directories, the innermost first."""
+        tree = self._tree
+        for key, symlink in tree.symlinks.items():
+            path = self._names.name(key)
+            with self.making(path):
+                above, _, name = path.rpartition(b"/")
+                parent = tree.directory(above)
+                try:
+                    if symlink.made_at is not None:
+                        self._link(self._names.name(symlink.made_at), path)
+                        continue
+                    self._links.symlink(self._names.name(symlink.target), name, dir_fd=parent)
+                except OSError as error:
+                    if error.errno not in _NO_SYMLINK:
+                        raise
+                    self.miss(path, f"this symbolic link cannot be made here: {os.strerror(error.errno or 0)}")
+                    continue
+                symlink.made_at = key
+                attributes = self._given_back(symlink.attributes)
+                self._attributes.set_by_name(parent, name, attributes, path, has_mode=False)
+        long = sorted((key for key in tree.directories if key[:1] == b"\0"), key=self._names.length, reverse=True)
+        for key in (*long, *sorted((key for key in tree.directories if key[:1] != b"\0"), reverse=True)):
+            path = self._names.name(key)
+            with self.making(path), contextlib.suppress(FileNotFoundError):
+                fd = tree.directory(path, make=False)
+                self._attributes.set(fd, self._given_back(tree.directories[key]), path)
+
+    def _given_back(self, attributes: Attributes) -> Attributes:
+        """What was kept for later."""
+        return evolve(attributes, extended=self._names.name(attributes.extended)) if attributes.extended else attributes
+
+    def close(self) -> None:
+        self._tree.close()
+        self._names.close()
+        self._undecided.close()
+        self._found.close()
+
+
+def _harmless(attributes: Attributes) -> Attributes:
+    """Without what would let a program that may be damaged run as somebody else, or with rights of its own. Without an
+    access control list, the mode could allow too much."""
+    rights = 0o700 if attributes.extended else 0o777
+    return evolve(attributes, mode=attributes.mode & rights, extended=b"")
+
+
+def _make_harmless(fd: int) -> None:
+    """The same, of a file that has them already; its access control list can stay."""
+    mode = stat.S_IMODE(os.fstat(fd).st_mode)
+    if mode & _SET_ID_BITS:
+        os.fchmod(fd, mode & ~_SET_ID_BITS)
+    if hasattr(os, "removexattr"):
+        with contextlib.suppress(OSError):
+            os.removexattr(fd, "security.capability")
