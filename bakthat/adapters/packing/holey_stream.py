@@ -70,6 +70,8 @@ class HoleyStream:
         self.decided_to = 0
         self.verdict: Verdict | None = None
         """The first verdict since somebody has set this to None."""
+        self.has_lost_count = False
+        """Whether there was a hole of unknown length, so that positions are not those of the archive any more."""
         self.hole_count = 0
         self.hole_list: list[tuple[int, int | None]] = []
         """Position and length of the first holes."""
@@ -199,7 +201,7 @@ class HoleyStream:
             self.hole_list.append((end, hole.length))
         self.hole_count += 1
         if hole.length is None:
-            self._is_broken = True
+            self._is_broken = self.has_lost_count = True
             return False
         self.holes.add(end, end + hole.length)
         self._zeros = hole.length

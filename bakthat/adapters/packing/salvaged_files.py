@@ -38,6 +38,9 @@ _SET_ID_BITS = 0o6000
 _RENAMED = 100_000
 """Names that are remembered, since a hard link may point to them."""
 
+NESTED = "it may belong to an archive inside this one: it was found behind a damage"
+_TWICE = "the archive has another one of this name; one of them may belong to an archive inside this one"
+
 _REFUSED_NAMES = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
 """What the system says of a name that it cannot hold."""
 
@@ -63,25 +66,26 @@ def unverified(reason: str) -> Judgement:
 class Journal:
     """Paths and sizes of files that are still to be judged, in a file: there may be any number of them."""
 
-    _HEAD = struct.Struct("<QI?")
+    _HEAD = struct.Struct("<QIQ?")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._size = 0
 
-    def add(self, path: bytes, size: int, is_symlink: bool) -> None:
-        entry = self._HEAD.pack(size, len(path), is_symlink) + path
+    def add(self, path: bytes, size: int, run: int, is_symlink: bool) -> None:
+        """run: which one it is of."""
+        entry = self._HEAD.pack(size, len(path), run, is_symlink) + path
         os.lseek(self._fd, self._size, os.SEEK_SET)
         write_all(self._fd, entry)
         self._size += len(entry)
 
-    def take(self) -> Iterator[tuple[bytes, int, bool]]:
+    def take(self) -> Iterator[tuple[bytes, int, int, bool]]:
         """Give all entries, and forget them."""
         at, end, self._size = 0, self._size, 0
         while at < end:
-            size, length, is_symlink = self._HEAD.unpack(os.pread(self._fd, self._HEAD.size, at))
+            size, length, run, is_symlink = self._HEAD.unpack(os.pread(self._fd, self._HEAD.size, at))
             at += self._HEAD.size
-            yield os.pread(self._fd, length, at), size, is_symlink
+            yield os.pread(self._fd, length, at), size, run, is_symlink
             at += length
 
     def close(self) -> None:
@@ -100,7 +104,13 @@ class SalvagedFiles:
         self._tree = ExtractionTree(root, self._names, staging.default_mode, staging.umask_bars_owner)
         self._undecided = Journal(staging.scratch_file())
         self._found = Journal(staging.scratch_file())
-        self._is_found = False
+        self._run = 0
+        """0 while members are in their places; then the number of the run that was found by a search."""
+        self._nested: set[int] = set()
+        """The runs that belong to an archive inside this one."""
+        self._found_paths: set[int] = set()
+        self.met_twice = False
+        """Whether something that was found by a search is there already, in the run at hand."""
         self._notices = Notices()
         status = os.fstat(root)
         self._attributes = AttributeSetter(
@@ -147,6 +157,7 @@ class SalvagedFiles:
         try:
             size = write(fd)
             judgement = judge() if taken is None else taken
+            directory = self._tree.directory(parent)  # others may have been renamed meanwhile
             attributes = self._attributes.of(member)
             if judgement.suffix:
                 attributes = _harmless(attributes)
@@ -158,9 +169,9 @@ class SalvagedFiles:
                 made = self._rename(directory, name, judgement.suffix)
             self._list(path, made, judgement)
         elif judgement.is_final:
-            self._accept(path, size)
+            self._accept(path, size, self._run)
         else:
-            self._undecided.add(path, size, False)
+            self._undecided.add(path, size, self._run, False)
 
     def _make_room(self, directory: int, name: bytes, path: bytes) -> Judgement | None:
         """An earlier member of this path makes room, as in a restore. But what was found by a search may belong to an
@@ -168,17 +179,25 @@ class SalvagedFiles:
         if name.endswith(_SUFFIXES) and exists(name, directory):
             self._rename(directory, name, b"")  # it may be one of ours
         is_there = exists(name, directory) or self._tree.is_symlink(path)
-        if is_there and self._is_found:
-            return unverified("the archive has another one of this name; this one may be an older one, or not its own")
-        if is_there:
+        if not is_there:
+            return None
+        if not self._run:
             self._tree.vacate(directory, name, path)
-        return None
+            return None
+        self.met_twice = True
+        if hash(path) in self._found_paths or len(self._found_paths) >= _RENAMED:
+            self._demote(path, self._tree.is_symlink(path), _TWICE)
+        return unverified(_TWICE)
 
-    def _accept(self, path: bytes, size: int) -> None:
-        """A file is whole, and good."""
-        if self._is_found:
-            self._found.add(path, size, False)
-        else:
+    def _accept(self, path: bytes, size: int, run: int, is_symlink: bool = False) -> None:
+        """It is whole, and good; unless its run belongs to an archive inside this one, which may not be known yet."""
+        if run in self._nested:
+            self._demote(path, is_symlink, NESTED)
+        elif run and run == self._run:
+            self._found.add(path, size, run, is_symlink)
+            if len(self._found_paths) < _RENAMED:
+                self._found_paths.add(hash(path))
+        elif not is_symlink:
             self._count(path, size)
 
     def _count(self, path: bytes, size: int) -> None:
@@ -197,7 +216,11 @@ class SalvagedFiles:
         except FileExistsError:
             if not stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
                 raise PayloadDamaged("the archive has something else of this name") from None
-        self._tree.directories[self._names.keep(path)] = self._kept(member)
+        key = self._names.keep(path)
+        if self._run and key in self._tree.directories:
+            self.met_twice = True
+            return
+        self._tree.directories[key] = self._kept(member)
         self.directories += 1
 
     def symlink(self, path: bytes, member: Member, judgement: Judgement) -> None:
@@ -210,8 +233,10 @@ class SalvagedFiles:
             name = self._free_name(directory, name, judgement.suffix)
             self._list(path, name, judgement)
             path = parent + b"/" + name if parent else name
-        elif not judgement.is_final:
-            self._undecided.add(path, 0, True)
+        elif judgement.is_final:
+            self._accept(path, 0, self._run, True)
+        else:
+            self._undecided.add(path, 0, self._run, True)
         self._tree.symlinks[self._names.keep(path)] = PendingSymlink(self._kept(member), self._names.keep(member.link))
         self.others += not judgement.suffix
 
@@ -247,9 +272,9 @@ class SalvagedFiles:
         elif target != path:
             self._link(target, path)
         if not suffix and judgement.is_final:
-            self._accept(path, 0)
+            self._accept(path, 0, self._run)
         elif not suffix:
-            self._undecided.add(path, 0, False)
+            self._undecided.add(path, 0, self._run, False)
 
     def _link(self, target: bytes, path: bytes) -> None:
         above, _, target_name = target.rpartition(b"/")
@@ -263,25 +288,27 @@ class SalvagedFiles:
 
     def settle(self, is_good: bool, reason: str) -> None:
         """The verdict about everything that was made since the last one, and not judged finally."""
-        for path, size, is_symlink in self._undecided.take():
-            if not is_good:
-                self._demote(path, is_symlink, reason)
-            elif not is_symlink:
-                self._accept(path, size)
-
-    def begin_found(self) -> None:
-        """What comes next was found by a search, not in its place."""
-        self.end_found(is_own=True, reason="")
-        self._is_found = True
-
-    def end_found(self, *, is_own: bool, reason: str) -> None:
-        """Whether what was found belongs to this archive."""
-        self._is_found = False
-        for path, size, is_symlink in self._found.take():
-            if is_own:
-                self._count(path, size)
+        for path, size, run, is_symlink in self._undecided.take():
+            if is_good:
+                self._accept(path, size, run, is_symlink)
             else:
                 self._demote(path, is_symlink, reason)
+
+    def begin_run(self) -> None:
+        """What comes next was found by a search, not in its place."""
+        self.end_run(is_own=True)
+        self._run += 1
+        self.met_twice = False
+
+    def end_run(self, *, is_own: bool) -> None:
+        """Whether what the search has found belongs to this archive; False may come before its end."""
+        if not is_own and len(self._nested) < _RENAMED:
+            self._nested.add(self._run)
+        for path, size, run, is_symlink in self._found.take():
+            if run in self._nested:
+                self._demote(path, is_symlink, NESTED)
+            elif not is_symlink:
+                self._count(path, size)
 
     def _demote(self, path: bytes, is_symlink: bool, reason: str) -> None:
         parent, _, name = path.rpartition(b"/")

@@ -36,7 +36,7 @@ from bakthat.adapters.packing.file_content import write_content, write_extents
 from bakthat.adapters.packing.hard_link import Links
 from bakthat.adapters.packing.holey_stream import HoleyStream
 from bakthat.adapters.packing.index_places import IndexPlaces
-from bakthat.adapters.packing.salvaged_files import Judgement, SalvagedFiles, partial, unverified
+from bakthat.adapters.packing.salvaged_files import NESTED, Judgement, SalvagedFiles, partial, unverified
 from bakthat.adapters.packing.selection import safe_path
 from bakthat.adapters.packing.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_reader import TarReader
@@ -49,10 +49,11 @@ from bakthat.ports.salvage import Part, Verdict
 
 _LONGEST_EXTENDED = 1024 * 1024 + BLOCK
 _MOST_ROOTS = 100
+_RECORD = 20 * BLOCK
+"""What tar pads a stream to."""
 _LINKS = Links()
 _DOUBTFUL = "it is all there, but the checksum of this part of the archive does not match, or there is none"
 _NO_EXTENDED_HEADER = "a header before its own may be lost: its name, its size and its time may be wrong"
-_NESTED = "it may belong to an archive inside this one: it was found behind a damage"
 
 
 def salvage_tar(
@@ -146,6 +147,8 @@ class _Salvage:
         """Where the next header should be."""
         self._is_found = False
         """Whether the members are those behind a header that was searched for."""
+        self._is_nested = False
+        """Whether they turned out to be those of an archive inside this one."""
         self._is_certain = True
         """Whether the next member has all of its headers."""
 
@@ -159,19 +162,28 @@ class _Salvage:
             in_place = False
             if self._end_mark is not None:
                 self._damages.add("", f"members follow the end mark of the archive at byte {self._end_mark}")
-                self._files.end_found(is_own=False, reason=_NESTED)
+                self._files.end_run(is_own=False)
                 self._end_mark = None
             if self._is_found:
-                self._files.begin_found()
+                self._files.begin_run()
+                self._is_nested = False
             self._members(start)
-        self._files.end_found(is_own=True, reason="")
         while stream.next_run():
             pass
         self._settle()
         self._files.settle(False, _DOUBTFUL)
+        self._files.end_run(is_own=self._ends_as_an_archive())
         while self._places is not None and self._places.lose():
             pass
         self._files.finish()
+
+    def _ends_as_an_archive(self) -> bool:
+        """Whether the end mark fills up the last record, as far as is known: behind that of an archive inside this one,
+        that of this one follows."""
+        end, size = self._end_mark, self._stream.position
+        if end is None or self._stream.has_lost_count:
+            return True
+        return size - end <= 2 * BLOCK or size == -(-(end + 2 * BLOCK) // _RECORD) * _RECORD
 
     def _next_place(self, in_place: bool) -> int | None:
         """Go to where the next members may begin, and return that; None at the end."""
@@ -213,24 +225,26 @@ class _Salvage:
 
     def _members(self, start: int) -> None:
         """Make the members that follow each other from here on."""
-        stream, places = self._stream, self._places
+        stream, places, files = self._stream, self._places, self._files
         run = _Run(cast(BinaryIO, stream))
         self._at = start
         try:
             for member in run:
                 header = start + member.offset
-                if places is not None and not places.meet(header):
-                    break
                 first, last = (start + position for position in run.content_range)
                 following = start + run.next_offset
                 if stream.holes.size_within(header, first):
                     break  # zeros of a hole were taken for a part of a header
-                self._settle()
+                if places is not None and not places.meet(header):
+                    break
                 self._at = following
                 self._member(member, header, first, last, run)
                 stream.holes.forget(header)
                 stream.doubtful.forget(header)
                 self._is_certain = True
+                if self._is_found and files.met_twice and not self._is_nested:
+                    self._is_nested = True
+                    files.end_run(is_own=False)
         except PayloadDamaged:
             pass
         if run.has_ended and not stream.holes.size_within(self._at, self._at + 2 * BLOCK):
@@ -239,7 +253,7 @@ class _Salvage:
         if not stream.holes.size_within(self._at, self._at + BLOCK) and stream.peek(self._at, self._at + 1):
             self._damages.add("", f"a header is damaged at byte {self._at}")
         self._at += BLOCK
-        self._files.end_found(is_own=True, reason="")
+        self._files.end_run(is_own=True)
 
     def _settle(self) -> None:
         """Pass on a verdict that has come meanwhile."""
@@ -285,21 +299,25 @@ class _Salvage:
                 return 0
 
         def judge() -> Judgement:
-            holes = self._stream.holes.size_within(first, last)
+            stream = self._stream
+            holes = stream.holes.size_within(first, last)
+            also = "; others may be wrong" if stream.doubtful.size_within(first, last) else ""
+            also += "" if self._is_certain else f"; {_NO_EXTENDED_HEADER}"
             if cut:
-                return partial(f"its last {cut} bytes are missing" + (f", and {holes} before" if holes else ""))
+                return partial(f"its last {cut} bytes are missing{f', and {holes} before' if holes else ''}{also}")
             if holes:
-                return partial(f"{holes} of its {member.size} bytes are missing; there are zeros in their place")
+                return partial(f"{holes} of its {member.size} bytes are missing; there are zeros in their place{also}")
             return self._judge(path, header, last)
 
         self._files.file(path, member, write, judge)
 
     def _judge(self, path: bytes, header: int, last: int) -> Judgement:
         """What is known of something that has no holes."""
+        self._settle()  # the verdicts that came while it was read are not yet about it
         if not self._is_certain:
             return unverified(_NO_EXTENDED_HEADER)
-        if self._is_found and path.partition(b"/")[0] not in self._roots:
-            return unverified(_NESTED)
+        if self._is_nested or (self._is_found and path.partition(b"/")[0] not in self._roots):
+            return unverified(NESTED)
         if self._stream.doubtful.size_within(header, last):
             return unverified(_DOUBTFUL)
         return Judgement(is_final=last <= self._stream.decided_to)
