@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from bakthat.domain.archive_index import IndexEntry
+from bakthat.domain.archive_index import EntryKind, IndexEntry
 from bakthat.domain.content_diff import Difference, Facts
 from bakthat.usecases.find import FoundFile
 
@@ -46,9 +47,8 @@ def name_line(entry: IndexEntry) -> str:
 
 def long_line(entry: IndexEntry) -> str:
     """Return mode, owner, size, time (UTC) and path, as `tar -tv` and `ls -l` have them."""
-    mode = stat.filemode(_TYPES[entry.kind] | entry.mode)
     owner = f"{entry.uid}/{entry.gid}"
-    line = f"{mode} {owner:<11} {entry.size:>11} {_minute(entry.mtime_ns)} {name_line(entry)}"
+    line = f"{_mode(entry.kind, entry.mode)} {owner:<11} {entry.size:>11} {_minute(entry.mtime_ns)} {name_line(entry)}"
     if entry.kind == "symlink":
         return f"{line} -> {shown_path(entry.link)}"
     return f"{line} link to {shown_path(entry.link)}" if entry.kind == "hardlink" else line
@@ -126,9 +126,19 @@ def _moment(nanoseconds: int) -> datetime | None:
         return None
 
 
+@functools.lru_cache(maxsize=1024)
+def _mode(kind: EntryKind, mode: int) -> str:
+    return stat.filemode(_TYPES[kind] | mode)
+
+
 def _minute(nanoseconds: int) -> str:
-    moment = _moment(nanoseconds)
-    return f"{moment:%Y-%m-%d %H:%M}" if moment is not None else f"{nanoseconds // 1_000_000_000:>16}"
+    return _minute_of(nanoseconds // 60_000_000_000)
+
+
+@functools.lru_cache(maxsize=1024)
+def _minute_of(minutes: int) -> str:
+    moment = _moment(minutes * 60_000_000_000)
+    return f"{moment:%Y-%m-%d %H:%M}" if moment is not None else f"{minutes * 60:>16}"
 
 
 def _iso(nanoseconds: int) -> str | None:

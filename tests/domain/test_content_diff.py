@@ -8,7 +8,7 @@ from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.content_diff import Change, Difference, differences
 
 
-def entry(path, kind="file", size=3, mtime=10, mode=0o644, link="", **others):
+def entry(path, kind="file", size=3, mtime=10_000_000_001, mode=0o644, link="", **others):
     if kind != "file":
         size = 0
     facts = {"ctime_ns": None, "inode": None, "uid": 0, "gid": 0, "offset": 0, **others}
@@ -40,7 +40,7 @@ def test_added_removed_and_changed_paths_come_sorted():
     ("change", "fields"),
     [
         ({"size": 4}, ("size",)),
-        ({"mtime": 11}, ("mtime",)),
+        ({"mtime": 11_000_000_001}, ("mtime",)),
         ({"mode": 0o600}, ("mode",)),
         ({"kind": "symlink", "link": "x"}, ("type", "size", "link")),
         ({"uid": 1, "gid": 1, "inode": 7, "ctime_ns": 9, "offset": 512}, None),
@@ -55,6 +55,23 @@ def test_the_time_of_a_directory_is_no_difference_and_its_mode_is():
     before = [entry("d", "directory", mtime=1)]
     assert told(before, [entry("d", "directory", mtime=2)]) == []
     assert told(before, [entry("d", "directory", mode=0o700)]) == [("d", "changed", ("mode",))]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (5_123_456_789, 5_123_456_789, True),
+        (5_123_456_789, 5_123_456_700, True),  # Python's tarfile
+        (5_123_456_789, 5_000_000_000, True),  # an archive with whole seconds
+        (5_123_456_789, 6_000_000_000, False),
+        (5_123_456_789, 5_123_400_000, False),
+        (-1_500_000_000, -2_000_000_000, True),
+    ],
+)
+def test_times_are_compared_as_exactly_as_both_archives_have_them(one, other, same):
+    expected = [] if same else [("a", "changed", ("mtime",))]
+    assert told([entry("a", mtime=one)], [entry("a", mtime=other)]) == expected
+    assert told([entry("a", mtime=other)], [entry("a", mtime=one)]) == expected
 
 
 def test_where_a_symbolic_link_points_is_compared():

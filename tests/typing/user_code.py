@@ -3,7 +3,7 @@ an `ignore` (it warns about one that is not needed)."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, assert_type
 
@@ -15,6 +15,7 @@ from bakthat.adapters.memory.archive_store import MemoryArchiveStore
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.adapters.streams import reader_of
+from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
 from bakthat.domain.query import Query
@@ -147,6 +148,14 @@ def verbs(bk: Bakthat) -> None:
     assert_type(report, Retention)
     for decision in report.plan.keep:
         assert_type(decision.backup, Backup)
+    for entry in bk.ls("family", only=["*.jpg"]):
+        assert_type(entry, IndexEntry)
+    with bk.open_file("family", "a.jpg") as file:
+        assert_type(file.read(), bytes)
+    for found in bk.find("*.jpg", since=timedelta(days=3)):
+        assert_type(found.backup, Backup)
+    assert_type([each.path for each in bk.diff("family").differences], list[str])
+    bk.find(3)  # type: ignore[arg-type]
     bk.events.on_delete += after
     open_profile(config=3)  # type: ignore[arg-type]
     open_profile(store=HalfAStore())  # type: ignore[abstract]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from bakthat.errors import BackupNotFound, NotEncrypted, PasswordNeeded, WrongPa
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.diff import Compared, DiffRequest, diff
+from bakthat.usecases.sync import sync
 
 SECRET = Keys(passphrase="secret")
 
@@ -93,6 +96,18 @@ def test_a_plain_backup_of_an_encrypted_series_is_refused(box: Toolbox, tree: Pa
     with pytest.raises(NotEncrypted):
         compared(box, "site", keys=lambda _: SECRET)
     assert told(compared(box, "site", keys=lambda _: SECRET, allow_plain=True)) == []
+
+
+def test_an_archive_without_an_index_is_compared_with_one_that_has_it(box: Toolbox, tree: Path) -> None:
+    into = io.BytesIO()
+    with tarfile.open(fileobj=into, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        archive.add(tree, arcname="site")
+    into.seek(0)
+    box.stores["s3"].put("site.20251231000000.tgz", into)
+    sync("s3", box.tools)
+    (tree / "pages" / "about.html").unlink()
+    made = back_up(box, tree)
+    assert told(compared(box, "site.20251231000000.tgz", made.stored_filename)) == [("removed", "pages/about.html")]
 
 
 def test_an_unknown_backup_is_not_found(box: Toolbox, tree: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.find import FindRequest, find
+from bakthat.usecases.sync import sync
 
 SECRET = Keys(passphrase="secret")
 
@@ -150,6 +153,19 @@ def test_an_archive_in_glacier_is_searched_by_the_copy_of_its_index_and_never_re
     assert names == []
     assert "retrieved" in told[made.stored_filename]
     assert box.repo.job(made.stored_filename) is None
+
+
+def test_an_archive_of_another_program_is_read_from_beginning_to_end_which_is_a_notice(
+    box: Toolbox, tree: Path
+) -> None:
+    into = io.BytesIO()
+    with tarfile.open(fileobj=into, mode="w:gz") as archive:
+        archive.add(tree, arcname="./site")
+    into.seek(0)
+    box.stores["s3"].put("site.20260102030405.tgz", into)
+    sync("s3", box.tools)
+    assert found(box, "about.html") == [("site.20260102030405.tgz", "pages/about.html")]
+    assert any("no index" in notice for notice in box.notices)
 
 
 def test_how_far_the_search_is_comes_in_backups(box: Toolbox, tree: Path) -> None:
