@@ -335,3 +335,21 @@ def test_a_cache_in_another_place_is_used_and_may_be_deleted(
     for path in (tmp_path / "xdg" / "bakthat").iterdir():
         path.unlink()
     assert succeeded(bakthat_command("ls", "photos", XDG_CACHE_HOME=str(tmp_path / "xdg"))).out == listed
+
+
+def test_restore_of_a_part_reads_the_whole_archive_only_with_a_full_check(
+    bakthat_command: CommandLine, photos: Path
+) -> None:
+    (photos / "large").write_bytes(os.urandom(5_000_000))
+    stored = back_up(bakthat_command, "--prompt", "no", "-q")
+    (archive,) = bakthat_command.home.rglob(stored)
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    part = ("restore", "photos", "--only", "notes.txt", "-q", "--target")
+    (bakthat_command.here / "part").mkdir()
+    (bakthat_command.here / "checked").mkdir()
+    succeeded(bakthat_command(*part, "part"))
+    assert (bakthat_command.here / "part" / "photos" / "notes.txt").read_text() == "hello\n"
+    assert bakthat_command(*part, "checked", "--full-check").code == 5
+    assert list((bakthat_command.here / "checked").iterdir()) == []

@@ -33,6 +33,7 @@ from bakthat.errors import UsageError
 @allow_plain_option
 @identity_option
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar).")
+@click.option("--full-check", is_flag=True, help="With --only: read the whole archive, and check its SHA-256.")
 @no_xattrs_option
 @click.option("--tier", type=click.Choice([str(tier) for tier in Tier]), help="How fast, from Glacier.")
 @click.option("--wait", is_flag=True, help="Wait until a backup in Glacier is ready.")
@@ -49,6 +50,7 @@ def restore(
     allow_plain: bool,
     identities: tuple[str, ...],
     only: tuple[str, ...],
+    full_check: bool,
     no_xattrs: bool,
     tier: str | None,
     wait: bool,
@@ -71,6 +73,7 @@ def restore(
                 allow_plain=allow_plain,
                 identities=identities,
                 only=only,
+                full_check=full_check,
                 xattrs=xattrs,
                 tier=Tier(tier) if tier is not None else None,
                 wait=wait,

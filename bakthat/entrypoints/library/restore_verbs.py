@@ -35,6 +35,7 @@ class RestoreVerbs(OpenedProfile):
         password: str | None = None,
         identities: Sequence[AnyPath] = (),
         only: Sequence[str] = (),
+        full_check: bool = False,
         xattrs: bool | None = None,
         tier: Tier | str | None = None,
         wait: bool = False,
@@ -51,6 +52,7 @@ class RestoreVerbs(OpenedProfile):
                 overwrite=overwrite,
                 allow_plain=allow_plain,
                 only=tuple(only),
+                full_check=full_check,
                 xattrs=xattrs if xattrs is not None else self.profile.xattrs,
                 tier=tier_of(tier),
                 wait=wait,
@@ -76,6 +78,7 @@ class RestoreVerbs(OpenedProfile):
             password: Of the backup; None leaves it to BAKTHAT_PASSWORD and the profile.
             identities: age key files, in place of the profile's.
             only: gitignore patterns, relative to the backup's root; what none of them matches is left out.
+            full_check: With `only`: read the whole archive, and check its SHA-256.
             xattrs: Restore extended attributes, access control lists, file capabilities and SELinux labels; None means
                 the profile's setting. Without them, permissions are narrowed where a list was.
             tier: How fast a backup in Glacier is wanted (`expedited`, `standard`, `bulk`).
