@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 from attrs import frozen
 
@@ -14,7 +18,7 @@ from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.domain.salvage import SalvageReport
 from bakthat.errors import BakthatError, PayloadDamaged, PayloadError
-from bakthat.ports.salvage import parts_of
+from bakthat.ports.salvage import Part, Verdict, parts_of
 from bakthat.usecases.choose_to_open import Chosen, choose_to_open
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.index_copy import read_index_copy
@@ -59,7 +63,11 @@ def salvage(request: SalvageRequest, tools: Tools) -> Salvaged:
         stored = chain.enter_context(
             opened_when_ready(backup, destination, tools, tier=request.tier, wait=request.wait)
         )
-        parts = chain.enter_context(tools.cipher.salvaging(stored, keys)) if backup.is_encrypted else parts_of(stored)
+        reader = _Hashing(stored)
+        if backup.is_encrypted:
+            parts = chain.enter_context(tools.cipher.salvaging(cast(BinaryIO, reader), keys))
+        else:
+            parts = _judged(parts_of(cast(BinaryIO, reader)), reader, backup)
         if format_.compression is not Compression.NONE:
             parts = tools.compressors[format_.compression].salvaging(parts, index)
         report = packer_of(format_, tools).salvage(
@@ -68,6 +76,40 @@ def salvage(request: SalvageRequest, tools: Tools) -> Salvaged:
     for notice in report.notices:
         tools.notice(f"{notice.path}: {notice.reason}")
     return Salvaged(backup=backup, report=report)
+
+
+class _Hashing(io.RawIOBase):
+    """Passes the stored bytes on, and computes their SHA-256."""
+
+    def __init__(self, stored: BinaryIO) -> None:
+        self._stored = stored
+        self._hash = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        chunk = self._stored.read(size)
+        self._hash.update(chunk)
+        return chunk
+
+    def readinto(self, buffer: Any, /) -> int:
+        with memoryview(buffer) as given, given.cast("B") as view:
+            chunk = self.read(len(view))
+            view[: len(chunk)] = chunk
+        return len(chunk)
+
+
+def _judged(parts: Iterator[Part], reader: _Hashing, backup: Backup) -> Iterator[Part]:
+    """The parts, and at their end what the record's SHA-256 says of them. One that differs says nothing of a single
+    part, which may have a checksum of its own."""
+    yield from parts
+    if backup.sha256 == reader.sha256:
+        yield Verdict.GOOD
 
 
 def _index(backup: Backup, keys: Keys, destination: Destination, tools: Tools) -> ArchiveIndex | None:

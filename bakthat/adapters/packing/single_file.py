@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,8 +17,10 @@ from bakthat.errors import BackupNotFound, PayloadDamaged
 from bakthat.ports.payload import Packer
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
-    from bakthat.domain.archive_index import IndexEntry
+    from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
     from bakthat.domain.exclusions import Exclusions
+    from bakthat.domain.salvage import SalvageReport
+    from bakthat.ports.salvage import Part
 
 _BUFFER = 256 * 1024
 
@@ -108,6 +110,19 @@ class PlainFilePacker(Packer):
                 os.close(descriptor)
             staging.commit([name])
         return UnpackReport(roots=(name,), files=1, size=size, notices=tuple(staging.notices))
+
+    def salvage(
+        self,
+        parts: Iterator[Part],
+        into: Path,
+        *,
+        name: str,
+        only: Sequence[str] = (),
+        index: ArchiveIndex | None = None,
+    ) -> SalvageReport:
+        from bakthat.adapters.packing.file_salvage import salvage_file
+
+        return salvage_file(parts, into, name=name, only=only)
 
     def check(self, packed: BinaryIO) -> UnpackReport:
         size = 0
