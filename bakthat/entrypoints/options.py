@@ -48,9 +48,9 @@ class Settings:
         return open_config(self.config, notice=self.notice)
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Bakthat]:
+    def opened(self, *, bar: bool = True) -> Iterator[Bakthat]:
         """The verbs for the chosen profile, with a progress bar while they run."""
-        with terminal.progress_bar(not self.quiet) as progress:
+        with terminal.progress_bar(bar and not self.quiet) as progress:
             yield self.bakthat(progress)
 
     def bakthat(self, progress: Callable[[Progress], None] = lambda _: None) -> Bakthat:

@@ -107,19 +107,32 @@ def test_a_backup_that_is_not_there_is_exit_code_1(
     assert (said.code, said.out, len(said.err.splitlines())) == (1, "", 1)
 
 
-def test_a_reader_that_leaves_ends_ls_without_a_message(bakthat_command: CommandLine, photos: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ls", "-l", "photos"],
+        ["ls", "--json", "photos"],
+        ["find", "a file*"],
+        ["diff", "photos"],
+        ["cat", "photos", "2025/summer.jpg"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_leaves_ends_the_command_without_a_message(
+    bakthat_command: CommandLine, photos: Path, command: list[str]
+) -> None:
+    back_up(bakthat_command)
     for number in range(3000):
         (photos / f"a file with quite a long name that fills the pipe {number}").touch()
     back_up(bakthat_command)
     done = subprocess.run(
-        ["bash", "-c", '"$@" | head -1; exit ${PIPESTATUS[0]}', "-", *bakthat_command.command("ls", "-l", "photos")],
+        ["bash", "-c", '"$@" | head -c 5; exit ${PIPESTATUS[0]}', "-", *bakthat_command.command(*command, "-q")],
         env=bakthat_command.env(),
         cwd=bakthat_command.here,
         capture_output=True,
-        text=True,
         check=False,
     )
-    assert (done.returncode, len(done.stdout.splitlines()), done.stderr) == (141, 1, "")
+    assert (done.returncode, len(done.stdout), done.stderr) == (141, 5, b"")
 
 
 # cat

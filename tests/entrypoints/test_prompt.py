@@ -78,6 +78,13 @@ def test_a_result_goes_where_it_is_sent_though_the_bar_is_on_the_terminal(
     assert "1 checked" in shown
 
 
+def test_what_cat_writes_to_a_terminal_is_not_mixed_with_a_bar(bakthat_command: CommandLine, site: Path) -> None:
+    (site / "large.txt").write_text("a line\n" * 1_000_000)
+    bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
+    shown = at_a_terminal(bakthat_command, "cat", "site", "large.txt", "-d", "local", "--full-check", typed=[])
+    assert set(shown.splitlines()) == {"a line"}
+
+
 def test_a_dumb_terminal_has_no_bar(bakthat_command: CommandLine, site: Path) -> None:
     bakthat_command.environment["TERM"] = "dumb"
     shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", "--prompt", "no", typed=[])

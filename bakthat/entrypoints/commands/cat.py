@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 
 import click
 
@@ -50,7 +51,7 @@ def cat(
     the backup. Of an archive that has an index, only the parts are downloaded that hold the file; each is checked.
     """
     with (
-        settings.opened() as bakthat,
+        settings.opened(bar=not sys.stdout.isatty()) as bakthat,
         bakthat.open_file(
             name,
             path,
