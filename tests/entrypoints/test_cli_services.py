@@ -115,7 +115,7 @@ def test_glacier_says_when_to_come_back_and_exits_with_75(
     waited = bakthat_command("restore", "site", "-d", "glacier", "--target", "out", "--tier", "expedited", "--wait")
     assert waited.code == 0, waited.err
     gone = bakthat_command("delete", "site", "-d", "glacier", "--yes")
-    assert "90 days" in gone.err
+    assert "billed for 90 more days" in gone.err
 
 
 def test_show_says_when_a_backup_was_verified(bakthat_command: CommandLine, site: Path, moto_url: str) -> None:
