@@ -205,7 +205,7 @@ class Compressor(ABC):
     def decompressing(self, packed: BinaryIO) -> AbstractContextManager[BinaryIO]:
         """Return a reader of the plain bytes, which reads `packed` to its end before it ends itself.
 
-        An index at the end of the stream is none of the plain bytes. An error of `packed.read` comes out as it is.
+        An index at the end of the stream is not part of the plain bytes. An error of `packed.read` comes out as it is.
         `packed` stays open.
 
         Raises:

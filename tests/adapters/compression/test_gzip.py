@@ -91,7 +91,7 @@ def test_the_gzip_program_accepts_what_is_written(make: Callable[[int], bytes]) 
     assert subprocess.run(["gzip", "-dc"], input=packed, capture_output=True, check=True).stdout == data
 
 
-def test_every_member_holds_at_most_one_mebibyte_and_states_its_length() -> None:
+def test_every_member_contains_at_most_one_mebibyte_and_states_its_length() -> None:
     data = noise(2 * BLOCK) + text(BLOCK + 5)
     parts = [gzip.decompress(member) for member in members(compressed(data))]
     assert [len(part) for part in parts] == [BLOCK, BLOCK, BLOCK, 5]
@@ -161,7 +161,7 @@ def test_what_was_written_may_be_changed_afterwards() -> None:
     assert inflated(out.getvalue()) == b"a" * BLOCK + b"b" * BLOCK + b"c" * BLOCK
 
 
-def test_write_takes_any_buffer_and_says_its_bytes() -> None:
+def test_write_takes_any_buffer_and_returns_its_size_in_bytes() -> None:
     import array
 
     out = io.BytesIO()
@@ -253,7 +253,7 @@ def test_a_slow_stream_is_not_outrun() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.binary(max_size=3000), max_size=8), st.integers(1, 5000))
-def test_whatever_is_written_piece_by_piece_is_read_step_by_step(pieces: list[bytes], step: int) -> None:
+def test_whatever_is_written_chunk_by_chunk_is_read_step_by_step(pieces: list[bytes], step: int) -> None:
     out = io.BytesIO()
     with GzipCompressor().compressing(out) as writer:
         for piece in pieces:
@@ -262,7 +262,7 @@ def test_whatever_is_written_piece_by_piece_is_read_step_by_step(pieces: list[by
 
 
 @pytest.mark.parametrize("step", [1, 4096, BLOCK - 1, BLOCK, 3 * BLOCK])
-def test_read_gives_all_that_is_asked_for_until_the_end(step: int) -> None:
+def test_read_returns_all_that_is_asked_for_until_the_end(step: int) -> None:
     data = text(3 * BLOCK // 2 if step > 1 else 300)
     with GzipCompressor().decompressing(io.BytesIO(compressed(data))) as reader:
         pieces = list(iter(lambda: reader.read(step), b""))
@@ -283,7 +283,7 @@ def test_readinto_fills_the_buffer_across_members() -> None:
 
 @pytest.mark.parametrize("most", [1000, BLOCK, 2 * BLOCK])
 @pytest.mark.parametrize("make", [compressed, gzip.compress])
-def test_pieces_of_any_size_add_up(make: Callable[[bytes], bytes], most: int) -> None:
+def test_chunks_of_any_size_add_up(make: Callable[[bytes], bytes], most: int) -> None:
     data = text(2 * BLOCK + 5)
     with GzipCompressor().decompressing(io.BytesIO(make(data))) as reader:
         pieces = list(iter(lambda: reader.read_chunk(most), b""))  # type: ignore[attr-defined]
@@ -299,7 +299,7 @@ class Trickle(io.BytesIO):
 
 
 @pytest.mark.parametrize("make", [compressed, gzip.compress])
-def test_a_stream_that_gives_little_at_a_time_is_read_to_its_end(make: Callable[[bytes], bytes]) -> None:
+def test_a_stream_that_returns_few_bytes_at_a_time_is_read_to_its_end(make: Callable[[bytes], bytes]) -> None:
     data = text(50_000)
     assert inflated(Trickle(make(data) + bytes(30))) == data
 
@@ -377,13 +377,13 @@ THEIRS = gzip.compress(text(3000), mtime=0)
 TEXT_FLAG = (3, 1)  # place and bit; "probably ASCII text", which changes nothing (RFC 1952, FTEXT)
 
 
-def test_no_bytes_at_all_are_damage_and_said_to_be_empty() -> None:
+def test_no_bytes_at_all_are_damage_and_called_empty() -> None:
     with pytest.raises(PayloadDamaged, match="empty"):
         inflated(b"")
 
 
 @pytest.mark.parametrize("packed", [b"x", b"\0", bytes(5000), b"BZh91AY&SY" * 10, b"\x1f\x8c" + bytes(100)])
-def test_what_is_no_gzip_is_damage(packed: bytes) -> None:
+def test_what_is_not_gzip_is_damage(packed: bytes) -> None:
     with pytest.raises(PayloadDamaged, match="does not begin as gzip"):
         inflated(packed)
 
@@ -400,7 +400,7 @@ def test_a_stream_cut_short_anywhere_is_damage(packed: bytes) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(st.integers(0, len(THEIRS) - 1), st.integers(1, 255))
-def test_any_changed_byte_of_anothers_gzip_is_damage_or_harmless(at: int, change: int) -> None:
+def test_any_changed_byte_of_foreign_gzip_is_damage_or_harmless(at: int, change: int) -> None:
     packed = bytearray(THEIRS)
     packed[at] ^= change
     try:
@@ -481,7 +481,7 @@ def test_a_member_that_inflates_to_more_than_it_may_is_damage_and_takes_no_memor
     assert peak < 12 * BLOCK
 
 
-def test_anothers_gzip_of_any_size_is_inflated_in_small_steps() -> None:
+def test_foreign_gzip_of_any_size_is_inflated_in_small_steps() -> None:
     packed = gzip.compress(bytes(100 * BLOCK), 9)
     buffer = bytearray(64 * 1024)
     total = 0

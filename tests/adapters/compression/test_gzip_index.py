@@ -181,7 +181,7 @@ def test_the_writer_gives_the_index_in_its_compressed_form_and_it_is_read_from_t
     assert index.packed == index_of(ARCHIVE).packed == writer.index
 
 
-def test_an_index_that_would_be_too_large_is_omitted_and_said_to_be() -> None:
+def test_an_index_that_would_be_too_large_is_omitted_with_the_reason() -> None:
     out = io.BytesIO()
     with GzipCompressor(index_limit=20_000).compressing_with_index(out) as writer:
         writer.stream.write(PLAIN)
@@ -364,7 +364,7 @@ def test_an_index_of_another_archive_is_damage() -> None:
         GZIP.read_index(BytesAccess(with_index(lines)))
 
 
-def test_an_index_of_an_archive_of_the_same_size_does_not_give_wrong_bytes() -> None:
+def test_an_index_of_an_archive_of_the_same_size_leads_to_an_error_and_not_to_wrong_bytes() -> None:
     index = index_of(ARCHIVE)
     with pytest.raises(PayloadDamaged):
         GZIP.random_access(BytesAccess(os.urandom(len(ARCHIVE))), index).read_at(0, 10)

@@ -115,7 +115,7 @@ class Breaks(io.RawIOBase):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_age_program_opens_what_is_sealed_here(tmp_path, size, count):
+def test_the_age_program_decrypts_what_is_encrypted_here(tmp_path, size, count):
     plain = payload(size)
     (tmp_path / "sealed").write_bytes(seal(plain, Keys(recipients=RECIPIENTS[:count])))
     (tmp_path / "key").write_text(f"# the last of them\n{IDENTITIES[count - 1]}\n")
@@ -125,7 +125,7 @@ def test_the_age_program_opens_what_is_sealed_here(tmp_path, size, count):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("count", [1, 3])
-def test_what_the_age_program_seals_is_opened_here(tmp_path, size, count):
+def test_what_the_age_program_encrypts_is_decrypted_here(tmp_path, size, count):
     plain = payload(size)
     (tmp_path / "plain").write_bytes(plain)
     age_program.encrypt(tmp_path / "plain", RECIPIENTS[:count], tmp_path / "sealed")
@@ -133,7 +133,7 @@ def test_what_the_age_program_seals_is_opened_here(tmp_path, size, count):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_pyrage_opens_what_is_sealed_here_and_the_other_way_round(size):
+def test_pyrage_decrypts_what_is_encrypted_here_and_the_other_way_round(size):
     plain = payload(size)
     identity = pyrage.x25519.Identity.from_str(IDENTITIES[2])
     assert pyrage.decrypt(seal(plain, Keys(recipients=RECIPIENTS)), [identity]) == plain
@@ -142,19 +142,19 @@ def test_pyrage_opens_what_is_sealed_here_and_the_other_way_round(size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_pyrage_opens_what_is_sealed_here_with_a_password(size):
+def test_pyrage_decrypts_what_is_encrypted_here_with_a_password(size):
     plain = payload(size)
     assert pyrage.passphrase.decrypt(seal(plain, BY_PASSWORD), PASSWORD) == plain
 
 
-def test_what_pyrage_sealed_with_a_password_is_opened_here():
+def test_what_pyrage_encrypted_with_a_password_is_decrypted_here():
     # A file kept from once, since pyrage takes up to 2^20, 5 s, as it finds the machine.
     sealed = (Path(__file__).parents[2] / "data" / "password_by_pyrage.age").read_bytes()
     assert unseal(sealed, BY_PASSWORD) == b"sealed by pyrage 1.4.0\n"
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_age_program_opens_what_is_sealed_here_with_a_password(tmp_path, size):
+def test_the_age_program_decrypts_what_is_encrypted_here_with_a_password(tmp_path, size):
     plain = payload(size)
     (tmp_path / "sealed").write_bytes(seal(plain, BY_PASSWORD))
     age_program.decrypt_with_password(tmp_path / "sealed", PASSWORD, tmp_path / "opened")
@@ -162,14 +162,14 @@ def test_the_age_program_opens_what_is_sealed_here_with_a_password(tmp_path, siz
 
 
 @pytest.mark.parametrize("size", [0, 3 * CHUNK])
-def test_what_the_age_program_seals_with_a_password_is_opened_here(tmp_path, size):
+def test_what_the_age_program_encrypts_with_a_password_is_decrypted_here(tmp_path, size):
     plain = payload(size)
     (tmp_path / "plain").write_bytes(plain)
     age_program.encrypt_with_password(tmp_path / "plain", PASSWORD, tmp_path / "sealed")
     assert unseal((tmp_path / "sealed").read_bytes(), BY_PASSWORD) == plain
 
 
-def test_a_password_costs_2_to_the_18_unless_told_otherwise():
+def test_a_password_costs_2_to_the_18_by_default():
     assert b" 18\n" in seal(b"", BY_PASSWORD, AgeCipher())[:100]
 
 
@@ -180,7 +180,7 @@ def test_a_password_costs_2_to_the_18_unless_told_otherwise():
     keys=st.sampled_from([ONE, BY_PASSWORD]),
 )
 @settings(max_examples=80, deadline=None)
-def test_any_bytes_written_and_read_in_any_pieces_come_back(plain, pieces, reads, keys):
+def test_any_bytes_written_and_read_in_any_chunks_come_back(plain, pieces, reads, keys):
     out = io.BytesIO()
     rest = memoryview(plain)
     with QUICK.sealing(out, keys) as writer:
@@ -205,7 +205,7 @@ def test_any_bytes_written_and_read_in_any_pieces_come_back(plain, pieces, reads
 
 
 @pytest.mark.parametrize("source", [Pipe, OnlyRead, io.BytesIO])
-def test_a_reader_that_cannot_seek_and_gives_little_at_a_time_is_enough(source):
+def test_a_source_that_cannot_seek_and_returns_few_bytes_at_a_time_is_enough(source):
     plain = payload(20 * CHUNK + 17)
     with AgeCipher().unsealing(source(seal(plain)), ONE) as reader:
         assert reader.read(MIB + 1) == plain[: MIB + 1]
@@ -229,13 +229,13 @@ def test_a_raw_file_that_takes_little_at_a_time_gets_everything():
     assert unseal(into.taken) == payload(3 * CHUNK)
 
 
-def test_every_recipient_opens_it_with_any_of_several_identities():
+def test_every_recipient_decrypts_it_with_any_of_several_identities():
     sealed = seal(b"plain", Keys(recipients=RECIPIENTS))
     for identity in IDENTITIES:
         assert unseal(sealed, Keys(identities=(OTHER_IDENTITY, identity))) == b"plain"
 
 
-def test_a_password_that_is_given_beside_identities_opens_what_wants_a_password():
+def test_a_password_beside_identities_decrypts_what_needs_a_password():
     both = Keys(passphrase=PASSWORD, identities=IDENTITIES)
     assert unseal(seal(b"plain", BY_PASSWORD), both) == b"plain"
     assert unseal(seal(b"plain", ONE), both) == b"plain"
@@ -246,7 +246,7 @@ def test_a_password_of_bytes_that_are_no_utf_8_is_those_bytes():
     assert unseal(seal(b"plain", Keys(passphrase=from_environment)), Keys(passphrase=from_environment)) == b"plain"
 
 
-def test_the_same_bytes_are_never_sealed_to_the_same_file():
+def test_the_same_bytes_are_never_encrypted_to_the_same_file():
     assert seal(b"plain") != seal(b"plain")
 
 
@@ -295,7 +295,7 @@ def test_leaving_with_an_error_ends_the_thread_and_writes_nothing():
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("age-scrypt")]
 
 
-def test_what_an_error_interrupted_cannot_be_opened_as_a_whole():
+def test_what_an_error_interrupted_cannot_be_decrypted_as_a_whole():
     into = io.BytesIO()
     with pytest.raises(ZeroDivisionError), QUICK.sealing(into, ONE) as writer:
         writer.write(payload(40 * CHUNK))
@@ -356,7 +356,7 @@ def test_a_writer_is_closed_when_its_context_is_left():
         (Keys(passphrase="\ud800"), "UTF-8"),
     ],
 )
-def test_keys_that_cannot_seal_are_refused_and_nothing_is_written(keys, reason):
+def test_keys_that_cannot_encrypt_are_refused_and_nothing_is_written(keys, reason):
     into = io.BytesIO()
     with pytest.raises(UsageError, match=reason), QUICK.sealing(into, keys) as writer:
         writer.write(b"x")
@@ -381,13 +381,13 @@ def test_keys_that_cannot_seal_are_refused_and_nothing_is_written(keys, reason):
         (ONE, Keys(identities=(bech32.encode("AGE-SECRET-KEY-", bytes(31)),)), UsageError, "wrong length"),
     ],
 )
-def test_keys_that_cannot_open_are_refused_on_entry_and_told_what_is_needed(sealed_with, opened_with, error, reason):
+def test_keys_that_cannot_decrypt_are_refused_on_entry_with_what_is_needed(sealed_with, opened_with, error, reason):
     sealed = io.BytesIO(seal(b"plain", sealed_with))
     with pytest.raises(error, match=reason), AgeCipher().unsealing(sealed, opened_with):
         pytest.fail("was entered")
 
 
-def test_a_file_for_other_kinds_of_keys_says_so():
+def test_a_file_for_other_kinds_of_keys_is_an_error_that_says_so():
     header = build_header(bytes(16), [Stanza(kind="ssh-ed25519", arguments=("a", "b"), body=bytes(32))])
     with pytest.raises(WrongPassword, match="other kinds"):
         unseal(header + bytes(32))
@@ -476,7 +476,7 @@ def test_any_added_bytes_are_refused_and_nothing_after_them_released(data, kind,
 
 @given(data=st.data(), kind=kinds)
 @settings(max_examples=80, deadline=None)
-def test_any_truncation_is_refused_and_gives_a_prefix(data, kind):
+def test_any_truncation_is_refused_after_a_prefix(data, kind):
     place = data.draw(places(kind))
     assert_refused(SEALED[kind][:place], kind, place)
 
@@ -538,7 +538,7 @@ def test_a_chunk_of_another_file_with_the_same_keys_is_refused():
     # The bytes of a sealed file differ in every process, and with them its name would.
     ids=["empty", "magic cut short", "version 2", "armored", "gzip", "header cut short", "endless header", "no stanza"],
 )
-def test_what_is_no_whole_age_header_says_why(file, reason):
+def test_an_invalid_age_header_is_an_error_that_says_why(file, reason):
     with pytest.raises(PayloadDamaged, match=reason):
         unseal(file)
 
@@ -577,7 +577,7 @@ def test_a_failed_read_leaves_no_unauthenticated_byte_in_the_reader_s_buffer():
     assert bytes(buffer) == bytes(2 * MIB)
 
 
-def test_memory_stays_the_same_however_much_is_sealed_and_opened():
+def test_memory_stays_the_same_however_much_is_encrypted_and_decrypted():
     blocks, block = 96, payload(MIB)
 
     class Through(io.RawIOBase):
@@ -657,7 +657,7 @@ def test_what_is_written_before_the_key_is_derived_takes_bounded_memory():
     assert 16 * MIB < peak < 40 * MIB
 
 
-def test_too_little_memory_for_scrypt_is_said_with_what_it_takes():
+def test_too_little_memory_for_scrypt_is_an_error_that_says_what_it_takes():
     ours = """
 import io, resource
 from bakthat.adapters.encryption.age import AgeCipher

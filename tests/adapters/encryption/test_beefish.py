@@ -36,7 +36,7 @@ def sealed_by_2013(plain: bytes, password: bytes = PASSWORD.encode()) -> bytes:
     return beefish_2013.encrypt(plain, password)
 
 
-def test_a_file_that_the_package_beefish_encrypted_is_opened():
+def test_a_file_that_the_package_beefish_encrypted_is_decrypted():
     with tarfile.open(fileobj=io.BytesIO(unseal(BY_THE_PACKAGE.read_bytes()))) as tar:
         assert tar.getnames() == ["photos", "photos/note.txt"]
         assert tar.extractfile("photos/note.txt").read() == b"hello from 2013\n"
@@ -61,7 +61,7 @@ def test_every_size_comes_back_without_its_padding(size):
     reads=st.lists(st.integers(0, 5000), max_size=5),
 )
 @settings(max_examples=80, deadline=None)
-def test_any_bytes_read_in_any_pieces_come_back(plain, password, reads):
+def test_any_bytes_read_in_any_chunks_come_back(plain, password, reads):
     sealed = io.BytesIO(sealed_by_2013(plain, password.encode("utf-8", "surrogateescape")))
     rest = plain
     with ANY.unsealing(sealed, Keys(passphrase=password)) as reader:
@@ -94,7 +94,7 @@ def test_a_wrong_password_is_known_on_entry(password):
 
 
 @pytest.mark.parametrize("password", ["abc", "x" * 57, "é"])
-def test_a_password_that_2013_could_not_have_used_says_so(password):
+def test_a_password_that_2013_could_not_have_used_is_an_error_that_says_so(password):
     with pytest.raises(WrongPassword, match="4 to 56 bytes"):
         unseal(sealed_by_2013(GZIPPED), Keys(passphrase=password))
 
@@ -105,7 +105,7 @@ def test_without_a_password_one_is_asked_for(keys):
         unseal(sealed_by_2013(GZIPPED), keys)
 
 
-def test_nothing_is_ever_sealed_this_way():
+def test_nothing_is_ever_encrypted_this_way():
     with pytest.raises(UsageError, match="never written"), BeefishCipher().sealing(io.BytesIO(), KEYS):
         pytest.fail("was entered")
 
@@ -171,7 +171,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("what", WRITTEN)
-def test_what_somebody_wrote_is_told_from_noise(what):
+def test_what_somebody_wrote_differs_from_noise(what):
     plain = WRITTEN[what]
     assert unseal(sealed_by_2013(plain)) == plain
     with pytest.raises(WrongPassword):
@@ -181,7 +181,7 @@ def test_what_somebody_wrote_is_told_from_noise(what):
 
 
 @pytest.mark.parametrize("value", [{"a": [1, 2]}, [], "text", -1.5, None, True, "é\n", "x" * 9000])
-def test_what_2013_s_keyvalue_stored_without_compression_is_opened(value):
+def test_what_2013_s_keyvalue_stored_without_compression_is_decrypted(value):
     plain = json.dumps(value).encode()
     assert unseal(sealed_by_2013(plain)) == plain
 
@@ -196,7 +196,7 @@ def test_noise_is_no_plain_text_and_can_be_had_only_by_asking_for_anything(size)
 
 @given(seed=st.integers(), size=st.integers(24, 4088))
 @settings(max_examples=150, deadline=None)
-def test_a_wrong_password_never_gives_anything_that_passes(seed, size):
+def test_a_wrong_password_never_results_in_anything_that_passes(seed, size):
     assert not begins_as_written(random.Random(seed).randbytes(size))
 
 
@@ -237,13 +237,13 @@ def sealed_now(plain: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("seal", [sealed_now, sealed_by_2013])
-def test_what_either_bakthat_encrypted_is_opened(seal):
+def test_what_either_bakthat_encrypted_is_decrypted(seal):
     assert unseal(seal(GZIPPED), cipher=EITHER) == GZIPPED
 
 
 @pytest.mark.parametrize("seal", [sealed_now, sealed_by_2013])
 @pytest.mark.parametrize("most", [1, 7, 30_000])
-def test_either_reads_a_source_that_neither_seeks_nor_gives_all_at_once(seal, most):
+def test_either_reads_a_source_that_neither_seeks_nor_returns_all_at_once(seal, most):
     class Trickle:
         def __init__(self) -> None:
             self.data = io.BytesIO(seal(GZIPPED[:50_000]))
@@ -256,7 +256,7 @@ def test_either_reads_a_source_that_neither_seeks_nor_gives_all_at_once(seal, mo
 
 
 @pytest.mark.parametrize("seal", [sealed_now, sealed_by_2013])
-def test_either_asks_for_what_is_needed_and_refuses_what_does_not_fit(seal):
+def test_either_names_the_key_that_is_needed_and_refuses_what_does_not_fit(seal):
     with pytest.raises(PasswordNeeded, match="password"):
         unseal(seal(GZIPPED), Keys(), EITHER)
     with pytest.raises(WrongPassword):
@@ -269,7 +269,7 @@ def test_an_age_file_cut_within_its_first_line_is_damaged_and_no_question_of_the
             unseal(sealed_now(b"")[:size], cipher=EITHER)
 
 
-def test_an_age_file_in_text_form_or_of_another_version_is_told_as_such():
+def test_an_age_file_in_text_form_or_of_another_version_is_named_as_such():
     with pytest.raises(PayloadDamaged, match="armored"):
         unseal(b"-----BEGIN AGE ENCRYPTED FILE-----\n", cipher=EITHER)
     with pytest.raises(PayloadDamaged, match="another version"):

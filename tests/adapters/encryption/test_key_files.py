@@ -167,7 +167,7 @@ def test_an_identity_file_that_is_missing_or_a_directory_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666, 0o610])
-def test_a_file_that_is_open_to_others_is_told_of_once_and_read(key_file, mode):
+def test_a_file_that_others_may_read_gives_one_notice_and_is_read(key_file, mode):
     notices = []
     assert read_identities(key_file(PAIR.as_text(), mode), notice=notices.append) == (PAIR.identity,)
     (notice,) = notices
@@ -175,7 +175,7 @@ def test_a_file_that_is_open_to_others_is_told_of_once_and_read(key_file, mode):
     assert "key.txt" in notice
 
 
-def test_a_file_that_is_closed_to_others_is_not_told_of(key_file):
+def test_a_file_that_others_may_not_read_gives_no_notice(key_file):
     notices = []
     read_identities(key_file(PAIR.as_text(), 0o600), notice=notices.append)
     read_identities(key_file(PAIR.as_text(), 0o400), notice=notices.append)
