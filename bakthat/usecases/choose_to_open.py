@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
-from bakthat.domain.backup import Backup
+from bakthat.domain.archive_format import suffix_of_changed_name
+from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.domain.payload import Keys
-from bakthat.errors import PasswordNeeded
+from bakthat.domain.stored_name import parse
+from bakthat.errors import BackupNotFound, InvalidName, ObjectNotFound, PasswordNeeded
+from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.select_backup import choose
 from bakthat.usecases.tools import Tools
@@ -51,3 +55,31 @@ def keys_of(backup: Backup, ask: Callable[[Backup], Keys]) -> Keys:
     if not keys:
         raise PasswordNeeded(f"{backup.stored_filename} is encrypted; give its password, or its key file with -i")
     return keys
+
+
+def backup_of_object(objects: ObjectStore, key: str) -> Backup:
+    """Return a record for an object of which nothing but its key is known; its name defines its format. Raises
+    `BackupNotFound`."""
+    try:
+        info = objects.stat(key)
+    except ObjectNotFound as error:
+        raise BackupNotFound(str(error)) from error
+    name = key.rsplit("/", 1)[-1]
+    return Backup(
+        backend="",
+        backup_date=whole_seconds(info.modified),
+        filename=_series_of(name),
+        stored_filename=name,
+        size=info.size,
+        last_updated=whole_seconds(info.modified),
+        metadata=BackupMetadata.of(location=objects.location),
+    )
+
+
+def _series_of(name: str) -> str:
+    """The series of an object of which only the name is known. A file that is stored as it is keeps its date."""
+    try:
+        parsed = parse(name)
+    except InvalidName:
+        return name.removesuffix(".enc").removesuffix(suffix_of_changed_name(name))
+    return parsed.series if parsed.suffix else name.removesuffix(".enc")

@@ -9,16 +9,13 @@ from typing import BinaryIO, cast
 
 from attrs import frozen
 
-from bakthat.domain.archive_format import Container, suffix_of_changed_name
-from bakthat.domain.backup import Backup, whole_seconds
-from bakthat.domain.backup_metadata import BackupMetadata
+from bakthat.domain.archive_format import Container
+from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.domain.progress import Progress
-from bakthat.domain.stored_name import parse
-from bakthat.errors import BackupNotFound, InvalidName, ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
-from bakthat.usecases.choose_to_open import Chosen, choose_to_open, keys_of
+from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.members import rules_of, spans_of_selected
 from bakthat.usecases.inside.only_file import name_of_file
@@ -93,32 +90,10 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
 def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tools: Tools) -> Restored:
     """Restore an object by its key alone, without database and catalog; its name defines its format. `request.name` and
     `request.destination` are ignored. Raises `BackupNotFound` if there is no such object, else as `restore` does."""
-    try:
-        info = objects.stat(key)
-    except ObjectNotFound as error:
-        raise BackupNotFound(str(error)) from error
-    name = key.rsplit("/", 1)[-1]
-    backup = Backup(
-        backend="",
-        backup_date=whole_seconds(info.modified),
-        filename=_series_of(name),
-        stored_filename=name,
-        size=info.size,
-        last_updated=whole_seconds(info.modified),
-        metadata=BackupMetadata.of(location=objects.location),
-    )
+    backup = backup_of_object(objects, key)
     keys = keys_of(backup, request.keys)
     plain = open_archive(objects.open(key), backup, keys, tools, stage="restoring")
     return _unpack(plain, backup, request, tools)
-
-
-def _series_of(name: str) -> str:
-    """The series of an object of which only the name is known. A file that is stored as it is keeps its date."""
-    try:
-        parsed = parse(name)
-    except InvalidName:
-        return name.removesuffix(".enc").removesuffix(suffix_of_changed_name(name))
-    return parsed.series if parsed.suffix else name.removesuffix(".enc")
 
 
 def _restored(backup: Backup, report: UnpackReport, tools: Tools) -> Restored:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -18,8 +18,9 @@ from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.domain.salvage import SalvageReport
 from bakthat.errors import BakthatError, PayloadDamaged, PayloadError
+from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.salvage import Part, Verdict, parts_of
-from bakthat.usecases.choose_to_open import Chosen, choose_to_open
+from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.index_copy import read_index_copy
 from bakthat.usecases.inside.only_file import name_of_file
@@ -57,13 +58,28 @@ def salvage(request: SalvageRequest, tools: Tools) -> Salvaged:
     """
     backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
-    format_ = backup.format
     index = _index(backup, keys, destination, tools)
+    stored = opened_when_ready(backup, destination, tools, tier=request.tier, wait=request.wait)
+    return _salvage(stored, backup, keys, index, request, tools)
+
+
+def salvage_stored(objects: ObjectStore, key: str, request: SalvageRequest, tools: Tools) -> Salvaged:
+    """Salvage an object by its key alone, as `restore_stored` restores it."""
+    backup = backup_of_object(objects, key)
+    return _salvage(objects.open(key), backup, keys_of(backup, request.keys), None, request, tools)
+
+
+def _salvage(
+    opened: AbstractContextManager[BinaryIO],
+    backup: Backup,
+    keys: Keys,
+    index: ArchiveIndex | None,
+    request: SalvageRequest,
+    tools: Tools,
+) -> Salvaged:
+    format_ = backup.format
     with naming(backup), ExitStack() as chain:
-        stored = chain.enter_context(
-            opened_when_ready(backup, destination, tools, tier=request.tier, wait=request.wait)
-        )
-        reader = _Hashing(stored)
+        reader = _Hashing(chain.enter_context(opened))
         if backup.is_encrypted:
             parts = chain.enter_context(tools.cipher.salvaging(cast(BinaryIO, reader), keys))
         else:

@@ -213,6 +213,8 @@ def test_the_verbs_of_a_profile_are_these() -> None:
         "restore_with_report",
         "rotate_backups",
         "rotate_backups_with_report",
+        "salvage",
+        "salvage_from",
         "show",
         "sync",
         "sync_all",

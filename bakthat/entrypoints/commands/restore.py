@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
 from bakthat.domain.objects import Tier
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import salvage_report, terminal
+from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.options import (
     INCOMPLETE,
     Settings,
@@ -20,7 +22,7 @@ from bakthat.entrypoints.options import (
     json_option,
     no_xattrs_option,
 )
-from bakthat.errors import UsageError
+from bakthat.errors import PayloadDamaged, UsageError
 
 
 @click.command(short_help="Restore a backup, or a part of it.")
@@ -33,6 +35,7 @@ from bakthat.errors import UsageError
 @allow_plain_option
 @identity_option
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar).")
+@click.option("--salvage", is_flag=True, help="Of a damaged archive: what can be had, into DIR/NAME.salvaged.")
 @click.option("--full-check", is_flag=True, help="With --only: read the whole archive, and check its SHA-256.")
 @no_xattrs_option
 @click.option("--tier", type=click.Choice([str(tier) for tier in Tier]), help="How fast, from Glacier.")
@@ -50,6 +53,7 @@ def restore(
     allow_plain: bool,
     identities: tuple[str, ...],
     only: tuple[str, ...],
+    salvage: bool,
     full_check: bool,
     no_xattrs: bool,
     tier: str | None,
@@ -60,10 +64,32 @@ def restore(
 
     From Glacier the first call starts the retrieval and says when to come back (exit code 75). A backup that is
     incomplete is restored as far as it goes (exit code 3).
+
+    A restore is all or nothing. If the archive is damaged and there is no other, --salvage writes what is left of it
+    into the new directory NAME.salvaged, and lists what is partial, unverified or missing (exit code 5).
     """
+    if (name is None) is (place is None) or (place is not None and host is not None):
+        raise UsageError("restore wants either the NAME of a backup (with --host) or --from PLACE")
+    if salvage:
+        if overwrite or full_check:
+            raise UsageError("--salvage writes into a new directory, of whatever can be read: --overwrite and "
+                             "--full-check do not go with it")  # fmt: skip
+        with settings.opened() as bakthat:
+            given: dict[str, Any] = {"target": target, "identities": identities, "only": only, "ask": ask_password}
+            if place is not None:
+                salvaged = bakthat.salvage_from(place, **given)
+            else:
+                assert name is not None  # noqa: S101 - see above
+                salvaged = bakthat.salvage(
+                    name, destination, host=host, allow_plain=allow_plain, tier=tier, wait=wait, **given
+                )
+        salvage_report.show(salvaged, target, settings, as_json=as_json)
+        if not salvaged.report.is_complete:
+            click.get_current_context().exit(exit_code(PayloadDamaged()))
+        return
     xattrs = False if no_xattrs else None
     with settings.opened() as bakthat:
-        if name is not None and place is None:
+        if name is not None:
             restored = bakthat.restore_with_report(
                 name,
                 destination,
@@ -79,7 +105,8 @@ def restore(
                 wait=wait,
                 ask=ask_password,
             )
-        elif place is not None and name is None and host is None:
+        else:
+            assert place is not None  # noqa: S101 - see above
             restored = bakthat.restore_from(
                 place,
                 target=target,
@@ -89,8 +116,6 @@ def restore(
                 xattrs=xattrs,
                 ask=ask_password,
             )
-        else:
-            raise UsageError("restore wants either the NAME of a backup (with --host) or --from PLACE")
     if as_json:
         terminal.result_json(
             {
