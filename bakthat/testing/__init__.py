@@ -14,5 +14,6 @@ if "pytest" in sys.modules:
         "bakthat.testing.config_source_contract",
         "bakthat.testing.metadata_repo_contract",
         "bakthat.testing.object_store_contract",
+        "bakthat.testing.object_store_ranges",
         "bakthat.testing.packer_contract",
     )

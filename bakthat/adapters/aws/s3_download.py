@@ -1,18 +1,12 @@
-"""`S3Reader`: an object, or a range of it, as a stream, fetched ahead by parallel ranged requests.
+"""`S3Reader`: an object, or a range of it, as a stream, fetched ahead by parallel ranged requests (`s3_ranges`).
 
-The first request asks for the first range. Its answer has the size and the ETag, and decides:
-
-    206 with the right Content-Range  -> up to `max_concurrency` ranges ahead, each with If-Match
-    200 with everything               -> this one body is read in order; what is before `start` is dropped
-    416, or a 206 that makes no sense -> the object is requested without a range
-    later, a body is cut short        -> the rest of its range is requested
-    later, another ETag or size       -> the object was replaced: an error, never a mixture
+The rest of a range is requested again if its body is cut short. If the service answers with the whole object, that one
+body is read in order, and what is before the range is dropped.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import threading
 import time
 from collections import deque
@@ -21,15 +15,13 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
-from attrs import evolve
-from botocore.exceptions import ClientError, FlexibleChecksumError
+from botocore.exceptions import FlexibleChecksumError
 
-from bakthat.adapters.aws.answer import Answer, ask
 from bakthat.adapters.aws.daemon_threads import Workers
-from bakthat.adapters.aws.errors import code_of, is_bare, status_of, translated
-from bakthat.adapters.aws.s3_head import head
+from bakthat.adapters.aws.errors import translated
+from bakthat.adapters.aws.s3_ranges import FirstAnswer, RangeRequests
 from bakthat.domain.objects import ObjectInfo
-from bakthat.errors import StoreError, StoreUnavailable
+from bakthat.errors import StoreUnavailable
 
 RANGE = 8 * 1024 * 1024
 """Bytes of one request. Over a local network 8 and 16 MiB were as fast; smaller ones cost more requests."""
@@ -43,10 +35,6 @@ _FAST = 1.0
 
 _CUTS = 8
 """How often the rest of one range is requested after its body was cut short."""
-
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-
-_WEAK = "W/"
 
 
 class S3Reader(io.RawIOBase):
@@ -77,14 +65,9 @@ class S3Reader(io.RawIOBase):
         Raises:
             ObjectNotFound, ObjectArchived, and what else the service says.
         """
-        self._client = client
-        self._where = where
         self._what = what
         self._window = max_concurrency
-        self._start = start
-        self._wanted_stop = stop
-        self.etag = expected.etag if expected is not None else None
-        self._demands_etag = _is_strong(self.etag)
+        self._requests = RangeRequests(client, where, what, expected)
         self._stopped = threading.Event()
         self._workers = Workers(max_concurrency, "bakthat-range")
         self._ahead: deque[Future[list[bytes]]] = deque()
@@ -93,21 +76,16 @@ class S3Reader(io.RawIOBase):
         self._failure: BaseException | None = None
         self._step = _CHUNK
         self._whole: Any = None
-        self._size, body, is_range = self._begin(expected)
+        first = self._requests.first(start, start + RANGE if stop is None else min(start + RANGE, stop))
+        self._size = first.size
         self._stop = self._size if stop is None else min(stop, self._size)
         self._asked = min(start + RANGE, self._stop)
-        if body is None:
-            pass
-        elif self._asked <= start and self._size:
-            body.close()
-        elif not is_range and (start or self._stop < self._size or self._size > RANGE):
-            self._whole, self._window = body, 1
-            self._ahead.append(self._workers.submit(partial(self._read_on, start, self._asked, skip=start)))
-        elif self._stop - start <= _CHUNK:
-            self._chunks.extend(self._fetch(start, self._stop, body))
-        else:
-            self._ahead.append(self._workers.submit(partial(self._fetch, start, self._asked, body)))
-            self._ask()
+        self._start_reading(first, start)
+
+    @property
+    def etag(self) -> str | None:
+        """The object's ETag, None if the service sent none."""
+        return self._requests.etag
 
     def readable(self) -> bool:
         return True
@@ -147,6 +125,21 @@ class S3Reader(io.RawIOBase):
                 self._whole.close()
         super().close()
 
+    def _start_reading(self, first: FirstAnswer, start: int) -> None:
+        """Use the body of the first answer in the way that fits."""
+        if first.body is None:
+            return
+        if self._asked <= start and self._size:
+            first.body.close()
+        elif not first.is_range and (start or self._stop < self._size or self._size > RANGE):
+            self._whole, self._window = first.body, 1
+            self._ahead.append(self._workers.submit(partial(self._read_on, start, self._asked, skip=start)))
+        elif self._stop - start <= _CHUNK:
+            self._chunks.extend(self._fetch(start, self._stop, first.body))
+        else:
+            self._ahead.append(self._workers.submit(partial(self._fetch, start, self._asked, first.body)))
+            self._ask()
+
     def _arrived(self) -> bool:
         """Whether there are bytes in `_chunk`; False at the end of the object."""
         if self.closed:
@@ -174,99 +167,6 @@ class S3Reader(io.RawIOBase):
             job = self._fetch if self._whole is None else self._read_on
             self._ahead.append(self._workers.submit(partial(job, start, self._asked)))
 
-    def _begin(self, expected: ObjectInfo | None) -> tuple[int, Any, bool]:
-        """Send the first request. Return the object's size in bytes, the body of its first range or of the whole
-        object (None if the range begins behind the object's end), and whether it is a range."""
-        with translated(self._what):
-            answer = self._first_range()
-        if answer is None and self._start:
-            found = head(self._client, self._where, self._what)
-            if found.number("ContentLength") <= self._start:
-                self._check_version(found, found.number("ContentLength"), expected)
-                return found.number("ContentLength"), None, False
-        if answer is None:
-            with translated(self._what):
-                answer = self._get_object()
-        body = answer.body("Body")
-        try:
-            size = self._size_by(answer)
-            self._check_version(answer, size, expected)
-            return size, body, answer.has("ContentRange")
-        except BaseException:
-            body.close()
-            raise
-
-    def _check_version(self, answer: Answer, size: int, expected: ObjectInfo | None) -> None:
-        """Keep the ETag. Raise `StoreError` if the answer is not about the expected object."""
-        etag = answer.maybe_text("ETag")
-        if expected is not None:
-            found = evolve(
-                expected,
-                size=size,
-                etag=_opaque(etag),
-                modified=answer.maybe_moment("LastModified") or expected.modified,
-            )
-            if not found.is_version(evolve(expected, etag=_opaque(expected.etag))):
-                raise self._replaced()
-        if expected is None or self._demands_etag:
-            self._demands_etag = _is_strong(etag)
-        self.etag = etag
-
-    def _first_range(self) -> Answer | None:
-        """Return the answer to the first range. None where the service refuses it, as all do for an empty object and
-        some do for a small one, or calls it a range and says nothing sensible about it."""
-        start, stop = self._start, self._start + RANGE
-        if self._wanted_stop is not None:
-            stop = min(stop, self._wanted_stop)
-        try:
-            answer = self._get_range(start, stop)
-        except ClientError as error:
-            if code_of(error) not in {"InvalidRange", "InvalidArgument"} and status_of(error) not in {416, 501}:
-                raise
-            return None
-        if answer.status != 206:
-            return answer
-        match = _CONTENT_RANGE.fullmatch(answer.maybe_text("ContentRange") or "")
-        if match and self._is_range(answer, start, min(stop, int(match[3])), int(match[3])):
-            return answer
-        answer.body("Body").close()
-        return None
-
-    def _is_range(self, answer: Answer, start: int, end: int, size: int) -> bool:
-        """Whether the answer is the range from `start` to before `end` of an object of this size.
-
-        A body that is longer shows when it has been read.
-        """
-        length = answer.maybe_number("ContentLength")
-        if length is not None and length < end - start:
-            return False
-        return start < end and answer.maybe_text("ContentRange") == f"bytes {start}-{end - 1}/{size}"
-
-    def _size_by(self, answer: Answer) -> int:
-        """Return the bytes of the whole object, from the answer to the first request."""
-        match = _CONTENT_RANGE.fullmatch(answer.maybe_text("ContentRange") or "")
-        if match:
-            return int(match[3])
-        size = answer.maybe_number("ContentLength")
-        # An answer in chunks has no length.
-        return size if size is not None else head(self._client, self._where, self._what).number("ContentLength")
-
-    def _get_range(self, start: int, end: int) -> Answer:
-        """Ask for a range of the object with the known ETag. Errors of botocore come out as they are."""
-        request = {"Range": f"bytes={start}-{end - 1}"}
-        if self._demands_etag:
-            try:
-                return self._get_object(**request, IfMatch=self.etag or "")
-            except ClientError as error:
-                if code_of(error) != "PreconditionFailed" and not (status_of(error) == 412 and is_bare(error)):
-                    raise
-                # The ETag of the next answer shows whether the object was replaced or the condition does not work.
-                self._demands_etag = False
-        return self._get_object(**request)
-
-    def _get_object(self, **more: str) -> Answer:
-        return ask(self._what, self._client.get_object, **self._where, **more)
-
     def _fetch(self, start: int, end: int, body: Any = None) -> list[bytes]:
         """Return the bytes of one range, in chunks. A body that is cut short is continued where it broke off."""
         chunks: list[bytes] = []
@@ -278,7 +178,7 @@ class S3Reader(io.RawIOBase):
             if body is None and at == end:
                 return chunks  # the connection broke after the last byte
             if body is None:
-                body = self._get(at, end)
+                body = self._requests.body(at, end)
             failure = StoreUnavailable(f"{self._what}: cut short, its body ended before byte {end} of {self._size}")
             try:
                 with translated(self._what), closing(body):
@@ -320,7 +220,7 @@ class S3Reader(io.RawIOBase):
             wanted -= len(chunk)
         # botocore compares length and checksum when a body is read to its end, and not before.
         if is_end and body.read(1):
-            raise self._serves_no_ranges()
+            raise self._requests.serves_no_ranges()
         return True
 
     def _next_of(self, body: Any, size: int) -> bytes:
@@ -328,31 +228,3 @@ class S3Reader(io.RawIOBase):
             raise CancelledError
         chunk: bytes = body.read(size)
         return chunk
-
-    def _get(self, start: int, end: int) -> Any:
-        """Return the body of one range of the very object that was opened."""
-        with translated(self._what):
-            answer = self._get_range(start, end)
-        body, is_same = answer.body("Body"), _opaque(answer.maybe_text("ETag")) == _opaque(self.etag)
-        # Not every service honours If-Match, or a range.
-        if is_same and self._is_range(answer, start, end, self._size):
-            return body
-        body.close()
-        raise self._serves_no_ranges() if is_same else self._replaced()
-
-    def _replaced(self) -> StoreError:
-        return StoreError(f"{self._what}: was replaced while it was read; start again")
-
-    def _serves_no_ranges(self) -> StoreError:
-        return StoreError(f"{self._what}: this service does not serve byte ranges as S3 does")
-
-
-def _is_strong(etag: str | None) -> bool:
-    """Whether If-Match can match: a weak ETag, as a proxy that compresses makes it, never does (RFC 9110, 13.1.1)."""
-    return etag is not None and not etag.startswith(_WEAK)
-
-
-def _opaque(etag: str | None) -> str | None:
-    """Return an ETag as it is compared weakly (RFC 9110, 8.8.3.2): a proxy may make one answer's weak, and not
-    another's."""
-    return etag.removeprefix(_WEAK) if etag is not None else None

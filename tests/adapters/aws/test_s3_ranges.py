@@ -119,8 +119,33 @@ MISNAMED = setting({"Content-Range": "bytes 7-9/11"})
 BOASTFUL = rewriting(lambda body: body[: len(body) // 2])
 """Says that it is the range, and holds half of it, with a length that fits."""
 
-ODD_ANSWERS = [IGNORED, WRONG, SHIFTED, SHORT, LONG, UNEXPLAINED, MISNAMED, BOASTFUL]
-NAMES = ["ignored", "wrong", "shifted", "short", "long", "unexplained", "misnamed", "boastful"]
+CALLED_WHOLE = rewriting(lambda body: body, status=200)
+WRONG_AND_CALLED_WHOLE = both(CALLED_WHOLE, WRONG)
+
+ODD_ANSWERS = [
+    IGNORED,
+    WRONG,
+    SHIFTED,
+    SHORT,
+    LONG,
+    UNEXPLAINED,
+    MISNAMED,
+    BOASTFUL,
+    CALLED_WHOLE,
+    WRONG_AND_CALLED_WHOLE,
+]
+NAMES = [
+    "ignored",
+    "wrong",
+    "shifted",
+    "short",
+    "long",
+    "unexplained",
+    "misnamed",
+    "boastful",
+    "called whole",
+    "wrong and called whole",
+]
 
 
 @pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
