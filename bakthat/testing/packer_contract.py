@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from bakthat.errors import BackupNotFound, PayloadDamaged, SourceError, TargetExists
+from bakthat.errors import BackupNotFound, PayloadDamaged, SourceError, TargetExists, UsageError
 from bakthat.ports.payload import Packer
 from bakthat.testing.streams import FullSink, StreamFailed, short_reads, some_bytes
 
@@ -90,6 +90,13 @@ class PackerContract:
         packed = io.BytesIO(self.packed(packer, source))
         report = packer.check(packed)
         assert (report.files, packed.read()) == (1, b"")
+
+    def test_its_entries_are_what_was_packed(self, packer: Packer, source: Path) -> None:
+        try:
+            found = list(packer.entries(io.BytesIO(self.packed(packer, source))))
+        except UsageError:  # a format without members
+            return
+        assert [(entry.path, entry.kind, entry.size) for entry in found] == [("file name", "file", self.large)]
 
     def test_an_absent_source_is_told(self, packer: Packer, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="absent"):

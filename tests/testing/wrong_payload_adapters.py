@@ -17,7 +17,7 @@ from attrs import evolve
 from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.packing.single_file import PlainFilePacker
-from bakthat.domain.archive_index import ArchiveIndex
+from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
 from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import Keys, PackReport, UnpackReport
 from bakthat.errors import BackupNotFound, PasswordNeeded, PayloadDamaged, TargetExists, UsageError, WrongPassword
@@ -472,6 +472,12 @@ class CountsNothingOfARestore(RightPacker):
 class ForgetsItsName(Passing):
     def asked(self, **options: object) -> dict[str, object]:
         return {**options, "name": "restored"}
+
+
+@falls_by("test_its_entries_are_what_was_packed")
+class ListsNothing(RightPacker):
+    def entries(self, packed: BinaryIO) -> Iterator[IndexEntry]:
+        return iter(())
 
 
 @falls_by("test_an_absent_source_is_told")

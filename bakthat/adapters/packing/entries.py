@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from bakthat.adapters.packing.selection import safe_path
+from bakthat.adapters.packing.safe_path import safe_path
 from bakthat.adapters.packing.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_reader import TarReader
 from bakthat.domain.archive_index import EntryKind, IndexEntry

@@ -10,28 +10,10 @@ from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
 
-_MAX_NAME = 64 * 1024
-"""The maximum length of a path in bytes: sixteen times Linux's limit for one call; it bounds the cost of hostile
-names."""
-
 _LONG_UNIT = 1024
 _MAX_LONG_UNITS = 32 * 1024 * 1024
 """Selected entries are remembered by path. The limit for paths of more than 1,024 bytes together; a larger total
 indicates a hostile archive."""
-
-
-def safe_path(name: bytes) -> bytes:
-    """The name of a member without empty parts and dots; empty for the target itself. Raises PayloadDamaged for a name
-    that leaves the target, or is too long."""
-    if len(name) > _MAX_NAME:
-        raise PayloadDamaged(f"the tar archive has a name of {len(name)} bytes; the limit is 64 KiB")
-    between = b"/%b/" % name
-    if not (b"//" in between or b"/./" in between or b"/../" in between):
-        return name
-    parts = [part for part in name.split(b"/") if part not in (b"", b".")]
-    if name.startswith(b"/") or b".." in parts:
-        raise PayloadDamaged(f"the tar archive tries to leave the target: {printable(name[:1000])}")
-    return b"/".join(parts)
 
 
 def literally(only: Sequence[str]) -> str:

@@ -42,7 +42,8 @@ from bakthat.adapters.packing.file_content import CREATE, MIN_HOLE, write_conten
 from bakthat.adapters.packing.hard_link import Links
 from bakthat.adapters.packing.long_names import LongNames
 from bakthat.adapters.packing.notices import Notices
-from bakthat.adapters.packing.selection import Selection, safe_path
+from bakthat.adapters.packing.safe_path import safe_path
+from bakthat.adapters.packing.selection import Selection
 from bakthat.adapters.packing.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_reader import TarReader
 from bakthat.adapters.streams import write_all

@@ -36,8 +36,8 @@ from bakthat.adapters.packing.file_content import write_content, write_extents
 from bakthat.adapters.packing.hard_link import Links
 from bakthat.adapters.packing.holey_stream import HoleyStream
 from bakthat.adapters.packing.index_places import IndexPlaces
+from bakthat.adapters.packing.safe_path import safe_path
 from bakthat.adapters.packing.salvaged_files import NESTED, Judgement, SalvagedFiles, partial, unverified
-from bakthat.adapters.packing.selection import safe_path
 from bakthat.adapters.packing.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_reader import TarReader
 from bakthat.adapters.packing.tar_stream import BLOCK

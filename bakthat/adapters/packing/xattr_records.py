@@ -26,7 +26,8 @@ ACL_DEFAULT = b"SCHILY.acl.default"
 _SELINUX_RECORD = b"RHT.security.selinux"
 _SCHILY = b"SCHILY.xattr."
 _LIBARCHIVE = b"LIBARCHIVE.xattr."
-_PREFIXES = (_SCHILY, _LIBARCHIVE, b"SCHILY.acl.", _SELINUX_RECORD)
+_ACL = b"SCHILY.acl."
+_PREFIXES = (_SCHILY, _LIBARCHIVE, _ACL, _SELINUX_RECORD)
 
 
 def is_extended(key: bytes) -> bool:
@@ -44,11 +45,13 @@ def record_of(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 @define
 class ExtendedRecords:
     """What the records of one member say. `xattrs`: by name, without access control lists. `acl_access`, `acl_default`:
-    a list as text; `binary_access`, `binary_default`: the same as Linux gives it, from an archive that has no text."""
+    a list as text; `binary_access`, `binary_default`: the same as Linux gives it, from an archive that has no text.
+    `other_acl`: whether there is a list of another kind, such as NFSv4's."""
 
     xattrs: dict[bytes, bytes] = field(factory=dict)
     acl_access: bytes | None = None
     acl_default: bytes | None = None
+    other_acl: bool = False
     binary_access: bytes | None = None
     binary_default: bytes | None = None
 
@@ -64,6 +67,8 @@ def parse_extended(records: bytes) -> ExtendedRecords:
             found.acl_access = value
         elif key == ACL_DEFAULT:
             found.acl_default = value
+        elif key.startswith(_ACL):
+            found.other_acl = True
         elif key == _SELINUX_RECORD:
             label = value + b"\0"
         elif key.startswith(_SCHILY):

@@ -133,7 +133,7 @@ class XattrSetter:
         self._report(refused, path)
 
     def _judged(self, records: ExtendedRecords) -> Wanted:
-        trouble = ""
+        trouble = f"{_ACL} is of another kind (NFSv4), and was not restored" if records.other_acl else ""
         lists: list[Acl | None] = []
         for text, binary in (
             (records.acl_access, records.binary_access),

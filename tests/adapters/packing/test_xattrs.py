@@ -375,6 +375,16 @@ def test_attributes_that_no_system_takes_are_notices(into: Path, record: tuple[b
     assert (into / "f").read_bytes() == b"1"
 
 
+def test_a_list_of_nfs_is_a_notice_and_permissions_stay(into: Path) -> None:
+    """As bsdtar writes it on FreeBSD and macOS."""
+    ace = (b"SCHILY.acl.ace", b"user:alice:rwxpDdaARWcCos:-------:allow:501,everyone@:r-----a-R-c--s:-------:allow")
+    report = extract(pax(ace) + member(b"f", b"1", mode=0o644) + END, into)
+    assert [notice.reason for notice in report.notices] == [
+        "the access control list is of another kind (NFSv4), and was not restored"
+    ]
+    assert modes(into) == {"f": 0o644}
+
+
 def test_what_libarchive_has_written_wrong_is_passed_over(into: Path) -> None:
     archive = pax((b"LIBARCHIVE.xattr.user.a", b"!"), (b"LIBARCHIVE.xattr.user.b", b"Yg")) + member(b"f", b"1") + END
     extract(archive, into)
