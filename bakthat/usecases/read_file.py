@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -149,6 +150,12 @@ def _read_on(contents: Iterator[tuple[IndexEntry, BinaryIO]], search: _Search, b
             )
 
 
+def _climbs_later(link: str) -> bool:
+    """Whether a `..` follows a name. If that name is itself a symbolic link, the path leads elsewhere than its text."""
+    parts = [part for part in link.split("/") if part not in ("", ".")]
+    return ".." in itertools.dropwhile(lambda part: part == "..", parts)
+
+
 class _Search:
     """The path that is looked for, from link to link."""
 
@@ -203,6 +210,8 @@ class _Search:
         self._dead_end = f"{shown} is a symbolic link to {entry.link}, which is not in the backup"
         if entry.link.startswith("/") or target.startswith("../") or not below_root(target):
             raise BackupNotFound(self._dead_end)
+        if _climbs_later(entry.link):
+            raise BackupNotFound(f"{shown} is a symbolic link to {entry.link}, which only a restore can follow")
         self._full, self._before = target, None
         return False
 

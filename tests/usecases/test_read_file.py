@@ -44,6 +44,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "outside").symlink_to("/etc/passwd")
     (root / "above").symlink_to("../../etc/passwd")
     (root / "dead").symlink_to("nothing")
+    (root / "roundabout").symlink_to("to-a-directory/../link")
     os.mkfifo(root / "fifo")
     os.link(root / "3.bin", root / "zz-another-name.bin")
     with (root / "holes.img").open("wb") as file:
@@ -115,6 +116,7 @@ def test_a_symbolic_link_gives_what_it_names_in_the_archive(
     [
         ("outside", BackupNotFound, "outside is a symbolic link to /etc/passwd, which is not in the backup"),
         ("above", BackupNotFound, "above is a symbolic link to ../../etc/passwd, which is not in the backup"),
+        ("roundabout", BackupNotFound, "is a symbolic link to to-a-directory/../link, which only a restore can follow"),
         ("dead", BackupNotFound, "dead is a symbolic link to nothing, which is not in the backup"),
         ("round", BackupNotFound, "round is a link that leads back to itself"),
         ("deep", UsageError, "deep is a directory; name a file in it"),

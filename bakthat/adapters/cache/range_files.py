@@ -56,7 +56,8 @@ class RangeFiles(RangeCache):
         try:
             if not self._is_ours():
                 return {}
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # O_NONBLOCK: a fifo of this name is damage, too, and does not block.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:
                 found = _parsed(file.read(self._limit), identity)
             if found is not None:

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,18 @@ def test_what_is_not_a_file_of_the_cache_counts_as_absent(folder: Path, content:
     cache = RangeFiles(folder)
     cache.save("x", RANGES)
     only_file(folder).write_text(content)
+    assert cache.load("x") == {}
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), os.mkdir], ids=["fifo", "link", "folder"]
+)
+def test_what_is_not_a_regular_file_counts_as_absent(folder: Path, make: Callable[[Path], object]) -> None:
+    cache = RangeFiles(folder)
+    cache.save("x", RANGES)
+    path = only_file(folder)
+    path.unlink()
+    make(path)
     assert cache.load("x") == {}
 
 
