@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.archive_index import IndexEntry
@@ -28,6 +29,7 @@ from bakthat.errors import (
     UsageError,
     WrongPassword,
 )
+from bakthat.ports.random_access import BytesAccess
 from bakthat.ports.range_cache import RangeCache
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
@@ -318,6 +320,18 @@ def test_what_is_cached_of_an_encrypted_backup_is_encrypted(box: Toolbox, big: P
     listed(box, "big", keys=lambda _: SECRET, tools=evolve(box.tools, range_cache=cache))
     (ranges,) = cache.saved.values()
     assert all(content[start : start + len(part)] == part for start, part in ranges.items())
+
+
+def test_what_is_cached_of_a_plain_backup_is_the_index_and_no_content(box: Toolbox, big: Path) -> None:
+    made = back_up(box, big)
+    with box.stores["s3"].open(made.stored_filename) as reader:
+        content = reader.read()
+    cache = MemoryCache()
+    listed(box, "big", tools=evolve(box.tools, range_cache=cache))
+    (ranges,) = cache.saved.values()
+    index = GzipCompressor().read_index(BytesAccess(content))
+    assert index is not None
+    assert min(ranges) == index.header.packed_size
 
 
 class Frozen(FaultyObjectStore):

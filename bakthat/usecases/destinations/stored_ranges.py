@@ -23,7 +23,8 @@ class StoredRanges(RandomAccess):
     """The bytes of an object. One that replaced it while it was read is a `StoreError`; one of another size than was
     expected, `PayloadDamaged`.
 
-    bytes_read: what came from the store. answers: what came, by position, until `forget_answers`; for a cache.
+    bytes_read: what came from the store. answers: what was asked for and not known, by position, until
+    `forget_answers`; for a cache.
     """
 
     def __init__(
@@ -55,12 +56,16 @@ class StoredRanges(RandomAccess):
         stop = min(offset + length, self.size)
         if offset >= stop:
             return b""
-        for ranges in (self._known, self._kept):
-            for start, content in ranges.items():
-                if start <= offset and stop <= start + len(content):
-                    return content[offset - start : stop - start]
-        start, content = self._requested(offset, stop)
-        return content[offset - start : stop - start]
+        found = _within(self._known, offset, stop)
+        if found is not None:
+            return found
+        found = _within(self._kept, offset, stop)
+        if found is None:
+            start, content = self._requested(offset, stop)
+            found = content[offset - start : stop - start]
+        if self.answers is not None:
+            self.answers[offset] = found
+        return found
 
     def _requested(self, offset: int, stop: int) -> tuple[int, bytes]:
         """Request these bytes, and some around them if they are few; return what came, and its position."""
@@ -76,8 +81,6 @@ class StoredRanges(RandomAccess):
             raise StoreError(
                 f"{self._objects.location}: of {self._key} only {len(content)} of {stop - start} bytes came"
             )
-        if self.answers is not None:
-            self.answers[start] = content
         self._keep(start, content)
         return start, content
 
@@ -96,3 +99,10 @@ class StoredRanges(RandomAccess):
         self._kept[start] = content
         while sum(map(len, self._kept.values())) > _KEPT:
             del self._kept[next(iter(self._kept))]
+
+
+def _within(ranges: Mapping[int, bytes], offset: int, stop: int) -> bytes | None:
+    for start, content in ranges.items():
+        if start <= offset and stop <= start + len(content):
+            return content[offset - start : stop - start]
+    return None
