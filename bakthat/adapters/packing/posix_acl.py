@@ -21,6 +21,8 @@ DEFAULT = "system.posix_acl_default"
 USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER = 1, 2, 4, 8, 16, 32
 """Tags, as in linux/posix_acl.h."""
 
+_MAX_ENTRIES = 8191
+"""What fits into an extended attribute of 64 KiB (XATTR_SIZE_MAX of linux/limits.h)."""
 _VERSION = 2
 _NO_ID = 0xFFFFFFFF
 _HEAD = struct.Struct("<I")
@@ -97,8 +99,11 @@ def from_text(text: bytes, user_id: IdOf, group_id: IdOf) -> Acl:
 
     Raises ValueError for what is not a list; LookupError for a name that is not known here and has no number.
     """
+    lines = re.split(rb"[,\n]", text)
+    if len(lines) > _MAX_ENTRIES:
+        raise ValueError("more entries than Linux holds")  # and each may be a question to a directory service
     entries = []
-    for line in re.split(rb"[,\n]", text):
+    for line in lines:
         line = line.partition(b"#")[0].strip()
         if line:
             entries.append(_entry_of(line.removeprefix(b"default:").split(b":"), user_id, group_id))

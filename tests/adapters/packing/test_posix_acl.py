@@ -171,6 +171,7 @@ def test_lists_of_other_programs_are_understood(text: bytes) -> None:
         b"user::rwx,group::r-x,other::r--,user:4294967295:rwx,mask::rwx",
         b"user",
         b"\0\xff",
+        b"user::rwx,group::r-x,other::r--,mask::rwx" + b",user:a:rwx:5" * 9000,
         b":::" * 1000,
     ],
 )

@@ -7,11 +7,14 @@ import errno
 import io
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bakthat.adapters.packing import posix_acl
 from bakthat.adapters.packing.hard_link import Links
@@ -443,6 +446,38 @@ def test_large_attributes_of_many_directories_take_little_memory() -> None:
             into,
         )
     assert done.stdout == "400 True\n", done.stderr
+
+
+KEYS = st.sampled_from(
+    [
+        b"SCHILY.acl.access",
+        b"SCHILY.acl.default",
+        b"SCHILY.acl.ace",
+        b"RHT.security.selinux",
+        b"SCHILY.xattr.security.capability",
+        b"SCHILY.xattr.system.posix_acl_access",
+        b"SCHILY.xattr.system.posix%5Facl_access",
+        b"SCHILY.xattr.user.a",
+        b"LIBARCHIVE.xattr.user.a",
+    ]
+) | st.binary(max_size=6).map(lambda name: b"SCHILY.xattr." + name.replace(b"=", b""))
+ENTRIES = [b"user::rwx", b"group::r-x", b"other::rwx", b"mask::r--", b"user:1:-w-", b"u:x:rwx:1", b"::", b"#"]
+VALUES = st.binary(max_size=30) | st.lists(st.sampled_from(ENTRIES)).map(b",".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(records=st.lists(st.tuples(KEYS, VALUES), max_size=5), kind=st.sampled_from([b"0", b"5", b"6", b"2"]))
+def test_no_attributes_of_a_hostile_archive_stop_a_restore_or_widen_the_mode(
+    records: list[tuple[bytes, bytes]], kind: bytes
+) -> None:
+    content, link = (b"1", b"") if kind == b"0" else (b"", b"target" if kind == b"2" else b"")
+    archive = pax(*records) + member(b"x", content, kind=kind, link=link, mode=0o640) + END
+    with tempfile.TemporaryDirectory() as folder:
+        extract(archive, Path(folder))
+        status = os.lstat(Path(folder) / "x")
+        if kind != b"2" and posix_acl.ACCESS not in os.listxattr(Path(folder) / "x"):
+            assert status.st_mode & 0o7777 & ~0o640 == 0
+        (Path(folder) / "x").is_symlink() or (Path(folder) / "x").chmod(0o700)
 
 
 # What a backup finds
