@@ -92,7 +92,7 @@ def build_tools(
     """
     from bakthat.adapters.compression.gzip_compressor import GzipCompressor
     from bakthat.adapters.encryption.detecting import DetectingCipher
-    from bakthat.adapters.packing.single_file import PlainFilePacker
+    from bakthat.adapters.packing.single_file import SingleFilePacker
     from bakthat.adapters.packing.source import examine
     from bakthat.adapters.packing.tar_packer import TarPacker
 
@@ -110,7 +110,7 @@ def build_tools(
         ),
         repo=chosen_repo,
         tar=TarPacker(),
-        plain=PlainFilePacker(),
+        plain=SingleFilePacker(),
         compressors={Compression.GZIP: GzipCompressor()},
         cipher=cipher if cipher is not None else DetectingCipher(),
         examine=examine,

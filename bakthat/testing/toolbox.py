@@ -12,7 +12,7 @@ from bakthat.adapters.memory.archive_store import MemoryArchiveStore
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.adapters.packing.pattern_files import named_patterns, source_patterns
-from bakthat.adapters.packing.single_file import PlainFilePacker
+from bakthat.adapters.packing.single_file import SingleFilePacker
 from bakthat.adapters.packing.source import examine
 from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.domain.archive_format import Compression
@@ -99,7 +99,7 @@ class Toolbox:
             destination=self.destination,
             repo=self.repo,
             tar=TarPacker(),
-            plain=PlainFilePacker(),
+            plain=SingleFilePacker(),
             compressors={Compression.GZIP: GzipCompressor()},
             # The cheapest key derivation: a test's backup holds no secrets.
             cipher=self.cipher if self.cipher is not None else AgeCipher(work_factor=1),

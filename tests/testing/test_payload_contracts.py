@@ -10,7 +10,7 @@ from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.encryption.detecting import DetectingCipher
 from bakthat.adapters.encryption.key_files import keygen
-from bakthat.adapters.packing.single_file import PlainFilePacker
+from bakthat.adapters.packing.single_file import SingleFilePacker
 from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.domain.payload import Keys
 from bakthat.ports.payload import Cipher, Compressor, Packer
@@ -75,9 +75,9 @@ class TestTarPacker(PackerContract):
         return TarPacker()
 
 
-class TestPlainFilePacker(PackerContract):
+class TestSingleFilePacker(PackerContract):
     knows_its_end = False
 
     @pytest.fixture
     def packer(self) -> Packer:
-        return PlainFilePacker()
+        return SingleFilePacker()

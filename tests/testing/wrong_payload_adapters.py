@@ -16,7 +16,7 @@ from attrs import evolve
 
 from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.encryption.age import AgeCipher
-from bakthat.adapters.packing.single_file import PlainFilePacker
+from bakthat.adapters.packing.single_file import SingleFilePacker
 from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
 from bakthat.domain.exclusions import Exclusions
 from bakthat.domain.payload import Keys, PackReport, UnpackReport
@@ -376,7 +376,7 @@ class SaysWhatWasTyped(RightCipher):
 # packers
 
 
-class RightPacker(PlainFilePacker):
+class RightPacker(SingleFilePacker):
     pass
 
 
@@ -558,8 +558,8 @@ def contract_for(kind: type) -> type:
         knows_its_end = False
 
         @pytest.fixture
-        def packer(self) -> PlainFilePacker:
-            return cast(PlainFilePacker, kind())
+        def packer(self) -> SingleFilePacker:
+            return cast(SingleFilePacker, kind())
 
     if issubclass(kind, Compressor):
         return OfCompressors

@@ -1,4 +1,4 @@
-"""`PlainFilePacker`: a single file, stored as it is."""
+"""`SingleFilePacker`: a single file, stored as it is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
 _BUFFER = 256 * 1024
 
 
-class PlainFilePacker(Packer):
+class SingleFilePacker(Packer):
     """The stream is only the file's content: name, mode and time are not in it, so a restored file has the mode of a
     new one. Excludes do not apply to a source that is a single file."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bakthat.adapters.packing.single_file import PlainFilePacker
+from bakthat.adapters.packing.single_file import SingleFilePacker
 from bakthat.domain.payload import PackReport, UnpackReport
 from bakthat.errors import BackupNotFound, PayloadDamaged, SourceError, TargetError, TargetExists
 from tests.fixtures.exclusions import leaving_out
@@ -20,12 +20,12 @@ MiB = 1024 * 1024
 
 def packed(source: Path, **options: Any) -> tuple[bytes, PackReport]:
     stream = io.BytesIO()
-    report = PlainFilePacker().pack(source, stream, **options)
+    report = SingleFilePacker().pack(source, stream, **options)
     return stream.getvalue(), report
 
 
 def unpacked(content: bytes, into: Path, name: str = "dump.sql", **options: Any) -> UnpackReport:
-    return PlainFilePacker().unpack(io.BytesIO(content), into, name=name, **options)
+    return SingleFilePacker().unpack(io.BytesIO(content), into, name=name, **options)
 
 
 def everything_in(folder: Path) -> list[str]:
@@ -71,7 +71,7 @@ class Sink(io.BytesIO):
 def test_a_file_that_shrinks_is_a_problem_and_the_stream_holds_what_was_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"a" * MiB)
     sink = Sink(lambda: os.truncate(tmp_path / "file", 1000))
-    report = PlainFilePacker().pack(tmp_path / "file", sink)
+    report = SingleFilePacker().pack(tmp_path / "file", sink)
     assert sink.getvalue() == b"a" * report.size
     assert [(problem.path, problem.reason) for problem in report.problems] == [
         (str(tmp_path / "file"), "shrank while it was read")
@@ -86,14 +86,14 @@ def test_a_file_that_grows_is_a_problem_and_its_growth_is_not_followed(tmp_path:
             file.write(b"more")
 
     sink = Sink(grow)
-    report = PlainFilePacker().pack(tmp_path / "log", sink)
+    report = SingleFilePacker().pack(tmp_path / "log", sink)
     assert sink.getvalue() == b"a" * MiB
     assert [problem.reason for problem in report.problems] == ["grew while it was read; what was added is missing"]
 
 
 def test_a_file_that_changes_in_place_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"a" * MiB)
-    report = PlainFilePacker().pack(tmp_path / "file", Sink(lambda: os.utime(tmp_path / "file", ns=(0, 7))))
+    report = SingleFilePacker().pack(tmp_path / "file", Sink(lambda: os.utime(tmp_path / "file", ns=(0, 7))))
     assert [problem.reason for problem in report.problems] == ["changed while it was read"]
 
 
@@ -108,7 +108,7 @@ def test_an_error_of_the_stream_written_to_comes_out_as_it_is(tmp_path: Path) ->
         raise Refusal
 
     with pytest.raises(Refusal):
-        PlainFilePacker().pack(tmp_path / "file", Sink(refuse))
+        SingleFilePacker().pack(tmp_path / "file", Sink(refuse))
 
 
 def test_the_file_comes_back_under_its_name(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_what_is_there_is_not_replaced_unasked_and_the_stream_is_not_even_read(t
     (tmp_path / "dump.sql").write_bytes(b"old")
     stream = io.BytesIO(b"new")
     with pytest.raises(TargetExists, match=r"dump\.sql"):
-        PlainFilePacker().unpack(stream, tmp_path, name="dump.sql")
+        SingleFilePacker().unpack(stream, tmp_path, name="dump.sql")
     assert (tmp_path / "dump.sql").read_bytes() == b"old"
     assert stream.tell() == 0
 
@@ -178,7 +178,7 @@ def test_an_error_of_the_stream_read_comes_out_as_it_is_and_leaves_the_old_file(
         (tmp_path / "dump.sql").write_bytes(b"old")
     before = everything_in(tmp_path)
     with pytest.raises(Refusal):
-        PlainFilePacker().unpack(Breaking(bytes(5000)), tmp_path, name="dump.sql", overwrite=overwrite)
+        SingleFilePacker().unpack(Breaking(bytes(5000)), tmp_path, name="dump.sql", overwrite=overwrite)
     assert everything_in(tmp_path) == before
     if overwrite:
         assert (tmp_path / "dump.sql").read_bytes() == b"old"
