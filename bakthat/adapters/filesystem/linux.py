@@ -59,7 +59,7 @@ def sync_file_system(fd: int) -> None:
 def has_default_acl(directory: int) -> bool:
     """Whether new files in this directory inherit an access control list from it."""
     try:
-        return bool(os.getxattr(f"/proc/self/fd/{directory}", "system.posix_acl_default"))
+        return bool(os.getxattr(directory, "system.posix_acl_default"))
     except (OSError, AttributeError):
         return False
 

@@ -176,7 +176,7 @@ class StagingDirectory:
         self.fd = os.open("new", SEARCH, dir_fd=self._private.fd)
         self.umask_bars_owner = allow(self.fd, 0o700) is not None
         self.default_mode = stat.S_IMODE(os.fstat(self.fd).st_mode)
-        self.inherits_acl = has_default_acl(self.fd)
+        self.inherits_acl = has_default_acl(self._private.fd)
         self.path = self._target.path / self._private.name / "new"
 
     def _leave(self, *, committed: bool) -> None:
