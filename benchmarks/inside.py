@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import shutil
 import socket
@@ -77,22 +78,36 @@ class CountedServer(Server):
     def drop_bucket(self, bucket: str) -> None:
         self._server.drop_bucket(bucket)
 
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
     def _accept(self) -> None:
         while True:
-            client, _ = self._listener.accept()
-            server = socket.create_connection(self._upstream)
-            for one, other, counts in ((client, server, False), (server, client, True)):
-                threading.Thread(target=self._pass_on, args=(one, other, counts), daemon=True).start()
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return  # it was closed
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
-    def _pass_on(self, one: socket.socket, other: socket.socket, counts: bool) -> None:
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(self._upstream) as server:
+            requests = threading.Thread(target=self._pass_on, args=(client, server), daemon=True)
+            requests.start()
+            self._pass_on(server, client, counts=True)
+            requests.join()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket, *, counts: bool = False) -> None:
         try:
             while chunk := one.recv(256 * 1024):
                 other.sendall(chunk)
                 if counts:
                     self.sent += len(chunk)
-            other.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # one of them has left
+        for each in (one, other):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
 
 class Inside(Bakthat):
@@ -122,8 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="inside-", dir=chosen.data))
     goals: list[tuple[str, bool]] = []
     try:
-        with SeaweedFS(scratch / "server") as seaweed:
-            bench = _Bench(CountedServer(seaweed), scratch, chosen.repeat, goals)
+        with SeaweedFS(scratch / "server") as seaweed, CountedServer(seaweed) as server:
+            bench = _Bench(server, scratch, chosen.repeat, goals)
             for size in (float(text) for text in chosen.sizes.split(",")):
                 bench.parts(size)
             bench.listing(chosen.entries)
@@ -265,25 +280,29 @@ class _Bench:
         self, what: str, job: Job, mine: Command, restic: Job | None, theirs: Command | None, *, forget: bool = False
     ) -> tuple[list[str], float, float | None]:
         """A row of the table, the bytes that ours read, and the ratio of the times."""
-        seconds, read = self._timed(job, mine, forget=forget)
-        row = [what, f"{seconds:.2f}", f"{read / MIB:.2f}"]
+        seconds, cpu, read = self._timed(job, mine, forget=forget)
+        row = [what, f"{seconds:.2f} / {cpu:.2f}", f"{read / MIB:.2f}"]
         if restic is None or theirs is None:
             return [*row, "", "", ""], read, None
-        others, others_read = self._timed(restic, theirs)
-        return [*row, f"{others:.2f}", f"{others_read / MIB:.2f}", f"{seconds / others:.2f}"], read, seconds / others
+        others, others_cpu, others_read = self._timed(restic, theirs)
+        row += [f"{others:.2f} / {others_cpu:.2f}", f"{others_read / MIB:.2f}", f"{seconds / others:.2f}"]
+        return row, read, seconds / others
 
-    def _timed(self, job: Job, command: Command, *, forget: bool = False) -> tuple[float, float]:
-        times, read = [], []
+    def _timed(self, job: Job, command: Command, *, forget: bool = False) -> tuple[float, float, float]:
+        """Medians: wall and CPU seconds, and bytes."""
+        times, cpu, read = [], [], []
         for _ in range(self._repeat):
             if forget:
                 shutil.rmtree(job.scratch / ".cache", ignore_errors=True)
             before = self._server.sent
-            times.append(self._run(job, command).wall)
+            took = self._run(job, command)
+            times.append(took.wall)
+            cpu.append(took.cpu)
             read.append(self._server.sent - before)
-        return statistics.median(times), statistics.median(read)
+        return statistics.median(times), statistics.median(cpu), statistics.median(read)
 
     def _table(self, title: str, rows: Sequence[Sequence[str]]) -> None:
-        head = ["", "wall s", "MiB read", "restic wall s", "MiB read", "ratio"]
+        head = ["", "wall / CPU s", "MiB read", "restic wall / CPU s", "MiB read", "ratio"]
         print(f"{title}\n\n{report.table(head, rows)}\n", flush=True)
 
 

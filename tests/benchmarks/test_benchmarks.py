@@ -15,6 +15,7 @@ import benchmarks
 from benchmarks import rotation_plan
 from benchmarks.__main__ import main
 from benchmarks.data_sets import data_set
+from benchmarks.inside import main as inside
 from benchmarks.measured import CommandFailed, measured
 from benchmarks.rows import main as rows
 
@@ -24,7 +25,7 @@ ENVIRONMENT = {"PATH": os.environ["PATH"]}
 def test_every_benchmark_can_be_imported() -> None:
     names = {module.name for module in pkgutil.iter_modules(benchmarks.__path__)}
 
-    assert {"memory", "startup", "rows", "rotation_plan"} <= names
+    assert {"inside", "memory", "startup", "rows", "rotation_plan"} <= names
     for name in names:
         importlib.import_module(f"benchmarks.{name}")
 
@@ -45,6 +46,15 @@ def test_the_cost_of_rows_is_reported(tmp_path: Path, capsys: pytest.CaptureFixt
     assert rows(["--rows", "10", "--without-s3", "--data", str(tmp_path)]) == 0
 
     assert "| sync of a folder, the second" in capsys.readouterr().out
+
+
+def test_looking_inside_is_measured_at_the_smallest_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--sizes", "0.005", "--entries", "20", "--backups", "2", "--repeat", "1"]
+    inside([*sizes, "--data", str(tmp_path)])
+    out = capsys.readouterr().out
+    for row in ("cat 1 file", "restore 1,000 files", "ls -l, cached", "find, all cached", "stored MB"):
+        assert f"| {row} " in out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_data_set_is_made_once(tmp_path: Path) -> None:
