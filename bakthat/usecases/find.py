@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.backup import Backup
-from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.origin import Origin, origins
 from bakthat.domain.payload import Keys
 from bakthat.domain.progress import Progress
@@ -29,6 +29,9 @@ from bakthat.usecases.inside.listing import members_in
 from bakthat.usecases.inside.members import path_below_root
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.tools import Tools
+
+if TYPE_CHECKING:  # patterns cost some milliseconds, also of commands that have none
+    from bakthat.domain.ignore_patterns import IgnoreRules
 
 
 @frozen(kw_only=True)
@@ -76,6 +79,8 @@ def find(
         BackupNotFound: There is no backup to look into.
         StoreError: The store failed, now or while the result is read.
     """
+    from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
+
     rules = IgnoreRules([PatternList("PATTERN", list(request.patterns))])
     if not rules or all(rules.takes_back):
         raise UsageError("PATTERN names nothing: give the name of a file, or a pattern such as *.jpg")
