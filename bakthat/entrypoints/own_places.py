@@ -36,7 +36,8 @@ def own_things(
 
 def cache_folder() -> Path | None:
     """Return bakthat's folder below the user's cache (XDG Base Directory Specification); None without a home."""
-    folder = _path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    folder = _path(given if os.path.isabs(given) else "~/.cache")  # the specification ignores a relative path
     return None if folder is None else folder / "bakthat"
 
 

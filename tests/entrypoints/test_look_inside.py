@@ -339,6 +339,13 @@ def test_a_listing_needs_the_store_only_once(bakthat_command: CommandLine, photo
     assert "hello" not in said.out
 
 
+def test_a_relative_cache_directory_is_ignored(bakthat_command: CommandLine, photos: Path) -> None:
+    back_up(bakthat_command)
+    succeeded(bakthat_command("ls", "photos", XDG_CACHE_HOME="rel"))
+    assert not (bakthat_command.here / "rel").exists()
+    assert (bakthat_command.home / ".cache" / "bakthat").exists()
+
+
 def test_a_cache_in_another_place_is_used_and_may_be_deleted(
     bakthat_command: CommandLine, photos: Path, tmp_path: Path
 ) -> None:
