@@ -10,7 +10,7 @@ import pytest
 
 from bakthat.adapters.aws.glacier import GlacierArchiveStore
 from tests.fixtures.command_line import CommandLine, Said
-from tests.fixtures.s3_servers import s3_profile
+from tests.fixtures.s3_servers import administrator, s3_profile
 
 
 @pytest.fixture
@@ -144,3 +144,28 @@ def test_rotation_of_one_series_leaves_its_neighbours_alone(
     names = [line.split("\t")[3].rsplit(".", 2)[0] for line in bakthat_command("show").lines]
     assert sorted(names) == ["db", "db.old", "db.old", "db2", "db2", "mydb", "mydb"]
     assert bakthat_command("sync", "--dry-run").out == ""
+
+
+@pytest.mark.parametrize("service", ["moto_url", "seaweedfs_url"])
+def test_a_command_that_fails_leaves_no_object_and_no_unfinished_upload(
+    bakthat_command: CommandLine, service: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(service)
+    settings = configure(bakthat_command, url)
+    script = "head -c 40000000 /dev/urandom; exit 9"
+    said = bakthat_command(
+        *("backup", "--stdin-from-command", "--name", "dump", "--prompt", "no", "--", "sh", "-c", script)
+    )
+    is_one_clear_line(said, 1, "sh failed with exit status 9; nothing was stored")
+    client = administrator(url)
+    assert not client.list_objects_v2(Bucket=settings["s3_bucket"]).get("Contents")
+    assert not client.list_multipart_uploads(Bucket=settings["s3_bucket"]).get("Uploads")
+
+
+def test_a_stream_goes_to_s3_and_comes_back(bakthat_command: CommandLine, seaweedfs_url: str) -> None:
+    configure(bakthat_command, seaweedfs_url)
+    content = "a line\n" * 3_000_000
+    assert bakthat_command("backup", "-", "--name", "dump", "--prompt", "no", answers=content).code == 0
+    assert bakthat_command("cat", "dump").out == content
+    assert bakthat_command("restore", "dump").code == 0
+    assert (bakthat_command.here / "dump").read_text() == content

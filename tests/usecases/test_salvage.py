@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bakthat.adapters.compression.gzip_compressor import GzipCompressor
+from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.domain.archive_format import Compression
+from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, TargetExists, WrongPassword
@@ -17,6 +20,7 @@ from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.backup_stream import StreamRequest, backup_stream
 from bakthat.usecases.salvage import Salvaged, SalvageRequest, salvage
+from bakthat.usecases.sync import sync
 
 SECRET = Keys(passphrase="secret")
 NONE = Keys()
@@ -110,6 +114,25 @@ def test_nothing_is_replaced(box: Toolbox, large: Path, tmp_path: Path) -> None:
 def test_patterns_choose(box: Toolbox, large: Path, tmp_path: Path) -> None:
     back_up(box, large)
     assert salvaged(box, tmp_path / "target", only=("2.bin",)).report.whole.count == 1
+
+
+def test_a_header_of_zeros_amidst_the_archive_does_not_make_the_rest_doubtful(
+    box: Toolbox, large: Path, tmp_path: Path
+) -> None:
+    """It looks like the end mark of an archive, and then more members come."""
+    tar, stored = io.BytesIO(), io.BytesIO()
+    entries: list[IndexEntry] = []
+    TarPacker().pack(large, tar, on_entry=entries.append)
+    content = bytearray(tar.getvalue())
+    content[entries[2].offset : entries[3].offset] = bytes(entries[3].offset - entries[2].offset)
+    with GzipCompressor().compressing_with_index(stored) as writer:
+        for entry in entries:
+            writer.on_entry(entry)
+        writer.stream.write(bytes(content))
+    box.stores["s3"].put("big.20260102030405.tgz", io.BytesIO(stored.getvalue()))
+    sync("s3", box.tools)
+    report = salvaged(box, tmp_path / "target").report
+    assert (report.whole.count, report.missing.count, report.unverified.count) == (3, 1, 0)
 
 
 # One file, or a stream

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from pathlib import Path
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,10 +31,10 @@ CHUNK = 65_552
 @frozen
 class Archive:
     source: Path
-    box: Toolbox
+    box: Toolbox = field(repr=False)
     name: str
-    stored: bytes
-    index: ArchiveIndex
+    stored: bytes = field(repr=False)
+    index: ArchiveIndex = field(repr=False)
     keys: Keys
 
 

@@ -301,8 +301,9 @@ class SalvagedFiles:
         self.met_twice = False
 
     def end_run(self, *, is_own: bool) -> None:
-        """Whether what the search has found belongs to this archive; False may come before its end."""
-        if not is_own and len(self._nested) < _RENAMED:
+        """Whether what the search has found belongs to this archive; False may come before its end. What was in its
+        place belongs to it in any case: an end mark amidst it is a damage."""
+        if not is_own and self._run and len(self._nested) < _RENAMED:
             self._nested.add(self._run)
         for path, size, run, is_symlink in self._found.take():
             if run in self._nested:
