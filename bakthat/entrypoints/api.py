@@ -1,4 +1,4 @@
-"""The Python face of bakthat: `open_profile` gives a `Bakthat`, whose methods are the verbs."""
+"""The Python API: `open_profile` returns a `Bakthat`, whose methods are the verbs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Bakthat(BackupVerbs, RestoreVerbs, ContentVerbs, RecordVerbs, RetentionVer
 
 
 def log_notice(text: str) -> None:
-    """A notice for a person, as a warning of the logger `bakthat`."""
+    """Log a notice as a warning of the logger `bakthat`."""
     log.warning("%s", text)
 
 
@@ -68,18 +68,18 @@ def open_profile(
     Args:
         profile: A name in the configuration, or the settings themselves.
         config: A file, which must exist, or any `ConfigSource`; None means `~/.bakthat.yml`, which need not exist.
-        store: Takes the place of the profile's default destination.
-        stores: Take the place of destinations, or add some, by name.
-        archives: Takes the place of the vault of `glacier`.
-        repo, cipher, clock, environment: Take the place of what the profile and the machine would give.
-        host: Names this machine where neither BAKTHAT_HOST nor the profile's `host` does.
-        notice: Called with lines for a person; by default they are warnings of the logger `bakthat`.
-        progress: Called often, with how far a verb has come.
-        events: Whose listeners are called; new ones by default.
+        store: Replaces the store of the profile's default destination.
+        stores: Replace or add destinations, by name.
+        archives: Replaces the vault of `glacier`.
+        repo, cipher, clock, environment: Replace those of the profile and the machine.
+        host: Names this machine if neither BAKTHAT_HOST nor the profile's `host` does.
+        notice: Called with lines for the user; by default they are warnings of the logger `bakthat`.
+        progress: Called often with the progress of a verb.
+        events: The events whose listeners are called; new ones by default.
         second_process: Ignored. In 1.0, a restore could start a second process for small files.
 
     Raises:
-        ProfileNotFound, ConfigInvalid: The configuration has no such profile, or a wrong value.
+        ProfileNotFound, ConfigInvalid: The configuration has no such profile, or an invalid value.
     """
     every_profile: Callable[[], Iterable[Profile]] = tuple
     if not isinstance(profile, Profile):

@@ -33,7 +33,7 @@ def _open_s3(parts: Parts) -> Destination:
     catalog = _bucket(parts) if profile.storage_class else None
 
     def retrievals() -> Retrievals:
-        """Return how objects of the bucket are asked for that a lifecycle rule has frozen."""
+        """Return the retrievals of objects in the bucket that a lifecycle rule has moved to an archive class."""
         from bakthat.adapters.aws.s3_archive_class import S3ColdStore
 
         archives = S3ColdStore.of_bucket(profile, notice=parts.notice)
@@ -71,7 +71,8 @@ def _open_glacier(parts: Parts) -> Destination:
 
 
 def _bucket(parts: Parts) -> ObjectStore | None:
-    """Return the store for what must be readable at any time: catalog entries, and the copy of Glacier's inventory."""
+    """Return the store for objects that must be readable at any time: catalog entries, and the copy of Glacier's
+    inventory."""
     if "s3" in parts.stores:
         return parts.stores["s3"]
     if not parts.profile.s3_bucket:
@@ -82,8 +83,8 @@ def _bucket(parts: Parts) -> ObjectStore | None:
 
 
 def _local_folder(profile: Profile) -> Path | None:
-    """Return the folder of `-d local`; None if the profile names none and there is no home directory for the usual one.
-    Raises `ConfigInvalid` if it names one in a home directory that is not there."""
+    """Return the folder of `-d local`; None if the profile names none and there is no home directory for the default.
+    Raises `ConfigInvalid` if it names one in a home directory that does not exist."""
     from bakthat.adapters.filesystem.home import expand_home
 
     try:
@@ -142,4 +143,4 @@ BUILT_IN: tuple[DestinationType, ...] = (
         from_url=_file,
     ),
 )
-"""bakthat's own, in the order of messages. Their names cannot be taken by a package."""
+"""bakthat's own destinations, in the order of messages. Packages cannot use their names."""

@@ -1,4 +1,4 @@
-"""The command line: it parses, asks, prints, and maps errors to exit codes. It decides nothing.
+"""The command line: parses, asks, prints, and maps errors to exit codes. It makes no decisions.
 
 Exit codes: 0 done · 1 not found, ambiguous, or refused · 2 usage or configuration · 3 backed up or restored, but
 incomplete · 4 the store · 5 password or damaged data · 75 a retrieval is pending (EX_TEMPFAIL of sysexits.h) ·
@@ -56,7 +56,7 @@ ALIASES = {"delete_older_than": "remove_older_than"}
 
 @contextlib.contextmanager
 def _broken_pipe_by_name() -> Iterator[None]:
-    """click answers a broken pipe with `sys.exit`, which is how a plug-in would end the program."""
+    """click handles a broken pipe with `sys.exit`, which is indistinguishable from a plug-in that ends the program."""
     try:
         yield
     except BrokenPipeError as error:
@@ -64,7 +64,7 @@ def _broken_pipe_by_name() -> Iterator[None]:
 
 
 class Commands(click.Group):
-    """The commands, each imported when it is asked for. Names may be written with `_` or `-`."""
+    """The commands, each imported on first use. Names may be written with `_` or `-`."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         with _broken_pipe_by_name():
@@ -113,7 +113,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def _stop(number: int, _: object) -> None:
-    # Unwinds as Ctrl-C does, so that a half-made upload is aborted; the code is the shell's own for the signal.
+    # Unwinds like Ctrl-C, so that a partial upload is aborted; the exit code is the shell's for the signal.
     end_after(number)
     terminal.tell(f"bakthat: stopped by {signal.Signals(number).name}")
     raise StoppedBySignal(128 + number)
@@ -137,8 +137,8 @@ def _is_from_echo(error: OSError) -> bool:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code."""
-    # Starting makes a great many objects and hardly any garbage. To look for some as often as Python does by default,
-    # and once more at the end, takes 0.15 s of every command.
+    # Starting creates many objects and hardly any garbage. Python's default frequency of collection, and the one at the
+    # end, cost 0.15 s per command.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     _open_standard_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -164,11 +164,11 @@ def main(arguments: list[str] | None = None) -> None:
     except StoppedBySignal:
         raise
     except SystemExit as error:
-        # bakthat's own commands never raise it; a store from another package may, or what it is made of.
+        # bakthat's own commands never raise it; a store from another package or its libraries may.
         terminal.tell(f"bakthat: something that is not bakthat's tried to end the program ({error.code!r})")
         code = 1
     except (BrokenPipeError, terminal.ReaderGone):
-        # Whoever read our output has left; nothing more can be said there.
+        # The reader of our output has gone; nothing more can be written there.
         terminal.drop_output()
         code = 128 + signal.SIGPIPE
     except OSError as error:

@@ -25,7 +25,7 @@ def configure_profile(config: str | None, name: str, *, notice: Callable[[str], 
     """Ask for the settings of a profile, and save them. A blank answer keeps what is shown in brackets."""
     source = open_config_to_write(config, notice=notice)
     before = _load(source, name)
-    terminal.tell(f"Settings of profile {name!r}; Enter keeps what stands in brackets, '-' removes it.")
+    terminal.tell(f"Settings of profile {name!r}; Enter keeps the value in brackets, '-' removes it.")
     terminal.tell("Without an access key, credentials come from the environment, ~/.aws, SSO or the machine's role.")
     access_key = _ask("AWS access key", before.access_key)
     secret_key = _ask("AWS secret key", before.secret_key, secret=True) if access_key else None
@@ -94,42 +94,42 @@ def _no_choice(*choices: str) -> Callable[[str], str]:
 
 
 def _offer_bucket(profile: Profile) -> None:
-    """Report whether the bucket exists, and create it on a yes. Nothing else in bakthat creates one."""
+    """Report whether the bucket exists, and create it after confirmation. Nothing else in bakthat creates one."""
     from bakthat.adapters.aws.s3 import S3ObjectStore
 
     store = S3ObjectStore.from_profile(profile)
     try:
         there = store.bucket_exists()
     except CredentialsRefused as error:
-        terminal.tell(f"The bucket could not be looked at: {error}")
+        terminal.tell(f"The bucket could not be checked: {error}")
         return
     except AccessDenied:
-        terminal.tell("These keys may not look at the bucket; a backup will tell whether they may write to it.")
+        terminal.tell("These keys may not check the bucket; a backup will show whether they may write to it.")
         return
     except (StoreError, ConfigError) as error:
-        terminal.tell(f"The bucket could not be looked at: {error}")
+        terminal.tell(f"The bucket could not be checked: {error}")
         return
     if there:
-        terminal.tell(f"The bucket {profile.s3_bucket} is there.")
+        terminal.tell(f"The bucket {profile.s3_bucket} exists.")
         return
-    if terminal.ask_yes(f"There is no bucket {profile.s3_bucket}. Create it?", default=False):
+    if terminal.ask_yes(f"The bucket {profile.s3_bucket} does not exist. Create it?", default=False):
         store.create_bucket()
         terminal.tell(f"Created the bucket {profile.s3_bucket}.")
 
 
 def _offer_vault(profile: Profile) -> None:
-    """Create the vault on a yes. Creating one that exists changes nothing."""
-    if not terminal.ask_yes(f"Create the vault {profile.glacier_vault}, if it is not there?", default=False):
+    """Create the vault after confirmation. Creating an existing one changes nothing."""
+    if not terminal.ask_yes(f"Create the vault {profile.glacier_vault}, if it does not exist?", default=False):
         return
     from bakthat.adapters.aws.glacier import GlacierArchiveStore
 
     GlacierArchiveStore.from_profile(profile).create_vault()
-    terminal.tell(f"The vault {profile.glacier_vault} is there.")
+    terminal.tell(f"The vault {profile.glacier_vault} exists.")
 
 
 def configure_rotation(config: str | None, name: str, *, notice: Callable[[str], None]) -> None:
-    """Ask for days, weeks, months and the first day of the week; show what that would do to the backups that are
-    there; save it on a yes. Other settings of the rotation (`hours`, `years`, `last`) stay as they are."""
+    """Ask for days, weeks, months and the first day of the week; show the effect on the existing backups; save after
+    confirmation. Other settings of the rotation (`hours`, `years`, `last`) are not changed."""
     source = open_config_to_write(config, notice=notice)
     profile = _load(source, name)
     section: dict[str, Any] = dict(profile.rotation or {})

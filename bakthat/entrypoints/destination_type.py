@@ -19,10 +19,10 @@ from bakthat.usecases.destinations.object_store import ObjectDestination
 
 @frozen(kw_only=True)
 class Parts:
-    """What destinations are opened with.
+    """The context in which destinations are opened.
 
-    stores: object stores that the caller hands in, by the name of the destination that each replaces or adds.
-    archives: takes the place of the vault of `glacier`.
+    stores: object stores from the caller, by the name of the destination that each replaces or adds.
+    archives: replaces the vault of `glacier`.
     """
 
     profile: Profile
@@ -37,10 +37,10 @@ class Parts:
 class DestinationType:
     """One kind of destination.
 
-    name: what `-d` calls it.
+    name: its name for `-d`.
     is_configured: whether the profile names such a destination.
-    is_there: whether a `sync` of all destinations should look into it. Contacts no service.
-    owner: how records of its backups are marked. Contacts no service. Raises `ConfigError`.
+    is_there: whether a `sync` of all destinations includes it. Contacts no service.
+    owner: identifies the records of its backups. Contacts no service. Raises `ConfigError`.
     open: the destination of a profile. Contacts no service. Raises `ConfigError`.
     schemes: of the URLs that `from_url` understands; `file` is also a path without a scheme.
     from_url: the store and the key of the single object at a URL. Raises `UsageError`, `ConfigError`.

@@ -56,7 +56,7 @@ def all_names() -> list[str]:
 
 
 def destination_names(profile: Profile) -> list[str]:
-    """Return the destinations that the profile names and that are there, its default one first."""
+    """Return the available destinations that the profile names, its default one first."""
     default = profile.default_destination
     names = [default, *(kind.name for kind in _configured(profile) if kind.is_there(profile))]
     if default == "s3" and not profile.s3_bucket and len(names) > 1:
@@ -65,7 +65,7 @@ def destination_names(profile: Profile) -> list[str]:
 
 
 def owners_of(profile: Profile, notice: Callable[[str], None] = ignore) -> tuple[Owner, ...]:
-    """Return how records are marked whose backups are in a store that the profile names. Contacts no service.
+    """Return the owners of records whose backups are in a store that the profile names. Contacts no service.
 
     notice: called with a store of another package that cannot be opened, and is left out.
     """
@@ -89,7 +89,7 @@ def locate(place: str, profile: Profile) -> tuple[ObjectStore, str]:
     known = url_schemes()
     if scheme in known:
         return open_url(scheme, place, profile)
-    # Not the whole place: it may hold a password.
+    # Not the whole place: it may contain a password.
     others = "".join(f", {one}://…" for one in known)
     raise UsageError(f"no store reads {scheme}:// URLs; give the path of a file, s3://bucket/key{others}")
 

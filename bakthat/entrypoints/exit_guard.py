@@ -1,4 +1,4 @@
-"""`exit_guarded`: a store from another package that cannot end the program.
+"""`exit_guarded`: wraps a store from another package, so that it cannot end the program.
 
 `sys.exit(0)` in a store's `put` would end `bakthat backup` with exit code 0, and no backup.
 """
@@ -19,7 +19,7 @@ from bakthat.ports.url_signer import UrlSigner
 
 
 def exit_guarded(store: ObjectStore, which: str) -> ObjectStore:
-    """The store, whose SystemExit comes out as `StoreError`. `which`: the store and its package, for the message."""
+    """Wrap the store; its SystemExit becomes a `StoreError`. `which`: the store and its package, for the message."""
     return _GuardedSigner(store, which) if isinstance(store, UrlSigner) else ExitGuardedStore(store, which)
 
 
@@ -31,12 +31,12 @@ def _answering(which: str, call: str) -> Iterator[None]:
         raise
     except SystemExit as error:
         raise StoreError(
-            f"{which} tried to end the program in `{call}`; what it did is not known, and this is a bug of the store"
+            f"{which} tried to end the program in `{call}`; its result is unknown, and this is a bug of the store"
         ) from error
 
 
 class ExitGuardedStore(ObjectStore):
-    """Passes every call on."""
+    """Forwards every call."""
 
     def __init__(self, store: ObjectStore, which: str) -> None:
         self._store = store

@@ -1,7 +1,7 @@
 """The module-level functions, under the names and in the argument order of the bakthat of 2013.
 
 Each opens the profile and does one thing. `conf` is a dict of settings (the keys of a profile in the configuration
-file) that takes the place of the file. `config` is a file. Scripts that do more than one thing, or that hand in ports,
+file) that replaces the file. `config` is a file. Scripts that do more than one thing, or pass in ports,
 open the profile once with `bakthat.open_profile`.
 """
 
@@ -26,7 +26,7 @@ from bakthat.usecases.verify import Verified
 def opened(
     profile: str, config: AnyPath | None, conf: Mapping[str, Any] | None, events: Events | None = None
 ) -> Bakthat:
-    """The profile, from `conf` where it is given, else from the file. Raises `ConfigError`."""
+    """The profile, from `conf` if it is given, else from the file. Raises `ConfigError`."""
     if conf is not None:
         return open_profile(profile_from(conf, name=profile, notice=log_notice), events=events)
     return open_profile(profile, config=config, events=events)
@@ -99,7 +99,7 @@ def backup_stream(
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> Backup:
-    """Back up what a binary file gives until its end: `Bakthat.backup_stream`."""
+    """Back up the bytes of a binary file to its end: `Bakthat.backup_stream`."""
     return opened(profile, config, conf, events).backup_stream(
         file, destination, name=name, tags=tags, password=password, recipients=recipients
     )
@@ -118,7 +118,7 @@ def backup_command(
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> Backup:
-    """Run a program, and back up what it writes to standard output: `Bakthat.backup_command`."""
+    """Run a program, and back up its standard output: `Bakthat.backup_command`."""
     return opened(profile, config, conf, events).backup_command(
         command, destination, name=name, tags=tags, password=password, recipients=recipients
     )
@@ -204,7 +204,7 @@ def remove_older_than(
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> list[Backup]:
-    """Delete what is older than an interval such as `1M`: `Bakthat.remove_older_than`."""
+    """Delete backups older than an interval such as `1M`: `Bakthat.remove_older_than`."""
     return opened(profile, config, conf, events).remove_older_than(
         filename, interval, destination, group_by=group_by, host=host, source=source, dry_run=dry_run
     )
@@ -248,7 +248,7 @@ def sync(
     dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
 ) -> SyncReport:
-    """Make the database agree with the store: `Bakthat.sync`."""
+    """Update the database from the store: `Bakthat.sync`."""
     return opened(profile, config, conf).sync(destination, dry_run=dry_run)
 
 

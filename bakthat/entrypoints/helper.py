@@ -1,4 +1,4 @@
-"""`BakHelper`: a temporary working directory to dump into, and to back up from."""
+"""`BakHelper`: a temporary working directory for dumps, and its backups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bakthat.entrypoints.library.opened_profile import AnyPath
 
 
 class BakHelper:
-    """A temporary directory that is the current one inside the `with`, and is removed afterwards, come what may.
+    """A temporary directory that is the current one inside the `with`, and is always removed afterwards.
 
         with BakHelper("mysql", tags=["db"]) as bh:
             subprocess.run("mysqldump … > dump.sql", shell=True, check=True)

@@ -1,4 +1,4 @@
-"""What a profile's commands (`hooks`) are given when a verb ends: the facts, and how it ended."""
+"""Passes the facts and the outcome of a verb to a profile's commands (`hooks`)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bakthat.usecases.sync import Synced, SyncReport
 from bakthat.usecases.verify import Verified
 
 _NAMES = {"delete_older_than": "remove_older_than"}
-"""The events' names are those of 2013, the hooks' those of the commands."""
+"""Events have the names of 2013, hooks those of the commands."""
 
 
 class Commands(Protocol):
     """`bakthat.adapters.commands.hooks.CommandHooks`."""
 
     def ended(self, verb: str, outcome: str, facts: Mapping[str, Any]) -> None:
-        """Run the command for this end of a verb."""
+        """Run the command for this outcome of a verb."""
 
 
 class Hooks:
@@ -32,9 +32,9 @@ class Hooks:
         self._profile = profile
 
     def ended(self, verb: str, session: str, done: object, error: BaseException | None) -> None:
-        """A verb has ended: with the result `done` (None: with none), and with `error` if it failed.
+        """Called when a verb has ended: with the result `done` (None: without one), and with `error` if it failed.
 
-        A retrieval that is pending is neither success nor failure, so nothing is run.
+        A pending retrieval is neither success nor failure, so nothing is run.
         """
         if isinstance(error, RetrievalPending):
             return

@@ -1,4 +1,4 @@
-"""`KeyValue`: JSON values in a store, found by `show` and brought by `restore` like any backup."""
+"""`KeyValue`: JSON values in a store, listed by `show` and restored by `restore` like any backup."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class KeyValue:
         self._destination = destination if destination is not None else self.bakthat.profile.default_destination
 
     def set_key(self, keyname: str, value: Any, *, compress: bool = True, password: str | None = None) -> Backup:
-        """Store a value that JSON can hold, in place of an earlier one, and return its record.
+        """Store a JSON value, replacing an earlier one, and return its record.
 
         Args:
             keyname: The key, which is also the name of the object.
@@ -47,7 +47,7 @@ class KeyValue:
             password: None or "" stores it unencrypted.
 
         Raises:
-            UsageError: JSON cannot hold the value.
+            UsageError: JSON cannot represent the value.
             InvalidName, StoreError, DatabaseError: Nothing is stored then.
         """
         keys = self.bakthat.value_keys(password)
@@ -68,7 +68,7 @@ class KeyValue:
     def get_key_url(self, keyname: str, expires_in: int, method: str = "GET") -> str:
         """Return a URL for the stored bytes (compressed, unless set without `compress`).
 
-        It is a secret until it expires: whoever has it needs nothing else.
+        It is a secret until it expires: it gives access without credentials.
 
         Args:
             keyname: The key.

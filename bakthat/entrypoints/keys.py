@@ -1,4 +1,4 @@
-"""Where keys come from: arguments, the environment, the profile, and finally a person."""
+"""Sources of keys: arguments, the environment, the profile, and finally a prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bakthat.errors import UsageError
 PASSWORD_VARIABLE = "BAKTHAT_PASSWORD"  # noqa: S105 - the variable's name
 
 Ask = Callable[[], str]
-"""Asks a person for a password; "" means none."""
+"""Asks the user for a password; "" means none."""
 
 
 def encryption_keys(

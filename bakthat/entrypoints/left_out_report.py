@@ -1,4 +1,4 @@
-"""The line that says what a backup left out."""
+"""The line that reports what a backup left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `show` lists: one profile's backups, or those of every profile, from as many databases as they name."""
+"""The backups that `show` lists: of one profile, or of every profile, from all of their databases."""
 
 from __future__ import annotations
 

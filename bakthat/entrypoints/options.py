@@ -1,4 +1,4 @@
-"""What all commands share: their options, and how they open a profile."""
+"""Common parts of all commands: options, and opening a profile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bakthat.errors import BakthatError, PasswordNeeded, UsageError
 from bakthat.ports.config_source import ConfigSource
 
 INCOMPLETE = 3
-"""The exit code of a backup that was made, but not of everything, and of its restore."""
+"""The exit code of an incomplete backup, and of its restore."""
 
 
 @frozen
@@ -35,11 +35,11 @@ class Settings:
     verbose: bool
 
     def notice(self, text: str) -> None:
-        """A line that a person should read, also with `--quiet`."""
+        """Print a line for the user, also with `--quiet`."""
         terminal.tell(f"bakthat: {text}")
 
     def say(self, text: str) -> None:
-        """A line for a person, unless they asked for quiet."""
+        """Print a line for the user, unless `--quiet` is given."""
         if not self.quiet:
             terminal.tell(text)
 
@@ -123,7 +123,7 @@ def trouble_is_two(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def ask_new_password() -> str:
-    """Ask for the password of a new backup. Raises `UsageError` where nobody can be asked."""
+    """Ask for the password of a new backup. Raises `UsageError` without a terminal."""
     if not terminal.is_interactive():
         raise UsageError(
             "no password, and no terminal to ask for one: set BAKTHAT_PASSWORD, name a recipient with -r, "
@@ -133,7 +133,7 @@ def ask_new_password() -> str:
 
 
 def ask_password() -> str:
-    """Ask for the password of a backup. Raises `PasswordNeeded` where nobody can be asked."""
+    """Ask for the password of a backup. Raises `PasswordNeeded` without a terminal."""
     if not terminal.is_interactive():
         raise PasswordNeeded(
             "the backup is encrypted, and there is no terminal to ask for its password: set BAKTHAT_PASSWORD, "

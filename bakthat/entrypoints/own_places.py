@@ -1,4 +1,4 @@
-"""Which places on this machine hold bakthat's own data: no backup contains them."""
+"""Finds bakthat's own data on this machine: no backup contains it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cache_folder() -> Path | None:
 
 
 def _path(setting: str) -> Path | None:
-    """Return the path, or None where it begins with `~` and there is no home directory."""
+    """Return the path, or None if it begins with `~` and there is no home directory."""
     if setting.startswith("file://"):
         return Path(unquote(urlsplit(setting).path))
     try:

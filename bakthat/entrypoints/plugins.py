@@ -71,7 +71,7 @@ def open_url(scheme: str, url: str, profile: Profile) -> tuple[ObjectStore, str]
         raise ConfigInvalid(f"{which} returned a {type(found).__name__}, not a store and a key; it cannot be used")
     store, key = _checked(found[0], f"the store for {scheme}:// URLs of the package {_package(point)}"), found[1]
     if not key:
-        # Not the URL: it may hold a password.
+        # Not the URL: it may contain a password.
         raise UsageError(f"this {scheme}:// URL names no object; end it with the stored filename of a backup")
     return store, key
 
@@ -108,9 +108,9 @@ def _checked(store: object, which: str) -> ObjectStore:
 
 
 def _entry_points(group: str) -> Iterable[EntryPoint]:
-    """As `importlib.metadata.entry_points`, but leaves out packages whose list cannot be read: otherwise one of those,
-    which may have nothing to do with stores, would be the end of every command."""
-    # Imported here, since it takes 15 ms, and most calls name no such store.
+    """As `importlib.metadata.entry_points`, but skips packages whose list cannot be read: otherwise an unrelated broken
+    package would break every command."""
+    # Imported here, because it takes 15 ms, and most calls use no such store.
     from importlib import metadata
 
     seen: set[str] = set()

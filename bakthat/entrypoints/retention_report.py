@@ -1,4 +1,4 @@
-"""How a plan of retention is shown: the same table for a dry run and for a real one."""
+"""Shows a plan of retention: the same table for a dry run and a real one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bakthat.usecases.retention import Retention
 
 
 def tell_plan(as_json: bool) -> Callable[[Plan], None]:
-    """What shows a plan before it is carried out."""
+    """Shows a plan before it is carried out."""
 
     def show(plan: Plan) -> None:
         if not as_json:
@@ -23,14 +23,14 @@ def tell_plan(as_json: bool) -> Callable[[Plan], None]:
 
 
 def tell_calendar(plan: Plan) -> None:
-    """The plan as a calendar; where there are several origins, one for each."""
+    """The plan as a calendar; if there are several origins, one for each."""
     if len(plan.by_origin()) > 1:
         terminal.result("")
     _tell_each(plan, lambda one: calendar_of(one).splitlines())
 
 
 def _tell_each(plan: Plan, lines_of: Callable[[Plan], list[str]]) -> None:
-    """The lines of the plan; where there are several origins, those of each under its name."""
+    """The lines of the plan; if there are several origins, those of each below its name."""
     plans = plan.by_origin()
     for number, (origin, one) in enumerate(plans.items()):
         if len(plans) > 1:
@@ -42,7 +42,7 @@ def _tell_each(plan: Plan, lines_of: Callable[[Plan], list[str]]) -> None:
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """A line for each backup, newest first: what becomes of it, when it was made, its name, and why."""
+    """A line for each backup, newest first: the decision, its date, its name, and the reason."""
     decided = [("keep", decision) for decision in plan.keep] + [("delete", decision) for decision in plan.drop]
     decided.sort(key=lambda pair: (pair[1].backup.when, pair[1].backup.stored_filename), reverse=True)
     return terminal.table(

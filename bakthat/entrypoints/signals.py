@@ -1,4 +1,4 @@
-"""How signals end the command line, also when the program cannot react to them.
+"""Ends the command line on signals, even when the program cannot react to them.
 
 Python runs a signal's handler in the main thread, when a system call has returned. A call on a file system that does
 not answer (a dead NFS mount, a hanging FUSE process) may never return; and because there is a handler, the system does
@@ -15,10 +15,11 @@ import time
 from collections.abc import Iterable
 
 _PATIENCE = 5.0
-"""Seconds. Some calls take long on a slow disk; but to be ended then is no worse than kill -9, which loses nothing."""
+"""Seconds. Some calls take long on a slow disk, but ending the process then is no worse than kill -9, which loses
+nothing."""
 
 _PATIENCE_AFTERWARDS = 60.0
-"""Seconds to abort an upload, or to remove what a restore has begun."""
+"""Seconds to abort an upload, or to remove a partial restore."""
 
 
 class StoppedBySignal(SystemExit):
@@ -26,15 +27,15 @@ class StoppedBySignal(SystemExit):
 
 
 def end_if_signals_are_not_handled(numbers: Iterable[int], *, patience: float = _PATIENCE) -> None:
-    """From now on, end the process with the shell's own code for one of these signals, if it has been pending for
+    """From now on, end the process with the shell's exit code for one of these signals, if it has been pending for
     `patience` seconds."""
     thread = threading.Thread(target=_watch, args=(frozenset(numbers), patience), name="bakthat-signals", daemon=True)
     thread.start()
 
 
 def end_after(number: int, *, patience: float = _PATIENCE_AFTERWARDS) -> None:
-    """End the process `patience` seconds from now, with the shell's own code for this signal. It was handled, and the
-    program is about to end; a thread that a file system holds up must not keep it from that."""
+    """End the process `patience` seconds from now, with the shell's exit code for this signal. The signal was handled
+    and the program is about to end; a thread blocked by a file system must not prevent that."""
 
     def end() -> None:
         time.sleep(patience)
@@ -53,6 +54,6 @@ def _watch(numbers: frozenset[int], patience: float) -> None:
         since = {number: since.get(number, now) for number in signal.sigpending() & numbers}
         for number, begun in since.items():
             if now - begun >= patience:
-                told = f"bakthat: ended by {signal.Signals(number).name}, while a file system did not answer\n"
+                told = f"bakthat: ended by {signal.Signals(number).name}, while a file system did not respond\n"
                 os.write(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2, told.encode())
                 os._exit(128 + number)

@@ -1,4 +1,4 @@
-"""What a person sees and is asked: results on stdout, everything else on stderr, bars only on a terminal."""
+"""Output and questions: results on stdout, everything else on stderr, progress bars only on a terminal."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bakthat.domain.progress import Progress
 from bakthat.errors import BakthatError, UsageError
 
 _AT_ONCE = 64 * 1024
-"""Characters of results that are written at once."""
+"""Characters of results that are written in one call."""
 
 _LONGEST_DELAY = 0.2
-"""Seconds that a line waits for others, if they come."""
+"""Seconds that a line waits for further ones."""
 
 
 def tell(text: str) -> None:
@@ -32,13 +32,13 @@ def tell(text: str) -> None:
 
 
 def result(text: str) -> None:
-    """A line on stdout. Raises `OutputLost`."""
+    """Write a line to stdout. Raises `OutputLost`."""
     with _written():
         print(printable(text), flush=True)
 
 
 def result_json(value: Any) -> None:
-    """A value on stdout, as JSON (ASCII, so that any name passes through any pipe). Raises `OutputLost`."""
+    """Write a value to stdout as JSON (ASCII, so that any name passes through any pipe). Raises `OutputLost`."""
     with _written():
         print(json.dumps(value, indent=1, sort_keys=True), flush=True)
 
@@ -78,7 +78,7 @@ def result_document(about: Mapping[str, Any], name: str, items: Iterable[Mapping
 
 
 def result_bytes(chunks: Iterable[bytes]) -> None:
-    """Write bytes to stdout, as they are. Raises `OutputLost`."""
+    """Write bytes to stdout unchanged. Raises `OutputLost`."""
     for chunk in chunks:
         with _written():
             sys.stdout.buffer.write(chunk)
@@ -91,11 +91,11 @@ OUTPUT_LOST = "the result could not be written to standard output"
 
 
 class OutputLost(BakthatError):
-    """Standard output took no more, on a full disk for example. What was done is done."""
+    """Standard output could not be written, for example on a full disk. The command itself has succeeded."""
 
 
 class ReaderGone(Exception):
-    """Whoever read standard output has left: a broken pipe, under a name that click does not turn into an exit."""
+    """The reader of standard output has gone: a broken pipe, as a class that click does not convert to an exit."""
 
 
 @contextlib.contextmanager
@@ -111,7 +111,7 @@ def _written() -> Iterator[None]:
 
 
 def drop_output() -> None:
-    """What is still to be written to stdout goes nowhere, so that the interpreter does not fail on it as it exits."""
+    """Discard further output to stdout, so that the interpreter does not fail on it at exit."""
     _drop(sys.stdout)
 
 
@@ -122,8 +122,8 @@ def _drop(stream: TextIO) -> None:
 
 
 def printable(text: str) -> str:
-    """The text in one line that any terminal takes: control characters and bytes that are not UTF-8 are written as
-    escapes, so that a file's name cannot steer a terminal."""
+    """The text in one line that is safe for any terminal: control characters and bytes that are not UTF-8 are escaped,
+    so that a file name cannot control the terminal."""
     if text.isascii() and text.isprintable():
         return text
     escaped = "".join(
@@ -134,7 +134,7 @@ def printable(text: str) -> str:
 
 
 def human_size(size: float) -> str:
-    """A size in bytes for people, in powers of 1,000: `3.4 MB`."""
+    """A readable size, in powers of 1,000: `3.4 MB`."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if size < 1000 or unit == "TB":
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
@@ -172,12 +172,12 @@ def _verified(backup: Backup) -> str:
     outcome = "BAD" if "error" in verified else verified.get("level")
     try:
         return f"verified {from_epoch(verified['at']):%Y-%m-%d}: {outcome}"
-    except (ValueError, OverflowError, OSError):  # no date, which an entry may hold all the same
+    except (ValueError, OverflowError, OSError):  # not a date, which an entry may contain
         return f"verified: {outcome}"
 
 
 def is_interactive() -> bool:
-    """Whether somebody can be asked."""
+    """Whether there is a terminal for questions."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
@@ -187,7 +187,7 @@ def is_input_missing() -> bool:
 
 
 def ask_new_password() -> str:
-    """A password asked twice, until both are the same; blank means none."""
+    """Ask for a password twice, until both are equal; blank means none."""
     while True:
         first = getpass.getpass("Password (blank to disable encryption): ")
         if not first:
@@ -199,12 +199,13 @@ def ask_new_password() -> str:
 
 
 def ask_password() -> str:
-    """The password of a backup, asked once."""
+    """Ask for the password of a backup."""
     return getpass.getpass("Password: ")
 
 
 def ask_line(question: str, default: str = "", *, secret: bool = False) -> str:
-    """An answer, or the default for a blank one. Answers may be piped in; raises `UsageError` when they run out."""
+    """Ask a question; return the answer, or the default for a blank one. Answers may be piped in; raises `UsageError`
+    at their end."""
     shown = f" [{'********' if secret else default}]" if default else ""
     if secret and is_interactive():
         answer = getpass.getpass(f"{question}{shown}: ")
@@ -213,7 +214,7 @@ def ask_line(question: str, default: str = "", *, secret: bool = False) -> str:
         line = sys.stdin.readline()
         if not line:
             print(file=sys.stderr)
-            raise UsageError(f"no answer to {question!r}; run this on a terminal, or pipe the answers in, one a line")
+            raise UsageError(f"no answer to {question!r}; run this on a terminal, or pipe in the answers, one per line")
         answer = line.rstrip("\r\n")
         if not is_interactive():
             print(file=sys.stderr)
@@ -221,7 +222,7 @@ def ask_line(question: str, default: str = "", *, secret: bool = False) -> str:
 
 
 def ask_yes(question: str, *, default: bool) -> bool:
-    """A yes or a no."""
+    """Ask for yes or no."""
     while True:
         answer = ask_line(f"{question} (yes/no)", "yes" if default else "no").lower()
         if answer in {"y", "yes"}:
@@ -233,7 +234,8 @@ def ask_yes(question: str, *, default: bool) -> bool:
 
 @contextlib.contextmanager
 def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
-    """A bar on stderr while the body runs, if it is a terminal and one is wanted; `rich` is imported only then."""
+    """Show a progress bar on stderr while the body runs, if it is a terminal and a bar is requested; imports `rich`
+    only then."""
     if not (wanted and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
         yield lambda _: None
         return
@@ -260,7 +262,7 @@ def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
                 TimeElapsedColumn(),
                 console=Console(stderr=True),
                 transient=True,
-                # Else rich would take what goes into a file or a pipe, and show it on the terminal instead.
+                # Otherwise rich would redirect output for a file or a pipe to the terminal.
                 redirect_stdout=sys.stdout.isatty(),
             )
             bars[unit].start()
@@ -271,7 +273,7 @@ def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
 
     def show(progress: Progress) -> None:
         nonlocal last
-        # Ten times a second is what an eye sees; a report may come with every block.
+        # Ten updates a second are enough; a report may come with every block.
         now = time.monotonic()
         if now - last < 0.1 and progress.done != progress.total:
             return

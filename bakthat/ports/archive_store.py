@@ -75,7 +75,7 @@ class ArchiveStore(ABC):
 
     @abstractmethod
     def delete(self, archive_id: ArchiveId) -> None:
-        """Delete the archive. A missing one is no error."""
+        """Delete the archive. Does nothing if it is missing."""
 
     @abstractmethod
     def request_inventory(self) -> JobId:

@@ -67,8 +67,8 @@ class ObjectStore(ABC):
         Args:
             key: The object's key.
             start: Position of the first byte.
-            stop: Position behind the last byte. Behind the object's end, its end counts; if `start` is there as well,
-                the stream is empty, which is no error.
+            stop: Position behind the last byte. Behind the object's end, its end counts; if `start` is also there, the
+                stream is empty, which is not an error.
             expected: What `stat` returned earlier. The bytes are of that object, or it is an error; without it, two
                 ranges may be of two objects.
 
@@ -92,10 +92,10 @@ class ObjectStore(ABC):
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield all whole objects whose keys start with the prefix, in key order (by code point), however many.
 
-        The store hides its pages. Objects that are stored or deleted meanwhile may or may not appear. Odd ones, with a
-        name that is too long for a key or an invalid date, may be left out; they do not end the listing.
+        The store hides its pages. Objects that are stored or deleted meanwhile may or may not appear. Objects with a
+        name that is too long for a key, or an invalid date, may be left out; they do not end the listing.
         """
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Delete the object. A missing one is no error; a refusal is one (`AccessDenied`)."""
+        """Delete the object. Does nothing if it is missing; a refusal is an error (`AccessDenied`)."""

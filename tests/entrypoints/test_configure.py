@@ -77,7 +77,7 @@ def test_no_bucket_is_created_on_a_no(bakthat_command: CommandLine, moto_url: st
 def test_a_vault_is_created_on_a_yes(bakthat_command: CommandLine, moto_url: str) -> None:
     answers = ["key", "secret", "", "attic", "", moto_url, "", "local", "yes"]
     said = bakthat_command("configure", answers="\n".join(answers) + "\n")
-    assert (said.code, "The vault attic is there." in said.err) == (0, True), said.err
+    assert (said.code, "The vault attic exists." in said.err) == (0, True), said.err
 
 
 def test_what_is_in_brackets_is_kept_and_a_dash_removes(bakthat_command: CommandLine) -> None:

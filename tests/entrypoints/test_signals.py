@@ -22,7 +22,7 @@ hold(sys.argv[1])
 """
     fifo = tmp_path / "fifo"
     code, err = end_of_held([sys.executable, "-c", script, str(fifo)], number, fifo)
-    assert (code, err) == (128 + number, f"bakthat: ended by {number.name}, while a file system did not answer\n")
+    assert (code, err) == (128 + number, f"bakthat: ended by {number.name}, while a file system did not respond\n")
 
 
 def test_a_command_that_a_file_system_holds_is_ended_by_a_signal(bakthat_command: CommandLine, tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_command_that_a_file_system_holds_is_ended_by_a_signal(bakthat_command
     (tmp_path / "held_store.py").write_text(f"{HOLD}\ndef make(profile):\n    hold({str(fifo)!r})\n")
     command = bakthat_command.command("backup", str(bakthat_command.here), "-d", "held", "--prompt", "no")
     code, err = end_of_held(command, signal.SIGTERM, fifo, {**bakthat_command.env(), "PYTHONPATH": str(tmp_path)})
-    assert (code, err) == (143, "bakthat: ended by SIGTERM, while a file system did not answer\n")
+    assert (code, err) == (143, "bakthat: ended by SIGTERM, while a file system did not respond\n")
 
 
 def test_a_thread_that_is_held_does_not_keep_the_process_from_ending_after_a_signal() -> None:

@@ -70,8 +70,8 @@ def test_a_file_that_is_called_dash_is_named_by_a_path(bakthat_command: CommandL
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["-", *PLAIN], "a stream has no name: give it one with --name, such as --name shop.sql"),
-        (["--stdin-from-command", *PLAIN, "--", "true"], "a stream has no name: give it one with --name"),
+        (["-", *PLAIN], "a stream has no name; give it one with --name, such as --name shop.sql"),
+        (["--stdin-from-command", *PLAIN, "--", "true"], "a stream has no name; give it one with --name"),
         (["-", "--name", "a/b", *PLAIN], "'a/b' holds a slash or a control character; choose another name with --name"),
         (["-", "--name", "", *PLAIN], "'' cannot be the name of a backup; choose one with --name"),
         (["-", "--name", "x", "--exclude", "a", *PLAIN], "--exclude is for files and directories"),
@@ -84,8 +84,8 @@ def test_a_file_that_is_called_dash_is_named_by_a_path(bakthat_command: CommandL
         (["-", "--name", "x", "--dry-run", *PLAIN], "--dry-run is for files and directories"),
         (["-", "--name", "x", "-d", "local"], "standard input is the backup, so it cannot be asked for a password"),
         (["-", "--name", "x", "-d", "elsewhere"], "there is no destination 'elsewhere'"),
-        (["--stdin-from-command", "--name", "x", *PLAIN], "--stdin-from-command wants the command after `--`"),
-        (["-", "--stdin-from-command", "--name", "x", *PLAIN, "--", "true"], "are two sources; choose one"),
+        (["--stdin-from-command", "--name", "x", *PLAIN], "--stdin-from-command requires a command after `--`"),
+        (["-", "--stdin-from-command", "--name", "x", *PLAIN, "--", "true"], "are two sources; use one"),
         (["-", "more", "--name", "x", *PLAIN], "Got unexpected extra argument (more)"),
         (["--stdin-from-command", "--name", "x", *PLAIN, "--", "pg_dumpp"], "pg_dumpp: no such program on the PATH"),
     ],

@@ -1,1 +1,1 @@
-"""One module per command, each with one click command of the same name; `cli` imports them when they are asked for."""
+"""One module per command, each with one click command of the same name; `cli` imports them on first use."""

@@ -39,19 +39,19 @@ from bakthat.errors import UsageError
     "--exclude", "excludes", multiple=True, metavar="PATTERN", help="Leave out (gitignore grammar); repeatable."
 )
 @click.option(
-    "--exclude-from", "exclude_files", multiple=True, metavar="FILE", help="Patterns, one a line; repeatable."
+    "--exclude-from", "exclude_files", multiple=True, metavar="FILE", help="Patterns, one per line; repeatable."
 )
-@click.option("--no-gitignore", is_flag=True, help="Do not leave out what FILENAME/.gitignore names.")
-@click.option("--exclude-caches", is_flag=True, help="Of directories with a CACHEDIR.TAG, keep only that.")
+@click.option("--no-gitignore", is_flag=True, help="Ignore FILENAME/.gitignore.")
+@click.option("--exclude-caches", is_flag=True, help="Keep only the tag of directories with a CACHEDIR.TAG.")
 @click.option(
     "--exclude-if-present",
     "markers",
     multiple=True,
     metavar="NAME",
-    help="Of directories that hold NAME, keep only that; repeatable.",
+    help="Keep only NAME of directories that contain it; repeatable.",
 )
 @click.option("--exclude-larger-than", metavar="SIZE", help="Leave out larger files: 500M, 16MiB, or bytes.")
-@click.option("--one-file-system", is_flag=True, help="Leave out what is mounted below FILENAME.")
+@click.option("--one-file-system", is_flag=True, help="Leave out file systems mounted below FILENAME.")
 @no_xattrs_option
 @dry_run_option
 @json_option
@@ -130,17 +130,17 @@ def backup(
 
 
 def _check_stream(left_out: list[str], words: tuple[str, ...], stdin_from_command: bool, name: str | None) -> None:
-    """Raises `UsageError` for what does not go with a stream."""
+    """Raises `UsageError` for options that cannot be combined with a stream."""
     if left_out:
-        raise UsageError(f"{left_out[0]} is for files and directories; it does not go with a stream")
+        raise UsageError(f"{left_out[0]} is for files and directories; it cannot be used with a stream")
     if stdin_from_command and not words:
-        raise UsageError("--stdin-from-command wants the command after `--`: -- pg_dump shop")
+        raise UsageError("--stdin-from-command requires a command after `--`: -- pg_dump shop")
     if stdin_from_command and words[0] == "-":
-        raise UsageError("FILENAME `-` and --stdin-from-command are two sources; choose one")
+        raise UsageError("FILENAME `-` and --stdin-from-command are two sources; use one")
     if not stdin_from_command and len(words) > 1:
         raise click.UsageError(f"Got unexpected extra argument ({' '.join(words[1:])})")
     if name is None:
-        raise UsageError("a stream has no name: give it one with --name, such as --name shop.sql")
+        raise UsageError("a stream has no name; give it one with --name, such as --name shop.sql")
     if not stdin_from_command and terminal.is_interactive():
         raise UsageError("standard input is a terminal; pipe in what to back up: pg_dump shop | bakthat backup - …")
     if not stdin_from_command and terminal.is_input_missing():
@@ -155,7 +155,7 @@ def _back_up_stream(bakthat: Bakthat, words: tuple[str, ...], stdin_from_command
         return bakthat.backup_command(words, **options)
     if options["ask"] is not None:
         options["ask"] = _refuse_to_ask
-    # Not `sys.stdin`: a thread that is in its `read` would keep the process from ending.
+    # Not `sys.stdin`: a thread blocked in its `read` would keep the process from ending.
     with open(0, "rb", buffering=0, closefd=False) as stdin:
         return bakthat.backup_stream(cast(BinaryIO, stdin), **options)
 

@@ -11,5 +11,5 @@ from bakthat.entrypoints.options import Settings, common
 @click.command(short_help="Ask for a rotation, and save it.")
 @common
 def configure_backups_rotation(settings: Settings) -> None:
-    """Ask for the rotation of a profile, show what it would do to the backups that are there, and save it."""
+    """Ask for the rotation of a profile, show its effect on the existing backups, and save it."""
     configure_rotation(settings.config, settings.profile or "default", notice=settings.notice)

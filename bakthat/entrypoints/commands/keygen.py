@@ -11,10 +11,10 @@ from bakthat.entrypoints.options import Settings, common
 
 
 @click.command(short_help="Make a key pair to encrypt with.")
-@click.option("-o", "--output", metavar="FILE", help="Write the key here (never over a file that is there).")
+@click.option("-o", "--output", metavar="FILE", help="Write the key to this file (never an existing one).")
 @common
 def keygen(settings: Settings, output: str | None) -> None:
-    """Make a key pair, as `age-keygen` does: backups to its public key open with its key file alone."""
+    """Make a key pair, as `age-keygen` does. Backups to its public key can be decrypted only with its key file."""
     from bakthat.adapters.encryption import key_files
 
     pair = key_files.keygen(clock=lambda: datetime.now().astimezone())
@@ -24,4 +24,4 @@ def keygen(settings: Settings, output: str | None) -> None:
     else:
         key_files.write_key_file(output, pair)
         terminal.result(pair.recipient)
-        settings.say(f"Wrote the private key to {output}: keep a copy where the backups are not.")
+        settings.say(f"Wrote the private key to {output}: keep a copy away from the backups.")

@@ -15,7 +15,7 @@ from bakthat.entrypoints.options import (
 from bakthat.entrypoints.retention_report import report, tell_plan
 
 
-@click.command(short_help="Delete what is older than, say, 3M.")
+@click.command(short_help="Delete backups older than, for example, 3M.")
 @click.argument("name")
 @click.argument("interval")
 @destination_option

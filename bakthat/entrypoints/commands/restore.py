@@ -30,15 +30,17 @@ from bakthat.errors import PayloadDamaged, UsageError
 @click.option("--from", "place", metavar="PLACE", help="s3://bucket/key, a file, or a plug-in's URL.")
 @destination_option
 @host_option
-@click.option("--target", default=".", metavar="DIR", type=click.Path(), help="Where to (default: here).")
-@click.option("--overwrite", is_flag=True, help="Replace what is there: a directory whole, with all that is in it.")
+@click.option(
+    "--target", default=".", metavar="DIR", type=click.Path(), help="Target directory (default: the current one)."
+)
+@click.option("--overwrite", is_flag=True, help="Replace existing entries; a directory as a whole.")
 @allow_plain_option
 @identity_option
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar).")
 @click.option("--salvage", is_flag=True, help="Of a damaged archive: what can be had, into DIR/NAME.salvaged.")
 @click.option("--full-check", is_flag=True, help="With --only: read the whole archive, and check its SHA-256.")
 @no_xattrs_option
-@click.option("--tier", type=click.Choice([str(tier) for tier in Tier]), help="How fast, from Glacier.")
+@click.option("--tier", type=click.Choice([str(tier) for tier in Tier]), help="Speed of a retrieval from Glacier.")
 @click.option("--wait", is_flag=True, help="Wait until a backup in Glacier is ready.")
 @json_option
 @common
@@ -62,14 +64,14 @@ def restore(
 ) -> None:
     """Restore the backup NAME: a stored filename, a series (its newest), or a series and the start of a date.
 
-    From Glacier the first call starts the retrieval and says when to come back (exit code 75). A backup that is
-    incomplete is restored as far as it goes (exit code 3).
+    From Glacier the first call starts the retrieval and says when to come back (exit code 75). An incomplete backup is
+    restored as far as possible (exit code 3).
 
     A restore is all or nothing. If the archive is damaged and there is no other, --salvage writes what is left of it
     into the new directory NAME.salvaged, and lists what is partial, unverified or missing (exit code 5).
     """
     if (name is None) is (place is None) or (place is not None and host is not None):
-        raise UsageError("restore wants either the NAME of a backup (with --host) or --from PLACE")
+        raise UsageError("restore requires either the NAME of a backup (with --host) or --from PLACE")
     if salvage:
         if overwrite or full_check:
             raise UsageError("--salvage writes into a new directory, of whatever can be read: --overwrite and "

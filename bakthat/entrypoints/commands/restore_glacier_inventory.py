@@ -13,7 +13,7 @@ from bakthat.usecases import glacier_inventory
 @json_option
 @common
 def restore_glacier_inventory(settings: Settings, as_json: bool) -> None:
-    """Load the copy of the Glacier inventory into the database; nothing in there is dropped."""
+    """Load the copy of the Glacier inventory into the database; existing entries are kept."""
     found = glacier_inventory.restore_inventory("glacier", settings.bakthat().tools)
     if as_json:
         terminal.result_json(dict(found))

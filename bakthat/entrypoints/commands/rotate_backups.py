@@ -34,8 +34,8 @@ def rotate_backups(
 ) -> None:
     """Thin out the series NAME by the profile's rotation (see configure_backups_rotation).
 
-    Each host and path that has backups of this name is thinned by itself. Shows what is kept and why, and what goes.
-    The newest backup is never deleted.
+    Each host and path that has backups of this name is thinned separately. Shows what is kept and deleted, and why. The
+    newest backup is never deleted.
     """
     with settings.opened() as bakthat:
         done = bakthat.rotate_backups_with_report(

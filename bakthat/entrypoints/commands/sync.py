@@ -11,15 +11,15 @@ from bakthat.entrypoints.options import Settings, common, dry_run_option, json_o
 from bakthat.usecases.sync import SyncReport
 
 
-@click.command(short_help="Make the database agree with the store.")
+@click.command(short_help="Update the database from the store.")
 @click.option("-d", "--destination", metavar="DEST", help="Only this destination (default: all of the profile's).")
 @dry_run_option
 @json_option
 @common
 def sync(settings: Settings, destination: str | None, dry_run: bool, as_json: bool) -> None:
-    """Make the database agree with the store; on a new machine, find every backup again.
+    """Update the database from the store; on a new machine, find every backup again.
 
-    Without -d, all destinations that the profile names. Nothing in a store is ever changed.
+    Without -d, all destinations that the profile names. Stores are never changed.
     """
     with settings.opened() as bakthat:
         synced = bakthat.sync_all([destination] if destination is not None else [], dry_run=dry_run)

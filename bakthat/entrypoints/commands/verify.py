@@ -20,10 +20,10 @@ from bakthat.errors import UsageError
 from bakthat.usecases.verify import Level, Verified
 
 
-@click.command(short_help="Check that backups are there and intact.")
+@click.command(short_help="Check that backups exist and are intact.")
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every backup of the destination.")
-@click.option("--quick", is_flag=True, help="Only whether it is there, and of the right size.")
+@click.option("--quick", is_flag=True, help="Check only existence and size.")
 @allow_plain_option
 @identity_option
 @destination_option
@@ -43,11 +43,11 @@ def verify(
 ) -> None:
     """Check the backup NAME, or with --all every one, without restoring it.
 
-    It is there and of the right size; its stored bytes are those that were written; it opens, and its archive can be
-    read to the end. An encrypted backup without a key is checked as far as it can be.
+    Checks existence and size, the SHA-256 of the stored bytes, decryption, and that the archive can be read to its end.
+    An encrypted backup without a key is checked as far as possible.
     """
     if (name is None) is not everything:
-        raise UsageError("verify wants the NAME of a backup, or --all")
+        raise UsageError("verify requires the NAME of a backup, or --all")
 
     def show(result: Verified) -> None:
         if not as_json:

@@ -67,15 +67,15 @@ class BackupVerbs(OpenedProfile):
             exclude_from: Files of such patterns, which come before `excludes`; the last pattern that matches decides.
             gitignore: False ignores the source's `.gitignore`. None means the profile's setting, here and in the next
                 five.
-            exclude_caches: Leave out what is in directories with a valid `CACHEDIR.TAG`, except the tag.
-            exclude_if_present: Names; leave out what is in directories that hold one of them, except that one.
+            exclude_caches: Leave out the contents of directories with a valid `CACHEDIR.TAG`, except the tag.
+            exclude_if_present: Names; leave out the contents of directories that contain one of them, except that one.
             exclude_larger_than: Leave out larger files; bytes, or text such as `500M`.
-            one_file_system: Leave out what is mounted below the source.
+            one_file_system: Leave out file systems mounted below the source.
             xattrs: Keep extended attributes, access control lists, file capabilities and SELinux labels.
-            recorded_source: What the record says that the files come from, instead of their path; "" for nothing.
+            recorded_source: The source in the record instead of the path; "" for none.
             ask: Called for a password if none is found elsewhere.
-            on_excluded: Called with the path of each entry that is left out, and with what leaves it out.
-            dry_run: Walk through the source and return the record as it would be, with `counts` and `excluded` in its
+            on_excluded: Called with the path of each entry that is left out, and the reason.
+            dry_run: Walk the source and return the record as it would be, with `counts` and `excluded` in its
                 metadata and a size of 0. No file is read, no store is contacted, nothing is stored or recorded.
 
         Returns:
@@ -89,7 +89,7 @@ class BackupVerbs(OpenedProfile):
 
         def requested() -> BackupRequest:
             if not os.fspath(filename):
-                # As from an unset variable in a script, which must not become a backup of wherever it runs.
+                # As from an unset variable in a script, which must not become a backup of the current directory.
                 raise UsageError("FILENAME is empty; leave it out to back up the current directory")
             larger_than = (
                 parse_size(exclude_larger_than) if isinstance(exclude_larger_than, str) else exclude_larger_than
@@ -141,7 +141,7 @@ class BackupVerbs(OpenedProfile):
         recipients: Sequence[str] = (),
         ask: Ask | None = None,
     ) -> Backup:
-        """Back up what a binary file gives until its end: a pipe, a response, anything with `read`.
+        """Back up the bytes of a binary file to its end: a pipe, a response, anything with `read`.
 
         Args:
             file: Read to its end, and neither sought nor closed. Nothing is stored if its `read` raises.

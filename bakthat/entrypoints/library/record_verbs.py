@@ -67,7 +67,7 @@ class RecordVerbs(OpenedProfile):
 
         Raises:
             BackupNotFound, AmbiguousName: No backup was chosen.
-            StoreError: The record still stands, and deleting again finishes.
+            StoreError: The record still exists, and deleting again completes the work.
         """
         request = DeleteRequest(
             name=filename,
@@ -83,20 +83,20 @@ class RecordVerbs(OpenedProfile):
     def about_to_delete(
         self, filename: str, destination: str | None = None, *, host: str | None = None
     ) -> DeletionCandidate:
-        """Return what `delete` would delete, and what there is beside it, to ask a person. Raises as `delete`."""
+        """Return what `delete` would delete, with the facts for a confirmation. Raises as `delete`."""
         return deletion_candidate(
             DeleteRequest(name=filename, destination=self._destination(destination), host=host), self.tools
         )
 
     def sync(self, destination: str | None = None, *, dry_run: bool = False) -> SyncReport:
-        """Make the database agree with the store, in which nothing is ever changed.
+        """Update the database from the store, which is never changed.
 
         Args:
             destination: Its name (`s3`, `local`, …); None means the profile's default destination.
             dry_run: Only report what would change.
 
         Raises:
-            StoreError: The database is as it was.
+            StoreError: The database is unchanged.
         """
         synced = self.sync_all([self._destination(destination)], dry_run=dry_run)
         for error in synced.failures.values():

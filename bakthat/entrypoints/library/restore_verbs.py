@@ -43,7 +43,7 @@ class RestoreVerbs(OpenedProfile):
         wait: bool = False,
         ask: Ask | None = None,
     ) -> Restored:
-        """As `restore`, with a result that also tells what now stands in the target."""
+        """As `restore`, with a result that also contains the roots in the target."""
 
         def carry_out(tools: Tools) -> Restored:
             request = RestoreRequest(
@@ -75,24 +75,24 @@ class RestoreVerbs(OpenedProfile):
             destination: Its name (`s3`, `local`, …); None means the profile's default destination.
             host: Only a backup of this host; needed where several machines or directories share the name of a series.
             target: The directory.
-            overwrite: Replace what is there under the backup's own name, instead of raising `TargetExists`.
-            allow_plain: Restore a plain backup even where the one before it in its series is encrypted.
+            overwrite: Replace an existing entry with the backup's own name, instead of raising `TargetExists`.
+            allow_plain: Restore a plain backup even if the one before it in its series is encrypted.
             password: Of the backup; None leaves it to BAKTHAT_PASSWORD and the profile.
             identities: age key files, in place of the profile's.
             only: gitignore patterns, relative to the backup's root; what none of them matches is left out.
             full_check: With `only`: read the whole archive, and check its SHA-256.
             xattrs: Restore extended attributes, access control lists, file capabilities and SELinux labels; None means
                 the profile's setting. Without them, permissions are narrowed where a list was.
-            tier: How fast a backup in Glacier is wanted (`expedited`, `standard`, `bulk`).
-            wait: Wait until a backup in Glacier is there, instead of raising `RetrievalPending`.
+            tier: The speed of a retrieval from Glacier (`expedited`, `standard`, `bulk`).
+            wait: Wait until a backup in Glacier is readable, instead of raising `RetrievalPending`.
             ask: Called for a password if none is found elsewhere.
 
         Returns:
-            The record of what was restored.
+            The record of the restored backup.
 
         Raises:
             BackupNotFound, AmbiguousName, NotEncrypted, TargetExists, PasswordNeeded, WrongPassword, PayloadDamaged,
-                RetrievalPending, StoreError: Nothing has changed in `target` then.
+                RetrievalPending, StoreError: `target` is unchanged then.
         """,
     )
 
@@ -213,8 +213,8 @@ class RestoreVerbs(OpenedProfile):
             filename: As of `restore`; None means every backup of the destination.
             destination: Its name (`s3`, `local`, …); None means the profile's default destination.
             host: Only backups of this host.
-            quick: Only check whether it is there, and of the right size.
-            allow_plain: A plain backup is no error even where the one before it in its series is encrypted.
+            quick: Check only existence and size.
+            allow_plain: Accept a plain backup even if the one before it in its series is encrypted.
             password, identities, ask: As of `restore`.
             on_verified: Called with each result as it comes.
 

@@ -19,7 +19,7 @@ from bakthat.usecases.tools import Tools
 
 
 def _gone(done: Retention) -> list[Backup]:
-    """Return the records of what is gone, or would go in a dry run. Raises the first error of a deletion."""
+    """Return the deleted records, or those that a dry run would delete. Raises the first error of a deletion."""
     if done.failed:
         raise done.failed[0][1]
     # Without a failure, nothing is removed of what the plan drops only in a dry run.
@@ -41,7 +41,7 @@ class RetentionVerbs(OpenedProfile):
         dry_run: bool = False,
         on_plan: Callable[[Plan], None] = ignore,
     ) -> Retention:
-        """As `remove_older_than`, with a result that tells what was kept and why, and what could not be deleted."""
+        """As `remove_older_than`, with a result that contains what was kept and why, and what could not be deleted."""
 
         def carry_out(tools: Tools) -> Retention:
             age, place = parse_interval(interval), self._destination(destination)
@@ -54,7 +54,7 @@ class RetentionVerbs(OpenedProfile):
         remove_older_than_with_report,
         _gone,
         returns=list[Backup],
-        doc="""Delete the backups of a series that are older than an interval, of no origin the newest.
+        doc="""Delete the backups of a series that are older than an interval, except the newest of each origin.
 
         Args:
             filename: The series, exactly.
@@ -82,7 +82,7 @@ class RetentionVerbs(OpenedProfile):
         dry_run: bool = False,
         on_plan: Callable[[Plan], None] = ignore,
     ) -> Retention:
-        """As `rotate_backups`, with a result that tells what was kept and why, and what could not be deleted."""
+        """As `rotate_backups`, with a result that contains what was kept and why, and what could not be deleted."""
 
         def carry_out(tools: Tools) -> Retention:
             chosen = policy
@@ -103,10 +103,11 @@ class RetentionVerbs(OpenedProfile):
             filename: The series, exactly.
             destination: Its name (`s3`, `local`, …); None means the profile's default destination.
             policy: None means the profile's `rotation`.
-            group_by: What makes an origin, each of which is thinned by itself: `host,source`, `host`, `source`, `none`.
+            group_by: What distinguishes origins, each of which is thinned separately: `host,source`, `host`, `source`,
+                `none`.
             host: Only origins of this host.
             source: Only origins of this path.
-            dry_run: Return the records of what would go; nothing is deleted.
+            dry_run: Return the records that would be deleted; nothing is deleted.
             on_plan: Called with what is kept and dropped, before anything is deleted.
 
         Returns:
