@@ -12,7 +12,7 @@ EXIT_CODES: list[tuple[type[BaseException], int]] = [
     (errors.RetrievalPending, 75),
     (errors.BakthatError, 1),
 ]
-"""The first class that fits decides."""
+"""The first matching class decides."""
 
 
 def exit_code(error: BaseException) -> int:

@@ -127,7 +127,7 @@ def test_an_object_is_a_plain_file_under_its_key(folder: Path) -> None:
     assert (folder / "bakthat_catalog" / "x.json").read_bytes() == b"{}"
 
 
-def test_a_symbolic_link_is_no_object(folder: Path) -> None:
+def test_a_symbolic_link_is_not_an_object(folder: Path) -> None:
     (folder / "link").symlink_to("/etc/passwd")
     store = LocalObjectStore(folder)
     assert list(store.list()) == []
@@ -135,7 +135,7 @@ def test_a_symbolic_link_is_no_object(folder: Path) -> None:
         store.open("link").__enter__()
 
 
-def test_a_directory_is_no_object(folder: Path) -> None:
+def test_a_directory_is_not_an_object(folder: Path) -> None:
     (folder / "dir").mkdir()
     with pytest.raises(ObjectNotFound):
         LocalObjectStore(folder).stat("dir")

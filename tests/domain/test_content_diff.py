@@ -51,7 +51,7 @@ def test_a_change_names_what_changed(change, fields):
     assert told(before, after) == ([] if fields is None else [("a", "changed", fields)])
 
 
-def test_the_time_of_a_directory_is_no_difference_and_its_mode_is():
+def test_the_time_of_a_directory_is_not_a_difference_and_its_mode_is():
     before = [entry("d", "directory", mtime=1)]
     assert told(before, [entry("d", "directory", mtime=2)]) == []
     assert told(before, [entry("d", "directory", mode=0o700)]) == [("d", "changed", ("mode",))]
@@ -79,7 +79,7 @@ def test_where_a_symbolic_link_points_is_compared():
     assert told(before, after) == [("l", "changed", ("link",))]
 
 
-def test_which_name_of_a_file_is_the_hard_link_is_no_difference():
+def test_which_name_of_a_file_is_the_hard_link_is_not_a_difference():
     one = [entry("a"), entry("b", "hardlink", link="p/a")]
     other = [entry("b"), entry("a", "hardlink", link="p/b")]
     assert told(one, other) == []

@@ -158,7 +158,7 @@ def test_restore_from_a_file_needs_no_record(
 
 
 @pytest.mark.parametrize("place", ["s3://", "s3://bucket", "s3://bucket/", "/"])
-def test_a_place_that_is_no_object_is_refused(bakthat: Bakthat, place: str) -> None:
+def test_a_place_that_is_not_an_object_is_refused(bakthat: Bakthat, place: str) -> None:
     with pytest.raises(UsageError):
         bakthat.restore_from(place)
 

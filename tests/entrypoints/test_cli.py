@@ -127,7 +127,7 @@ def test_restore_refuses_what_is_there_and_names_the_way_out(bakthat_command: Co
     assert re.fullmatch(r"bakthat: .*site already exists; --overwrite replaces it.*\n", said.err)
 
 
-def test_a_plain_backup_of_an_encrypted_series_is_opened_only_when_told_to(
+def test_a_plain_backup_of_an_encrypted_series_is_opened_only_on_request(
     bakthat_command: CommandLine, site: Path
 ) -> None:
     backup = ("backup", "site", "-d", "local", "--prompt", "no")
@@ -141,7 +141,7 @@ def test_a_plain_backup_of_an_encrypted_series_is_opened_only_when_told_to(
     assert (bakthat_command.here / "out" / "site").is_dir()
 
 
-def test_restore_overwrites_when_told_to(bakthat_command: CommandLine, stored: str, site: Path) -> None:
+def test_restore_overwrites_on_request(bakthat_command: CommandLine, stored: str, site: Path) -> None:
     (site / "index.html").write_text("broken")
     assert bakthat_command("restore", "site", "-d", "local", "--overwrite").code == 0
     assert (site / "index.html").read_text() == "<h1>hello</h1>"
@@ -387,7 +387,7 @@ def test_a_broken_configuration_names_file_and_key(
     assert "Traceback" not in said.err
 
 
-def test_a_file_that_is_no_database_is_one_line_that_names_sync(bakthat_command: CommandLine, stored: str) -> None:
+def test_a_file_that_is_not_a_database_is_one_line_that_names_sync(bakthat_command: CommandLine, stored: str) -> None:
     (bakthat_command.home / ".bakthat.sqlite").write_bytes(b"this is no database" * 100)
     for rest in bakthat_command.home.glob(".bakthat.sqlite-*"):
         rest.unlink()
@@ -454,7 +454,9 @@ def test_a_signal_stops_with_its_exit_code_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("arguments", [["show"], ["show", "-h"], ["-h"]])
-def test_output_that_nobody_reads_is_no_error(bakthat_command: CommandLine, stored: str, arguments: list[str]) -> None:
+def test_output_that_nobody_reads_is_not_an_error(
+    bakthat_command: CommandLine, stored: str, arguments: list[str]
+) -> None:
     piped = " ".join(["set -o pipefail;", *bakthat_command.command(*arguments), "|", "true"])
     done = subprocess.run(["bash", "-c", piped], env=bakthat_command.env(), capture_output=True, text=True, check=False)
     assert (done.stderr, done.returncode in (0, 141)) == ("", True)

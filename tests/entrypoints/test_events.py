@@ -152,7 +152,7 @@ def test_a_listener_can_be_taken_away(bakthat: Bakthat, tree: Path) -> None:
     assert heard == []
 
 
-def test_events_are_no_global(bakthat: Bakthat, store: MemoryObjectStore, repo: MemoryRepo, tree: Path) -> None:
+def test_events_are_not_global(bakthat: Bakthat, store: MemoryObjectStore, repo: MemoryRepo, tree: Path) -> None:
     heard: list[str] = []
     bakthat.events.before_backup += heard.append
     open_profile(Profile(), store=store, repo=repo).backup(tree)

@@ -89,7 +89,7 @@ def test_a_backup_of_nothing_warns_even_where_quiet_is_asked_for(bakthat_command
 @pytest.mark.parametrize(
     ("content", "reason"), [(b"*.log\nsecret\xff\n", "line 2"), (b"secret\0\n", "line 1"), (None, "no such file")]
 )
-def test_a_file_that_is_no_list_of_patterns_is_a_usage_error_which_does_not_show_it(
+def test_a_file_that_is_not_a_list_of_patterns_is_a_usage_error_which_does_not_show_it(
     bakthat_command: CommandLine, proj: Path, content: bytes | None, reason: str
 ) -> None:
     if content is not None:

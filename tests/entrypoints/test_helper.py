@@ -75,7 +75,7 @@ def test_it_rotates_and_removes_its_own_series(bakthat: Bakthat, clock: SteppedC
         assert len(helper.delete_older_than(interval="1D")) == 1
 
 
-def test_another_temporary_directory_each_time_is_no_mixture(
+def test_a_different_temporary_directory_each_time_is_not_a_mixture(
     store: MemoryObjectStore, repo: MemoryRepo, clock: SteppedClock
 ) -> None:
     told: list[str] = []

@@ -141,7 +141,7 @@ def test_values_of_2013_are_read(values: KeyValue, store: MemoryObjectStore, rep
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_a_url_gives_the_stored_bytes_to_whoever_has_it(seaweedfs_url: str, repo: MemoryRepo, compress: bool) -> None:
+def test_anyone_with_the_url_can_read_the_stored_bytes(seaweedfs_url: str, repo: MemoryRepo, compress: bool) -> None:
     values = KeyValue(bakthat=open_profile(s3_profile(seaweedfs_url, s3_prefix="a prefix"), repo=repo))
     values.set_key("a key/ü", {"any": "json"}, compress=compress)
     url = values.get_key_url("a key/ü", 60)

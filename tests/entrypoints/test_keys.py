@@ -74,7 +74,7 @@ def test_the_person_comes_last() -> None:
     assert encryption_keys(Profile(), ask=ask, environment={}).passphrase == "from a person"
 
 
-def test_a_variable_that_is_set_but_empty_is_no_plain_backup() -> None:
+def test_a_variable_that_is_set_but_empty_is_not_a_plain_backup() -> None:
     with pytest.raises(UsageError, match="empty"):
         encryption_keys(Profile(), environment={"BAKTHAT_PASSWORD": ""})
     assert not encryption_keys(Profile(), password="", environment={"BAKTHAT_PASSWORD": ""})

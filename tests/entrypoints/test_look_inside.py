@@ -274,7 +274,7 @@ def test_find_goes_on_past_backups_that_cannot_be_opened_and_names_them(
         ["diff", "photos"],
     ],
 )
-def test_trouble_is_no_answer(bakthat_command: CommandLine, photos: Path, arguments: list[str]) -> None:
+def test_trouble_is_not_an_answer(bakthat_command: CommandLine, photos: Path, arguments: list[str]) -> None:
     back_up(bakthat_command)
     said = bakthat_command(*arguments)
     assert (said.code, said.out, len(said.err.splitlines())) == (2, "", 1), said

@@ -117,7 +117,7 @@ def test_whole_paths_need_no_home_directory(
     assert (bakthat_command.here / "out" / "f").read_text() == "1"
 
 
-def test_the_default_folder_is_not_missed_by_whoever_uses_another_store(
+def test_the_default_folder_is_not_missed_when_another_store_is_used(
     homeless: Callable[..., Said], file: Path, moto_url: str
 ) -> None:
     profile = s3_profile(moto_url)

@@ -113,7 +113,7 @@ def test_a_storage_class_that_the_service_does_not_know_is_named(
     assert "correct storage_class" in said.err
 
 
-def test_an_object_that_is_not_there_is_told_by_restore_as_a_name_that_is_not_known(
+def test_restore_reports_a_missing_object_like_an_unknown_name(
     bakthat_command: CommandLine, proxy: FaultyProxy
 ) -> None:
     settings = configure(bakthat_command, proxy.url)

@@ -127,7 +127,7 @@ def test_the_method_that_a_class_lacks_is_named(install: Install, backup: Callab
     assert "delete" in said
 
 
-def test_what_is_no_object_store_is_refused(install: Install, backup: Callable[..., Said]) -> None:
+def test_what_is_not_an_object_store_is_refused(install: Install, backup: Callable[..., Said]) -> None:
     install("acme-attic", "class Attic:\n    def __init__(self, profile): pass", "attic = acme_attic:Attic")
     told = "the store 'attic' of the package acme-attic is a Attic, not a bakthat ObjectStore"
     assert told in backup("attic").err
@@ -290,7 +290,7 @@ def test_a_store_that_tries_to_end_the_program_is_an_error(
     assert not (bakthat_command.here / "out" / "data").exists()
 
 
-def test_whatever_else_ends_the_program_is_no_success(install: Install, backup: Callable[..., Said]) -> None:
+def test_whatever_else_ends_the_program_is_not_a_success(install: Install, backup: Callable[..., Said]) -> None:
     code = f"{EXITS}\nclass Attic(Attic):\n    location = property(ends, lambda *_: None)\n"
     install("acme-attic", code, "attic = acme_attic:Attic")
     assert "tried to end the program" in backup("attic", 1).err

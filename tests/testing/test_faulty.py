@@ -144,7 +144,7 @@ def test_a_listing_breaks_after_so_many_items(inner: MemoryObjectStore) -> None:
         next(listing)
 
 
-def test_the_calls_are_told_in_order(inner: MemoryObjectStore) -> None:
+def test_the_calls_are_recorded_in_order(inner: MemoryObjectStore) -> None:
     store = FaultyObjectStore(inner, Fault(method="stat"))
     put(store, "k")
     with pytest.raises(StoreUnavailable):

@@ -243,7 +243,7 @@ def test_a_file_that_vanishes_is_named_and_the_rest_is_stored(box: Toolbox, tree
         assert "vanishing/a" in archive.getnames()
 
 
-def test_many_files_that_vanish_are_counted_and_not_all_told(box: Toolbox, tmp_path: Path) -> None:
+def test_many_files_that_vanish_are_counted_and_not_all_named(box: Toolbox, tmp_path: Path) -> None:
     source = tmp_path / "vanishing"
     source.mkdir()
     (source / "a").write_bytes(b"x" * 3_000_000)
@@ -404,7 +404,7 @@ class DeafStore(MemoryObjectStore):
         return super().put(key, io.BytesIO(start), **options)
 
 
-def test_a_store_that_stops_reading_early_is_no_success(box: Toolbox, tree: Path) -> None:
+def test_a_store_that_stops_reading_early_is_not_a_success(box: Toolbox, tree: Path) -> None:
     box.stores["s3"] = LazyStore()
     with pytest.raises(StoreError, match="stopped reading after 10 bytes"):
         backup(request(tree), box.tools)
@@ -412,7 +412,7 @@ def test_a_store_that_stops_reading_early_is_no_success(box: Toolbox, tree: Path
 
 
 @pytest.mark.parametrize("error", [SourceError, StopIteration])
-def test_a_store_that_does_not_hear_the_sources_error_is_no_success(
+def test_a_store_that_ignores_the_error_of_the_source_is_not_a_success(
     box: Toolbox, tree: Path, error: type[Exception]
 ) -> None:
     class FailingPacker(TarPacker):

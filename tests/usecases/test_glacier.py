@@ -69,7 +69,7 @@ def test_a_later_restore_finishes(box: Toolbox, tree: Path, tmp_path: Path) -> N
     assert (tmp_path / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"
 
 
-def test_a_restore_too_early_tells_when_it_was_asked_for(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+def test_a_restore_too_early_reports_when_the_retrieval_was_requested(box: Toolbox, tree: Path, tmp_path: Path) -> None:
     back_up(box, tree)
     for _ in range(2):
         with pytest.raises(RetrievalPending, match="03:04 UTC"):
@@ -225,7 +225,7 @@ def test_deleting_before_the_minimum_age_warns_with_the_days(
     assert [expected in notice for notice in box.notices] == ([True] if expected else [])
 
 
-def test_an_archive_deleted_behind_our_back_is_told_on_restore(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+def test_an_archive_deleted_behind_our_back_is_reported_on_restore(box: Toolbox, tree: Path, tmp_path: Path) -> None:
     made = back_up(box, tree)
     box.archives.delete(made.metadata["archive_id"])
     with pytest.raises(ObjectNotFound):

@@ -68,7 +68,7 @@ def test_deleting_the_second_name_of_an_archive_does_not_delete_it(
     assert is_stored(box, db)
 
 
-def test_two_names_of_one_archive_are_told(box: Toolbox, tree: Path) -> None:
+def test_two_names_of_one_archive_are_reported(box: Toolbox, tree: Path) -> None:
     db = back_up(box, tree, "db")
     photos = with_second_name(box, db)
     sync("glacier", box.tools)
@@ -124,7 +124,7 @@ def test_what_the_inventory_lacks_is_found_by_its_entry(box: Toolbox, tree: Path
 
 
 @pytest.mark.parametrize("error", [ObjectArchived, AccessDenied, StoreError])
-def test_an_inventory_that_cannot_be_read_is_told_and_stops_nothing(
+def test_an_inventory_that_cannot_be_read_is_reported_and_stops_nothing(
     box: Toolbox, tree: Path, error: type[StoreError]
 ) -> None:
     db = back_up(box, tree, "db")
@@ -199,7 +199,7 @@ def test_the_second_sync_of_a_vault_reads_no_entry(box: Toolbox, tree: Path) -> 
     assert [key for method, key in counted.calls if method == "open"] == [INVENTORY]
 
 
-def test_of_two_archives_with_one_description_the_older_is_listed_and_the_other_told(box: Toolbox, tree: Path) -> None:
+def test_of_two_archives_with_one_description_the_older_is_listed_and_the_other_named(box: Toolbox, tree: Path) -> None:
     """Whoever may upload to a vault can give an archive any description; a vault's list has no order."""
 
     class YoungestFirst(MemoryArchiveStore):

@@ -102,7 +102,7 @@ def test_another_files_content_is_not_given_out() -> None:
 
 
 @pytest.mark.parametrize("offset", [INSIDE, INSIDE + 512, INSIDE - 512 + 4096])
-def test_a_position_that_is_no_member_is_damage(offset: int) -> None:
+def test_a_position_that_is_not_a_member_is_damage(offset: int) -> None:
     box = stored(moved("big/a.txt", offset))
     with pytest.raises(PayloadDamaged):
         read(box, "a.txt")

@@ -269,7 +269,7 @@ def test_a_full_check_finds_damage_anywhere(box: Toolbox, large: Path) -> None:
         content(box, "0.bin", full_check=True)
 
 
-def test_a_wrong_key_is_told_before_anything_is_read(stored: dict[str, Toolbox]) -> None:
+def test_a_wrong_key_is_reported_before_anything_is_read(stored: dict[str, Toolbox]) -> None:
     with pytest.raises(WrongPassword):
         content(stored["encrypted"], "0.bin", keys=lambda _: Keys(passphrase="wrong"))
 
@@ -311,7 +311,7 @@ def test_a_file_in_a_vault_is_read_once_it_is_retrieved(box: Toolbox, big: Path)
     assert content(box, "0.bin", destination="glacier", wait=True) == (big / "0.bin").read_bytes()
 
 
-def test_what_is_not_read_to_its_end_is_no_error(stored: dict[str, Toolbox]) -> None:
+def test_what_is_not_read_to_its_end_is_not_an_error(stored: dict[str, Toolbox]) -> None:
     box = stored["indexed"]
     for full_check in (False, True):
         request = ReadRequest(name="big", destination="s3", path="0.bin", full_check=full_check)

@@ -121,7 +121,7 @@ def test_the_start_of_a_date_chooses_an_older_one(box: Toolbox, tree: Path, targ
     assert bring_back(box, "site.20260102", target).stored_filename == "site.20260102030405.tgz"
 
 
-def test_part_of_a_name_is_no_name(box: Toolbox, tree: Path, target: Path) -> None:
+def test_part_of_a_name_is_not_a_name(box: Toolbox, tree: Path, target: Path) -> None:
     back_up(box, tree, name="db")
     back_up(box, tree, name="db2")
     with pytest.raises(BackupNotFound):
@@ -301,7 +301,7 @@ def test_a_truncated_object_is_damaged_and_leaves_nothing(box: Toolbox, tree: Pa
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", bytes(4096)])
-def test_an_object_that_is_no_archive_is_damaged_and_leaves_nothing(
+def test_an_object_that_is_not_an_archive_is_damaged_and_leaves_nothing(
     box: Toolbox, tree: Path, target: Path, content: bytes
 ) -> None:
     made = back_up(box, tree)
@@ -354,7 +354,7 @@ def test_a_row_of_2013_without_a_size_is_restored(box: Toolbox, tree: Path, targ
         ({"problems": 7, "problem_count": True}, ["is incomplete:", "the record does not say which files"]),
     ],
 )
-def test_what_an_incomplete_backup_lacks_is_told_in_few_lines(
+def test_what_an_incomplete_backup_lacks_is_listed_in_few_lines(
     box: Toolbox, tree: Path, target: Path, metadata: dict[str, object], told: list[str]
 ) -> None:
     made = back_up(box, tree)

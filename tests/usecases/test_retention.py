@@ -72,7 +72,7 @@ def test_what_the_policy_keeps_stays_and_the_rest_goes(box: Toolbox, days: list[
     assert len(box.keys_in("s3")) == 6
 
 
-def test_a_dry_run_tells_the_same_plan_and_deletes_nothing(box: Toolbox, days: list[str]) -> None:
+def test_a_dry_run_reports_the_same_plan_and_deletes_nothing(box: Toolbox, days: list[str]) -> None:
     told: list[Plan] = []
     dry = rotate_backups("db", "s3", WEEK, box.tools, dry_run=True, on_plan=told.append)
     assert (archives(box), rows(box)) == (days, days)
@@ -311,7 +311,7 @@ def test_a_container_whose_name_changes_every_night_is_pointed_out(box: Toolbox,
         ]
 
 
-def test_a_backup_dated_after_now_pushes_nothing_out_and_is_told(box: Toolbox, days: list[str]) -> None:
+def test_a_backup_dated_after_now_displaces_nothing_and_is_reported(box: Toolbox, days: list[str]) -> None:
     later = put(box, "db", datetime(2036, 5, 5, tzinfo=UTC))
     box.clock.forward(days=200)
     rotate_backups("db", "s3", WEEK, box.tools)
@@ -374,7 +374,7 @@ def test_a_name_alone_is_not_the_newest_that_lets_the_others_go(box: Toolbox, da
     assert archives(box) == ["db.20260301123000.tgz", days[0]]
 
 
-def test_junk_with_entries_under_past_dates_pushes_nothing_out(box: Toolbox, tree: Path) -> None:
+def test_junk_with_entries_under_past_dates_displaces_nothing(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree, 30)
     other = Toolbox(stores=dict(box.stores), clock=SteppedClock(box.clock.now), host="host")
     junk = backup(BackupRequest(source=tree, destination="s3", name="junk"), evolve(other.tools, clock=lambda: NOW))
@@ -394,7 +394,9 @@ def test_junk_with_entries_under_past_dates_pushes_nothing_out(box: Toolbox, tre
     assert any("untrusted: stored" in decision.reasons[-1] for decision in done.plan.drop)
 
 
-def test_who_may_not_list_plans_from_the_database_and_is_told(box: Toolbox, days: list[str]) -> None:
+def test_without_permission_to_list_the_plan_comes_from_the_database_with_a_notice(
+    box: Toolbox, days: list[str]
+) -> None:
     store = box.stores["s3"]
     box.stores["s3"] = FaultyObjectStore(store, Fault(method="list", times=99, error=lambda: DENIED))
     rotate_backups("db", "s3", WEEK, box.tools)

@@ -60,7 +60,7 @@ def test_an_empty_database_gets_every_backup_back(box: Toolbox, tree: Path) -> N
     assert len(done.added) == 2
 
 
-def test_a_dry_run_tells_and_changes_nothing(box: Toolbox, tree: Path) -> None:
+def test_a_dry_run_reports_and_changes_nothing(box: Toolbox, tree: Path) -> None:
     back_up(box, tree)
     box.repo = MemoryRepo()
     assert len(sync("s3", box.tools, dry_run=True).added) == 1
@@ -126,14 +126,14 @@ def test_a_vanished_archive_is_marked_as_deleted(box: Toolbox, tree: Path) -> No
     assert (rows(box), [gone.stored_filename for gone in done.vanished]) == ([], [made.stored_filename])
 
 
-def test_objects_that_are_none_of_ours_are_left_alone(box: Toolbox) -> None:
+def test_objects_that_are_not_ours_are_left_alone(box: Toolbox) -> None:
     for key in ("photo.jpg", "backup.tgz", "folder/x.20260101000000.tgz", "bakthat_glacier_inventory"):
         box.stores["s3"].put(key, io.BytesIO(b"x"))
     assert sync("s3", box.tools).added == ()
     assert len(box.keys_in("s3")) == 4
 
 
-def test_an_entry_without_its_archive_is_no_backup(box: Toolbox, tree: Path) -> None:
+def test_an_entry_without_its_archive_is_not_a_backup(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree)
     box.stores["s3"].delete(made.stored_filename)
     box.repo = MemoryRepo()

@@ -111,7 +111,7 @@ def test_a_newer_entry_cannot_make_another_archive_of_a_known_one(
     assert "describes another archive" in box.notices[-1]
 
 
-def test_a_forged_entry_is_told_once_and_updates_nothing(box: Toolbox, tree: Path) -> None:
+def test_a_forged_entry_is_reported_once_and_updates_nothing(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree)
     box.clock.forward(hours=1)
     rewrite(box, made.stored_filename, sha256="00" * 32, last_updated=253402300799)
@@ -255,7 +255,7 @@ def test_an_inventory_alone_hides_nothing(box: Toolbox, tree: Path) -> None:
     assert [row.sha256 for row in rows(box)] == [made.sha256]
 
 
-def test_an_entry_alone_hides_nothing_and_is_told(box: Toolbox, tree: Path) -> None:
+def test_an_entry_alone_hides_nothing_and_is_reported(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree)
     rewrite(box, made.stored_filename, {"archive_id": "x"}, backend="glacier")
     box.repo = MemoryRepo()
@@ -318,7 +318,7 @@ def test_a_value_keeps_its_key_as_its_series(box: Toolbox) -> None:
     assert [row.filename for row in rows(box)] == ["photos"]
 
 
-def test_a_date_of_the_store_that_is_no_true_one_is_taken_as_it_is(box: Toolbox) -> None:
+def test_an_invalid_date_of_the_store_is_used_as_it_is(box: Toolbox) -> None:
     class Odd(FaultyObjectStore):
         def list(self, prefix: str = ""):
             yield ObjectInfo(key="a.20260102030405.tgz", size=2**70, modified=box.clock.now.replace(year=9999))

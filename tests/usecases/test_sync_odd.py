@@ -130,7 +130,7 @@ def test_an_entry_that_could_not_be_read_completes_its_row_when_it_can(box: Tool
     assert [row.stored_filename for row in sync("s3", box.tools).updated] == [BAD]
 
 
-def test_a_damaged_entry_is_told_and_read_once(box: Toolbox, tree: Path) -> None:
+def test_a_damaged_entry_is_reported_and_read_once(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree)
     box.stores["s3"].put(key_of(made.stored_filename), io.BytesIO(b"{not json"), replace=True)
     box.repo = MemoryRepo()
@@ -153,7 +153,7 @@ def test_a_damaged_entry_that_is_mended_completes_its_row(box: Toolbox, tree: Pa
 
 
 @pytest.mark.parametrize("name", ["k/" * 499 + "k", "x" * 990 + ".20260101000000.tgz", "a//b.20260101000000.tgz"])
-def test_a_name_that_is_no_key_costs_itself(box: Toolbox, tree: Path, name: str) -> None:
+def test_a_name_that_is_not_a_key_is_skipped_and_the_rest_is_found(box: Toolbox, tree: Path, name: str) -> None:
     good = back_up(box, tree)
 
     class Odd(FaultyObjectStore):

@@ -84,14 +84,14 @@ def test_quick_reads_nothing(box: Toolbox, tree: Path) -> None:
     assert (result.level, store.calls) == (Level.PRESENT, [("stat", result.backup.stored_filename)])
 
 
-def test_a_missing_archive_is_told(box: Toolbox, tree: Path) -> None:
+def test_a_missing_archive_is_reported(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree)
     box.stores["s3"].delete(made.stored_filename)
     (result,) = verify("site", "s3", box.tools)
     assert isinstance(result.error, ObjectNotFound)
 
 
-def test_another_size_is_told_by_quick_too(box: Toolbox, tree: Path) -> None:
+def test_a_different_size_is_reported_by_quick_too(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree)
     box.stores["s3"].put(made.stored_filename, io.BytesIO(stored(box, made)[:-1]), replace=True)
     (result,) = verify("site", "s3", box.tools, quick=True)
@@ -99,7 +99,7 @@ def test_another_size_is_told_by_quick_too(box: Toolbox, tree: Path) -> None:
     assert made.stored_filename in str(result.error)
 
 
-def test_without_a_recorded_hash_most_damage_is_told_by_the_formats(box: Toolbox, tmp_path: Path) -> None:
+def test_without_a_recorded_hash_most_damage_is_detected_by_the_formats(box: Toolbox, tmp_path: Path) -> None:
     """A row that was found by its name alone: gzip and tar have checksums of their own."""
     source = tmp_path / "small"
     source.write_bytes(os.urandom(100_000))  # in the middle of the archive lies content, not its index

@@ -12,7 +12,7 @@ from bakthat.usecases.streams.pipe import flowing
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.binary(max_size=50)), st.integers(1, 20), st.integers(1, 30))
-def test_what_is_written_is_read_whatever_the_pieces(pieces: list[bytes], size: int, limit: int) -> None:
+def test_what_is_written_is_read_whatever_the_chunks(pieces: list[bytes], size: int, limit: int) -> None:
     def produce(into: BinaryIO) -> int:
         return sum(into.write(piece) for piece in pieces)
 

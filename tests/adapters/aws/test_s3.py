@@ -181,7 +181,7 @@ def test_a_bucket_that_must_not_be_listed_is_access_denied(rig: Rig):
         rig.store().bucket_exists()
 
 
-def test_a_presigned_url_gives_the_object_to_whoever_has_it(seaweedfs_url: str):
+def test_anyone_with_a_presigned_url_can_read_the_object(seaweedfs_url: str):
     store = fresh_store(seaweedfs_url)
     store.put("a key/ü", io.BytesIO(b"shared"))
     with urllib.request.urlopen(store.presign("a key/ü", 60)) as answer:

@@ -290,7 +290,7 @@ def answered(store: S3ColdStore, head: dict[str, Any]) -> Stubber:
 
 
 @pytest.mark.parametrize("code", ["RestoreAlreadyInProgress", "InvalidObjectState"])
-def test_a_retrieval_that_was_requested_a_moment_ago_is_no_error(code: str) -> None:
+def test_a_retrieval_that_was_requested_a_moment_ago_is_not_an_error(code: str) -> None:
     store = S3ColdStore.from_profile(PROFILE_GLACIER)
     with answered(store, {"StorageClass": "GLACIER"}) as stub:
         stub.add_client_error("restore_object", code, http_status_code=409)

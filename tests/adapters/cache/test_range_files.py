@@ -171,7 +171,7 @@ def test_leftovers_of_killed_processes_go_when_they_are_old(folder: Path) -> Non
     assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == [".new-young"]
 
 
-def test_a_disk_that_refuses_is_no_error(folder: Path, small_disk: Path) -> None:
+def test_a_disk_that_refuses_is_not_an_error(folder: Path, small_disk: Path) -> None:
     cache = RangeFiles(small_disk / "cache")
     free = os.statvfs(small_disk)
     (small_disk / "filler").write_bytes(b"x" * (free.f_bavail * free.f_frsize))

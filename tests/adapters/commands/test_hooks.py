@@ -57,7 +57,7 @@ def test_facts_larger_than_a_pipe_are_written_while_output_is_read() -> None:
     assert len(ran.notices) == 1
 
 
-def test_facts_that_nobody_reads_are_no_failure() -> None:
+def test_facts_that_nobody_reads_are_not_a_failure() -> None:
     assert Ran(["sh", "-c", "exec <&-; sleep 0.1"], {"facts": "z" * 300_000}).notices == []
 
 

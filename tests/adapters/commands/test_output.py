@@ -103,7 +103,7 @@ def test_a_program_that_is_not_there_is_an_error_before_anything_else():
     assert raised.value.__context__ is None
 
 
-def test_a_file_that_is_no_program_is_an_error(tmp_path: Path):
+def test_a_file_that_is_not_a_program_is_an_error(tmp_path: Path):
     (tmp_path / "text").write_text("text")
     with pytest.raises(UsageError, match="^text cannot be run: Permission denied"):
         read(output(str(tmp_path / "text")))

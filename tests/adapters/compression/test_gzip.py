@@ -365,7 +365,7 @@ def test_an_error_of_the_stream_read_comes_out_as_it_is_and_again(at: int, make:
             reader.read(1)
 
 
-def test_leaving_early_is_no_error() -> None:
+def test_leaving_early_is_not_an_error() -> None:
     with GzipCompressor().decompressing(io.BytesIO(compressed(noise(8 * BLOCK)))) as reader:
         reader.read(10)
     with pytest.raises(ValueError, match="closed"):

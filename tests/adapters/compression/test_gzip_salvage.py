@@ -260,7 +260,7 @@ class TestMembersOfOthers:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x1f", b"no gzip at all" * 1000, bytes(5000)])
-def test_what_is_no_gzip_is_one_hole(data: bytes) -> None:
+def test_what_is_not_gzip_is_one_hole(data: bytes) -> None:
     assert set(salvaged(data)) == {Hole(None)}
 
 

@@ -183,7 +183,7 @@ def test_a_byte_order_mark_does_no_harm(path: Path) -> None:
         (f"secret_key: {SECRET}\n", ": 'secret_key' is outside of any profile; put the settings, indented, below"),
     ],
 )
-def test_a_file_that_is_no_configuration_is_named_with_the_place(path: Path, text: str, expected: str) -> None:
+def test_a_file_that_is_not_a_configuration_is_named_with_the_place(path: Path, text: str, expected: str) -> None:
     assert problem(path, text).startswith(expected)
 
 

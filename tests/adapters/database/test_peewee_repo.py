@@ -454,7 +454,7 @@ def test_a_file_of_2013_that_is_locked_is_a_database_error_for_readers_too(of_20
 @pytest.mark.parametrize(
     "content", [b"not a database, but rather a text of some length" * 100, b"SQLite format 3\0junk"]
 )
-def test_a_file_that_is_no_database_is_a_database_error_and_stays_as_it_is(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_a_database_error_and_stays_as_it_is(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     for use in (lambda: list(quick(path).find(Query())), lambda: quick(path).add(a_backup())):
         with pytest.raises(DatabaseError, match=r"damaged, or not a SQLite database.*bakthat sync") as failed:

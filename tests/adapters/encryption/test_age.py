@@ -241,7 +241,7 @@ def test_a_password_beside_identities_decrypts_what_needs_a_password():
     assert unseal(seal(b"plain", ONE), both) == b"plain"
 
 
-def test_a_password_of_bytes_that_are_no_utf_8_is_those_bytes():
+def test_a_password_of_bytes_that_are_not_utf_8_is_those_bytes():
     from_environment = os.fsdecode(b"caf\xe9")
     assert unseal(seal(b"plain", Keys(passphrase=from_environment)), Keys(passphrase=from_environment)) == b"plain"
 
@@ -323,7 +323,7 @@ def test_an_error_of_the_sink_comes_out_and_the_stream_cannot_be_finished_after_
         sealing.__exit__(None, None, None)
 
 
-def test_a_sink_that_takes_nothing_is_no_endless_loop():
+def test_a_sink_that_takes_nothing_is_not_an_endless_loop():
     class Stuck(io.RawIOBase):
         def write(self, data) -> None:
             return None

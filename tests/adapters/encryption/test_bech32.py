@@ -58,7 +58,7 @@ def test_bip_173_s_valid_strings_are_read(text):
         ("age1qdd35qf", "left over"),
     ],
 )
-def test_what_is_no_bech32_is_refused_with_its_reason(text, reason):
+def test_text_that_is_not_bech32_is_refused_with_the_reason(text, reason):
     with pytest.raises(ValueError, match=reason):
         bech32.decode(text)
 

@@ -111,7 +111,7 @@ def test_nothing_is_ever_encrypted_this_way():
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 15, 17, 4095, 4105, 300_001])
-def test_a_file_that_is_no_whole_number_of_blocks_is_damaged(size):
+def test_a_file_that_is_not_a_whole_number_of_blocks_is_damaged(size):
     with pytest.raises(PayloadDamaged, match="cut short"):
         unseal(sealed_by_2013(GZIPPED)[:size])
 
@@ -187,7 +187,7 @@ def test_what_2013_s_keyvalue_stored_without_compression_is_decrypted(value):
 
 
 @pytest.mark.parametrize("size", [1, 3, 15, 23, 511, 512, 1000, 4000, 4088, 5000, 100_000])
-def test_noise_is_no_plain_text_and_can_be_had_only_by_asking_for_anything(size):
+def test_noise_is_not_plain_text_and_is_returned_only_on_request(size):
     noise = random.Random(4).randbytes(size)
     with pytest.raises(WrongPassword):
         unseal(sealed_by_2013(noise))
@@ -208,7 +208,7 @@ def test_padding_is_never_taken_for_the_text(size):
 
 
 @pytest.mark.parametrize("plain", [b"", b"\x1f", b"\x1f\x8b\x08", b"\x1f\x8b\x08\xff", b"\x1f\x8b\x07\0", b"BZh9"])
-def test_what_is_no_gzip_does_not_begin_as_gzip(plain):
+def test_bytes_that_are_not_gzip_do_not_begin_as_gzip(plain):
     assert not begins_as_gzip(plain)
 
 

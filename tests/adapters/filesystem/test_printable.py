@@ -11,7 +11,7 @@ def test_a_printable_name_stays_as_it_is() -> None:
     assert printable(b"caf\xc3\xa9") == "café"
 
 
-def test_control_characters_and_bytes_that_are_no_utf8_are_escaped() -> None:
+def test_control_characters_and_bytes_that_are_not_utf8_are_escaped() -> None:
     assert printable(b"a\n\x1b[2J\xff") == "a\\n\\x1b[2J\\udcff"
 
 

@@ -159,7 +159,7 @@ def test_the_default_mode_is_that_of_the_umask(into: Path) -> None:
             os.umask(before)
 
 
-def test_names_that_are_not_utf8_land(into: Path) -> None:
+def test_names_that_are_not_utf8_are_restored(into: Path) -> None:
     name = b"caf\xe9\n"
     with StagingDirectory(into) as staging:
         os.mkdir(name, dir_fd=staging.fd)
@@ -452,7 +452,7 @@ into = Path(sys.argv[1])
 """
 
 
-def test_modes_that_lock_out_their_owner_are_no_obstacle() -> None:
+def test_modes_that_lock_out_their_owner_are_restored() -> None:
     with open_directory() as into:
         done = run_python(
             """

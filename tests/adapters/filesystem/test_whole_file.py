@@ -185,7 +185,7 @@ def test_an_error_that_has_nothing_to_do_with_links_comes_out(folder: int, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_synced_is_no_error() -> None:
+def test_a_folder_that_cannot_be_synced_is_not_an_error() -> None:
     read, write = os.pipe()  # fsync(2) of a pipe is EINVAL, as of a folder on some network mounts
     sync_folder(read)
     os.close(read)

@@ -79,7 +79,7 @@ def test_a_ready_retrieval_is_gone_a_day_later(store: MemoryArchiveStore, clock:
         store.open(job)
 
 
-def test_a_pending_retrieval_tells_when_it_was_asked_for(store: MemoryArchiveStore) -> None:
+def test_a_pending_retrieval_reports_when_it_was_requested(store: MemoryArchiveStore) -> None:
     with pytest.raises(RetrievalPending, match="at 14:02 UTC, usually ready after 3 to 5 hours"):
         store.open(ask(store))
 

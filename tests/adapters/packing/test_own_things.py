@@ -41,14 +41,14 @@ def test_a_source_beside_it_meets_nothing(home: Path) -> None:
     assert found(home / "store2", home) == OwnThings()
 
 
-def test_the_folder_of_a_destination_is_told_with_the_destinations_that_use_it(home: Path) -> None:
+def test_the_folder_of_a_destination_is_named_with_the_destinations_that_use_it(home: Path) -> None:
     own = found(home / "store", home)
     assert own == OwnThings(folder=str(home / "store"), is_store=True, destinations=frozenset({"local"}))
     assert found(home / "link", home) == own
     assert found(home / "nas", home) == OwnThings(folder=str(home / "nas"), is_store=True)
 
 
-def test_a_source_in_such_a_folder_is_told_from_the_folder(home: Path) -> None:
+def test_a_source_in_such_a_folder_differs_from_the_folder(home: Path) -> None:
     own = found(home / "store" / "mine", home)
     assert (own.folder, own.is_store) == (str(home / "store"), False)
 

@@ -21,7 +21,7 @@ def test_a_source_without_a_list_has_none(tmp_path: Path) -> None:
     assert source_patterns(tmp_path) is None
 
 
-def test_gitignore_counts_where_there_is_no_bakthatexclude(tmp_path: Path) -> None:
+def test_gitignore_applies_where_there_is_no_bakthatexclude(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*.git\n")
     found = source_patterns(tmp_path)
     assert found is not None
@@ -72,7 +72,7 @@ def test_a_named_file_is_read_in_the_same_way(tmp_path: Path, content: bytes, li
         (b"secret\n" * 2_500_000, "larger than 16 MiB"),
     ],
 )
-def test_what_is_no_text_is_an_error_that_does_not_show_it(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_a_file_that_is_not_text_is_an_error_that_does_not_show_it(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / ".bakthatexclude"
     path.write_bytes(content)
     with pytest.raises(SourceError, match=reason) as own:

@@ -396,7 +396,7 @@ def test_a_symbolic_link_has_an_owner_too(into: Path) -> None:
     assert os.lstat(into / "x").st_uid == (12345 if _ROOT else os.geteuid())
 
 
-def test_a_user_who_is_not_root_gets_the_files_and_is_told() -> None:
+def test_a_user_who_is_not_root_gets_the_files_and_a_notice() -> None:
     with open_directory() as into:
         done = run_python(
             """
@@ -921,7 +921,7 @@ def test_an_archive_that_marks_files_of_several_names_keeps_only_those_aside(int
         extract(archive + hardlink(b"r/c", b"r/alone") + END, into, only=("c",))
 
 
-def test_a_hard_link_to_what_is_no_member_is_damage_in_a_part_too(into: Path) -> None:
+def test_a_hard_link_to_something_that_is_not_a_member_is_damage_in_a_part_too(into: Path) -> None:
     with pytest.raises(PayloadDamaged, match="not an earlier member"):
         extract(directory(b"r/") + hardlink(b"r/b", b"r/b2") + END, into, only=("b*",))
     with pytest.raises(PayloadDamaged, match="leave the target"):

@@ -252,7 +252,7 @@ def test_extended_attributes_and_other_records_that_are_not_used_do_no_harm() ->
     assert only_member(archive).name == b"a"
 
 
-def test_a_volume_label_is_no_member() -> None:
+def test_a_volume_label_is_not_a_member() -> None:
     assert only_member(member(b"LABEL", kind=b"V") + member(b"a") + END).name == b"a"
 
 
@@ -273,7 +273,7 @@ def test_it_is_known_whether_other_names_of_a_file_may_follow_only_where_the_arc
     limit=st.integers(1, 2 * KIB),
     seen=st.integers(0, 4),
 )
-def test_the_members_are_the_same_whatever_pieces_the_stream_comes_in(
+def test_the_members_are_the_same_whatever_chunks_the_stream_comes_in(
     sizes: list[int], crumb: int, limit: int, seen: int
 ) -> None:
     contents = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
@@ -366,7 +366,7 @@ def test_the_content_of_a_small_file_is_at_hand_and_can_be_read_as_well() -> Non
     assert last == (b"second", b"second")
 
 
-def test_a_file_that_comes_in_pieces_is_not_at_hand_and_can_be_read() -> None:
+def test_a_file_that_comes_in_chunks_is_not_buffered_and_can_be_read() -> None:
     reader = TarReader(Crumbs(member(b"a", b"first") + member(b"b", b"x" * 5000) + END, 1536))
     *_, last = [(found.content, content(reader)) for found in reader]
     assert last == (None, b"x" * 5000)
@@ -516,7 +516,7 @@ def test_a_sparse_map_at_the_head_of_the_content_that_does_not_add_up_is_damage(
 
 
 @pytest.mark.parametrize("archive", [b"", b"hello", b"x" * 511, b"x" * 512, b"\x1f\x8b" * 5000])
-def test_what_is_no_archive_is_damage(archive: bytes) -> None:
+def test_what_is_not_an_archive_is_damage(archive: bytes) -> None:
     with pytest.raises(PayloadDamaged):
         members(archive)
 

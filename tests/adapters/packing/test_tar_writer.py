@@ -937,7 +937,7 @@ def test_progress_adds_up_to_the_content(tree: Path) -> None:
     assert min(steps) > 0
 
 
-def test_small_files_are_written_in_large_pieces(tmp_path: Path) -> None:
+def test_small_files_are_written_in_large_chunks(tmp_path: Path) -> None:
     root = tmp_path / "site"
     root.mkdir()
     for number in range(1000):

@@ -264,7 +264,7 @@ def test_a_backup_of_a_file_system_without_attributes_says_nothing(without_attri
     assert report.problems == report.notices == ()
 
 
-def test_a_user_who_is_not_root_gets_what_he_may_set_and_is_told_of_the_rest() -> None:
+def test_a_user_who_is_not_root_gets_what_he_may_set_and_is_reported_of_the_rest() -> None:
     with open_directory() as into:
         capability = (b"SCHILY.xattr.security.capability", CAPABILITY)
         trusted = (b"SCHILY.xattr.trusted.t", b"1")

@@ -31,7 +31,7 @@ def test_a_series_of_ones_own_needs_no_word(box: Toolbox, tree: Path) -> None:
     assert box.notices == []
 
 
-def test_another_host_under_this_name_is_told_and_how_to_separate_them(box: Toolbox, tree: Path) -> None:
+def test_another_host_under_this_name_is_reported_with_the_way_to_separate_them(box: Toolbox, tree: Path) -> None:
     back_up(box, tree, "web2")
     back_up(box, tree)
     assert box.notices == [
@@ -40,7 +40,7 @@ def test_another_host_under_this_name_is_told_and_how_to_separate_them(box: Tool
     ]
 
 
-def test_another_directory_of_this_base_name_is_told(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+def test_another_directory_of_this_base_name_is_reported(box: Toolbox, tree: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "site"
     other.mkdir(parents=True)
     (other / "f").write_text("x")
@@ -50,27 +50,27 @@ def test_another_directory_of_this_base_name_is_told(box: Toolbox, tree: Path, t
     assert f"web1:{tree}" in box.notices[0]
 
 
-def test_rows_of_2013_are_no_other_origin(box: Toolbox, tree: Path) -> None:
+def test_rows_of_2013_are_not_another_origin(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree)
     box.repo.replace(made.with_metadata(box.clock.now, source=None))
     back_up(box, tree)
     assert box.notices == []
 
 
-def test_a_value_of_this_name_is_no_other_origin(box: Toolbox, tree: Path) -> None:
+def test_a_value_of_this_name_is_not_another_origin(box: Toolbox, tree: Path) -> None:
     set_value("site", 1, "s3", evolve(box.tools, host=lambda: "web2"), keys=Keys())
     back_up(box, tree)
     assert box.notices == []
 
 
-def test_the_same_name_in_another_destination_is_no_other_origin(box: Toolbox, tree: Path) -> None:
+def test_the_same_name_in_another_destination_is_not_another_origin(box: Toolbox, tree: Path) -> None:
     back_up(box, tree, "web2")
     tools = evolve(box.tools, host=lambda: "web1")
     backup(BackupRequest(source=tree, destination="local"), tools)
     assert box.notices == []
 
 
-def test_a_clock_that_went_back_is_told(box: Toolbox, tree: Path) -> None:
+def test_a_clock_that_went_back_is_reported(box: Toolbox, tree: Path) -> None:
     later = back_up(box, tree)
     box.clock.now = datetime(2020, 1, 1, tzinfo=UTC)
     back_up(box, tree)
@@ -80,7 +80,7 @@ def test_a_clock_that_went_back_is_told(box: Toolbox, tree: Path) -> None:
     ]
 
 
-def test_a_backup_that_got_the_next_free_second_is_no_wrong_clock(box: Toolbox, tree: Path) -> None:
+def test_a_backup_that_got_the_next_free_second_is_not_a_wrong_clock(box: Toolbox, tree: Path) -> None:
     for _ in range(3):
         backup(BackupRequest(source=tree, destination="s3"), box.tools)
     assert (len(list(box.repo.find(Query()))), box.notices) == (3, [])

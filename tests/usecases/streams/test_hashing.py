@@ -44,7 +44,7 @@ def test_a_checked_reader_without_a_record_checks_nothing() -> None:
     assert read_in_pieces(CheckedReader(io.BytesIO(CONTENT)), 7) == CONTENT
 
 
-def test_a_checked_reader_is_right_whoever_fills_a_buffer_of_his_own() -> None:
+def test_a_checked_reader_is_right_when_the_caller_fills_its_own_buffer() -> None:
     reader = CheckedReader(io.BytesIO(CONTENT), size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
     buffer = bytearray(1000)
     got = b"".join(bytes(buffer[:count]) for count in iter(lambda: reader.readinto(buffer), 0))
@@ -77,7 +77,7 @@ def test_a_recorded_reader_knows_whether_it_was_read_to_its_end() -> None:
     assert reader.ended
 
 
-def test_a_stream_that_gives_few_bytes_at_a_time_is_no_damage() -> None:
+def test_a_stream_that_gives_few_bytes_at_a_time_is_not_damage() -> None:
     class Dripping(io.BytesIO):
         def readinto(self, buffer):
             return super().readinto(memoryview(buffer)[:7])

@@ -62,19 +62,19 @@ def test_who_waits_for_the_first_byte_still_has_it_to_read() -> None:
         assert flow.reader.read() == b"some"
 
 
-def test_a_piece_is_what_was_written_and_no_copy() -> None:
+def test_a_chunk_is_what_was_written_and_not_a_copy() -> None:
     written = bytes(1000)
     with flowing(lambda into: into.write(written)) as flow:
         assert flow.reader.read_chunk(1000) is written  # type: ignore[attr-defined]
         assert flow.reader.read_chunk(1000) == b""  # type: ignore[attr-defined]
 
 
-def test_a_piece_is_cut_where_less_is_asked_for() -> None:
+def test_a_chunk_is_cut_where_less_is_requested() -> None:
     with flowing(lambda into: into.write(b"abcde")) as flow:
         assert [flow.reader.read_chunk(3), flow.reader.read_chunk(3)] == [b"abc", b"de"]  # type: ignore[attr-defined]
 
 
-def test_lines_are_written_as_one_piece() -> None:
+def test_lines_are_written_in_one_call() -> None:
     with flowing(lambda into: into.writelines([b"ab", b"", b"cde"])) as flow:
         assert flow.reader.read() == b"abcde"
 

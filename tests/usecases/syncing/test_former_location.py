@@ -64,7 +64,7 @@ def test_a_row_of_the_former_location_whose_archive_is_here_is_rewritten(moved: 
     assert (report.added, report.vanished) == ((), ())
 
 
-def test_in_an_archive_store_the_catalog_entry_tells_the_size(box: Toolbox, tree: Path) -> None:
+def test_in_an_archive_store_the_catalog_entry_reports_the_size(box: Toolbox, tree: Path) -> None:
     moved = Moved(box, tree, "glacier")
     moved.recorded_as_1_0_did()
     sync("glacier", moved.tools)

@@ -70,7 +70,7 @@ def test_the_store_is_listed_by_prefix_and_only_unknown_entries_are_read(
     ]
 
 
-def test_a_dry_run_tells_the_same_and_records_nothing(box: Toolbox, tree: Path) -> None:
+def test_a_dry_run_reports_the_same_and_records_nothing(box: Toolbox, tree: Path) -> None:
     back_up(box, tree)
     box.repo = MemoryRepo()
     assert synced(box, dry_run=True) == SyncedSeries(backups=tuple(synced(box).backups))
@@ -79,7 +79,7 @@ def test_a_dry_run_tells_the_same_and_records_nothing(box: Toolbox, tree: Path) 
     assert rows(box) == []
 
 
-def test_what_has_a_name_alone_is_told_and_not_taken_in(box: Toolbox, tree: Path) -> None:
+def test_an_archive_with_a_name_alone_is_reported_and_not_recorded(box: Toolbox, tree: Path) -> None:
     made = back_up(box, tree)
     box.stores["s3"].put("db.20260101000000.tgz", io.BytesIO(b"x"))
     done = synced(box)
