@@ -5,7 +5,7 @@ The answer to the first request has the size and the ETag, and decides:
     a range that is the requested one -> every later request has If-Match, and its answer must be the requested range
     200 with everything               -> that is the only answer
     416, or a range that is not it    -> HEAD shows whether the range begins behind the end; else GET without a range
-    412                               -> again without If-Match: the ETag shows a replaced object
+    412 or 501                        -> again without If-Match: the ETag shows a replaced object
     another ETag or size              -> the object was replaced: an error
 """
 
@@ -168,7 +168,8 @@ class RangeRequests:
             try:
                 return self._get(**request, IfMatch=self.etag or "")
             except ClientError as error:
-                if code_of(error) != "PreconditionFailed" and not (status_of(error) == 412 and is_bare(error)):
+                is_unmet = code_of(error) == "PreconditionFailed" or (status_of(error) == 412 and is_bare(error))
+                if not is_unmet and status_of(error) != 501:
                     raise
                 # The ETag of the next answer shows whether the object was replaced or the condition does not work.
                 self._demands_etag = False

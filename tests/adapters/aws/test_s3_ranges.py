@@ -239,7 +239,9 @@ def test_a_deleted_object_is_not_found(rig: Rig):
         read(rig, *MIDDLE, expected)
 
 
-@pytest.mark.parametrize("refusal", [answering(412, "PreconditionFailed"), answering(412)])
+@pytest.mark.parametrize(
+    "refusal", [answering(412, "PreconditionFailed"), answering(412), answering(501, "NotImplemented")]
+)
 def test_a_condition_that_the_service_never_fulfils_is_left_out(rig: Rig, refusal: Doing):
     rig.direct.put("k", io.BytesIO(SMALL))
     always(rig, where(has("if-match"), refusal))
