@@ -139,6 +139,7 @@ class Packer(ABC):
         name: str,
         only: Sequence[str] = (),
         index: ArchiveIndex | None = None,
+        xattrs: bool = True,
     ) -> SalvageReport:
         """Write what can be had of a damaged stream into the new directory `NAME.salvaged` in the directory `into`.
 
@@ -152,6 +153,7 @@ class Packer(ABC):
             name: What the backup is called.
             only: As of `unpack`.
             index: The archive's index, if it could be read: it names what is lost, and says where members begin.
+            xattrs: As of `unpack`.
 
         Raises:
             UsageError: This packer cannot do that, as one written before 1.1; or the patterns select nothing.

@@ -1,4 +1,4 @@
-"""`salvage_file`: what can be had of a damaged backup of one file or stream, in a new directory."""
+"""`salvage_file`: a damaged backup of one file or stream, in a new directory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from bakthat.adapters.filesystem.dir_fd import LIST, opened
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.target_error import target_error
-from bakthat.adapters.packing.tar_salvage import salvage_directory
+from bakthat.adapters.packing.file_content import CREATE
+from bakthat.adapters.packing.salvage_directory import salvage_directory
 from bakthat.adapters.streams import write_all
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.salvage import PARTIAL_SUFFIX, UNVERIFIED_SUFFIX, Lister, SalvageReport
@@ -19,93 +20,133 @@ from bakthat.ports.salvage import Hole, Part, Verdict
 _LONGEST_NAME = 255
 """Bytes: NAME_MAX of limits.h."""
 
+_MOST_PIECES = 100
+_DOUBTFUL = "it is all there, but its checksum does not match, or there is none"
+
 
 def salvage_file(parts: Iterator[Part], into: Path, *, name: str, only: Sequence[str] = ()) -> SalvageReport:
-    """Write the file into `NAME.salvaged`, as `Packer.salvage` promises. A hole of unknown length gets no zeros."""
+    """Write what can be had into `NAME.salvaged`, as `Packer.salvage` promises.
+
+    Holes become zeros. What comes behind a hole of unknown length is a file of its own, `NAME.partial.2` and so on:
+    nobody knows where it belongs.
+    """
     if only and not IgnoreRules([PatternList("--only", only)]).selects(name, False):
         raise BackupNotFound(f"the backup is a single file, {printable(name)}, which no --only pattern matches")
-    content = _Content()
     with salvage_directory(into, name) as (staging, directory):
-        with opened(directory, LIST, staging.fd) as folder:
+        with opened(directory, LIST, staging.fd) as root:
+            pieces = _Pieces(root)
+            damages, verdict = Lister(), Verdict.GOOD
+            undecided = 0
             try:
-                fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
-                try:
-                    content.write(parts, fd)
-                finally:
-                    os.close(fd)
-                made = _with_suffix(name, content.suffix)
-                os.rename(name, made, src_dir_fd=folder, dst_dir_fd=folder)
-            except OSError as error:
-                if error is content.error:
-                    raise
-                raise target_error(error, os.path.join(into, os.fsdecode(directory), name)) from error
-        report = content.report(os.fsdecode(directory), made)
-        staging.commit([directory])
+                for part in parts:
+                    if isinstance(part, Verdict):
+                        verdict = part if verdict is Verdict.GOOD else verdict
+                        undecided = 0
+                        continue
+                    try:
+                        if isinstance(part, bytes):
+                            pieces.write(part)
+                            undecided += len(part)
+                        elif part.length != 0:
+                            damages.add("", f"{_count(part)} bytes are missing behind byte {pieces.size}")
+                            pieces.skip(part)
+                    except OSError as error:
+                        raise target_error(error, into / name) from error
+            finally:
+                pieces.close()
+            if undecided:
+                verdict = Verdict.DOUBTFUL
+            report = _report(os.fsdecode(directory), pieces, os.fsencode(name), verdict, damages)
+        if report.directory:
+            staging.commit([directory])
     return report
 
 
-class _Content:
-    """What was written, and what is known about it."""
+class _Pieces:
+    """The file up to the first hole of unknown length, and what lies between further ones, as `1`, `2` … in the
+    directory `root`."""
 
-    def __init__(self) -> None:
-        self._size = 0
-        self._undecided = 0
-        self._is_doubtful = False
-        self._damages = Lister()
-        self.error: OSError | None = None
-        """What the layers below failed with."""
+    def __init__(self, root: int) -> None:
+        self.root = root
+        self.sizes: list[int] = []
+        self.size = 0
+        """Bytes in all."""
+        self.missing = 0
+        """Bytes of holes of known length."""
+        self.has_lost_count = False
+        self._fd = -1
+        self._begin()
 
-    def write(self, parts: Iterator[Part], fd: int) -> None:
-        for part in self._read(parts):
-            if isinstance(part, Verdict):
-                self._is_doubtful |= part is Verdict.DOUBTFUL and self._undecided > 0
-                self._undecided = 0
-            elif isinstance(part, Hole):
-                length = "an unknown number of" if part.length is None else part.length
-                if part.length != 0:
-                    self._damages.add("", f"{length} bytes are missing at byte {self._size}")
-                self._size += part.length or 0
-                os.lseek(fd, self._size, os.SEEK_SET)
+    def write(self, data: bytes) -> None:
+        """Write bytes behind those that are there. Raises OSError."""
+        if len(self.sizes) <= _MOST_PIECES:
+            write_all(self._fd, data)
+            self.sizes[-1] += len(data)
+        self.size += len(data)
+
+    def skip(self, hole: Hole) -> None:
+        """Leave room for a hole, or begin a new piece behind it. Raises OSError."""
+        if hole.length is None:
+            self.has_lost_count = True
+            if self.sizes[-1] and len(self.sizes) <= _MOST_PIECES:
+                self._begin()
+        else:
+            self.missing += hole.length
+            self.sizes[-1] += hole.length
+            os.ftruncate(self._fd, self.sizes[-1])
+            os.lseek(self._fd, 0, os.SEEK_END)
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def rename(self, number: int, name: bytes) -> None:
+        """Give a piece its name."""
+        os.rename(b"%d" % number, name, src_dir_fd=self.root, dst_dir_fd=self.root)
+
+    def _begin(self) -> None:
+        self.close()
+        self.sizes.append(0)
+        self._fd = os.open(b"%d" % len(self.sizes), CREATE, 0o666, dir_fd=self.root)
+
+
+def _report(directory: str, pieces: _Pieces, name: bytes, verdict: Verdict, damages: Lister) -> SalvageReport:
+    whole, partial, unverified = Lister(), Lister(), Lister()
+    is_partial = pieces.missing or pieces.has_lost_count
+    for number, size in enumerate(pieces.sizes, 1):
+        if not size and (is_partial or number > 1):
+            os.unlink(b"%d" % number, dir_fd=pieces.root)
+            continue
+        if is_partial:
+            end = os.fsencode(PARTIAL_SUFFIX) + (b".%d" % number if number > 1 else b"")
+        else:
+            end = b"" if verdict is Verdict.GOOD else os.fsencode(UNVERIFIED_SUFFIX)
+        made = name[: _LONGEST_NAME - len(end)] + end
+        pieces.rename(number, made)
+        if is_partial:
+            also = "" if verdict is Verdict.GOOD else "; others may be wrong"
+            if number > 1:
+                reason = f"it belongs somewhere behind the piece before; bytes between them are missing{also}"
+            elif pieces.missing:
+                reason = f"{pieces.missing} bytes are missing; there are zeros in their place{also}"
             else:
-                write_all(fd, part)
-                self._size += len(part)
-                self._undecided += len(part)
-        os.ftruncate(fd, self._size)
-        os.fsync(fd)
-
-    def _read(self, parts: Iterator[Part]) -> Iterator[Part]:
-        try:
-            yield from parts
-        except OSError as error:
-            self.error = error
-            raise
-
-    @property
-    def suffix(self) -> str:
-        """What the name of the file ends in."""
-        if self._damages.listing().count:
-            return PARTIAL_SUFFIX
-        return UNVERIFIED_SUFFIX if self._is_doubtful or self._undecided else ""
-
-    def report(self, directory: str, made: str) -> SalvageReport:
-        file = Lister()
-        suffix = self.suffix
-        reason = {
-            "": "",
-            PARTIAL_SUFFIX: "bytes of it are missing; there are zeros in their place, if it is known how many",
-            UNVERIFIED_SUFFIX: "it is all there, but no checksum matches, or there is none",
-        }[suffix]
-        file.add(printable(made), reason)
-        listing, none = file.listing(), Lister().listing()
-        return SalvageReport(
-            directory=directory,
-            whole=none if suffix else listing,
-            size=0 if suffix else self._size,
-            partial=listing if suffix == PARTIAL_SUFFIX else none,
-            unverified=listing if suffix == UNVERIFIED_SUFFIX else none,
-            damages=self._damages.listing(),
-        )
+                reason = f"bytes behind the first {size} are missing{also}"
+            partial.add(printable(made), reason)
+        elif verdict is Verdict.GOOD:
+            whole.add(printable(made))
+        else:
+            unverified.add(printable(made), _DOUBTFUL)
+    found = whole.count + partial.count + unverified.count
+    return SalvageReport(
+        directory=directory if found else "",
+        whole=whole.listing(),
+        size=pieces.size if whole.count else 0,
+        partial=partial.listing(),
+        unverified=unverified.listing(),
+        damages=damages.listing(),
+    )
 
 
-def _with_suffix(name: str, suffix: str) -> str:
-    return os.fsdecode(os.fsencode(name)[: _LONGEST_NAME - len(suffix)]) + suffix
+def _count(hole: Hole) -> str:
+    return "an unknown number of" if hole.length is None else str(hole.length)

@@ -42,12 +42,13 @@ class IndexPlaces:
         self._is_tried = True
         return self._entry.offset if self._entry is not None else None
 
-    def meet(self, position: int) -> bool:
-        """A member was read that begins here. Return whether that is the next one."""
-        if self._entry is None or self._entry.offset != position:
-            return False
+    def meet(self, position: int) -> bytes | None:
+        """A member was read that begins here. Return the name that it should have; None if it is not the next one."""
+        entry = self._entry
+        if entry is None or entry.offset != position:
+            return None
         self._go_on()
-        return True
+        return os.fsencode(entry.path)
 
     def lose(self) -> bool:
         """The next member is lost. Return False if there is none."""

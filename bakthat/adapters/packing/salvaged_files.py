@@ -98,7 +98,7 @@ class SalvagedFiles:
     What the extractor of a restore refuses is missing here, with the reason.
     """
 
-    def __init__(self, staging: StagingDirectory, root: int, links: Links) -> None:
+    def __init__(self, staging: StagingDirectory, root: int, links: Links, *, xattrs: bool = True) -> None:
         self._links = links
         self._names = LongNames(staging.scratch_file)
         self._tree = ExtractionTree(root, self._names, staging.default_mode, staging.umask_bars_owner)
@@ -114,7 +114,7 @@ class SalvagedFiles:
         self._notices = Notices()
         status = os.fstat(root)
         self._attributes = AttributeSetter(
-            (status.st_uid, status.st_gid), self._notices, inherits_acl=staging.inherits_acl
+            (status.st_uid, status.st_gid), self._notices, xattrs=xattrs, inherits_acl=staging.inherits_acl
         )
         self._renamed: dict[bytes, bytes] = {}
         self.whole, self.partial, self.unverified, self.missing = Lister(), Lister(), Lister(), Lister()

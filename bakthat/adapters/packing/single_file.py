@@ -130,6 +130,20 @@ class SingleFilePacker(Packer):
             size += len(block)
         return UnpackReport(files=1, size=size)
 
+    def salvage(
+        self,
+        parts: Iterator[Part],
+        into: Path,
+        *,
+        name: str,
+        only: Sequence[str] = (),
+        index: ArchiveIndex | None = None,
+        xattrs: bool = True,
+    ) -> SalvageReport:
+        from bakthat.adapters.packing.file_salvage import salvage_file
+
+        return salvage_file(parts, into, name=name, only=only)
+
 
 def _is_chosen(name: str, only: Sequence[str]) -> bool:
     from bakthat.domain.ignore_patterns import IgnoreRules, PatternList

@@ -117,7 +117,8 @@ class TarPacker(Packer):
         name: str,
         only: Sequence[str] = (),
         index: ArchiveIndex | None = None,
+        xattrs: bool = True,
     ) -> SalvageReport:
         from bakthat.adapters.packing.tar_salvage import salvage_tar
 
-        return salvage_tar(parts, into, name=name, only=only, index=index)
+        return salvage_tar(parts, into, name=name, only=only, index=index, xattrs=xattrs)

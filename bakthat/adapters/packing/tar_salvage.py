@@ -30,21 +30,21 @@ from typing import BinaryIO, cast
 
 from bakthat.adapters.filesystem.dir_fd import LIST, opened
 from bakthat.adapters.filesystem.printable import printable
-from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.filesystem.target_error import target_error
 from bakthat.adapters.packing.file_content import write_content, write_extents
 from bakthat.adapters.packing.hard_link import Links
 from bakthat.adapters.packing.holey_stream import HoleyStream
 from bakthat.adapters.packing.index_places import IndexPlaces
 from bakthat.adapters.packing.safe_path import safe_path
+from bakthat.adapters.packing.salvage_directory import salvage_directory
 from bakthat.adapters.packing.salvaged_files import NESTED, Judgement, SalvagedFiles, partial, unverified
 from bakthat.adapters.packing.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_reader import TarReader
 from bakthat.adapters.packing.tar_stream import BLOCK
 from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
-from bakthat.domain.salvage import DIRECTORY_SUFFIX, Lister, SalvageReport
-from bakthat.errors import PayloadDamaged, TargetExists, UsageError
+from bakthat.domain.salvage import Lister, SalvageReport
+from bakthat.errors import PayloadDamaged, UsageError
 from bakthat.ports.salvage import Part, Verdict
 
 _LONGEST_EXTENDED = 1024 * 1024 + BLOCK
@@ -63,6 +63,7 @@ def salvage_tar(
     name: str,
     only: Sequence[str] = (),
     index: ArchiveIndex | None = None,
+    xattrs: bool = True,
     links: Links = _LINKS,
 ) -> SalvageReport:
     """Write what can be had into `NAME.salvaged`, as `Packer.salvage` promises."""
@@ -72,7 +73,7 @@ def salvage_tar(
     stream = HoleyStream(parts)
     with salvage_directory(into, name) as (staging, directory):
         with opened(directory, LIST, staging.fd) as root:
-            files = SalvagedFiles(staging, root, links)
+            files = SalvagedFiles(staging, root, links, xattrs=xattrs)
             with contextlib.closing(files):
                 salvage = _Salvage(stream, files, name, rules, index)
                 try:
@@ -85,30 +86,6 @@ def salvage_tar(
         if report.directory:
             staging.commit([directory])
     return report
-
-
-@contextlib.contextmanager
-def salvage_directory(into: Path, name: str) -> Iterator[tuple[StagingDirectory, bytes]]:
-    """A new directory for what is salvaged, which is not in place yet, and its name. Raises TargetExists."""
-    if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise PayloadDamaged(f"nothing can be called {name!r}, as this backup says; nothing was salvaged")
-    suffix = os.fsencode(DIRECTORY_SUFFIX)
-    directory = os.fsencode(name)[: 255 - len(suffix)] + suffix
-    with StagingDirectory(into) as staging:
-        try:
-            staging.check(directory)
-        except TargetExists:
-            raise TargetExists(
-                f"{printable(os.path.join(into, os.fsdecode(directory)))} exists already, and salvaging replaces "
-                "nothing: move it away, or salvage into another directory with --target DIR"
-            ) from None
-        try:
-            os.mkdir(directory, staging.default_mode, dir_fd=staging.fd)
-            yield staging, directory
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise target_error(error, os.path.join(into, os.fsdecode(directory))) from error
 
 
 class _Run(TarReader):
@@ -235,8 +212,12 @@ class _Salvage:
                 following = start + run.next_offset
                 if stream.holes.size_within(header, first):
                     break  # zeros of a hole were taken for a part of a header
-                if places is not None and not places.meet(header):
-                    break
+                if places is not None:
+                    name = places.meet(header)
+                    if name is None:
+                        break
+                    if stream.doubtful.size_within(header, first):
+                        member.name = name
                 self._at = following
                 self._member(member, header, first, last, run)
                 stream.holes.forget(header)
