@@ -19,6 +19,7 @@ from bakthat.entrypoints.library.opened_profile import AnyPath
 from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
 from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
+from bakthat.entrypoints.library.salvage_verbs import SalvageVerbs
 from bakthat.entrypoints.wiring import build_tools, open_config, utc_now
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
@@ -30,7 +31,7 @@ from bakthat.usecases.events import Events
 log = logging.getLogger("bakthat")
 
 
-class Bakthat(BackupVerbs, RestoreVerbs, ContentVerbs, RecordVerbs, RetentionVerbs):
+class Bakthat(BackupVerbs, RestoreVerbs, SalvageVerbs, ContentVerbs, RecordVerbs, RetentionVerbs):
     """The verbs, for one profile and its tools. Never prompts, prints, exits, or configures logging.
 
     `destination` is a name (`s3`, `local`, …); None means the profile's default destination.

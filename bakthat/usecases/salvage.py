@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,15 +15,14 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.domain.salvage import SalvageReport
-from bakthat.errors import PayloadDamaged
+from bakthat.errors import PayloadDamaged, StoreError
 from bakthat.ports.object_store import ObjectStore
-from bakthat.usecases.choose_to_open import Chosen, choose_to_open, keys_of
+from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.destinations.stored_ranges import StoredRanges
 from bakthat.usecases.inside.index_copy import read_index_copy
 from bakthat.usecases.inside.only_file import name_of_file
 from bakthat.usecases.inside.ranged_archive import naming, open_by_ranges
-from bakthat.usecases.stored_object import backup_of_object
 from bakthat.usecases.streams.archive_stream import packer_of
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.streams.salvage_stream import StoredBytes, salvaged_parts
@@ -79,11 +79,14 @@ def salvage_stored(objects: ObjectStore, key: str, request: SalvageRequest, tool
 
 
 def _index_of(backup: Backup, keys: Keys, destination: Destination, tools: Tools) -> ArchiveIndex | None:
-    """The archive's index, if it can be read; it may be damaged as well."""
+    """The archive's index, or the copy of it, if it can be read; it is a help, not a need."""
+    archive = None
     try:
-        archive = open_by_ranges(backup, keys, destination, tools)
+        with contextlib.suppress(PayloadDamaged):
+            archive = open_by_ranges(backup, keys, destination, tools)
         return archive.index if archive is not None else read_index_copy(backup, keys, destination, tools)
-    except PayloadDamaged:
+    except StoreError as error:
+        tools.notice(f"{backup.stored_filename}: its index cannot be read: {error}")
         return None
 
 
@@ -95,6 +98,9 @@ def _index_of_object(objects: ObjectStore, key: str, backup: Backup, keys: Keys,
         packed = tools.cipher.random_access(stored, keys) if backup.is_encrypted else stored
         return tools.compressors[backup.format.compression].read_index(packed) if packed is not None else None
     except PayloadDamaged:
+        return None
+    except StoreError as error:
+        tools.notice(f"{backup.stored_filename}: its index cannot be read: {error}")
         return None
 
 

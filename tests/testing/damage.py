@@ -29,6 +29,7 @@ class Damage:
 
 
 _WHOLE = 1_000_000
+_STEP = 4096
 _places = st.integers(0, _WHOLE)
 
 damages = st.builds(
@@ -39,7 +40,25 @@ damages = st.builds(
 )
 
 
+def differing_ranges(one: bytes, other: bytes) -> list[tuple[int, int]]:
+    """Where the second one differs from the first one, or is missing."""
+    found: list[tuple[int, int]] = []
+    for start in range(0, len(one), _STEP):
+        mine, theirs = one[start : start + _STEP], other[start : start + _STEP]
+        if mine == theirs:
+            continue
+        for at, byte in enumerate(mine, start):
+            if at >= len(other):
+                found.append((at, len(one)))
+                return found
+            if byte != other[at]:
+                if found and found[-1][1] == at:
+                    found[-1] = (found[-1][0], at + 1)
+                else:
+                    found.append((at, at + 1))
+    return found
+
+
 def differing(one: bytes, other: bytes) -> list[int]:
     """The positions at which the second one differs from the first one, or is missing."""
-    short = one[: len(other)]
-    return [at for at, byte in enumerate(short) if byte != other[at]] + list(range(len(other), len(one)))
+    return [at for start, stop in differing_ranges(one, other) for at in range(start, stop)]

@@ -77,7 +77,13 @@ def restore(
             raise UsageError("--salvage writes into a new directory, of whatever can be read: --overwrite and "
                              "--full-check do not go with it")  # fmt: skip
         with settings.opened() as bakthat:
-            given: dict[str, Any] = {"target": target, "identities": identities, "only": only, "ask": ask_password}
+            given: dict[str, Any] = {
+                "target": target,
+                "identities": identities,
+                "only": only,
+                "xattrs": False if no_xattrs else None,
+                "ask": ask_password,
+            }
             if place is not None:
                 salvaged = bakthat.salvage_from(place, **given)
             else:
@@ -86,7 +92,7 @@ def restore(
                     name, destination, host=host, allow_plain=allow_plain, tier=tier, wait=wait, **given
                 )
         salvage_report.show(salvaged, target, settings, as_json=as_json)
-        if not salvaged.report.is_complete:
+        if not salvaged.is_complete:
             click.get_current_context().exit(exit_code(PayloadDamaged()))
         return
     xattrs = False if no_xattrs else None

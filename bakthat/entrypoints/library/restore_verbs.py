@@ -15,8 +15,6 @@ from bakthat.entrypoints.library.record_verbs import first_error
 from bakthat.errors import BakthatError, UsageError
 from bakthat.usecases.restore import Restored, RestoreRequest, restore_stored
 from bakthat.usecases.restore import restore as restore_backup
-from bakthat.usecases.salvage import Salvaged, SalvageRequest, salvage_stored
-from bakthat.usecases.salvage import salvage as salvage_backup
 from bakthat.usecases.tools import Tools
 from bakthat.usecases.verify import Verified
 from bakthat.usecases.verify import verify as verify_backups
@@ -130,67 +128,6 @@ class RestoreVerbs(OpenedProfile):
                 keys=self._opening(password, identities, ask),
             )
             return restore_stored(objects, key, request, tools)
-
-        return self._run("restore", carry_out, reported=lambda done: done.backup)
-
-    def salvage(
-        self,
-        filename: str,
-        destination: str | None = None,
-        *,
-        host: str | None = None,
-        target: AnyPath = ".",
-        allow_plain: bool = False,
-        password: str | None = None,
-        identities: Sequence[AnyPath] = (),
-        only: Sequence[str] = (),
-        tier: Tier | str | None = None,
-        wait: bool = False,
-        ask: Ask | None = None,
-    ) -> Salvaged:
-        """Write what can be read of a damaged archive into the new directory `NAME.salvaged` in `target`.
-
-        Args:
-            filename, destination, host, target, allow_plain, password, identities, only, tier, wait, ask: As of
-                `restore`.
-
-        Returns:
-            The record, and a report of what is whole, partial, unverified, or missing. Damage is no error.
-
-        Raises:
-            PayloadDamaged: Nothing can be decrypted, since the header of the encryption is damaged.
-            BakthatError: As `restore`; nothing has changed in `target` then.
-        """
-        request = SalvageRequest(
-            name=filename,
-            destination=self._destination(destination),
-            host=host,
-            target=Path(target),
-            allow_plain=allow_plain,
-            only=tuple(only),
-            tier=tier_of(tier),
-            wait=wait,
-            keys=self._opening(password, identities, ask),
-        )
-        return self._run("restore", lambda tools: salvage_backup(request, tools), reported=lambda done: done.backup)
-
-    def salvage_from(
-        self,
-        place: str,
-        *,
-        target: AnyPath = ".",
-        password: str | None = None,
-        identities: Sequence[AnyPath] = (),
-        only: Sequence[str] = (),
-        ask: Ask | None = None,
-    ) -> Salvaged:
-        """Salvage one archive from where it is, without database and catalog: `restore_from` and `salvage`."""
-
-        def carry_out(tools: Tools) -> Salvaged:
-            objects, key = locate(place, self.profile)
-            keys = self._opening(password, identities, ask)
-            request = SalvageRequest(name=key, destination="", target=Path(target), only=tuple(only), keys=keys)
-            return salvage_stored(objects, key, request, tools)
 
         return self._run("restore", carry_out, reported=lambda done: done.backup)
 

@@ -21,7 +21,7 @@ _CHUNK = 1024 * 1024
 
 
 class StoredBytes(io.RawIOBase):
-    """The stored bytes, as many as the record says at most. Behind their end, `faults` compares them with the record."""
+    """The stored bytes, at most as many as the record says. At the end, `faults` compares them with the record."""
 
     def __init__(self, stored: BinaryIO, backup: Backup, tools: Tools) -> None:
         self._stored = stored
@@ -85,8 +85,10 @@ class StoredBytes(io.RawIOBase):
 def salvaged_parts(
     stored: StoredBytes, backup: Backup, keys: Keys, index: ArchiveIndex | None, tools: Tools
 ) -> Iterator[Iterator[Part]]:
-    """What the packer wrote, as far as it can be read. Raises `PasswordNeeded`, `WrongPassword`, and `PayloadDamaged` if
-    the header of the encryption is damaged."""
+    """What the packer wrote, as far as it can be read.
+
+    Raises `PasswordNeeded`, `WrongPassword`, and `PayloadDamaged` if the header of the encryption is damaged.
+    """
     with ExitStack() as chain:
         if backup.is_encrypted:
             decrypted = chain.enter_context(tools.cipher.salvaging(cast(BinaryIO, stored), keys))
