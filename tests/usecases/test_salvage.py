@@ -186,10 +186,12 @@ def test_a_plain_file_of_which_nothing_but_the_hash_is_known_is_unverified(box: 
     assert came.name == "shop.sql.unverified"
 
 
-def test_a_truncated_plain_file_is_unverified(box: Toolbox, tmp_path: Path) -> None:
+def test_a_truncated_plain_file_is_partial(box: Toolbox, tmp_path: Path) -> None:
     made = stream(box, CONTENT)
     damage(box, made, length=1000)
-    assert salvaged(box, tmp_path / "target", "shop.sql").report.unverified.count == 1
+    (problem,) = salvaged(box, tmp_path / "target", "shop.sql").report.partial.listed
+    assert problem.path == "shop.sql.partial"
+    assert problem.reason == "2999000 bytes are missing; there are zeros in their place; others may be wrong"
 
 
 def test_an_empty_stream_is_whole(box: Toolbox, tmp_path: Path) -> None:

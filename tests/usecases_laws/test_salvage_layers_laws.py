@@ -39,7 +39,7 @@ OPENING = Keys(identities=(PAIR.identity,))
 Range = tuple[int, int]
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Archive:
     """A stored archive, and where everything is in it. blocks: where each member begins in the compressed stream, and
     the last one ends; empty without a compression. start: of the first chunk in the encrypted file."""

@@ -123,10 +123,15 @@ class _HeaderSalvage:
             length = _length_in_place(head)
             if length:
                 is_in_place = yield from self._stated_member(head, length)
-            elif size := header_size(head):
+            elif (size := header_size(head)) and _differing(head) > _DIFFERING:
                 is_in_place = yield from self._streamed_member(head, size)
             else:
                 is_in_place = yield from self._member_by_content()
+                if not is_in_place and _differing(head) <= _DIFFERING:
+                    # One of ours that does not say where it ends: it is damaged in its content, too.
+                    tape.fill(LONGEST_MEMBER)
+                    prefix = _prefix(tape.peek(HEADER_SIZE, LONGEST_MEMBER), self._block)[0]
+                    yield from _damaged(prefix, Verdict.DOUBTFUL, len(prefix))
             if not is_in_place:
                 if tape.position == start and tape.fill(1):
                     tape.skip(1)

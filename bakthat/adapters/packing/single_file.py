@@ -111,19 +111,6 @@ class SingleFilePacker(Packer):
             staging.commit([name])
         return UnpackReport(roots=(name,), files=1, size=size, notices=tuple(staging.notices))
 
-    def salvage(
-        self,
-        parts: Iterator[Part],
-        into: Path,
-        *,
-        name: str,
-        only: Sequence[str] = (),
-        index: ArchiveIndex | None = None,
-    ) -> SalvageReport:
-        from bakthat.adapters.packing.file_salvage import salvage_file
-
-        return salvage_file(parts, into, name=name, only=only)
-
     def check(self, packed: BinaryIO) -> UnpackReport:
         size = 0
         while block := packed.read(_BUFFER):

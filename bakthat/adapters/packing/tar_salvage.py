@@ -49,6 +49,7 @@ from bakthat.ports.salvage import Part, Verdict
 
 _LONGEST_EXTENDED = 1024 * 1024 + BLOCK
 _MOST_ROOTS = 100
+_MOST_LATE_LINKS = 100_000
 _RECORD = 20 * BLOCK
 """What tar pads a stream to."""
 _LINKS = Links()
@@ -117,6 +118,9 @@ class _Salvage:
         self._rules = rules
         self._places = IndexPlaces(index, self._lost) if index is not None else None
         self._roots: set[bytes] = {os.fsencode(name)}
+        self._late_links: list[Member] = []
+        """Hard links that only the index has: what they are links to may still be judged."""
+        self._is_settled = False
         self._damages = Lister()
         self._end_mark: int | None = None
         """Where the archive's end mark is, as far as is known."""
@@ -150,8 +154,11 @@ class _Salvage:
         self._settle()
         self._files.settle(False, _DOUBTFUL)
         self._files.end_run(is_own=self._ends_as_an_archive())
+        self._is_settled = True
         while self._places is not None and self._places.lose():
             pass
+        for member in self._late_links:
+            self._lost(member)
         self._files.finish()
 
     def _ends_as_an_archive(self) -> bool:
@@ -328,8 +335,10 @@ class _Salvage:
             path = safe_path(member.name)
             if not path or not self._is_wanted(path, member.kind is Kind.DIRECTORY):
                 return
-            if member.kind is not Kind.FILE:
-                self._other(path, member, Judgement())
+            if member.kind is Kind.HARDLINK and not self._is_settled and len(self._late_links) < _MOST_LATE_LINKS:
+                self._late_links.append(member)
+            elif member.kind is not Kind.FILE:
+                self._other(path, member, Judgement(is_final=self._is_settled or member.kind is not Kind.HARDLINK))
             elif member.size:
                 raise PayloadDamaged(f"its place in the archive is damaged ({member.size} bytes)")
             else:

@@ -182,6 +182,15 @@ class TestMembersOfOurs:
             (at * SMALL, plain[at * SMALL : (at + 1) * SMALL]) for at in (0, 2, 3)
         ]
 
+    @pytest.mark.parametrize("seed", range(20))
+    def test_a_member_whose_length_and_content_are_damaged_costs_no_other(self, seed: int) -> None:
+        plain = plain_bytes(4 * SMALL)
+        members = small_members(plain)
+        damaged = bytearray(b"".join(members))
+        damaged[19] ^= 1
+        damaged[random.Random(seed).randrange(HEADER_SIZE, len(members[0]))] ^= 0x40
+        assert good(salvaged(bytes(damaged), SMALL)) in (plain[SMALL:], plain)
+
     def test_two_changes_in_the_checksum_make_the_bytes_doubtful_and_nothing_else(self) -> None:
         plain = plain_bytes(3 * SMALL)
         members = small_members(plain)
