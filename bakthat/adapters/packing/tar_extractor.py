@@ -197,6 +197,8 @@ class _Extraction:
             elif member.kind is Kind.FIFO:
                 self._fifo(tree, tree.directory(parent), name, path, member)
             else:
+                if parent and not self._selection.is_partial:
+                    tree.directory(parent)  # the archive may have nothing else in it
                 self._skip(path, member)
 
     def _tree_for(self, path: bytes, member: Member) -> ExtractionTree | None:

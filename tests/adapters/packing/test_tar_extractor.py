@@ -333,6 +333,13 @@ def test_devices_are_notices_that_say_how_to_make_them(into: Path) -> None:
     assert contents(into) == {"r/f": b"1"}
     assert [notice.path for notice in report.notices] == ["r/null", "r/null2"]
     assert "mknod c 1 3" in report.notices[0].reason
+
+
+@pytest.mark.parametrize("kind", [b"3", b"Z"])
+def test_of_an_archive_that_has_only_what_cannot_be_restored_the_directory_is_made(into: Path, kind: bytes) -> None:
+    report = extract(member(b"r/odd", kind=kind) + END, into)
+    assert [path.name for path in into.iterdir()] == ["r"]
+    assert (report.roots, [notice.path for notice in report.notices]) == (("r",), ["r/odd"])
     assert report.others == 0
 
 
