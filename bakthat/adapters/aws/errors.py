@@ -244,13 +244,15 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
         # Not the error's text: it may repeat the output of a credential process.
         provider = details.get("provider")
         source = f" from {provider}" if provider else ""
-        return CredentialsRefused(f"{what}: credentials{source} could not be had ({type(error).__name__}); renew them")
+        return CredentialsRefused(
+            f"{what}: credentials{source} could not be obtained ({type(error).__name__}); renew them"
+        )
     if "ProfileNotFound" in kinds:
         return ConfigError(f"{what}: the AWS profile {details.get('profile')!r} is not in ~/.aws; correct aws_profile")
     if "ConfigParseError" in kinds:
         return ConfigError(f"{what}: {details.get('path')} cannot be read as an AWS configuration; correct it")
     if kinds & {"InvalidRegionError", "UnknownRegionError", "NoRegionError"}:
-        return ConfigInvalid(f"{what}: {details.get('region_name')!r} is no region; correct region_name")
+        return ConfigInvalid(f"{what}: {details.get('region_name')!r} is not a region; correct region_name")
     if "EndpointResolutionError" in kinds:
         # Not botocore's message: it repeats the URL, which may hold a secret.
         return ConfigInvalid(f"{what}: no request can be made to this endpoint_url; it must look like https://host")

@@ -40,7 +40,10 @@ _CONFLICTS = 3
 """How often a write is repeated that met another write of the same key (409)."""
 
 TOO_LARGE: Codes = {
-    "EntityTooLarge": (StoreError, "the service takes no request so large (EntityTooLarge); set a smaller part_size")
+    "EntityTooLarge": (
+        StoreError,
+        "the service accepts no request of this size (EntityTooLarge); set a smaller part_size",
+    )
 }
 
 

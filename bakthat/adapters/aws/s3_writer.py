@@ -84,6 +84,6 @@ class Writer:
 
 
 CANNOT_LOOK = (
-    "s3://{}: this service cannot refuse to overwrite, and the credentials may not look what is there; "
+    "s3://{}: this service cannot refuse to overwrite, and the credentials do not allow checking what exists; "
     "allow s3:GetObject"
 )
