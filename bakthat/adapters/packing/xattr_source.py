@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 
 from attrs import frozen
@@ -23,6 +24,12 @@ long names must have room, too. Linux takes up to 64 KiB for each attribute."""
 
 _NO_ATTRIBUTES = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _LISTS = {posix_acl.ACCESS: ACL_ACCESS, posix_acl.DEFAULT: ACL_DEFAULT}
+
+ListNames = Callable[..., list[str]]
+"""As `os.listxattr`."""
+
+LIST_NAMES: ListNames | None = getattr(os, "listxattr", None)
+"""None where the system has no extended attributes."""
 
 Problem = Callable[[str, str], None]
 """Called with a name, and why something of it is missing."""
@@ -42,44 +49,49 @@ class XattrSource:
     Args:
         keep: whether the archive is to have them. If not, only the mode is narrowed.
         problem: called with what could not be read.
+        list_names: lists the attributes of a descriptor or a path; None if nothing has any.
     """
 
-    def __init__(self, accounts: Accounts, *, keep: bool, problem: Problem) -> None:
+    def __init__(
+        self, accounts: Accounts, *, keep: bool, problem: Problem, list_names: ListNames | None = LIST_NAMES
+    ) -> None:
         self._accounts = accounts
         self._keep = keep
         self._problem = problem
-        self._is_off = not hasattr(os, "listxattr")
+        self._list_names = list_names
         self._devices_without: set[int] = set()
 
     def of_open(self, descriptor: int, name: str, status: os.stat_result) -> Extended | None:
         """Of an open file or directory; None if it has none."""
-        if self._is_off or status.st_dev in self._devices_without:
+        if self._list_names is None or status.st_dev in self._devices_without:
             return None
         try:
-            names = os.listxattr(descriptor)
+            names = self._list_names(descriptor)
         except OSError as error:
-            self._refused(error, name, status)
-            return None
+            names = self._names_despite(error, name)
+            if not names and stat.S_ISREG(status.st_mode):  # of directories alone, some file systems know none
+                self._devices_without.add(status.st_dev)
         return self._read(descriptor, names, name, status, follow=True) if names else None
 
     def of_entry(self, parent: int, name: str, status: os.stat_result) -> Extended | None:
         """Of something that is not opened; a symbolic link is not followed."""
-        if self._is_off or status.st_dev in self._devices_without:
+        if self._list_names is None or status.st_dev in self._devices_without:
             return None
         path = f"/proc/self/fd/{parent}/{name}"
         try:
-            names = os.listxattr(path, follow_symlinks=False)
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno != errno.ENOENT:  # ENOENT: also where /proc is not mounted
-                self._refused(error, name, status)
-            return None
+            names = self._list_names(path, follow_symlinks=False)
+        except OSError as error:
+            if error.errno == errno.ENOENT:  # it is gone, or /proc is not mounted
+                return None
+            names = self._names_despite(error, name)
         return self._read(path, names, name, status, follow=False) if names else None
 
-    def _refused(self, error: OSError, name: str, status: os.stat_result) -> None:
+    def _names_despite(self, error: OSError, name: str) -> list[str]:
+        """The attributes to read where they cannot be listed: those that decide about rights, if there can be any."""
         if error.errno in _NO_ATTRIBUTES:
-            self._devices_without.add(status.st_dev)
-        else:
-            self._problem(name, f"its extended attributes cannot be read: {reason(error)}")
+            return []
+        self._problem(name, f"its extended attributes cannot be read: {reason(error)}")
+        return list(_LISTS)
 
     def _read(
         self, target: int | str, names: list[str], name: str, status: os.stat_result, *, follow: bool
@@ -97,6 +109,8 @@ class XattrSource:
             except OSError as error:
                 if error.errno != errno.ENODATA and error.errno not in _NO_ATTRIBUTES:  # ENODATA: gone by now
                     self._problem(name, f"an extended attribute cannot be read: {reason(error)}")
+                    if is_access_list:
+                        mode &= ~0o077  # what it gives to whom is unknown
                 continue
             if attribute in _LISTS:
                 try:

@@ -16,12 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bakthat.adapters.filesystem.dir_fd import LIST, opened
 from bakthat.adapters.packing import posix_acl
+from bakthat.adapters.packing.accounts import Accounts
 from bakthat.adapters.packing.hard_link import Links
 from bakthat.adapters.packing.tar_extractor import extract_tar
 from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.adapters.packing.tar_reader import TarReader
-from bakthat.adapters.packing.xattr_source import MAX_BYTES
+from bakthat.adapters.packing.xattr_source import MAX_BYTES, XattrSource
 from bakthat.domain.payload import PackReport, UnpackReport
 from tests.fixtures.children import run_python
 from tests.fixtures.extended import (
@@ -508,6 +510,41 @@ def test_what_cannot_be_opened_has_its_list_too(tmp_path: Path, unprivileged: Ca
             """,
         )
     assert "b'tree/closed/' 0o700 True" in done.stdout, done.stderr
+
+
+def refusing(number: int, *, paths: bool) -> Callable[..., list[str]]:
+    """Lists attributes, but not those of paths (or of descriptors)."""
+
+    def list_names(target: int | str, *, follow_symlinks: bool = True) -> list[str]:
+        if isinstance(target, str) == paths:
+            raise OSError(number, os.strerror(number))
+        return os.listxattr(target, follow_symlinks=follow_symlinks)
+
+    return list_names
+
+
+def test_a_file_system_whose_links_have_no_attributes_may_have_files_that_do(tree: Path) -> None:
+    source = XattrSource(Accounts(), keep=True, problem=lambda *_: None, list_names=refusing(errno.ENOTSUP, paths=True))
+    with opened(os.fsencode(tree), LIST, -1) as parent, (tree / "file").open() as file:
+        assert source.of_entry(parent, "link", os.lstat(tree / "link")) is None
+        found = source.of_open(file.fileno(), "file", os.fstat(file.fileno()))
+    assert found is not None
+    assert (b"SCHILY.xattr.user.comment", b"important") in found.records
+
+
+def test_where_attributes_cannot_be_listed_the_mode_is_narrowed_all_the_same(tree: Path) -> None:
+    problems: list[str] = []
+    source = XattrSource(
+        Accounts(),
+        keep=True,
+        problem=lambda *what: problems.append(": ".join(what)),
+        list_names=refusing(errno.E2BIG, paths=False),
+    )
+    with (tree / "file").open() as file:
+        found = source.of_open(file.fileno(), "file", os.fstat(file.fileno()))
+    assert problems == ["file: its extended attributes cannot be read: argument list too long"]
+    assert found is not None
+    assert (found.mode & 0o7777, [key for key, _ in found.records]) == (0o644, [b"SCHILY.acl.access"])
 
 
 def test_an_attribute_that_goes_away_meanwhile_is_not_a_problem(tmp_path: Path) -> None:
