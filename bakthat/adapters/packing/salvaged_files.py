@@ -152,7 +152,7 @@ class SalvagedFiles:
         parent, _, name = path.rpartition(b"/")
         directory = self._tree.directory(parent)
         taken = self._make_room(directory, name, path)
-        made = name if taken is None else self._free_name(directory, name, _UNVERIFIED)
+        made = name if taken is None else _free_name(directory, name, _UNVERIFIED)
         fd = os.open(made, CREATE, 0o600, dir_fd=directory)
         try:
             size = write(fd)
@@ -230,7 +230,7 @@ class SalvagedFiles:
         directory = self._tree.directory(parent)
         judgement = self._make_room(directory, name, path) or judgement
         if judgement.suffix:
-            name = self._free_name(directory, name, judgement.suffix)
+            name = _free_name(directory, name, judgement.suffix)
             self._list(path, name, judgement)
             path = parent + b"/" + name if parent else name
         elif judgement.is_final:
@@ -264,7 +264,7 @@ class SalvagedFiles:
             suffix = taken.suffix
         if suffix:
             reason = taken.reason if taken is not None else judgement.reason
-            name = self._free_name(directory, name, suffix)
+            name = _free_name(directory, name, suffix)
             self._list(path, name, Judgement(suffix, reason or f"it is a hard link to {printable(target)}"))
             path = parent + b"/" + name if parent else name
         if self._tree.is_symlink(target):
@@ -317,7 +317,7 @@ class SalvagedFiles:
         if is_symlink:
             pending = self._tree.symlinks.pop(self._names.key(path), None)
             if pending is not None:
-                made = self._free_name(directory, name, _UNVERIFIED)
+                made = _free_name(directory, name, _UNVERIFIED)
                 self._tree.symlinks[self._names.keep(parent + b"/" + made if parent else made)] = pending
                 self.others -= 1
                 self._list(path, made, unverified(reason))
@@ -338,19 +338,9 @@ class SalvagedFiles:
 
     def _rename(self, directory: int, name: bytes, suffix: bytes) -> bytes:
         """Add the suffix to the name of a file; return the new name."""
-        made = self._free_name(directory, name, suffix)
+        made = _free_name(directory, name, suffix)
         os.rename(name, made, src_dir_fd=directory, dst_dir_fd=directory)
         return made
-
-    def _free_name(self, directory: int, name: bytes, suffix: bytes) -> bytes:
-        """The name with the suffix, and a number if need be, so that nothing is replaced."""
-        number = 1
-        while True:
-            end = suffix if number == 1 else b"%b.%d" % (suffix, number)
-            candidate = name[: _LONGEST_NAME - len(end)] + end
-            if candidate != name and not exists(candidate, directory):
-                return candidate
-            number += 1
 
     def _kept(self, member: Member) -> Attributes:
         """Attributes for later, in little memory."""
@@ -397,6 +387,17 @@ class SalvagedFiles:
         self._names.close()
         self._undecided.close()
         self._found.close()
+
+
+def _free_name(directory: int, name: bytes, suffix: bytes) -> bytes:
+    """The name with the suffix, and a number if need be, so that nothing is replaced."""
+    number = 1
+    while True:
+        end = suffix if number == 1 else b"%b.%d" % (suffix, number)
+        candidate = name[: _LONGEST_NAME - len(end)] + end
+        if candidate != name and not exists(candidate, directory):
+            return candidate
+        number += 1
 
 
 def _harmless(attributes: Attributes) -> Attributes:
