@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     contenders = []
     for name in chosen.peers.split(","):
         if name not in CONTENDERS:
-            parser.error(f"--peers: {name!r} is none of {', '.join(CONTENDERS)}")
+            parser.error(f"--peers: {name!r} is not one of {', '.join(CONTENDERS)}")
         contender = CONTENDERS[name]
         lacking = contender.missing()
         if lacking:
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     letters = chosen.sets.split(",")
     unknown = [letter for letter in letters if letter not in SETS]
     if unknown:
-        parser.error(f"--sets: {unknown[0]!r} is none of {', '.join(SETS)}")
+        parser.error(f"--sets: {unknown[0]!r} is not one of {', '.join(SETS)}")
 
     # On Ctrl-C, too, started processes are ended and results are written.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.scale == "full" and not chosen.folder:
         print(report.goals_table(runs))
     else:
-        print("Whether the goals are reached is told of S3 at --scale full: below, what starting takes hides the rest.")
+        print("The goals are compared with S3 at --scale full only: below, what starting takes hides the rest.")
     return 0
 
 

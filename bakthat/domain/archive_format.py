@@ -64,7 +64,7 @@ _BY_SUFFIX: Mapping[str, ArchiveFormat] = MappingProxyType(
 )
 
 SUFFIXES = tuple(sorted(_BY_SUFFIX, key=len, reverse=True))
-"""Every suffix, the longest first; the last is none."""
+"""Every suffix, the longest first; the last is empty."""
 
 
 def format_of_suffix(suffix: str) -> ArchiveFormat:
@@ -73,7 +73,8 @@ def format_of_suffix(suffix: str) -> ArchiveFormat:
 
 
 def suffix_of_changed_name(name: str) -> str:
-    """The suffix of an object whose name is no stored filename: somebody renamed it. Only that of a tar counts, as in
+    """The suffix of an object whose name is not a stored filename, because it was renamed. Only that of a tar counts,
+    as in
     2013: `dump.sql.gz` may be a file that was gzipped before it was backed up."""
     plain = name.removesuffix(".enc")
     return next((end for end in SUFFIXES if plain.endswith(end) and _BY_SUFFIX[end].container is Container.TAR), "")

@@ -58,7 +58,7 @@ def differences(before: Iterable[IndexEntry], after: Iterable[IndexEntry]) -> It
     """Yield what differs, sorted by path.
 
     A path that an archive has twice counts as its last one, which is what a restore leaves. Which of a file's names is
-    the hard link depends on the order in which they were read, and is no difference. Takes about 500 bytes of memory
+    the hard link depends on the order in which they were read, and is not a difference. Takes about 500 bytes of memory
     for each path.
 
     Args:

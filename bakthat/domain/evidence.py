@@ -46,9 +46,9 @@ _TEXTS = ("sha256", "root", "client", "source", "tool", "compression", "containe
 def believed(entry: Backup, stored_filename: str, written: datetime) -> Backup:
     """The record in a catalog entry, as far as it may be believed of the archive of this name.
 
-    The series, the date and whether it is encrypted come from the stored filename. A key that is no stored filename is
-    a series of its own. No date is later than `written`, the store's own date of the entry, so that a forged one cannot
-    be newer than every true one.
+    The series, the date and whether it is encrypted come from the stored filename. A key that is not a stored filename
+    is a separate series. No date is later than `written`, the store's own date of the entry, so that a forged one
+    cannot be newer than every true one.
     """
     metadata = {
         key: value

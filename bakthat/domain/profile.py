@@ -65,7 +65,7 @@ class Profile:
     glacier_storage_class: str | None = None
     aws_profile: str | None = None
     local_path: str = field(default=DEFAULT_LOCAL_PATH, metadata=checked_by(settings.path))
-    """As written, here and in `database` and `identity`; `~` is expanded by whoever opens it."""
+    """As written, here and in `database` and `identity`; `~` is expanded when it is opened."""
     database: str = field(default=DEFAULT_DATABASE, repr=False, metadata=checked_by(settings.path))
     recipients: tuple[str, ...] = ()
     identity: str | None = field(default=None, metadata=checked_by(settings.path))

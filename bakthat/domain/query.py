@@ -11,7 +11,7 @@ from bakthat.domain.backup import Backup, Owner
 
 @frozen(kw_only=True)
 class Query:
-    """All conditions must hold; None or an empty value is no condition.
+    """All conditions must hold. None or an empty value stands for no condition.
 
     filename, stored_filename: an exact match.
     text: a substring of either, case-sensitive.

@@ -31,7 +31,7 @@ _SMALL_CHUNK = 16 * 1024
 
 @frozen
 class Hole:
-    """Bytes that are missing. length: how many, None if nobody knows; 0 is no hole."""
+    """Missing bytes. length: their number, None if it is unknown; never 0."""
 
     length: int | None
 

@@ -225,7 +225,7 @@ def test_the_location_is_the_absolute_folder(folder: Path) -> None:
     assert LocalObjectStore(Path(os.path.relpath(folder))).location == folder.as_uri()
 
 
-# What is odd in a folder costs itself
+# Bad entries of a folder
 
 
 def listed(folder: Path, prefix: str = "") -> tuple[list[str], list[str]]:
@@ -258,7 +258,7 @@ def test_folders_deeper_than_a_key_may_be_are_named_and_cost_themselves(folder: 
     assert ["longer than a key may be" in line and len(line) < 300 for line in notices] == [True]
 
 
-def test_a_file_whose_path_is_longer_than_a_key_may_be_costs_itself(folder: Path) -> None:
+def test_a_file_whose_path_is_longer_than_a_key_may_be_is_skipped(folder: Path) -> None:
     LocalObjectStore(folder).put("good", io.BytesIO(b"x"))
     parent = folder.joinpath(*["p" * 195] * 5)
     parent.mkdir(parents=True)
@@ -266,7 +266,7 @@ def test_a_file_whose_path_is_longer_than_a_key_may_be_costs_itself(folder: Path
     assert listed(folder)[0] == ["good"]
 
 
-def test_a_folder_that_cannot_be_read_is_named_and_costs_itself(folder: Path, unprivileged) -> None:
+def test_a_folder_that_cannot_be_read_is_named_and_skipped(folder: Path, unprivileged) -> None:
     """`lost+found` of another owner, at the top of a disk."""
     LocalObjectStore(folder).put("good", io.BytesIO(b"x"))
     (folder / "lost+found").mkdir(mode=0)

@@ -635,7 +635,7 @@ class Campaign:
         return output.read_text() if output.exists() else ""
 
     def was_told(self, verb: Verb) -> bool:
-        """Whether success was told; an error's line begins with the program's name."""
+        """Whether success was reported; an error's line begins with the program's name."""
         return any(verb.told in line for line in self.output().splitlines() if not line.startswith("bakthat:"))
 
     def run(self, number: int, seed: int) -> None:
@@ -645,7 +645,7 @@ class Campaign:
         kind = chance.choice(["nothing", "everything", "journal", "any"])
         kill_at_once = chance.random() < 0.5
         disk, given, calls = self.start(name, direct)
-        # Often just after the end: what was told must be on the disk
+        # Often just after the end: what was reported must be on the disk
         cut_at = calls + 10 if chance.random() < 0.2 else chance.randint(1, calls + 1)
         verb = VERBS[name]
         print(f"round {number}: {name} {'direct' if direct else 'cached'} cut at {cut_at} of {calls}, ", end="")

@@ -27,7 +27,7 @@ def blocks(heading: str) -> list[str]:
 
 @pytest.fixture
 def here(bakthat_command: CommandLine) -> CommandLine:
-    """Whoever follows the page: `bakthat` is on the PATH, and the profile has a destination."""
+    """A reader who follows the page: `bakthat` is on the PATH, and the profile has a destination."""
     bakthat_command.configure({"default": {"default_destination": "local"}})
     programs = bakthat_command.home / "bin"
     programs.mkdir()

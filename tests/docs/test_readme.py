@@ -89,7 +89,7 @@ def test_getting_the_data_back_without_bakthat(bakthat_command: CommandLine, pho
     stored = bakthat_command("backup", str(photos), BAKTHAT_PASSWORD="secret").out.strip()
     block = next(block for block in blocks("console") if "age -d" in block)
     download, open_it = commands(block)
-    # The download is Amazon's program, which is no part of this project: its step is taken with our own store.
+    # The download is Amazon's program, which is not part of this project: its step is taken with our own store.
     assert download == "aws s3 cp s3://my-bucket/photos.20260102030405.tgz.enc ."
     with S3ObjectStore.from_profile(made).open(stored) as reader:
         (bakthat_command.here / "photos.20260102030405.tgz.enc").write_bytes(reader.read())

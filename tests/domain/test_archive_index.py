@@ -75,7 +75,7 @@ def test_a_line_has_a_column_for_each_value_of_the_entries() -> None:
     assert (line["kind"], line["mode"], line["uid"], line["link"]) == ("file", 0o644, 1000, "")  # equal for all
 
 
-def test_an_inode_that_is_not_known_is_none_and_does_not_count() -> None:
+def test_an_unknown_inode_does_not_count() -> None:
     entries = [entry("root/a", inode=None), entry("root/b", 512, inode=70), entry("root/c", 1024, inode=None)]
     entries.append(entry("root/d", 1536, inode=60))
     assert json.loads(entry_lines(entries))["inode"] == [None, 70, None, -10]

@@ -160,7 +160,7 @@ def test_an_entry_nested_beyond_measure_is_damaged(depth):
         loads(text.encode())
 
 
-# Limits: whoever may write to the store may write an entry
+# Limits: anyone who may write to the store may write an entry
 
 
 @pytest.mark.parametrize("filler", [" " * (256 * 1024), '"x": "' + "x" * (256 * 1024) + '",'])

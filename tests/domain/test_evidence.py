@@ -81,6 +81,6 @@ def test_tags_and_counts_are_not_part_of_the_identity():
 
 @pytest.mark.parametrize("key", ["sha256", "root", "client", "source", "tool", "compression"])
 @pytest.mark.parametrize("value", [7, None, ["x"], {"x": 1}])
-def test_what_is_text_in_every_record_is_left_out_if_it_is_none(key, value):
+def test_metadata_that_must_be_text_is_left_out_otherwise(key, value):
     forged = evolve(ENTRY, metadata={**ENTRY.metadata, key: value})
     assert key not in believed(forged, NAME, WHEN).metadata

@@ -52,7 +52,7 @@ def test_a_value_that_is_not_an_id_is_kept_and_is_not_an_archive() -> None:
     assert loads(inventory.dumps()).extra == {"version": {"of": "later"}, "empty": ""}
 
 
-def test_an_element_of_2013_s_list_that_names_no_archive_costs_itself() -> None:
+def test_an_element_of_2013_s_list_that_names_no_archive_is_skipped() -> None:
     data = b'[{"filename": "a", "archive_id": "x"}, {"filename": "b"}, 7]'
     read = loads(data)
     assert (dict(read.archives), read.left_out) == ({"a": "x"}, 2)

@@ -80,7 +80,7 @@ def test_the_newest_of_every_rank_that_is_not_dated_after_now_is_kept(series_and
     ranked = [backup for backup in series if rank(backup) <= worst and backup.when <= now]
     if ranked:
         assert max(ranked, key=newest_first) in kept(plan(policy, series, now)) + [
-            # unless a backup of the next minute, which is no future, is the newest
+            # unless a backup of the next minute, which does not count as future, is the newest
             backup
             for backup in ranked
             if any(now < other.when <= now + timedelta(minutes=1) and rank(other) <= worst for other in series)

@@ -19,7 +19,7 @@ from bakthat.testing.toolbox import SteppedClock
 
 @pytest.fixture
 def told(bakthat: Bakthat) -> list[tuple]:
-    """What the listeners were told, in order: (event, facts…)."""
+    """The calls of the listeners, in order: (event, facts…)."""
     heard: list[tuple] = []
     for name, event in vars(bakthat.events).items():
         if name != "on_progress":

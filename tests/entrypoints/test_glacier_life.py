@@ -72,7 +72,7 @@ def test_an_archive_class_of_the_bucket_is_glacier_too(moto_url: str, tree: Path
     assert (tmp_path / "out" / "site" / "index.html").exists()
 
 
-def test_an_entry_that_a_lifecycle_rule_froze_costs_itself(moto_url: str, tree: Path) -> None:
+def test_an_entry_that_a_lifecycle_rule_archived_is_skipped(moto_url: str, tree: Path) -> None:
     from bakthat.adapters.aws.s3 import s3_client
 
     bakthat = machine(s3_profile(moto_url))

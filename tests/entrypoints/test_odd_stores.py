@@ -38,7 +38,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         {"backup_date": -62135596800, "last_updated": 253402300799},
     ],
 )
-def test_a_forged_entry_costs_itself_in_every_database(
+def test_a_forged_entry_is_skipped_in_every_database(
     tree: Path, tmp_path: Path, database: str, forged: dict[str, object]
 ) -> None:
     folder = tmp_path / "store"

@@ -1,4 +1,4 @@
-"""A power cut at any moment leaves the old or the new state, never a mixture, and nothing that was told is lost.
+"""A power cut at any moment leaves the old or the new state, never a mixture, and nothing that was reported is lost.
 
 Each command runs once and its system calls are recorded; then the disk is rebuilt as a cut after each call may leave
 it (`tests.fixtures.power_cut` says how), and looked at.
@@ -78,7 +78,7 @@ class Machine:
         return found
 
     def at_each(self, found: list[Moment], check: Callable[[bool], None]) -> int:
-        """Check every state; give their number. `check` gets whether success was told."""
+        """Check every state; give their number. `check` gets whether success was reported."""
         number = 0
         for moment in found:
             for state in moment.states:

@@ -1,4 +1,4 @@
-"""The server for tests starts on any machine, whoever runs the tests and wherever they may write."""
+"""The server for tests starts on any machine, for any user and any writable folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proxy passes on what no fault is meant for, and does to the rest what it is told."""
+"""The proxy passes on what no fault is meant for, and applies its faults to the rest."""
 
 from __future__ import annotations
 

@@ -331,5 +331,5 @@ def contract_for(kind: type[MemoryRepo]) -> type[MetadataRepoContract]:
     return Contract
 
 
-# What pytest collects when it is pointed at this file, and only then: its name is no test's.
+# What pytest collects when it is pointed at this file, and only then: its name is not that of a test.
 globals().update({f"Test{name}": contract_for(globals()[name]) for name in [*wrong_ones(globals()), "Right"]})

@@ -526,7 +526,7 @@ class AnswersEverythingBehindTheEnd(Ranged):
 
 @falls_by("test_an_empty_range_is_empty")
 class AnswersEverythingToAnEmptyRange(Ranged):
-    """`bytes=5-4` is no range, so it is ignored."""
+    """`bytes=5-4` is not a range, so it is ignored."""
 
     def range_of(self, content: bytes, start: int, stop: int) -> bytes:
         return content[start:stop] if start < stop else content
@@ -853,7 +853,7 @@ class HasNoAddress(Right):
 
 def contract_for(kind: type[Right]) -> type[ObjectStoreContract]:
     class Contract(ObjectStoreContract):
-        large = 300_000  # more than one piece of the stores above
+        large = 300_000  # more than one chunk of the stores above
         many = 45  # more than two of their pages
 
         @pytest.fixture
@@ -863,7 +863,7 @@ def contract_for(kind: type[Right]) -> type[ObjectStoreContract]:
     return Contract
 
 
-# What pytest collects when it is pointed at this file, and only then: its name is no test's.
+# What pytest collects when it is pointed at this file, and only then: its name is not that of a test.
 globals().update(
     {f"Test{name}": contract_for(globals()[name]) for name in [*wrong_ones(globals()), *right_ones(globals())]}
 )

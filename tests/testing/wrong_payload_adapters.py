@@ -568,5 +568,5 @@ def contract_for(kind: type) -> type:
 
 RIGHT = ["RightCompressor", "RightIndexer", "RightCipher", "RightPacker"]
 
-# What pytest collects when it is pointed at this file, and only then: its name is no test's.
+# What pytest collects when it is pointed at this file, and only then: its name is not that of a test.
 globals().update({f"Test{name}": contract_for(globals()[name]) for name in [*wrong_ones(globals()), *RIGHT]})

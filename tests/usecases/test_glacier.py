@@ -1,4 +1,4 @@
-"""Backups in an archive store: by appointment, from any machine, with an inventory that cannot be lost."""
+"""Backups in an archive store: retrievals, from any machine, with an inventory that cannot be lost."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def on_another_machine(box: Toolbox) -> Toolbox:
     return Toolbox(stores=dict(box.stores), archives=box.archives, clock=box.clock, host="other")
 
 
-# the appointment
+# the retrieval
 
 
 def test_the_first_restore_asks_and_says_when_to_come_back(box: Toolbox, tree: Path, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_bucket_that_is_down_is_an_error(box: Toolbox, tree: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\0b.20260101000000.tgz", "x" * 12_000 + ".20260101000000.tgz", "/", ""])
-def test_a_bad_name_in_the_inventory_costs_itself(box: Toolbox, tree: Path, name: str) -> None:
+def test_a_bad_name_in_the_inventory_is_skipped(box: Toolbox, tree: Path, name: str) -> None:
     db = back_up(box, tree, "db")
     write_inventory(box, {name: "y", db.stored_filename: db.metadata["archive_id"]})
     box.repo = MemoryRepo()
@@ -200,7 +200,7 @@ def test_the_second_sync_of_a_vault_reads_no_entry(box: Toolbox, tree: Path) -> 
 
 
 def test_of_two_archives_with_one_description_the_older_is_listed_and_the_other_named(box: Toolbox, tree: Path) -> None:
-    """Whoever may upload to a vault can give an archive any description; a vault's list has no order."""
+    """Anyone who may upload to a vault can give an archive any description; a vault's list has no order."""
 
     class YoungestFirst(MemoryArchiveStore):
         def inventory(self, job_id):

@@ -1,4 +1,4 @@
-"""What a store says is evidence, not truth: whoever may write to it may write entries, inventories and objects."""
+"""Data from a store is evidence, not truth: anyone who may write to it may write entries, inventories and objects."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_backup_with_a_forged_entry_is_restored_by_what_the_database_knows(
 
 
 def test_a_true_entry_comes_after_a_forged_date(box: Toolbox, tree: Path) -> None:
-    """An entry of the year 9999 is no newer than the moment at which it was written."""
+    """An entry of the year 9999 is not newer than the moment at which it was written."""
     made = back_up(box, tree)
     other = other_machine(box)
     rewrite(box, made.stored_filename, last_updated=253402300799, tags=["forged"])

@@ -1,4 +1,4 @@
-"""One bad thing in a store costs itself: `sync` names it once, and takes in the rest."""
+"""One bad item in a store does not stop `sync`: `sync` names it once, and takes in the rest."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_an_odd_entry_stops_nothing_also_not_the_next_sync(
 
 
 @pytest.mark.parametrize("error", [ObjectArchived, AccessDenied, StoreError, StoreUnavailable])
-def test_an_entry_that_cannot_be_read_costs_itself(box: Toolbox, tree: Path, error: type[StoreError]) -> None:
+def test_an_entry_that_cannot_be_read_is_skipped(box: Toolbox, tree: Path, error: type[StoreError]) -> None:
     good = back_up(box, tree)
     put_bad(box, good)
     box.repo = MemoryRepo()

@@ -1,4 +1,4 @@
-"""`verify`: every damage is told, nothing is written, and the result is in the record."""
+"""`verify`: every damage is reported, nothing is written, and the result is in the record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written into the pipe is read from it, in pieces of any size."""
+"""What is written into the pipe is read from it, in chunks of any size."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from bakthat.ports.archive_store import ArchiveStore
 class GlacierArchiveStore(ArchiveStore):
     """A vault. Only `create_vault` creates it, which `bakthat configure` calls.
 
-    Deleting a missing archive is no error. A vault can only be deleted empty.
+    Deleting a missing archive is not an error. A vault can only be deleted empty.
 
     Args:
         client: A boto3 client of `glacier`.

@@ -180,7 +180,7 @@ class ObjectWrite:
             if not is_taken:
                 return False
             raise StoreError(
-                f"{self.what}: an answer was lost, and whether this object was stored cannot be told; "
+                f"{self.what}: an answer was lost, and it is unknown whether this object was stored;  "
                 "allow s3:GetObject, or back up again"
             ) from unknown
 
@@ -204,7 +204,7 @@ def cause_of(error: BakthatError) -> str:
 def is_refusal(error: BakthatError) -> bool:
     """Whether the service itself said that it did not carry out the request.
 
-    Silence, an unreadable answer, or an error under the status of a success is no refusal. Nor is a status without a
+    Silence, an unreadable answer, or an error under the status of a success is not a refusal. Nor is a status without a
     code: it may be a proxy's, which does not know what became of the request.
     """
     cause = error.__cause__

@@ -51,8 +51,8 @@ _EMPTY = b"\x03\0"
 _SAMPLE = 512
 _SAMPLES_APART = 5 / 87
 """As a part of the block. A block is sampled at 17 places, which takes a hundredth of the time of deflating it, and
-overlooks no 64 KiB of something else amidst noise. The distance is no multiple of a power of two, as the beginnings of
-pages and clusters are."""
+overlooks no 64 KiB of something else amidst noise. The distance is not a multiple of a power of two, as the beginnings
+of pages and clusters are."""
 
 _SMALL = 16 * 1024
 """Bytes of a block below which samples would be the whole."""

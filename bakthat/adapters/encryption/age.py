@@ -95,7 +95,7 @@ class AgeCipher(Cipher):
 
     def random_access(self, sealed: RandomAccess, keys: Keys) -> RandomAccess:
         head = sealed.read_at(0, _FIRST_READ)
-        # If this is no age file, or a short one, the first bytes already say so.
+        # If this is not an age file, or a short one, the first bytes already say so.
         if head.startswith(MAGIC) and not has_whole_header(head):
             head = sealed.read_at(0, HEADER_LIMIT + NONCE_SIZE)
         return ChunkAccess(sealed, *_open(head, keys))

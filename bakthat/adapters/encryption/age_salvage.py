@@ -1,7 +1,7 @@
 """Salvages a damaged age file: each chunk that is authentic, and a hole for each that is not.
 
-Every chunk is authenticated by itself, with its number, so that no byte comes out that was not encrypted by whoever
-had the file key, and none in a wrong place. What must be whole is the stanza of the key that is given, and the nonce
+Every chunk is authenticated by itself, with its number, so that no byte comes out that was not encrypted with the file
+key, and none in a wrong place. What must be whole is the stanza of the key that is given, and the nonce
 behind the header: without them there is no payload key.
 
 The MAC of the header is not required here. It protects the other stanzas, which nobody reads, and a file key that comes

@@ -25,7 +25,7 @@ def read_entries(packed: BinaryIO) -> Iterator[IndexEntry]:
     members of unknown types, which are not restored either, are passed over. Change times and inodes are not known.
 
     Raises:
-        PayloadDamaged: The stream is no tar archive, is cut short or altered, or has a path that leads out of it.
+        PayloadDamaged: The stream is not a tar archive, is cut short or altered, or has a path that leads out of it.
     """
     for member in TarReader(packed):
         entry = entry_of(member)

@@ -34,7 +34,7 @@ def salvage_file(parts: Iterator[Part], into: Path, *, name: str, only: Sequence
         raise BackupNotFound(f"the backup is a single file, {printable(name)}, which no --only pattern matches")
     with salvage_directory(into, name) as (staging, directory):
         with opened(directory, LIST, staging.fd) as root:
-            pieces = _Pieces(root)
+            fragments = _Fragments(root)
             damages, verdict = Lister(), Verdict.GOOD
             undecided = 0
             try:
@@ -45,24 +45,24 @@ def salvage_file(parts: Iterator[Part], into: Path, *, name: str, only: Sequence
                         continue
                     try:
                         if isinstance(part, bytes):
-                            pieces.write(part)
+                            fragments.write(part)
                             undecided += len(part)
                         elif part.length != 0:
-                            damages.add("", f"{_count(part)} bytes are missing behind byte {pieces.size}")
-                            pieces.skip(part)
+                            damages.add("", f"{_count(part)} bytes are missing behind byte {fragments.size}")
+                            fragments.skip(part)
                     except OSError as error:
                         raise target_error(error, into / name) from error
             finally:
-                pieces.close()
+                fragments.close()
             if undecided:
                 verdict = Verdict.DOUBTFUL
-            report = _report(os.fsdecode(directory), pieces, os.fsencode(name), verdict, damages)
+            report = _report(os.fsdecode(directory), fragments, os.fsencode(name), verdict, damages)
         if report.directory:
             staging.commit([directory])
     return report
 
 
-class _Pieces:
+class _Fragments:
     """The file up to the first hole of unknown length, and what lies between further ones, as `1`, `2` … in the
     directory `root`."""
 
@@ -85,7 +85,7 @@ class _Pieces:
         self.size += len(data)
 
     def skip(self, hole: Hole) -> None:
-        """Leave room for a hole, or begin a new piece behind it. Raises OSError."""
+        """Leave room for a hole, or begin a new fragment after it. Raises OSError."""
         if hole.length is None:
             self.has_lost_count = True
             if self.sizes[-1] and len(self.sizes) <= _MOST_PIECES:
@@ -102,7 +102,7 @@ class _Pieces:
             os.close(fd)
 
     def rename(self, number: int, name: bytes) -> None:
-        """Give a piece its name."""
+        """Give a fragment its name."""
         os.rename(b"%d" % number, name, src_dir_fd=self.root, dst_dir_fd=self.root)
 
     def _begin(self) -> None:
@@ -111,25 +111,25 @@ class _Pieces:
         self._fd = os.open(b"%d" % len(self.sizes), CREATE, 0o666, dir_fd=self.root)
 
 
-def _report(directory: str, pieces: _Pieces, name: bytes, verdict: Verdict, damages: Lister) -> SalvageReport:
+def _report(directory: str, fragments: _Fragments, name: bytes, verdict: Verdict, damages: Lister) -> SalvageReport:
     whole, partial, unverified = Lister(), Lister(), Lister()
-    is_partial = pieces.missing or pieces.has_lost_count
-    for number, size in enumerate(pieces.sizes, 1):
+    is_partial = fragments.missing or fragments.has_lost_count
+    for number, size in enumerate(fragments.sizes, 1):
         if not size and (is_partial or number > 1):
-            os.unlink(b"%d" % number, dir_fd=pieces.root)
+            os.unlink(b"%d" % number, dir_fd=fragments.root)
             continue
         if is_partial:
             end = os.fsencode(PARTIAL_SUFFIX) + (b".%d" % number if number > 1 else b"")
         else:
             end = b"" if verdict is Verdict.GOOD else os.fsencode(UNVERIFIED_SUFFIX)
         made = name[: _LONGEST_NAME - len(end)] + end
-        pieces.rename(number, made)
+        fragments.rename(number, made)
         if is_partial:
             also = "" if verdict is Verdict.GOOD else "; others may be wrong"
             if number > 1:
-                reason = f"it belongs somewhere behind the piece before; bytes between them are missing{also}"
-            elif pieces.missing:
-                reason = f"{pieces.missing} bytes are missing; there are zeros in their place{also}"
+                reason = f"it belongs somewhere after the previous fragment; bytes between them are missing{also}"
+            elif fragments.missing:
+                reason = f"{fragments.missing} bytes are missing; there are zeros in their place{also}"
             else:
                 reason = f"bytes behind the first {size} are missing{also}"
             partial.add(printable(made), reason)
@@ -141,7 +141,7 @@ def _report(directory: str, pieces: _Pieces, name: bytes, verdict: Verdict, dama
     return SalvageReport(
         directory=directory if found else "",
         whole=whole.listing(),
-        size=pieces.size if whole.count else 0,
+        size=fragments.size if whole.count else 0,
         partial=partial.listing(),
         unverified=unverified.listing(),
         damages=damages.listing(),

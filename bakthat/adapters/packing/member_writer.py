@@ -188,7 +188,7 @@ class MemberWriter:
         link: bytes = b"",
     ) -> None:
         """Report the member whose header comes next."""
-        assert self._on_entry is not None  # noqa: S101 - whoever calls has looked
+        assert self._on_entry is not None  # noqa: S101 - checked by the caller
         mode = status.st_mode if extended is None else extended.mode
         self._on_entry(
             IndexEntry(

@@ -74,8 +74,8 @@ class TarReader:
     """Iterate it for the members; `read` gives the content of the one that was given last. What is not read of it is
     skipped. The iteration ends when the stream has been read to its very end, so that checks of the readers below run.
 
-    Raises `PayloadDamaged`, while iterating and reading, for what is no tar, is cut short, or does not add up. An
-    error of `packed.read` comes out as it is. No size in the archive decides how much memory is taken.
+    Raises `PayloadDamaged`, while iterating and reading, if the stream is not a tar, is cut short, or is inconsistent.
+    An error of `packed.read` comes out as it is. No size in the archive decides how much memory is taken.
     """
 
     def __init__(self, packed: BinaryIO) -> None:

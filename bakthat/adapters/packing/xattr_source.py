@@ -1,7 +1,7 @@
 """`XattrSource`: the extended attributes and access control lists of what is backed up.
 
 One listxattr(2) is made for each file; nearly all answers are empty. A member of a file with an access control list
-always has the narrowed mode (`posix_acl.narrowed`) in its header, for whoever extracts it without the list.
+always has the narrowed mode (`posix_acl.narrowed`) in its header, for programs that extract it without the list.
 """
 
 from __future__ import annotations

@@ -184,11 +184,11 @@ def _report(settings: Settings, made: Backup, filename: str, *, as_json: bool, d
 
 def _summary(made: Backup) -> str:
     counts = made.metadata["counts"]
-    sealed = "encrypted" if made.is_encrypted else "not encrypted"
+    encryption = "encrypted" if made.is_encrypted else "not encrypted"
     files = "a stream" if made.source == "-" else terminal.counted(counts["files"], "file")
     return (
         f"Backed up {files} ({terminal.human_size(counts['bytes'])}) to {made.location}: "
-        f"{terminal.human_size(made.size)}, {sealed}."
+        f"{terminal.human_size(made.size)}, {encryption}."
     )
 
 

@@ -27,7 +27,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no event of this service's."""
+        """A client that hangs up is not reported by this service."""
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -7,7 +7,7 @@ from bakthat.testing.object_store_contract import ObjectStoreContract
 
 
 class TestSqliteStore(ObjectStoreContract):
-    large = 3_500_000  # bytes: several pieces
+    large = 3_500_000  # bytes: several chunks
     many = 100  # it has no pages
 
     @pytest.fixture

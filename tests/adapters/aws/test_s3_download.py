@@ -1,4 +1,4 @@
-"""Reading an object from S3: whole, or an error; never a mixture, and never an end that is none."""
+"""Reading an object from S3: whole, or an error; never a mixture, and never a false end."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def test_an_archive_without_an_index_has_none(archive: bytes) -> None:
     assert GZIP.read_index(BytesAccess(archive)) is None
 
 
-def test_an_index_of_a_version_that_is_not_known_is_none() -> None:
+def test_an_index_of_an_unknown_version_is_ignored() -> None:
     start = len(ARCHIVE) - 10 - 32
     assert GZIP.read_index(BytesAccess(ARCHIVE[:start] + b"\x02\0" + ARCHIVE[start + 2 :])) is None
     assert GZIP.read_index(BytesAccess(ARCHIVE[: start + 2] + b"\x01\0" + ARCHIVE[start + 4 :])) is None

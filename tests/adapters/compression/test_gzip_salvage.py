@@ -208,7 +208,7 @@ class TestMembersOfOurs:
         damaged = b"".join([members[0], bytes(HEADER_SIZE), members[1][HEADER_SIZE + 40 :], *members[2:]])
         assert b"somebody" not in b"".join(part for part in salvaged(damaged, SMALL) if isinstance(part, bytes))
 
-    def test_the_index_behind_the_data_is_none_of_the_plain_bytes(self) -> None:
+    def test_the_index_behind_the_data_does_not_belong_to_the_plain_bytes(self) -> None:
         plain, entries = tar_stream([("file", b"content")])
         packed = indexed(plain, entries)
         for damaged in (packed, packed[:-70] + b"\xff" + packed[-69:]):

@@ -535,7 +535,7 @@ def test_a_chunk_of_another_file_with_the_same_keys_is_refused():
         (MAGIC + b"-> X25519 a\n" * 100_000, "longer than"),
         (MAGIC + b"--- " + b"A" * 43 + b"\n", "it has none"),
     ],
-    # The bytes of a sealed file differ in every process, and with them its name would.
+    # The bytes of an encrypted file differ in every process, and with them its name would.
     ids=["empty", "magic cut short", "version 2", "armored", "gzip", "header cut short", "endless header", "no stanza"],
 )
 def test_an_invalid_age_header_is_an_error_that_says_why(file, reason):
@@ -581,14 +581,14 @@ def test_memory_stays_the_same_however_much_is_encrypted_and_decrypted():
     blocks, block = 96, payload(MIB)
 
     class Through(io.RawIOBase):
-        """Opens what is sealed as it comes: a thread writes, this reads."""
+        """Decrypts while another thread encrypts."""
 
         def __init__(self) -> None:
             read_end, write_end = os.pipe()
             self.reader, self.writer = os.fdopen(read_end, "rb", buffering=0), os.fdopen(write_end, "wb", buffering=0)
 
         def seal(self) -> None:
-            # To a recipient: what is put aside while a password's key is derived has a bound, and a test, of its own.
+            # To a recipient: what is buffered while a password's key is derived has a bound, and a test, of its own.
             with self.writer, QUICK.sealing(self.writer, ONE) as writer:
                 for _ in range(blocks):
                     writer.write(block)

@@ -53,7 +53,7 @@ def test_bip_173_s_valid_strings_are_read(text):
         ("\x7f1axkwrx", "not printable"),
         ("a12UEL5L", "mixed"),
         ("split1checkupstagehandshakeupstreamerranterredcaperred2y9e2w", "checksum"),
-        # Two bytes take four letters and four zero bits, here one of them is not zero; one letter alone is no byte.
+        # Two bytes take four letters and four zero bits, here one of them is not zero; one letter alone is not a byte.
         ("age1v93pjh56ke", "left over"),
         ("age1qdd35qf", "left over"),
     ],

@@ -704,11 +704,11 @@ def test_what_others_may_enter_was_not_made_by_us_and_is_left_alone(into: Path) 
     assert (into / ".bakthat-restore-1123456789abcdef").is_symlink()
 
 
-# Whoever else may write into the target
+# Other users who may write into the target
 
 
 class Intruder:
-    """Another user, who may write into a directory, and is faster than whoever has just made one in there."""
+    """Another user, who may write into a directory, and is faster than the one who has just made one there."""
 
     def __init__(self, made: str, put: Callable[[Path], object]) -> None:
         self._made = made

@@ -180,7 +180,7 @@ def test_what_is_not_a_list_is_refused(text: bytes) -> None:
         from_text(text, unknown, unknown)
 
 
-def test_an_unknown_name_without_a_number_is_told_apart() -> None:
+def test_an_unknown_name_without_a_number_is_a_separate_error() -> None:
     with pytest.raises(LookupError):
         from_text(b"user::rwx,user:nobody here:r--,group::---,mask::r--,other::---", unknown, unknown)
 

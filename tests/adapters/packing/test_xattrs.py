@@ -487,7 +487,7 @@ def test_no_attributes_of_a_hostile_archive_stop_a_restore_or_widen_the_mode(
 
 @for_root
 def test_what_cannot_be_opened_has_its_list_too(tmp_path: Path, unprivileged: Callable[..., object]) -> None:
-    """A directory that may not be entered keeps its narrowed mode, also for whoever may not read it."""
+    """A directory that may not be entered keeps its narrowed mode, also for users who may not read it."""
     with open_directory() as into:
         closed = into / "tree" / "closed"
         closed.mkdir(parents=True)
