@@ -21,7 +21,7 @@ WORDS = {
     r"(is|are|was|were|be|been) told( of)?": "is called, is notified, is reported, gets a notice",
     r"tells? nobody": "ignores, notifies nobody",
     r"(?<![Tt]here )(is|are|was|were) none": "is invalid, is not one",
-    r"(?<![Tt]here )(?<!where )(is|was) no (?!longer|more|other|way|need|such|answer|worse|faster)[a-z]\w*": "is not a …",
+    r"(?<![Tt]here )(?<!where )(is|was) no (?!longer|more|other|way|need|answer|worse|faster)[a-z]\w*": "is not a …",
     r"[Ww]hoever": "anyone who, the user who",
     r"costs itself": "is skipped",
 }
