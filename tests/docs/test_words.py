@@ -44,9 +44,9 @@ def prose(module: Path) -> Iterator[tuple[int, str]]:
         is_docstring = token.string.lstrip("rR").startswith('"""')
         if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and (is_docstring or not is_test)):
             yield token.start[0], token.string
-        elif is_test and token.type == tokenize.NAME and token.string.startswith("test_"):
-            if f"def {token.string}(" not in CONTRACTS:
-                yield token.start[0], token.string.replace("_", " ")
+        is_name = is_test and token.type == tokenize.NAME and token.string.startswith("test_")
+        if is_name and f"def {token.string}(" not in CONTRACTS:
+            yield token.start[0], token.string.replace("_", " ")
 
 
 def found(text: str) -> list[str]:
