@@ -71,8 +71,10 @@ def entry_lines(entries: Sequence[IndexEntry]) -> bytes:
     columns["inode"] = _differences(columns["inode"])
     for name in _OFTEN_EQUAL:
         values = columns[name]
-        if len(set(values)) == 1 and (name != "inode" or values[0] is None):
-            columns[name] = values[0]
+        first = values[0]
+        # Mostly the ends differ already, or the values are one object: both cost less than a set of them.
+        if first == values[-1] and values.count(first) == len(values) and (name != "inode" or first is None):
+            columns[name] = first
     try:
         line = json_line(columns)
     except UnicodeEncodeError:
