@@ -27,6 +27,9 @@ _READ_AHEAD = 8 * 1024 * 1024
 """Plain bytes that are read at a time. The members of a range are decompressed one after the other, but requested at
 once."""
 
+WORTH_A_REQUEST = 2 * 1024 * 1024
+"""Plain bytes that are rather read than skipped: a request to a service takes some 20 ms, in which they come, too."""
+
 _FIRST_READ = 64 * 1024
 """Bytes that are read after something was skipped: some headers."""
 
@@ -172,16 +175,17 @@ class TarOfParts(io.RawIOBase):
 
 
 def _parts(tar: RandomAccess, spans: Iterable[Span]) -> Iterator[RangeReader | io.BytesIO]:
-    for start, stop in _joined(spans):
+    for start, stop in joined(spans):
         yield RangeReader(tar, start, stop, read_ahead=_READ_AHEAD)
     yield io.BytesIO(END_OF_ARCHIVE)
 
 
-def _joined(spans: Iterable[Span]) -> Iterator[Span]:
-    """Spans that follow each other without a gap become one."""
+def joined(spans: Iterable[Span], gap: int = 0) -> Iterator[Span]:
+    """Yield the spans, those that are at most `gap` bytes apart as one. A span is of whole members, and so is what lies
+    between two; the extraction leaves out what was not asked for."""
     begun: Span | None = None
     for start, stop in spans:
-        if begun is not None and begun[1] == start:
+        if begun is not None and start - begun[1] <= gap:
             begun = (begun[0], stop)
             continue
         if begun is not None:
