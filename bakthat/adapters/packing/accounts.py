@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -55,46 +57,36 @@ def _remember(known: dict[K, V], key: K, look_up: Callable[[K], V]) -> V:
 
 def _user_name(uid: int) -> bytes:
     try:
-        from pwd import getpwuid
-
-        return os.fsencode(getpwuid(uid).pw_name)
-    except (ImportError, KeyError, OverflowError):
+        return os.fsencode(pwd.getpwuid(uid).pw_name)
+    except (KeyError, OverflowError):
         return b""
 
 
 def _group_name(gid: int) -> bytes:
     try:
-        from grp import getgrgid
-
-        return os.fsencode(getgrgid(gid).gr_name)
-    except (ImportError, KeyError, OverflowError):
+        return os.fsencode(grp.getgrgid(gid).gr_name)
+    except (KeyError, OverflowError):
         return b""
 
 
 def _user_id(name: bytes) -> int | None:
     try:
-        from pwd import getpwnam
-
-        return getpwnam(os.fsdecode(name)).pw_uid if name else None
-    except (ImportError, KeyError, ValueError):
+        return pwd.getpwnam(os.fsdecode(name)).pw_uid if name else None
+    except (KeyError, ValueError):
         return None
 
 
 def _group_id(name: bytes) -> int | None:
     try:
-        from grp import getgrnam
-
-        return getgrnam(os.fsdecode(name)).gr_gid if name else None
-    except (ImportError, KeyError, ValueError):
+        return grp.getgrnam(os.fsdecode(name)).gr_gid if name else None
+    except (KeyError, ValueError):
         return None
 
 
 def _is_member(key: tuple[int, int]) -> bool:
     uid, gid = key
     try:
-        from pwd import getpwuid
-
-        user = getpwuid(uid)
+        user = pwd.getpwuid(uid)
         return gid in os.getgrouplist(user.pw_name, user.pw_gid)
-    except (ImportError, KeyError, OverflowError, OSError):
+    except (KeyError, OverflowError, OSError):
         return False

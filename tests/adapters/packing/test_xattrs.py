@@ -103,6 +103,41 @@ def test_archives_of_other_programs_are_restored(tree: Path, into: Path, program
     assert modes(into / "tree") == modes(tree)
 
 
+def test_an_ordinary_user_s_attributes_come_back_between_all_programs() -> None:
+    with open_directory() as folder:
+        done = run_python(
+            """
+            here = Path(sys.argv[1])
+            tree = make_tree(here / "tree", privileged=False)
+            (tree / "read-only").chmod(0o644)  # GNU tar sets attributes after permissions, and may not then
+            stream = io.BytesIO()
+            write_tar(tree, stream)
+            gnu, bsd = ["tar", "--xattrs", "--acls"], ["bsdtar", "--xattrs", "--acls"]
+            for number, program in enumerate((gnu, bsd)):
+                layout = ["--format=pax"] if program is bsd else []
+                made = subprocess.run([*program, *layout, "-cC", here, "tree"], capture_output=True, check=True).stdout
+                for way in ("ours", "theirs"):
+                    into = here / f"{number} {way}"
+                    into.mkdir()
+                    if way == "ours":
+                        report = extract_tar(io.BytesIO(made), into)
+                        assert report.notices == (), report
+                    else:
+                        subprocess.run([*program, "-xpf", "-", "-C", into], input=stream.getvalue(), check=True)
+                    print(all_xattrs(into / "tree") == all_xattrs(tree), modes(into / "tree") == modes(tree))
+            """,
+            folder,
+            unprivileged_after="""
+            import io, subprocess, sys
+            from pathlib import Path
+            from bakthat.adapters.packing.tar_extractor import extract_tar
+            from bakthat.adapters.packing.tar_writer import write_tar
+            from tests.fixtures.extended import all_xattrs, make_tree, modes
+            """,
+        )
+    assert (done.stdout, done.stderr) == ("True True\n" * 4, "")
+
+
 def test_names_with_an_equals_sign_and_a_percent_sign(tmp_path: Path, into: Path) -> None:
     names = ["user.a=b", "user.100%", "user.%3D", "user.=", "user.%25=%"]
     (tmp_path / "file").touch()
