@@ -47,17 +47,26 @@ def results(lines: Iterable[str]) -> None:
     """Write many lines to stdout, each as `result` writes it, but several at a time. Raises `OutputLost`."""
     pending: list[str] = []
     size, last = 0, time.monotonic()
-    for line in lines:
-        pending.append(printable(line))
-        size += len(line)
-        if size >= _AT_ONCE or time.monotonic() - last >= _LONGEST_DELAY:
+
+    def write() -> None:
+        if pending:
             with _written():
                 print("\n".join(pending), flush=True)
             pending.clear()
-            size, last = 0, time.monotonic()
-    if pending:
-        with _written():
-            print("\n".join(pending), flush=True)
+
+    try:
+        for line in lines:
+            pending.append(printable(line))
+            size += len(line)
+            if size >= _AT_ONCE or time.monotonic() - last >= _LONGEST_DELAY:
+                write()
+                size, last = 0, time.monotonic()
+    except (BrokenPipeError, OutputLost):
+        raise
+    except BaseException:
+        write()  # what came before the error
+        raise
+    write()
 
 
 def result_document(about: Mapping[str, Any], name: str, items: Iterable[Mapping[str, Any]]) -> None:

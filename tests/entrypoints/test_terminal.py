@@ -22,6 +22,17 @@ def test_many_results_come_in_order_each_in_its_line(capfd):
     assert capfd.readouterr().out == "".join(f"line {number}\\x1b\n" for number in range(30_000))
 
 
+def test_the_results_before_an_error_are_written(capfd):
+    def lines():
+        yield "one"
+        yield "two"
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        results(lines())
+    assert capfd.readouterr().out == "one\ntwo\n"
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
 def test_a_document_of_many_items_is_json_with_one_item_in_a_line(capfd, count):
     result_document({"version": 1, "name": "ü"}, "entries", ({"n": number} for number in range(count)))
