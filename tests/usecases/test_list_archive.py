@@ -372,3 +372,10 @@ def test_a_failing_range_is_an_error_of_the_store(box: Toolbox, big: Path) -> No
     box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="open_range", times=9))
     with pytest.raises(Exception, match="the store failed as scripted"):
         listed(box, "big")
+
+
+def test_a_backup_whose_index_would_be_too_large_says_so_and_is_listed_by_reading_it(box: Toolbox, big: Path) -> None:
+    tools = evolve(box.tools, compressors={Compression.GZIP: GzipCompressor(index_limit=10)})
+    made = backup(BackupRequest(source=big, destination="s3"), tools)
+    assert box.notices == [f"{made.stored_filename} has no index: its index would be larger than 0 MiB"]
+    assert paths(listed(box, "big")) == PATHS
