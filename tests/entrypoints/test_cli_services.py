@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from pathlib import Path
@@ -74,6 +75,36 @@ def test_restore_from_the_bucket_alone(bakthat_command: CommandLine, site: Path,
     place = f"s3://{settings['s3_bucket']}/machines/one/{stored}"
     assert bakthat_command("restore", "--from", place, "--target", "out").code == 0
     assert (bakthat_command.here / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"
+
+
+def test_a_backup_in_a_bucket_is_looked_into_without_restoring_it(
+    bakthat_command: CommandLine, site: Path, seaweedfs_url: str
+) -> None:
+    configure(bakthat_command, seaweedfs_url)
+    (site / "photo.jpg").write_bytes(os.urandom(3_000_000))
+    stored = bakthat_command("backup", "site", "-q", BAKTHAT_PASSWORD="secret").out.strip()
+    bakthat_command.environment["BAKTHAT_PASSWORD"] = "secret"
+    listed = bakthat_command("ls", "site")
+    assert (listed.code, listed.lines, listed.err) == (0, ["index.html", "photo.jpg"], "")
+    read = bakthat_command("cat", "site", "index.html")
+    assert (read.code, read.out, read.err) == (0, "<h1>hello</h1>", "")
+    found = bakthat_command("find", "*.jpg")
+    assert (found.code, found.out.split("\t")[0]) == (0, stored)
+    part = bakthat_command("restore", "site", "--only", "*.html", "--target", "out", "-q")
+    assert (part.code, part.err) == (0, "")
+    assert sorted(os.listdir(bakthat_command.here / "out" / "site")) == ["index.html"]
+
+
+def test_an_archive_that_vanished_is_one_clear_line(
+    bakthat_command: CommandLine, site: Path, seaweedfs_url: str
+) -> None:
+    settings = configure(bakthat_command, seaweedfs_url)
+    stored = back_up(bakthat_command).out.strip()
+    administrator(seaweedfs_url).delete_object(Bucket=settings["s3_bucket"], Key=stored)
+    for command in (["ls", "site"], ["cat", "site", "index.html"]):
+        is_one_clear_line(bakthat_command(*command), 4, stored, "bakthat sync")
+    said = bakthat_command("find", "index.html")
+    assert (said.code, said.out) == (5, "")
 
 
 def test_the_key_of_somebody_else(bakthat_command: CommandLine, site: Path, moto_url: str) -> None:
