@@ -124,6 +124,8 @@ class _Salvage:
         self._damages = Lister()
         self._end_mark: int | None = None
         """Where the archive's end mark is, as far as is known."""
+        self._ends_well = True
+        """Whether nothing but what fills up a record follows the end mark."""
         self._at = 0
         """Where the next header should be."""
         self._is_found = False
@@ -153,7 +155,8 @@ class _Salvage:
             pass
         self._settle()
         self._files.settle(False, _DOUBTFUL)
-        self._files.end_run(is_own=self._ends_as_an_archive())
+        self._ends_well = self._ends_as_an_archive()
+        self._files.end_run(is_own=self._ends_well)
         self._is_settled = True
         while self._places is not None and self._places.lose():
             pass
@@ -373,6 +376,10 @@ class _Salvage:
             damages.add("", problem.reason)
         if end is None:
             damages.add("", "the end of the archive is missing")
+        # A damage may have made the end mark. Of an archive that is intact, it does not matter what follows.
+        ends_early = self._places is None and not self._ends_well and files.unverified.count > 0
+        if ends_early:
+            damages.add("", f"{stream.position} bytes of the tar stream, and its end mark is at byte {end}")
         found = files.whole.count + files.partial.count + files.unverified.count + files.directories + files.others
         return SalvageReport(
             directory=directory if found else "",
@@ -384,6 +391,6 @@ class _Salvage:
             unverified=files.unverified.listing(),
             missing=files.missing.listing(),
             damages=damages.listing(),
-            may_lack_more=self._places is None and (self._is_found or end is None),
+            may_lack_more=self._places is None and (self._is_found or end is None or ends_early),
             notices=tuple(files.notices.problems()),
         )
