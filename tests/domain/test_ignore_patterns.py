@@ -171,3 +171,23 @@ def test_choices_do_not_depend_on_the_order_of_the_questions() -> None:
     first = {path: asked_in_order.selects(path, False) for path in paths}
     assert {path: asked_backwards.selects(path, False) for path in reversed(paths)} == first
     assert sum(first.values()) > 300
+
+
+@pytest.mark.parametrize(
+    ("patterns", "path", "is_directory", "itself"),
+    [
+        (["docs"], "docs", True, True),
+        (["docs"], "docs/guide.md", False, False),
+        (["docs"], "lib/docs", False, True),
+        (["docs/"], "docs", False, False),
+        (["*.md"], "docs/guide.md", False, True),
+        (["docs/*"], "docs/guide.md", False, True),
+        (["docs/*"], "docs/build/index.html", False, False),
+        (["docs/**"], "docs/build/index.html", False, True),
+        (["*.md", "!guide.md"], "docs/guide.md", False, False),
+    ],
+)
+def test_a_path_is_selected_by_itself_or_by_a_directory_above_it(
+    patterns: list[str], path: str, is_directory: bool, itself: bool
+) -> None:
+    assert rules(*patterns).selects_itself(path, is_directory) is itself
