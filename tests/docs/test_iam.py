@@ -110,6 +110,11 @@ def restore(store: S3ObjectStore) -> None:
         assert reader.read() == b"there"
 
 
+def look_inside(store: S3ObjectStore) -> None:
+    with store.open_range("there.tgz", 1, 3, expected=store.stat("there.tgz")) as reader:
+        assert reader.read() == b"he"
+
+
 def delete(store: S3ObjectStore) -> None:
     store.delete("there.tgz")
     store.delete("bakthat_catalog/there.tgz.json")
@@ -119,11 +124,11 @@ def sync(store: S3ObjectStore) -> None:
     assert "there.tgz" in [info.key for info in store.list()]
 
 
-ACTS: list[Callable[[S3ObjectStore], None]] = [back_up, restore, delete, sync]
+ACTS: list[Callable[[S3ObjectStore], None]] = [back_up, restore, look_inside, delete, sync]
 ALLOWED = {
     "A machine that does everything": ACTS,
     "A machine that can only add": [back_up],
-    "A machine that can only restore": [restore, sync],
+    "A machine that can only restore": [restore, look_inside, sync],
 }
 
 
