@@ -12,7 +12,6 @@ from bakthat.adapters.filesystem.linux import NO_HARD_LINKS
 from bakthat.adapters.packing.accounts import Accounts
 from bakthat.adapters.packing.attributes import Attributes, AttributeSetter
 from bakthat.adapters.packing.file_content import CREATE
-from bakthat.adapters.packing.tar_header import records_as_bytes
 from bakthat.adapters.packing.xattr_source import XattrSource
 from bakthat.adapters.streams import write_all
 
@@ -63,7 +62,7 @@ def _copy(
                 found.st_uid,
                 found.st_gid,
                 found.st_mtime_ns,
-                b"" if extended is None else records_as_bytes(extended.records),
+                b"" if extended is None else extended.records,
             )
             # Attributes refused for the original were already reported.
             setter.without_notices().set(copy, attributes, name)

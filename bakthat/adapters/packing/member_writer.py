@@ -209,8 +209,10 @@ class MemberWriter:
     def _header(
         self, path: bytes, status: os.stat_result, comment: bytes, headers: Headers, extended: Extended | None
     ) -> bytes:
-        if not comment and extended is None:
-            return headers.file(path, status)
+        if not comment:
+            if extended is None:
+                return headers.file(path, status)
+            return headers.file(path, status, extended.mode, extended.records)
         return self._member(path, FILE, status, extended, size=status.st_size, comment=comment)
 
     def _member(
@@ -236,7 +238,7 @@ class MemberWriter:
             comment=comment,
             real_size=real_size,
             mode=None if extended is None else extended.mode,
-            extended=() if extended is None else extended.records,
+            extended=b"" if extended is None else extended.records,
         )
 
     def _write_large(

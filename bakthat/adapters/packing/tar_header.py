@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
 from zlib import adler32
 
 from bakthat.adapters.packing.accounts import Accounts
@@ -56,7 +55,7 @@ def member(
     comment: bytes = b"",
     real_size: int | None = None,
     mode: int | None = None,
-    extended: Sequence[tuple[bytes, bytes]] = (),
+    extended: bytes = b"",
 ) -> bytes:
     """The header of any member, extended where needed.
 
@@ -67,7 +66,7 @@ def member(
     real_size: of a sparse file, whose content is a map and what is not in its holes (see `sparse`).
         A reader that knows no sparse files shall not take that for the file: only the record has its true name
     mode: in the place of that in `status`
-    extended: records for extended attributes and access control lists, as `xattr_records` makes them
+    extended: records for extended attributes and access control lists, as `record` writes them
     """
     records: list[tuple[bytes, bytes]] = []
     if comment:
@@ -127,11 +126,11 @@ class Headers:
         self._room = _NAME - len(self._lead) if not _is_beyond_ascii(directory) else -1
         self._shared: dict[tuple[int, int, int], tuple[bytes, bytes, int]] = {}
 
-    def file(self, name: bytes, status: os.stat_result) -> bytes:
-        """As `member(directory, name, FILE, status, accounts, size=status.st_size)`."""
+    def file(self, name: bytes, status: os.stat_result, mode: int | None = None, extended: bytes = b"") -> bytes:
+        """As `member(directory, name, FILE, status, accounts, size=status.st_size, mode=mode, extended=extended)`."""
         size = status.st_size
         seconds, fraction = divmod(status.st_mtime_ns, _NS)
-        key = (status.st_mode, status.st_uid, status.st_gid)
+        key = (status.st_mode if mode is None else mode, status.st_uid, status.st_gid)
         shared = self._shared.get(key)
         if shared is None:
             shared = self._shared[key] = self._share(*key)
@@ -143,13 +142,16 @@ class Headers:
             or not _TEN_DIGITS <= seconds < _LARGE
             or not tail
         ):
-            return member(self._directory, name, FILE, status, self._accounts, size=size)
+            return member(self._directory, name, FILE, status, self._accounts, size=size, mode=mode, extended=extended)
         if self._lead:
             name = self._lead + name
         moment = b"%011o\0%011o\0" % (size, seconds)
         # The low half of Adler-32 is the sum of the bytes plus one, modulo 65521: 124 bytes of ASCII stay below.
         checksum = base + (adler32(name + moment) & 0xFFFF)
         header = b"%b%b%b%06o\0 %b" % (name.ljust(_NAME, b"\0"), numbers, moment, checksum, tail)
+        if extended:
+            stamp = b"30 mtime=%d.%09d\n" % (seconds, fraction) if fraction else b""
+            return _extended_header(len(stamp) + len(extended)) + _filled(stamp + extended) + header
         if fraction:
             return b"%b30 mtime=%d.%09d\n%b%b" % (_FRACTION_HEADER, seconds, fraction, _FRACTION_PADDING, header)
         return header
@@ -225,7 +227,7 @@ def _decimal(nanoseconds: int) -> bytes:
     return b"%b%d.%09d" % (sign, seconds, fraction) if fraction else b"%b%d" % (sign, seconds)
 
 
-def _record(key: bytes, value: bytes) -> bytes:
+def record(key: bytes, value: bytes) -> bytes:
     """`LENGTH key=value\\n`, where the length counts its own digits."""
     rest = len(key) + len(value) + 3
     length = rest + len(str(rest))
@@ -233,17 +235,17 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d %b=%b\n" % (length, key, value)
 
 
-def records_as_bytes(records: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Write keys and values as the content of a pax extended header."""
-    return b"".join(_record(key, value) for key, value in records)
-
-
-def _extended(records: list[tuple[bytes, bytes]], extended: Sequence[tuple[bytes, bytes]]) -> bytes:
+def _extended(records: list[tuple[bytes, bytes]], extended: bytes) -> bytes:
     """The values of `extended` have no character set, so that they ask for no `hdrcharset`."""
     if not all(_is_utf8(value) for _, value in records):
         records = [(b"hdrcharset", b"BINARY"), *records]
-    body = records_as_bytes((*records, *extended))
-    return _extended_header(len(body)) + body + bytes(-len(body) % BLOCK)
+    body = b"".join(record(key, value) for key, value in records) + extended
+    return _extended_header(len(body)) + _filled(body)
+
+
+def _filled(body: bytes) -> bytes:
+    """Filled up to whole blocks."""
+    return body + bytes(-len(body) % BLOCK)
 
 
 @functools.lru_cache(maxsize=64)

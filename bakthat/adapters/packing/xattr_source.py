@@ -16,7 +16,8 @@ from attrs import frozen
 from bakthat.adapters.packing import posix_acl
 from bakthat.adapters.packing.accounts import Accounts
 from bakthat.adapters.packing.source import reason
-from bakthat.adapters.packing.xattr_records import ACL_ACCESS, ACL_DEFAULT, record_of
+from bakthat.adapters.packing.tar_header import record
+from bakthat.adapters.packing.xattr_records import ACL_ACCESS, ACL_DEFAULT, SELINUX, record_of
 
 MAX_BYTES = 768 * 1024
 """Bytes of all attributes of one member. libarchive and our own reader take extended headers of up to 1 MiB, in which
@@ -24,6 +25,9 @@ long names must have room, too. Linux takes up to 64 KiB for each attribute."""
 
 _NO_ATTRIBUTES = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _LISTS = {posix_acl.ACCESS: ACL_ACCESS, posix_acl.DEFAULT: ACL_DEFAULT}
+
+_LABEL_ALONE = [SELINUX]
+_MAX_LABELS = 1000
 
 ListNames = Callable[..., list[str]]
 """As `os.listxattr`."""
@@ -40,7 +44,7 @@ class Extended:
     """What a member needs: its mode, and the records of its extended header."""
 
     mode: int
-    records: list[tuple[bytes, bytes]]
+    records: bytes
 
 
 class XattrSource:
@@ -60,6 +64,7 @@ class XattrSource:
         self._problem = problem
         self._list_names = list_names
         self._devices_without: set[int] = set()
+        self._labels: dict[bytes, bytes] = {}
 
     def of_open(self, descriptor: int, name: str, status: os.stat_result) -> Extended | None:
         """Of an open file or directory; None if it has none."""
@@ -96,10 +101,11 @@ class XattrSource:
     def _read(
         self, target: int | str, names: list[str], name: str, status: os.stat_result, *, follow: bool
     ) -> Extended | None:
+        if names == _LABEL_ALONE and self._keep and (records := self._label(target, follow)):
+            return Extended(status.st_mode, records)
         mode = status.st_mode
-        records: list[tuple[bytes, bytes]] = []
-        left = MAX_BYTES
-        missing = 0
+        records = b""
+        is_too_much = False
         for attribute in sorted(names):
             is_access_list = attribute == posix_acl.ACCESS
             if not (self._keep or is_access_list):
@@ -121,22 +127,32 @@ class XattrSource:
                     continue
                 if is_access_list:
                     mode = self._narrowed(mode, acl, status)
-                record = (
-                    _LISTS[attribute],
-                    posix_acl.to_text(acl, self._accounts.user_name, self._accounts.group_name),
-                )
+                text = posix_acl.to_text(acl, self._accounts.user_name, self._accounts.group_name)
+                one = record(_LISTS[attribute], text)
             else:
-                record = record_of(os.fsencode(attribute), value)
-            left -= len(record[0]) + len(record[1]) + 10
-            if left < 0:
-                missing += 1
+                one = record(*record_of(os.fsencode(attribute), value))
+            if len(records) + len(one) > MAX_BYTES:
+                is_too_much = True
             elif self._keep:
-                records.append(record)
-        if missing:
+                records += one
+        if is_too_much:
             self._problem(name, "has more extended attributes than an archive can hold; the last ones are missing")
         if not records and mode == status.st_mode:
             return None
         return Extended(mode, records)
+
+    def _label(self, target: int | str, follow: bool) -> bytes:
+        """Where there is SELinux, every file has a label and most have nothing else, and labels are few."""
+        try:
+            value = os.getxattr(target, SELINUX, follow_symlinks=follow)
+        except OSError:
+            return b""
+        known = self._labels.get(value)
+        if known is None:
+            if len(self._labels) >= _MAX_LABELS:
+                self._labels.clear()
+            known = self._labels[value] = record(*record_of(SELINUX.encode(), value))
+        return known
 
     def _narrowed(self, mode: int, acl: posix_acl.Acl, status: os.stat_result) -> int:
         return posix_acl.narrowed(mode, acl, lambda uid: self._accounts.is_member(uid, status.st_gid))

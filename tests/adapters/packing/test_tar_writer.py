@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from bakthat.adapters.packing.accounts import Accounts
 from bakthat.adapters.packing.tar_extractor import extract_tar
-from bakthat.adapters.packing.tar_header import CHARACTER_DEVICE, FILE, SYMBOLIC_LINK, Headers, member
+from bakthat.adapters.packing.tar_header import CHARACTER_DEVICE, FILE, SYMBOLIC_LINK, Headers, member, record
 from bakthat.adapters.packing.tar_writer import root_name, survey, write_tar
 from bakthat.domain.excluded import Excluded
 from bakthat.domain.exclusions import Exclusions
@@ -253,13 +253,25 @@ def status_with(**fields: int) -> os.stat_result:
     uid=st.one_of(st.integers(0, 5), st.integers(0, 2**32 - 1)),
     size=st.one_of(st.integers(0, 10**6), st.integers(8**11 - 2, 2**62)),
     mtime_ns=TIMES,
+    narrowed=st.none() | st.integers(0, 0o7777),
+    attribute=st.none() | st.binary(max_size=600),
 )
 def test_a_file_has_one_header_whichever_way_it_is_made(
-    directory: bytes, name: bytes, mode: int, uid: int, size: int, mtime_ns: int
+    directory: bytes,
+    name: bytes,
+    mode: int,
+    uid: int,
+    size: int,
+    mtime_ns: int,
+    narrowed: int | None,
+    attribute: bytes | None,
 ) -> None:
     status = status_with(mode=stat.S_IFREG | mode, uid=uid, gid=uid, size=size, mtime_ns=mtime_ns)
-    quick = Headers(directory, Accounts()).file(name, status)
-    careful = member(directory, name, FILE, status, Accounts(), size=size)
+    extended = b"" if attribute is None else record(b"SCHILY.xattr.user.a", attribute)
+    quick = Headers(directory, Accounts()).file(name, status, narrowed, extended)
+    careful = member(directory, name, FILE, status, Accounts(), size=size, mode=narrowed, extended=extended)
+    mode = mode if narrowed is None else narrowed
+    assert extended in quick
     assert len(quick) % 512 == 0
     for header in (quick, careful):
         info = parsed(header)
