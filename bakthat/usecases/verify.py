@@ -15,6 +15,7 @@ from bakthat.domain.query import Query
 from bakthat.errors import (
     BackupNotFound,
     BakthatError,
+    DatabaseError,
     ObjectNotFound,
     PasswordNeeded,
     PayloadDamaged,
@@ -85,7 +86,8 @@ def verify(
     allow_plain: accept a plain backup of an encrypted series.
     on_verified: called with each result.
 
-    One bad backup does not stop the rest. Raises `BackupNotFound`, `AmbiguousName`, `DatabaseError`.
+    One bad backup does not stop the rest, and neither does a database that cannot be written: a notice says that the
+    results are not recorded. Raises `BackupNotFound`, `AmbiguousName`, `DatabaseError` if it cannot be read.
     """
     destination = tools.destination(destination_name)
     if name is not None:
@@ -98,13 +100,18 @@ def verify(
             raise BackupNotFound(f"no backups{of_host} in {destination.name} ({destination.owner.location})")
     plain_guard = None if allow_plain else PlainGuard(destination, tools)
     results: list[Verified] = []
+    is_recording = True
     for backup in chosen:
         result = _verify_one(backup, destination, tools, quick, plain_guard, keys)
-        if _says_something_new(result, quick):
+        if is_recording and _says_something_new(result, quick):
             recorded: dict[str, Any] = {"at": int(whole_seconds(tools.clock()).timestamp()), "level": str(result.level)}
             if result.is_bad:
                 recorded["error"] = str(result.error)
-            _record(backup, recorded, destination, tools)
+            try:
+                _record(backup, recorded, destination, tools)
+            except DatabaseError as error:
+                tools.notice(f"{error}; the results of verifying are not recorded")
+                is_recording = False
         on_verified(result)
         results.append(result)
     return results

@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
-from bakthat.errors import AccessDenied, BackupNotFound, NotEncrypted, ObjectNotFound, PayloadDamaged, WrongPassword
+from bakthat.errors import (
+    AccessDenied,
+    BackupNotFound,
+    DatabaseError,
+    NotEncrypted,
+    ObjectNotFound,
+    PayloadDamaged,
+    WrongPassword,
+)
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
@@ -159,3 +168,14 @@ def test_a_plain_backup_of_an_encrypted_series_is_refused_and_the_rest_is_verifi
     ]
     assert isinstance(verify("site", "s3", box.tools, quick=True)[0].error, NotEncrypted)
     assert verify("site", "s3", box.tools, allow_plain=True)[0].level is Level.OPENS
+
+
+def test_a_database_that_cannot_be_written_stops_nothing_and_is_one_notice(box: Toolbox, tree: Path) -> None:
+    class ReadOnly(MemoryRepo):
+        def replace(self, backup):
+            raise DatabaseError("the database is read-only")
+
+    made = [back_up(box, tree, name=name) for name in ("one", "two")]
+    box.repo = ReadOnly(made)
+    assert [result.level for result in verify(None, "s3", box.tools)] == [Level.OPENS, Level.OPENS]
+    assert box.notices == ["the database is read-only; the results of verifying are not recorded"]
