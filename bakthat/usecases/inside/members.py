@@ -38,9 +38,10 @@ def path_below_root(entry: IndexEntry) -> str:
 
 def relative(members: Iterable[IndexEntry], rules: IgnoreRules | None = None) -> Iterator[IndexEntry]:
     """Yield what the patterns select (None: everything), with paths relative to the root, which is left out."""
+    made_of = IndexEntry._make  # half the time of `_replace`, for what may be a million entries
     for entry in members:
-        if is_selected(entry, rules) and (path := path_below_root(entry)):
-            yield entry._replace(path=path)
+        if (rules is None or is_selected(entry, rules)) and (path := path_below_root(entry)):
+            yield made_of((path, *entry[1:]))
 
 
 def rules_of(patterns: Sequence[str], option: str) -> IgnoreRules | None:
