@@ -196,12 +196,12 @@ class _Bench:
         ours, job = Inside("bakthat"), self._job(source)
         restic = self._restic(source)
         self._run(job, ours.backup(job))
-        listing = ours.command(job, "ls", "-l", "benchmark")
-        theirs = ResticInside().command(restic, "ls", "-l", "latest") if restic is not None else None
+        listing = ours.command(job, "ls", "benchmark")
+        theirs = ResticInside().command(restic, "ls", "latest") if restic is not None else None
         self._run(job, listing)
-        cached, _, ratio = self._row("ls -l, cached", job, listing, restic, theirs)
+        cached, _, ratio = self._row("ls, cached", job, listing, restic, theirs)
         shutil.rmtree(job.scratch / ".cache", ignore_errors=True)
-        cold, _, _ = self._row("ls -l, from the store", job, listing, restic, theirs, forget=True)
+        cold, _, _ = self._row("ls, from the store", job, listing, restic, theirs, forget=True)
         if ratio is not None:
             self._goals.append(
                 (f"ls of {entries:,} takes at most {LS_RATIO} times as long as restic ls", ratio <= LS_RATIO)

@@ -52,7 +52,7 @@ def test_looking_inside_is_measured_at_the_smallest_sizes(tmp_path: Path, capsys
     sizes = ["--sizes", "0.005", "--entries", "20", "--backups", "2", "--repeat", "1"]
     inside([*sizes, "--data", str(tmp_path)])
     out = capsys.readouterr().out
-    for row in ("cat 1 file", "restore 1,000 files", "ls -l, cached", "find, all cached", "stored MB"):
+    for row in ("cat 1 file", "restore 1,000 files", "ls, cached", "find, all cached", "stored MB"):
         assert f"| {row} " in out
     assert list(tmp_path.iterdir()) == []
 
