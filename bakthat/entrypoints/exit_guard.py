@@ -46,6 +46,11 @@ class ExitGuardedStore(ObjectStore):
     def __repr__(self) -> str:
         return repr(self._store)
 
+    @property
+    def reads_ranges(self) -> bool:
+        with self._answering("reads_ranges"):
+            return self._store.reads_ranges
+
     def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
         with self._answering("put"):
             return self._store.put(key, body, replace=replace, size_hint=size_hint)

@@ -21,6 +21,12 @@ class ObjectStore(ABC):
     location: str
     """The URL of the store, stable and without a secret, such as `s3://bucket/prefix`; recorded with every backup."""
 
+    @property
+    def reads_ranges(self) -> bool:
+        """Whether `open_range` begins at `start`, without reading what is before it. By default, whether the store has
+        an `open_range` of its own."""
+        return type(self).open_range is not ObjectStore.open_range
+
     @abstractmethod
     def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
         """Store the object, all or nothing: a reader sees the whole object or none.

@@ -145,6 +145,10 @@ class FaultyObjectStore(ObjectStore):
         self.faults = self._script.faults
         self.calls = self._script.calls
 
+    @property
+    def reads_ranges(self) -> bool:
+        return self.inner.reads_ranges
+
     def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
         return self._script.stored(
             "put", key, body, lambda read: self.inner.put(key, read, replace=replace, size_hint=size_hint)

@@ -102,6 +102,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         self._amazon = amazon
         self._page = page
         self._is_s3 = amazon
+        self._reads_ranges = True
         self._uploader = Uploader(
             Bucket(
                 client=client,
@@ -170,7 +171,13 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             expected=expected,
         ) as reader:
             self._check_not_a_web_site(reader.etag, where, what)
+            self._reads_ranges = self._reads_ranges and not reader.is_whole
             yield cast(BinaryIO, reader)
+
+    @property
+    def reads_ranges(self) -> bool:
+        """True, until the service has answered the request for a range with the whole object."""
+        return self._reads_ranges
 
     def stat(self, key: str) -> ObjectInfo:
         where, what = self._where(key), self._named(key)

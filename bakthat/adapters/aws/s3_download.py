@@ -83,6 +83,11 @@ class S3Reader(io.RawIOBase):
         self._start_reading(first, start)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the service answered the request for a range with the whole object."""
+        return self._whole is not None
+
+    @property
     def etag(self) -> str | None:
         """The object's ETag, None if the service sent none."""
         return self._requests.etag

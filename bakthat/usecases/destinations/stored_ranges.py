@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import BinaryIO
 
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import PayloadDamaged, StoreError
@@ -17,6 +19,9 @@ _TAIL = 256 * 1024
 
 _KEPT = 4 * 1024 * 1024
 """Bytes of earlier answers that are kept."""
+
+_DROPPED = 1024 * 1024
+"""Bytes that are read at a time, of those that are skipped."""
 
 
 class StoredRanges(RandomAccess):
@@ -41,6 +46,11 @@ class StoredRanges(RandomAccess):
         self._known = known
         self._kept: dict[int, bytes] = {}
         """Answers by their position, the oldest first."""
+        self._opened = ExitStack()
+        self._stream: BinaryIO | None = None
+        """The object from some position on, at a store that cannot begin anywhere."""
+        self._at = 0
+        """The position of its next byte."""
 
     def forget_answers(self) -> None:
         """What comes from now on is not for the cache."""
@@ -74,15 +84,43 @@ class StoredRanges(RandomAccess):
             start, stop = tail, self.size
         else:
             start, stop = offset, min(self.size, max(stop, offset + _LEAST))
-        with self._objects.open_range(self._key, start, stop, expected=self._current()) as reader:
-            content = reader.read(stop - start)
-        self.bytes_read += len(content)
+        if self._objects.reads_ranges:
+            with self._objects.open_range(self._key, start, stop, expected=self._current()) as reader:
+                content = reader.read(stop - start)
+            self.bytes_read += len(content)
+        else:
+            content = self._read_on(start, stop)
         if len(content) != stop - start:
             raise StoreError(
                 f"{self._objects.location}: of {self._key} only {len(content)} of {stop - start} bytes came"
             )
         self._keep(start, content)
         return start, content
+
+    def _read_on(self, start: int, stop: int) -> bytes:
+        """Return the bytes from a stream that stays open, so that ranges in ascending order cost one pass over the
+        object and not one each."""
+        try:
+            if self._stream is None or start < self._at:
+                self._opened.close()
+                opened = self._objects.open_range(self._key, start, self.size, expected=self._current())
+                self._stream, self._at = self._opened.enter_context(opened), start
+            while self._at < start and (dropped := self._stream.read(min(start - self._at, _DROPPED))):
+                self._count(dropped)
+            content = self._stream.read(stop - start)
+            self._count(content)
+        except BaseException:
+            self._stream = None
+            self._opened.close()
+            raise
+        if self._at == self.size:
+            self._stream = None
+            self._opened.close()
+        return content
+
+    def _count(self, content: bytes) -> None:
+        self._at += len(content)
+        self.bytes_read += len(content)
 
     def _current(self) -> ObjectInfo:
         if self._info is None:

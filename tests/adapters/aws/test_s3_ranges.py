@@ -182,6 +182,17 @@ def test_a_service_that_stops_serving_ranges_on_the_way_is_an_error(moto_rig: Ri
         read(moto_rig, 1, len(LARGE))
 
 
+@pytest.mark.parametrize(("odd", "reads_ranges"), [(IGNORED, False), (lambda request, forward: forward(request), True)])
+def test_that_a_service_ignores_ranges_is_remembered(moto_rig: Rig, odd: Doing, reads_ranges: bool):
+    moto_rig.direct.put("k", io.BytesIO(LARGE))
+    always(moto_rig, odd)
+    store = moto_rig.store()
+    assert store.reads_ranges
+    with store.open_range("k", *MIDDLE) as reader:
+        reader.read()
+    assert store.reads_ranges is reads_ranges
+
+
 def test_an_object_that_is_answered_whole_is_read_no_further_than_the_range(moto_rig: Rig):
     moto_rig.direct.put("k", io.BytesIO(LARGE))
     always(moto_rig, both(cut_the_answer, ignoring("range")))
