@@ -9,20 +9,23 @@ Where a member begins, in this order:
 A member that was found by its place is believed by its checksum alone, whatever is wrong with its header. Of a damaged
 member, the bytes before the damage are decompressed: they are good if the cipher authenticated them, and doubtful
 otherwise, since nobody knows where the damage is.
-
-The search may meet gzip files that lie uncompressed inside the archive. So it looks only for members like those that
-the archive was seen to have: ours if there was one of them, or nothing yet; others if there were two of them. Most gzip
-files of other programs are one member, and behind a damage there is nothing to be found in them.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Generator, Iterator
 from itertools import pairwise
 
 from isal import isal_zlib
 
+from bakthat.adapters.compression.gzip_headers import (
+    EXTRA_LENGTH,
+    OURS,
+    SECOND_SUBFIELD,
+    header_size,
+    length_in_place,
+    resembles_ours,
+)
 from bakthat.adapters.compression.gzip_member import (
     BLOCK,
     HEADER_SIZE,
@@ -31,39 +34,20 @@ from bakthat.adapters.compression.gzip_member import (
     TRAILER,
     DeflateError,
     inflate,
-    stated_length,
 )
+from bakthat.adapters.compression.gzip_search import MemberSearch, is_place
 from bakthat.adapters.compression.tape import Tape
 from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.errors import PayloadDamaged
 from bakthat.ports.salvage import Hole, Part, Verdict
 
-_MAGIC = b"\x1f\x8b\x08"
-_FIXED = 10
-_HAS_CRC, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT, _RESERVED = 2, 4, 8, 16, 0xE0
 _LONGEST_HEADER = 128 * 1024
 """Bytes of a header with its names and extra field."""
-
-_SEARCHED_HEADER = 4 * 1024
-"""The same, of members that are searched for."""
-
-_OURS = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x08\0BK\x04\0"
-"""What a header of ours begins with, before the length of the member."""
-
-_DIFFERING = 4
-"""Bytes of it that may be damaged, or be another length of the extra field, in a place where a header should be."""
 
 _CHUNK = 16 * 1024
 _STEP = 256 * 1024
 _SMALL_STEP = 1024
 """Compressed bytes that are decompressed at once where an error must cost little."""
-_LENGTH = struct.Struct("<I")
-_SAMPLE = 64 * 1024
-"""Bytes that must be decompressed without an error, so that something that was found is a member."""
-
-_WORK_PER_BYTE = 64
-_WORK_AT_ONCE = 256 * 1024 * 1024
-"""Bytes that the search may decompress in vain: for each byte of the stream, and beyond that."""
 
 
 def salvage_by_index(parts: Iterator[Part], index: ArchiveIndex) -> Iterator[Part]:
@@ -102,7 +86,7 @@ class _HeaderSalvage:
     def __init__(self, tape: Tape, block: int) -> None:
         self._tape = tape
         self._block = block
-        self._search = _Search(tape, block)
+        self._search = MemberSearch(tape, block)
 
     def parts(self) -> Generator[Part, None, None]:
         tape = self._tape
@@ -120,14 +104,14 @@ class _HeaderSalvage:
                 continue
             is_behind_zeros = False
             start = tape.position
-            length = _length_in_place(head)
+            length = length_in_place(head)
             if length:
                 is_in_place = yield from self._stated_member(head, length)
-            elif (size := header_size(head)) and _differing(head) > _DIFFERING:
+            elif (size := header_size(head)) and not resembles_ours(head):
                 is_in_place = yield from self._streamed_member(head, size)
             else:
                 is_in_place = yield from self._member_by_content()
-                if not is_in_place and _differing(head) <= _DIFFERING:
+                if not is_in_place and resembles_ours(head):
                     # One of ours that does not say where it ends: it is damaged in its content, too.
                     tape.fill(LONGEST_MEMBER)
                     prefix = _prefix(tape.peek(HEADER_SIZE, LONGEST_MEMBER), self._block)[0]
@@ -141,17 +125,17 @@ class _HeaderSalvage:
 
     def _stated_member(self, head: bytes, length: int) -> Generator[Part, None, bool]:
         tape = self._tape
-        if head[10:12] != _OURS[10:12] and head[20:22] in (b"BI", b"BF"):
+        if head[EXTRA_LENGTH] != OURS[EXTRA_LENGTH] and head[SECOND_SUBFIELD] in (b"BI", b"BF"):
             return _go_to(tape, tape.position + length)  # of the index, without content
         start = tape.position
-        header = HEADER_SIZE if _differing(head) <= _DIFFERING else header_size(head)
+        header = HEADER_SIZE if resembles_ours(head) else header_size(head)
         have = tape.fill(length + _LONGEST_HEADER)
         if have >= length:
             packed = tape.peek(header, length)
             try:
                 plain = inflate(packed)
             except PayloadDamaged:
-                if not _is_place(tape, length):
+                if not is_place(tape, length):
                     return (yield from self._member_by_content())
                 prefix = _prefix(packed, self._block)[0]
                 stated = int(TRAILER.unpack(packed[-TRAILER.size :])[1])
@@ -173,7 +157,7 @@ class _HeaderSalvage:
         prefix, is_sound = _prefix(packed, self._block)
         verdict = Verdict.GOOD if is_sound and tape.are_good(start) else Verdict.DOUBTFUL
         is_reached = _go_to(tape, start + length) and tape.position == start + length
-        if not (is_reached and _is_place(tape, 0)):
+        if not (is_reached and is_place(tape, 0)):
             yield from _damaged(prefix, verdict, len(prefix))
             return False
         yield from _damaged(prefix, verdict, self._size_before(0, None))
@@ -184,7 +168,7 @@ class _HeaderSalvage:
         which has the size `last`."""
         self._tape.fill(distance + HEADER_SIZE)
         head = self._tape.peek(distance, distance + HEADER_SIZE)
-        is_followed = _length_in_place(head) and head[10:12] == _OURS[10:12]
+        is_followed = length_in_place(head) and head[EXTRA_LENGTH] == OURS[EXTRA_LENGTH]
         return self._block if is_followed else last
 
     def _member_by_content(self) -> Generator[Part, None, bool]:
@@ -238,74 +222,6 @@ class _HeaderSalvage:
         yield Verdict.GOOD if fits else Verdict.DOUBTFUL
         self._search.met_other(head, fits)
         return True
-
-
-class _Search:
-    """Finds the next member of a stream whose order is lost."""
-
-    def __init__(self, tape: Tape, block: int) -> None:
-        self._tape = tape
-        self._block = block
-        self._credit = _WORK_AT_ONCE
-        self._others = 0
-        self._like = b""
-        self.found_ours = False
-
-    def met_other(self, head: bytes, is_whole: bool) -> None:
-        """A member that is not ours was met in its place."""
-        self._others += 1
-        if is_whole:
-            self._like = _kind_of(head)
-
-    def find_member(self) -> None:
-        """Go to the next member, or to the end."""
-        tape = self._tape
-        if not tape.fill(1) and tape.hole:
-            tape.cross()
-        while have := tape.fill(LONGEST_MEMBER + _LONGEST_HEADER):
-            distance = tape.find(_MAGIC)
-            if distance < 0:
-                distance = have if tape.hole or have < len(_MAGIC) else have - len(_MAGIC) + 1
-            self._credit = min(_WORK_AT_ONCE, self._credit + distance * _WORK_PER_BYTE)
-            tape.skip(distance)
-            if distance < have and self._credit > 0 and self._is_member():
-                return
-            tape.skip(min(1, tape.fill(1)))
-            if not tape.fill(1) and tape.hole:
-                tape.cross()
-
-    def _is_member(self) -> bool:
-        """Whether what begins here is a member of the archive; about to cost some work."""
-        self._credit -= _SEARCHED_HEADER
-        head = self._tape.peek(0, _SEARCHED_HEADER)
-        if length := member_length(head):
-            return (self.found_ours or not self._others) and self._is_ours(head, length)
-        size = header_size(head)
-        return bool(size) and self._others > 1 and _kind_of(head) == self._like and self._is_other(size)
-
-    def _is_ours(self, head: bytes, length: int) -> bool:
-        tape = self._tape
-        self._credit -= LONGEST_MEMBER
-        if tape.fill(length + _SEARCHED_HEADER) < length:
-            return False
-        try:
-            plain = inflate(tape.peek(header_size(head), length))
-        except PayloadDamaged:
-            return False
-        return len(plain) == self._block or _is_place(tape, length)
-
-    def _is_other(self, header: int) -> bool:
-        tape = self._tape
-        self._credit -= 2 * _SAMPLE
-        tape.fill(header + _SAMPLE)
-        inflater = isal_zlib.decompressobj(-15)
-        try:
-            plain = inflater.decompress(tape.peek(header, header + _SAMPLE), _SAMPLE)
-        except DeflateError:
-            return False
-        if not inflater.eof:
-            return len(plain) == _SAMPLE
-        return inflater.unused_data[: TRAILER.size] == TRAILER.pack(isal_zlib.crc32(plain), len(plain))
 
 
 def _member(tape: Tape, length: int, header: int, size: int) -> Iterator[Part]:
@@ -362,62 +278,3 @@ def _go_to(tape: Tape, position: int) -> bool:
         elif tape.hole is None or tape.cross() is None:
             return False
     return True
-
-
-def _is_place(tape: Tape, distance: int) -> bool:
-    """Whether a member ends at this distance: another one or zeros follow, or nothing that can be seen."""
-    tape.fill(distance + HEADER_SIZE)
-    head = tape.peek(distance, distance + HEADER_SIZE)
-    if len(head) < len(_MAGIC):
-        return True
-    return bool(_length_in_place(head) or header_size(head) or head.startswith(_MAGIC) or not head.strip(b"\0"))
-
-
-def _length_in_place(head: bytes) -> int:
-    """The length that a member states whose header should be here, and may be damaged; 0 if it states none."""
-    if len(head) < HEADER_SIZE:
-        return 0
-    if _differing(head) > _DIFFERING:
-        return member_length(head)
-    length = int(_LENGTH.unpack_from(head, len(_OURS))[0])
-    return length if SHORTEST_MEMBER <= length <= LONGEST_MEMBER else 0
-
-
-def _differing(head: bytes) -> int:
-    """How many bytes are not those of a header of ours."""
-    return sum(byte != known for byte, known in zip(head, _OURS, strict=False))
-
-
-def _kind_of(head: bytes) -> bytes:
-    """What the headers of one program have in common: flags, extra flags, system."""
-    return head[3:4] + head[8:10]
-
-
-def header_size(head: bytes) -> int:
-    """The length of the gzip header that these bytes begin with; 0 if they do not, or it is longer than they are."""
-    if len(head) < _FIXED or not head.startswith(_MAGIC) or head[3] & _RESERVED:
-        return 0
-    flags = head[3]
-    at = _FIXED
-    if flags & _HAS_EXTRA:
-        if len(head) < at + 2:
-            return 0
-        at += 2 + int(struct.unpack_from("<H", head, at)[0])
-    for flag in (_HAS_NAME, _HAS_COMMENT):
-        if flags & flag:
-            at = head.find(b"\0", at) + 1
-            if not at:
-                return 0
-    if flags & _HAS_CRC:
-        at += 2
-    return at if at <= len(head) else 0
-
-
-def member_length(head: bytes) -> int:
-    """The length that a member with this header states; 0 if it states none that is possible."""
-    size = header_size(head)
-    if not size or not head[3] & _HAS_EXTRA:
-        return 0
-    extra = head[_FIXED + 2 : _FIXED + 2 + int(struct.unpack_from("<H", head, _FIXED)[0])]
-    length = stated_length(extra)
-    return length if max(SHORTEST_MEMBER, size + 10) <= length <= LONGEST_MEMBER else 0

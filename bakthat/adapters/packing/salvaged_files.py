@@ -6,10 +6,9 @@ import contextlib
 import errno
 import os
 import stat
-import struct
 from collections.abc import Callable, Iterator
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from bakthat.adapters.filesystem.dir_fd import SEARCH, exists, opened
 from bakthat.adapters.filesystem.printable import printable
@@ -18,78 +17,37 @@ from bakthat.adapters.packing.attributes import Attributes, AttributeSetter
 from bakthat.adapters.packing.extraction_tree import ExtractionTree, PendingSymlink
 from bakthat.adapters.packing.file_content import CREATE
 from bakthat.adapters.packing.hard_link import Links
+from bakthat.adapters.packing.judgement import (
+    NESTED,
+    PARTIAL,
+    SUFFIXES,
+    TWICE,
+    UNVERIFIED,
+    Judgement,
+    free_name,
+    harmless,
+    make_harmless,
+    rename,
+    unverified,
+)
 from bakthat.adapters.packing.long_names import LongNames
 from bakthat.adapters.packing.notices import Notices
+from bakthat.adapters.packing.salvage_journal import Journal
 from bakthat.adapters.packing.tar_member import Member
-from bakthat.adapters.streams import write_all
-from bakthat.domain.salvage import PARTIAL_SUFFIX, UNVERIFIED_SUFFIX, Lister
+from bakthat.domain.salvage import Lister
 from bakthat.errors import PayloadDamaged
 
-_LONGEST_NAME = 255
-"""Bytes: NAME_MAX of limits.h."""
-
 _LONGEST_SYMLINK = 4095
-_SUFFIXES = (os.fsencode(PARTIAL_SUFFIX), os.fsencode(UNVERIFIED_SUFFIX))
-_PARTIAL, _UNVERIFIED = _SUFFIXES
+"""Bytes: PATH_MAX of limits.h, less the NUL at the end."""
+
 _NO_SYMLINK = frozenset({errno.EEXIST, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 """What symlink(2) says of a name that is taken, and where there are none: on exFAT and FAT, on CIFS, on FUSE."""
-
-_SET_ID_BITS = 0o6000
-_RENAMED = 100_000
-"""Names that are remembered, since a hard link may point to them."""
-
-NESTED = "it may belong to an archive inside this one: it was found behind a damage"
-_TWICE = "the archive has another one of this name; one of them may belong to an archive inside this one"
 
 _REFUSED_NAMES = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
 """What the system says of a name that it cannot hold."""
 
-
-@frozen
-class Judgement:
-    """What is known about a file. suffix: of the name that it gets, empty for its own. reason: for that. is_final: no
-    verdict can change it any more."""
-
-    suffix: bytes = b""
-    reason: str = ""
-    is_final: bool = True
-
-
-def partial(reason: str) -> Judgement:
-    return Judgement(_PARTIAL, reason)
-
-
-def unverified(reason: str) -> Judgement:
-    return Judgement(_UNVERIFIED, reason)
-
-
-class Journal:
-    """Paths and sizes of files that are still to be judged, in a file: there may be any number of them."""
-
-    _HEAD = struct.Struct("<QIQ?")
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._size = 0
-
-    def add(self, path: bytes, size: int, run: int, is_symlink: bool) -> None:
-        """run: which one it is of."""
-        entry = self._HEAD.pack(size, len(path), run, is_symlink) + path
-        os.lseek(self._fd, self._size, os.SEEK_SET)
-        write_all(self._fd, entry)
-        self._size += len(entry)
-
-    def take(self) -> Iterator[tuple[bytes, int, int, bool]]:
-        """Give all entries, and forget them."""
-        at, end, self._size = 0, self._size, 0
-        while at < end:
-            size, length, run, is_symlink = self._HEAD.unpack(os.pread(self._fd, self._HEAD.size, at))
-            at += self._HEAD.size
-            yield os.pread(self._fd, length, at), size, run, is_symlink
-            at += length
-
-    def close(self) -> None:
-        os.close(self._fd)
+_REMEMBERED = 100_000
+"""Paths that are remembered, since a hard link, or another file, may need them."""
 
 
 class SalvagedFiles:
@@ -152,7 +110,7 @@ class SalvagedFiles:
         parent, _, name = path.rpartition(b"/")
         directory = self._tree.directory(parent)
         taken = self._make_room(directory, name, path)
-        made = name if taken is None else _free_name(directory, name, _UNVERIFIED)
+        made = name if taken is None else free_name(directory, name, UNVERIFIED)
         fd = os.open(made, CREATE, 0o600, dir_fd=directory)
         try:
             size = write(fd)
@@ -160,13 +118,13 @@ class SalvagedFiles:
             directory = self._tree.directory(parent)  # others may have been renamed meanwhile
             attributes = self._attributes.of(member)
             if judgement.suffix:
-                attributes = _harmless(attributes)
+                attributes = harmless(attributes)
             self._attributes.set(fd, attributes, path)
         finally:
             os.close(fd)
         if judgement.suffix:
             if taken is None:
-                made = self._rename(directory, name, judgement.suffix)
+                made = rename(directory, name, judgement.suffix)
             self._list(path, made, judgement)
         elif judgement.is_final:
             self._accept(path, size, self._run)
@@ -176,8 +134,8 @@ class SalvagedFiles:
     def _make_room(self, directory: int, name: bytes, path: bytes) -> Judgement | None:
         """An earlier member of this path makes room, as in a restore. But what was found by a search may belong to an
         archive inside this one: it replaces nothing, and the judgement says so."""
-        if name.endswith(_SUFFIXES) and exists(name, directory):
-            self._rename(directory, name, b"")  # it may be one of ours
+        if name.endswith(SUFFIXES) and exists(name, directory):
+            rename(directory, name, b"")  # it may be one of ours
         is_there = exists(name, directory) or self._tree.is_symlink(path)
         if not is_there:
             return None
@@ -185,9 +143,9 @@ class SalvagedFiles:
             self._tree.vacate(directory, name, path)
             return None
         self.met_twice = True
-        if hash(path) in self._found_paths or len(self._found_paths) >= _RENAMED:
-            self._demote(path, self._tree.is_symlink(path), _TWICE)
-        return unverified(_TWICE)
+        if hash(path) in self._found_paths or len(self._found_paths) >= _REMEMBERED:
+            self._demote(path, self._tree.is_symlink(path), TWICE)
+        return unverified(TWICE)
 
     def _accept(self, path: bytes, size: int, run: int, is_symlink: bool = False) -> None:
         """It is whole, and good; unless its run belongs to an archive inside this one, which may not be known yet."""
@@ -195,7 +153,7 @@ class SalvagedFiles:
             self._demote(path, is_symlink, NESTED)
         elif run and run == self._run:
             self._found.add(path, size, run, is_symlink)
-            if len(self._found_paths) < _RENAMED:
+            if len(self._found_paths) < _REMEMBERED:
                 self._found_paths.add(hash(path))
         elif not is_symlink:
             self._count(path, size)
@@ -230,7 +188,7 @@ class SalvagedFiles:
         directory = self._tree.directory(parent)
         judgement = self._make_room(directory, name, path) or judgement
         if judgement.suffix:
-            name = _free_name(directory, name, judgement.suffix)
+            name = free_name(directory, name, judgement.suffix)
             self._list(path, name, judgement)
             path = parent + b"/" + name if parent else name
         elif judgement.is_final:
@@ -256,7 +214,7 @@ class SalvagedFiles:
             if made is None:
                 raise PayloadDamaged(f"it is a hard link to {printable(target)}, which is missing")
             target = self._names.name(made)
-            suffix = _PARTIAL if _PARTIAL in target.rpartition(b"/")[2] else _UNVERIFIED
+            suffix = PARTIAL if PARTIAL in target.rpartition(b"/")[2] else UNVERIFIED
         parent, _, name = path.rpartition(b"/")
         directory = self._tree.directory(parent)
         taken = self._make_room(directory, name, path) if target != path else None
@@ -264,7 +222,7 @@ class SalvagedFiles:
             suffix = taken.suffix
         if suffix:
             reason = taken.reason if taken is not None else judgement.reason
-            name = _free_name(directory, name, suffix)
+            name = free_name(directory, name, suffix)
             self._list(path, name, Judgement(suffix, reason or f"it is a hard link to {printable(target)}"))
             path = parent + b"/" + name if parent else name
         if self._tree.is_symlink(target):
@@ -303,7 +261,7 @@ class SalvagedFiles:
     def end_run(self, *, is_own: bool) -> None:
         """Whether what the search has found belongs to this archive; False may come before its end. What was in its
         place belongs to it in any case: an end mark amidst it is a damage."""
-        if not is_own and self._run and len(self._nested) < _RENAMED:
+        if not is_own and self._run and len(self._nested) < _REMEMBERED:
             self._nested.add(self._run)
         for path, size, run, is_symlink in self._found.take():
             if run in self._nested:
@@ -317,30 +275,24 @@ class SalvagedFiles:
         if is_symlink:
             pending = self._tree.symlinks.pop(self._names.key(path), None)
             if pending is not None:
-                made = _free_name(directory, name, _UNVERIFIED)
+                made = free_name(directory, name, UNVERIFIED)
                 self._tree.symlinks[self._names.keep(parent + b"/" + made if parent else made)] = pending
                 self.others -= 1
                 self._list(path, made, unverified(reason))
         elif exists(name, directory):
             with opened(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, directory) as fd:
-                _make_harmless(fd)
-            self._list(path, self._rename(directory, name, _UNVERIFIED), unverified(reason))
+                make_harmless(fd)
+            self._list(path, rename(directory, name, UNVERIFIED), unverified(reason))
 
     # Names
 
     def _list(self, path: bytes, made: bytes, judgement: Judgement) -> None:
         parent = path.rpartition(b"/")[0]
         shown = parent + b"/" + made if parent else made
-        lister = self.partial if judgement.suffix == _PARTIAL else self.unverified
+        lister = self.partial if judgement.suffix == PARTIAL else self.unverified
         lister.add(printable(shown), judgement.reason)
-        if len(self._renamed) < _RENAMED:
+        if len(self._renamed) < _REMEMBERED:
             self._renamed[self._names.keep(path)] = self._names.keep(shown)
-
-    def _rename(self, directory: int, name: bytes, suffix: bytes) -> bytes:
-        """Add the suffix to the name of a file; return the new name."""
-        made = _free_name(directory, name, suffix)
-        os.rename(name, made, src_dir_fd=directory, dst_dir_fd=directory)
-        return made
 
     def _kept(self, member: Member) -> Attributes:
         """Attributes for later, in little memory."""
@@ -387,31 +339,3 @@ class SalvagedFiles:
         self._names.close()
         self._undecided.close()
         self._found.close()
-
-
-def _free_name(directory: int, name: bytes, suffix: bytes) -> bytes:
-    """The name with the suffix, and a number if need be, so that nothing is replaced."""
-    number = 1
-    while True:
-        end = suffix if number == 1 else b"%b.%d" % (suffix, number)
-        candidate = name[: _LONGEST_NAME - len(end)] + end
-        if candidate != name and not exists(candidate, directory):
-            return candidate
-        number += 1
-
-
-def _harmless(attributes: Attributes) -> Attributes:
-    """Without what would let a program that may be damaged run as somebody else, or with rights of its own. Without an
-    access control list, the mode could allow too much."""
-    rights = 0o700 if attributes.extended else 0o777
-    return evolve(attributes, mode=attributes.mode & rights, extended=b"")
-
-
-def _make_harmless(fd: int) -> None:
-    """The same, of a file that has them already; its access control list can stay."""
-    mode = stat.S_IMODE(os.fstat(fd).st_mode)
-    if mode & _SET_ID_BITS:
-        os.fchmod(fd, mode & ~_SET_ID_BITS)
-    if hasattr(os, "removexattr"):
-        with contextlib.suppress(OSError):
-            os.removexattr(fd, "security.capability")

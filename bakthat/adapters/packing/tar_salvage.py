@@ -33,11 +33,13 @@ from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.target_error import target_error
 from bakthat.adapters.packing.file_content import write_content, write_extents
 from bakthat.adapters.packing.hard_link import Links
+from bakthat.adapters.packing.header_search import HeaderSearch
 from bakthat.adapters.packing.holey_stream import HoleyStream
 from bakthat.adapters.packing.index_places import IndexPlaces
+from bakthat.adapters.packing.judgement import NESTED, Judgement, partial, unverified
 from bakthat.adapters.packing.safe_path import safe_path
 from bakthat.adapters.packing.salvage_directory import salvage_directory
-from bakthat.adapters.packing.salvaged_files import NESTED, Judgement, SalvagedFiles, partial, unverified
+from bakthat.adapters.packing.salvaged_files import SalvagedFiles
 from bakthat.adapters.packing.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_reader import TarReader
 from bakthat.adapters.packing.tar_stream import BLOCK
@@ -47,7 +49,6 @@ from bakthat.domain.salvage import Lister, SalvageReport
 from bakthat.errors import PayloadDamaged, UsageError
 from bakthat.ports.salvage import Part, Verdict
 
-_LONGEST_EXTENDED = 1024 * 1024 + BLOCK
 _MOST_ROOTS = 100
 _MOST_LATE_LINKS = 100_000
 _RECORD = 20 * BLOCK
@@ -114,6 +115,7 @@ class _Salvage:
         index: ArchiveIndex | None,
     ) -> None:
         self._stream = stream
+        self._search = HeaderSearch(stream)
         self._files = files
         self._rules = rules
         self._places = IndexPlaces(index, self._lost) if index is not None else None
@@ -183,32 +185,11 @@ class _Salvage:
             return None
         if in_place:
             return 0
-        is_in_run = stream.go_to(max(self._at, stream.kept_from))
-        aligned_to: int | None = self._at
-        while True:
-            begins = stream.position
-            found = stream.find_header(aligned_to=aligned_to) if is_in_run else None
-            if found is not None:
-                self._is_found = True
-                self._is_certain = self._has_no_extended_header(begins, found)
-                return found
-            if not stream.next_run():
-                return None
-            is_in_run, aligned_to = True, None
-
-    def _has_no_extended_header(self, begins: int, found: int) -> bool:
-        """Whether the member of this header has no extended header, as far as the bytes from `begins` on show."""
-        stream = self._stream
-        header = stream.peek(found, found + BLOCK)
-        if header[156:157] in b"xXgLK":
-            return True
-        if header[257:263] == b"ustar ":  # GNU's format, which has them for long names only
-            return not header[98] and not header[255]
-        begins = max(begins, stream.holes.last_stop(found))
-        before = stream.peek(found - BLOCK, found)
-        if found - begins < BLOCK or len(before) < BLOCK or stream.doubtful.size_within(found - BLOCK, found):
-            return False
-        return found - begins > _LONGEST_EXTENDED or not before.rstrip(b"\0").endswith(b"\n")
+        found = self._search.find(self._at)
+        if found is not None:
+            self._is_found = True
+            self._is_certain = self._search.is_certain
+        return found
 
     def _members(self, start: int) -> None:
         """Make the members that follow each other from here on."""
