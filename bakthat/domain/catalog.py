@@ -104,7 +104,7 @@ def loads(data: bytes) -> CatalogEntry:
     if len(data) > MOST_BYTES:
         raise PayloadDamaged(f"the catalog entry is longer than {MOST_BYTES} bytes")
     if sum(map(data.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-        raise PayloadDamaged(f"the catalog entry holds more than {_MOST_VALUES} values")
+        raise PayloadDamaged(f"the catalog entry contains more than {_MOST_VALUES} values")
     try:
         raw = json.loads(data, parse_constant=_no_json)
     except (ValueError, RecursionError) as error:

@@ -209,6 +209,6 @@ def glacier_owner(profile: Profile) -> Owner:
     if not profile.glacier_storage_class or not profile.s3_bucket:
         raise ConfigInvalid(
             f"profile {profile.name!r} has nothing for -d glacier; set s3_bucket and glacier_storage_class "
-            "(DEEP_ARCHIVE or GLACIER), or glacier_vault where you have a vault"
+            "(DEEP_ARCHIVE or GLACIER), or glacier_vault if you have a vault"
         )
     return evolve(s3_owner(profile), backend="glacier", is_part=False)

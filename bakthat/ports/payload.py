@@ -121,7 +121,7 @@ class Packer(ABC):
             UsageError: The format has no members, or this packer does not list them.
             PayloadDamaged: The stream is truncated, altered, not of this format, or tries to leave a target.
         """
-        raise UsageError("what is in such a backup cannot be listed")
+        raise UsageError("the contents of such a backup cannot be listed")
 
     @abstractmethod
     def check(self, packed: BinaryIO) -> UnpackReport:

@@ -199,7 +199,7 @@ class _Search:
         if entry.kind not in ("hardlink", "symlink"):
             raise UsageError(f"{shown} is a device or a fifo, which has no content")
         if entry.offset in self._followed or len(self._followed) == _MOST_LINKS:
-            raise BackupNotFound(f"{shown} is a link that leads back to itself, or too far")
+            raise BackupNotFound(f"{shown} is a link to itself, or a chain of too many links")
         self._followed.add(entry.offset)
         if entry.kind == "hardlink":
             self._full, self._before = plain_path(entry.link), entry.offset

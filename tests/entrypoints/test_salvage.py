@@ -67,11 +67,11 @@ def test_nothing_is_replaced(bakthat_command: CommandLine, archive: Path) -> Non
     (bakthat_command.here / "site.salvaged").mkdir()
     said = bakthat_command("restore", "site", "-d", "local", "--salvage")
     assert said.code == 1
-    assert "site.salvaged exists already" in said.err
+    assert "site.salvaged already exists" in said.err
 
 
 @pytest.mark.parametrize("option", ["--overwrite", "--full-check"])
 def test_what_makes_no_sense_with_it_is_refused(bakthat_command: CommandLine, archive: Path, option: str) -> None:
     said = bakthat_command("restore", "site", "-d", "local", "--salvage", option)
     assert said.code == 2
-    assert "do not go with it" in said.err
+    assert "cannot be combined with it" in said.err

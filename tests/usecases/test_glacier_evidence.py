@@ -217,7 +217,7 @@ def test_of_two_archives_with_one_description_the_older_is_listed_and_the_other_
     alone.clock.forward(hours=6)
     sync("glacier", alone.tools)
     assert listed(alone) == {db.stored_filename: db.metadata["archive_id"]}
-    assert f"{db.stored_filename}: the vault holds another archive of this name" in alone.notices[-1]
+    assert f"{db.stored_filename}: the vault contains another archive of this name" in alone.notices[-1]
 
 
 def test_a_description_does_not_say_whether_an_archive_is_encrypted(box: Toolbox) -> None:

@@ -118,7 +118,7 @@ def test_a_symbolic_link_gives_what_it_names_in_the_archive(
         ("above", BackupNotFound, "above is a symbolic link to ../../etc/passwd, which is not in the backup"),
         ("roundabout", BackupNotFound, "is a symbolic link to to-a-directory/../link, which only a restore can follow"),
         ("dead", BackupNotFound, "dead is a symbolic link to nothing, which is not in the backup"),
-        ("round", BackupNotFound, "round is a link that leads back to itself"),
+        ("round", BackupNotFound, "round is a link to itself"),
         ("deep", UsageError, "deep is a directory; name a file in it"),
         ("to-a-directory", UsageError, "deep is a directory"),
         ("fifo", UsageError, "fifo is a device or a fifo, which has no content"),

@@ -257,7 +257,7 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
         # Not botocore's message: it repeats the URL, which may hold a secret.
         return ConfigInvalid(f"{what}: no request can be made to this endpoint_url; it must look like https://host")
     if "ParamValidationError" in kinds and "bucket name" in str(error):
-        return ConfigInvalid(f"{what}: this cannot be a bucket's name; correct s3_bucket")
+        return ConfigInvalid(f"{what}: not a valid bucket name; correct s3_bucket")
     if "SSLError" in kinds:
         return _untrusted(f"{what}: {endpoint}")
     if "ProxyConnectionError" in kinds:
@@ -265,14 +265,16 @@ def _not_answered(error: BotoCoreError, what: str) -> BakthatError:
     if "EndpointConnectionError" in kinds:
         # By name, since urllib3 1 has no such class.
         if type(details.get("error")).__name__ == "NameResolutionError":
-            return StoreUnavailable(f"{what}: no address is known of {endpoint}; check endpoint_url and the network")
+            return StoreUnavailable(
+                f"{what}: cannot resolve the host name of {endpoint}; check endpoint_url and the network"
+            )
         return StoreUnavailable(f"{what}: cannot connect to {endpoint}; check endpoint_url and the network")
     if kinds & {"ConnectTimeoutError", "ReadTimeoutError"}:
         return StoreUnavailable(f"{what}: {endpoint} does not answer; check endpoint_url and the network")
     if "FlexibleChecksumError" in kinds:
         return StoreUnavailable(
-            f"{what}: what arrived does not match the service's checksum; try again, and if it stays so, set checksums "
-            "to when_required"
+            f"{what}: what arrived does not match the service's checksum; try again, and if it happens again, set "
+            "checksums to when_required"
         )
     if kinds & {"ConnectionError", "HTTPClientError", "IncompleteReadError"}:
         return StoreUnavailable(f"{what}: the connection to {endpoint} broke ({type(error).__name__}); try again later")

@@ -106,7 +106,7 @@ class VaultJobs:
         if job.maybe_text("StatusCode") == "Failed":
             why = job.maybe_text("StatusMessage") or "no reason given"
             raise RetrievalExpired(
-                f"{self._vault.location}: the retrieval {short(job_id)} failed ({why}); ask for it again"
+                f"{self._vault.location}: the retrieval {short(job_id)} failed ({why}); request it again"
             )
         return job
 

@@ -213,7 +213,7 @@ class VaultUploads:
     def _refuse_more(self, part_size: int) -> NoReturn:
         held = f"{self._most_parts:,} parts of {part_size // MIB} MiB hold no more"
         if part_size == LARGEST_PART:
-            raise ConfigError(f"{self._vault.location}: the archive is larger than a vault takes ({held})")
+            raise ConfigError(f"{self._vault.location}: the archive is larger than a vault accepts ({held})")
         raise ConfigError(
             f"{self._vault.location}: the archive is too large: {held}; set a larger part_size in the profile"
         )

@@ -220,7 +220,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         if method not in _PRESIGNED:
             raise UsageError(f"{method!r} cannot be presigned; choose among {', '.join(_PRESIGNED)}")
         if not 1 <= expires_in <= _WEEK:
-            raise UsageError(f"a presigned URL lives from 1 to {_WEEK} seconds, not {expires_in}")
+            raise UsageError(f"a presigned URL is valid from 1 to {_WEEK} seconds, not {expires_in}")
         with translated(self._named(key)):
             return str(
                 self._client.generate_presigned_url(_PRESIGNED[method], Params=self._where(key), ExpiresIn=expires_in)

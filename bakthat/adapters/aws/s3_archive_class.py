@@ -191,7 +191,7 @@ class S3ColdStore(ArchiveStore):
         found = _Frozen.of(self._head(job_id))
         if found is not None and found.state is JobState.PENDING:
             raise retrieval.pending(f"{self.location}: {job_id}", requested=None, tier=None, waits=found.waits)
-        expired = RetrievalExpired(f"{self.location}: {job_id} is not readable any more; ask for it again")
+        expired = RetrievalExpired(f"{self.location}: {job_id} is no longer readable; request it again")
         if found is not None and found.state is JobState.EXPIRED and self._amazon:
             raise expired
         # At other services the class may be only a label: what can be read is read.

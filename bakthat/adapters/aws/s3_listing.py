@@ -88,6 +88,6 @@ def _ascends(keys: list[str]) -> bool:
 def _incomplete(what: str, count: int) -> StoreError:
     keys = "1 key" if count == 1 else f"{count:,} keys"
     return StoreError(
-        f"{what}: the listing does not go on after {keys}, though the service says that there are more; "
+        f"{what}: the listing does not continue after {keys}, though the service says that there are more; "
         "it is not complete (see docs/services.md)"
     )

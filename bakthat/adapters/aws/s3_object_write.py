@@ -124,7 +124,9 @@ class ObjectWrite:
                     raise
                 return self.bucket.clock()
             if answer.maybe_text("ETag") is None and not self.is_ours():
-                raise StoreError(f"{self.what}: answered as if it were stored, and it is not there; check endpoint_url")
+                raise StoreError(
+                    f"{self.what}: answered as if it were stored, but it does not exist; check endpoint_url"
+                )
             return self._date_of(answer)
 
     def is_ours(self) -> bool:
@@ -180,7 +182,7 @@ class ObjectWrite:
             if not is_taken:
                 return False
             raise StoreError(
-                f"{self.what}: an answer was lost, and it is unknown whether this object was stored;  "
+                f"{self.what}: an answer was lost, and it is unknown whether this object was stored; "
                 "allow s3:GetObject, or back up again"
             ) from unknown
 

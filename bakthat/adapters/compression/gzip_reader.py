@@ -141,7 +141,7 @@ class GzipReader(io.BufferedIOBase):
         source = self._source
         fixed = source.up_to(_FIXED.size)
         if not fixed and first:
-            raise PayloadDamaged("the archive is empty: not one byte of gzip")
+            raise PayloadDamaged("the archive is empty")
         if not first and not fixed.strip(b"\0"):
             source.zeros_to_the_end()
             return 0, b""
@@ -151,7 +151,7 @@ class GzipReader(io.BufferedIOBase):
         if magic != _MAGIC:
             raise _not_gzip(first)
         if method != _DEFLATE or flags & _RESERVED:
-            raise PayloadDamaged("a gzip header asks for what the format does not have; the archive is damaged")
+            raise PayloadDamaged("a gzip header has flags that the format does not define; the archive is damaged")
         head = fixed
         length = 0
         if flags & _HAS_EXTRA:

@@ -64,7 +64,7 @@ class AgeCipher(Cipher):
 
     def __init__(self, *, work_factor: int = WORK_FACTOR, random: Callable[[int], bytes] = os.urandom) -> None:
         if not 1 <= work_factor <= HIGHEST_WORK_FACTOR:
-            raise ValueError(f"a work factor lies between 1 and {HIGHEST_WORK_FACTOR}, not at {work_factor}")
+            raise ValueError(f"a work factor must be between 1 and {HIGHEST_WORK_FACTOR}, not {work_factor}")
         self._work_factor = work_factor
         self._random = random
 

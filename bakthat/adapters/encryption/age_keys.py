@@ -111,10 +111,10 @@ def unwrap(header: Header, keys: Keys) -> bytes:
     if "scrypt" in kinds:
         # Else somebody who knows a recipient could make files that the password opens.
         if len(kinds) > 1:
-            raise PayloadDamaged("the age header is damaged: a password stands beside other recipients")
+            raise PayloadDamaged("the age header is damaged: a password together with other recipients")
         return _unwrap_scrypt(header.stanzas[0], keys.passphrase)
     if not keys.identities:
-        raise PasswordNeeded("encrypted to public keys: give the file of an identity that fits, with -i")
+        raise PasswordNeeded("encrypted to public keys: give a matching identity file with -i")
     for identity in _identities(keys):
         for stanza in header.stanzas:
             file_key = _unwrap_x25519(stanza, identity)
@@ -156,7 +156,7 @@ def _unwrap_scrypt(stanza: Stanza, passphrase: str | None) -> bytes:
     if len(stanza.body) != FILE_KEY_SIZE + TAG_SIZE:
         raise PayloadDamaged("the age header is damaged: a wrapped key of the wrong length")
     if not passphrase:
-        raise PasswordNeeded("encrypted with a password: give it (an identity does not open it)")
+        raise PasswordNeeded("encrypted with a password; give the password (an identity does not decrypt it)")
     wrap_key = _scrypt_wrap_key(passphrase_bytes(passphrase), salt, int(digits))
     try:
         return ChaCha20Poly1305(wrap_key).decrypt(_ZERO_NONCE, stanza.body, None)

@@ -102,7 +102,7 @@ def _find_last_line(head: bytes) -> int:
 
 def _file_key(stanzas: list[Stanza], keys: Keys) -> bytes:
     if len(stanzas) > 1 and any(stanza.kind == "scrypt" for stanza in stanzas):
-        raise PayloadDamaged("the age header is damaged: a password stands beside other recipients")
+        raise PayloadDamaged("the age header is damaged: a password together with other recipients")
     failure: PayloadError | None = None
     for stanza in stanzas:
         try:

@@ -125,7 +125,7 @@ class BeefishCipher(Cipher):
     def unsealing(self, sealed: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
         if not keys.passphrase:
             raise PasswordNeeded(
-                "encrypted with a password (by the bakthat of 2013): give it; an identity does not fit"
+                "encrypted with a password (by the bakthat of 2013); give the password, not an identity"
             )
         passwords = _key_bytes(keys.passphrase)
         vector = read_up_to(sealed, _BLOCK)

@@ -129,7 +129,7 @@ def check_identity(text: str, where: str) -> str:
     try:
         parse_identity(text.strip())
     except ValueError as error:
-        raise UsageError(f"{where}: not an identity that can be used: {error}") from None
+        raise UsageError(f"{where}: not a usable identity: {error}") from None
     return text.strip()
 
 
@@ -143,7 +143,7 @@ def check_recipient(text: str, where: str) -> str:
     try:
         parse_recipient(text.strip())
     except ValueError as error:
-        raise UsageError(f"{where}: not a recipient that can be used: {error}") from None
+        raise UsageError(f"{where}: not a usable recipient: {error}") from None
     return text.strip()
 
 

@@ -213,7 +213,7 @@ class StagingDirectory:
     def _unit(self, parts: list[bytes], whole: set[bytes]) -> bytes:
         if parts[0].startswith(os.fsencode(PREFIX)):
             raise TargetError(
-                f"{printable(parts[0])} is a name reserved for bakthat's temporary directories;  "
+                f"{printable(parts[0])} is a name reserved for bakthat's temporary directories; "
                 "extract this archive with tar"
             )
         with contextlib.ExitStack() as on_the_way:

@@ -101,7 +101,7 @@ def from_text(text: bytes, user_id: IdOf, group_id: IdOf) -> Acl:
     """
     lines = re.split(rb"[,\n]", text)
     if len(lines) > _MAX_ENTRIES:
-        raise ValueError("more entries than Linux holds")  # and each may be a question to a directory service
+        raise ValueError("more entries than Linux supports")  # and each may be a question to a directory service
     entries = []
     for line in lines:
         line = line.partition(b"#")[0].strip()

@@ -29,7 +29,7 @@ def salvage_directory(into: Path, name: str) -> Iterator[tuple[StagingDirectory,
             staging.check(directory)
         except TargetExists:
             raise TargetExists(
-                f"{printable(os.path.join(into, os.fsdecode(directory)))} exists already, and salvaging replaces "
+                f"{printable(os.path.join(into, os.fsdecode(directory)))} already exists, and salvaging replaces "
                 "nothing: move it away, or salvage into another directory with --target DIR"
             ) from None
         try:

@@ -128,7 +128,7 @@ class SourceWalk:
                 # The tree was moved: the rest of this directory can no longer be found.
                 lost = levels.pop()
                 if any(True for _ in lost.subdirectories):
-                    place.problem("", "was moved while the backup ran; the rest of its directories is missing")
+                    place.problem("", "was moved during the backup; the rest of its directories is missing")
                 place.path = place.path[: -lost.name_length]
         finally:
             level.close()

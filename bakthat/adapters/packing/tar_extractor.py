@@ -258,7 +258,7 @@ class _Extraction:
             raise PayloadDamaged(f"the tar archive has a symbolic link without a target: {printable(path)}")
         if len(member.link) > _MAX_SYMLINK:
             raise PayloadDamaged(
-                f"the tar archive has a symbolic link of {len(member.link)} bytes, which no system takes: "
+                f"the tar archive has a symbolic link of {len(member.link)} bytes, which no system accepts: "
                 f"{printable(path[:1000])}"
             )
         tree.vacate(parent, name, path)

@@ -71,7 +71,7 @@ def salvage_tar(
     """Write what can be had into `NAME.salvaged`, as `Packer.salvage` promises."""
     rules = IgnoreRules([PatternList("--only", only)]) if only else None
     if rules is not None and not rules:
-        raise UsageError("--only: these patterns ask for nothing; leave the option out to salvage everything")
+        raise UsageError("--only: these patterns select nothing; omit the option to salvage everything")
     stream = HoleyStream(parts)
     with salvage_directory(into, name) as (staging, directory):
         with opened(directory, LIST, staging.fd) as root:
@@ -304,7 +304,7 @@ class _Salvage:
         elif member.kind is Kind.HARDLINK:
             target = safe_path(member.link)
             if not self._is_wanted(target, False):
-                raise PayloadDamaged(f"it is a hard link to {printable(target)}, which was not asked for; name it, too")
+                raise PayloadDamaged(f"it is a hard link to {printable(target)}, which is not selected; select it, too")
             files.hard_link(path, target, judgement)
         elif member.kind is Kind.FIFO:
             files.fifo(path, member)

@@ -75,7 +75,7 @@ def restore(
     if salvage:
         if overwrite or full_check:
             raise UsageError("--salvage writes into a new directory, of whatever can be read: --overwrite and "
-                             "--full-check do not go with it")  # fmt: skip
+                             "--full-check cannot be combined with it")  # fmt: skip
         with settings.opened() as bakthat:
             given: dict[str, Any] = {
                 "target": target,

@@ -92,7 +92,7 @@ class StoredRanges(RandomAccess):
             content = self._read_on(start, stop)
         if len(content) != stop - start:
             raise StoreError(
-                f"{self._objects.location}: of {self._key} only {len(content)} of {stop - start} bytes came"
+                f"{self._objects.location}: of {self._key} only {len(content)} of {stop - start} bytes arrived"
             )
         self._keep(start, content)
         return start, content

@@ -64,7 +64,7 @@ class VaultListing:
             if record is None:
                 continue
             if record.stored_filename in names:
-                self._notice(f"{record.stored_filename}: the vault holds another archive of this name, made at "
+                self._notice(f"{record.stored_filename}: the vault contains another archive of this name, made at "
                              f"{info.created:%Y-%m-%d %H:%M:%S} UTC; the oldest is listed")  # fmt: skip
                 continue
             names.add(record.stored_filename)

@@ -53,7 +53,7 @@ def rules_of(patterns: Sequence[str], option: str) -> IgnoreRules | None:
         return None
     rules = IgnoreRules([PatternList(option, patterns)])
     if not rules:
-        raise UsageError(f"{option}: these patterns ask for nothing; leave them out to mean everything")
+        raise UsageError(f"{option}: these patterns select nothing; omit them to select everything")
     return rules
 
 

@@ -159,7 +159,7 @@ URL = "https://AKIA:hidden@s3.example.org:9000/bucket/key?X-Amz-Signature=hidden
                 endpoint_url=URL, error=urllib3.exceptions.NameResolutionError("h", None, socket.gaierror(8, "no"))
             ),
             StoreUnavailable,
-            "no address is known of s3.example.org",
+            "cannot resolve the host name of s3.example.org",
         ),
         (ConnectTimeoutError(endpoint_url=URL), StoreUnavailable, "s3.example.org:9000 does not answer"),
         (ReadTimeoutError(endpoint_url=URL), StoreUnavailable, "s3.example.org:9000 does not answer"),

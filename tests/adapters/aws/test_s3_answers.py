@@ -125,7 +125,7 @@ def test_a_listing_that_repeats_its_token_is_an_error(service: Service, amazon: 
     service.holds(*KEYS)
     service.always("ListObjectsV2", asking_otherwise("continuation-token"))
     service.always("ListObjects", asking_otherwise("marker"))
-    with pytest.raises(StoreError, match=r"the listing does not go on after 2 keys"):
+    with pytest.raises(StoreError, match=r"the listing does not continue after 2 keys"):
         listed(service.store(page=2, amazon=amazon))
     assert len(service.proxy.requests) < 5
 
@@ -134,7 +134,7 @@ def test_a_listing_that_always_starts_again_is_an_error(service: Service):
     service.holds(*KEYS)
     service.always("ListObjectsV2", asking_otherwise("start-after", then=NO_TOKEN))
     service.always("ListObjects", asking_otherwise("marker"))
-    with pytest.raises(StoreError, match=r"the listing does not go on after 2 keys.*not complete"):
+    with pytest.raises(StoreError, match=r"the listing does not continue after 2 keys.*not complete"):
         listed(service.store(page=2))
 
 
@@ -320,7 +320,7 @@ def test_after_a_write_without_an_etag_the_object_is_looked_for(service: Service
 
 def test_a_write_that_was_not_carried_out_in_spite_of_its_answer_is_an_error(service: Service):
     service.always("PutObject", answering(200))
-    with pytest.raises(StoreError, match="it is not there; check endpoint_url"):
+    with pytest.raises(StoreError, match="it does not exist; check endpoint_url"):
         service.store().put("k", io.BytesIO(b"x"))
 
 

@@ -244,7 +244,7 @@ def test_a_pending_retrieval_names_the_usual_wait_of_its_class(bucket: Bucket, s
 
 def test_an_archive_without_a_retrieval_cannot_be_read(store: S3ColdStore) -> None:
     job = JobId(upload(store))
-    with pytest.raises(RetrievalExpired, match="ask for it again"), store.open(job):
+    with pytest.raises(RetrievalExpired, match="request it again"), store.open(job):
         pass
 
 

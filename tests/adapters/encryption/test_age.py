@@ -368,7 +368,7 @@ def test_keys_that_cannot_encrypt_are_refused_and_nothing_is_written(keys, reaso
     [
         (BY_PASSWORD, Keys(), PasswordNeeded, "encrypted with a password"),
         (BY_PASSWORD, Keys(passphrase=""), PasswordNeeded, "encrypted with a password"),
-        (BY_PASSWORD, Keys(identities=IDENTITIES), PasswordNeeded, "an identity does not open it"),
+        (BY_PASSWORD, Keys(identities=IDENTITIES), PasswordNeeded, "an identity does not decrypt it"),
         (ONE, Keys(), PasswordNeeded, "with -i"),
         (ONE, BY_PASSWORD, PasswordNeeded, "with -i"),
         (ONE, Keys(recipients=RECIPIENTS), PasswordNeeded, "with -i"),
