@@ -279,7 +279,7 @@ def huge(tmp_path: Path) -> Path:
     """A directory with a file that is larger than what is read ahead."""
     root = tmp_path / "big"
     root.mkdir()
-    (root / "5.bin").write_bytes(os.urandom(20_000_000))
+    (root / "5.bin").write_bytes(os.urandom(10_000_000))
     return root
 
 
