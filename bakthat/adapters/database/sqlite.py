@@ -19,10 +19,9 @@ from bakthat.adapters.filesystem.folders import make_folders
 from bakthat.adapters.filesystem.home import expand_home
 from bakthat.errors import DatabaseError
 
-# Closing any descriptor of a file drops all locks that the process holds on it (fcntl's rule), SQLite's included. So no
-# other thread may open a database between its creation and the closing of that descriptor.
 _CREATING = threading.Lock()
-
+"""Closing any descriptor of a file drops all locks that the process holds on it (fcntl's rule), SQLite's included. So no
+other thread may open a database between its creation and the closing of that descriptor."""
 
 _DURABLE = "PRAGMA synchronous = EXTRA"
 """Removing the rollback journal commits. By default (FULL) SQLite does not sync the folder after that, and a power cut

@@ -14,12 +14,12 @@ from bakthat.errors import SourceError
 O_NOATIME = getattr(os, "O_NOATIME", 0)
 """Do not change the access time; allowed for a file's owner and root (0 if the system does not support it)."""
 
-# Non-blocking: opening a fifo without a writer would wait forever.
 O_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+"""Flags for reading. Non-blocking: opening a fifo without a writer would wait forever."""
 
 _BLOCK = 512
-# The part of a packed file that is examined: a gzip header with a name and a comment, and the first member of the tar.
 _LOOK = 64 * 1024
+"""The part of a packed file that is examined: a gzip header with a name and a comment, and the first tar member."""
 
 
 def examine(path: Path) -> SourceKind:

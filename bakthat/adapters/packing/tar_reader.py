@@ -41,7 +41,8 @@ _KINDS = {
 }
 _FILE, _DEVICE, _SYMLINK, _HARDLINK, _OTHER = Kind.FILE, Kind.DEVICE, Kind.SYMLINK, Kind.HARDLINK, Kind.OTHER
 """Members of an enum are slow to reach: 0.1 µs each."""
-_PAX = frozenset({b"x", b"X"})  # X: the same, of Solaris
+_PAX = frozenset({b"x", b"X"})
+"""`X` is Solaris's form of `x`."""
 _PAX_OF_ALL = b"g"
 _LONG_NAME, _LONG_LINK = b"L", b"K"
 _OF_THE_NEXT = _PAX | {_PAX_OF_ALL, _LONG_NAME, _LONG_LINK}
