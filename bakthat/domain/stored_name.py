@@ -20,7 +20,8 @@ _ENDS = rf"(?P<suffix>{'|'.join(map(re.escape, SUFFIXES))})(?P<enc>\.enc)?"
 
 _DOTTED = re.compile(rf"(?P<series>.+)\.(?P<date>[0-9]{{14}}){_ENDS}", re.DOTALL)
 _UNDOTTED = re.compile(rf"(?P<series>.+)(?P<date>[0-9]{{14}}){_ENDS}", re.DOTALL)
-"""The form of versions before 2013's 0.4, without a dot before the date. It is tried last: a series may end in a dot."""
+"""The form of versions before 2013's 0.4, without a dot before the date. It is tried last: a series may end in a
+dot."""
 _ENDS_OF_TYPED = re.compile(rf"(.+?)((?:{'|'.join(map(re.escape, SUFFIXES))})(?:\.enc)?)", re.DOTALL)
 
 

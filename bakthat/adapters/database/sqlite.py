@@ -20,8 +20,8 @@ from bakthat.adapters.filesystem.home import expand_home
 from bakthat.errors import DatabaseError
 
 _CREATING = threading.Lock()
-"""Closing any descriptor of a file drops all locks that the process holds on it (fcntl's rule), SQLite's included. So no
-other thread may open a database between its creation and the closing of that descriptor."""
+"""Closing any descriptor of a file drops all locks that the process holds on it (fcntl's rule), SQLite's included. So
+no other thread may open a database between its creation and the closing of that descriptor."""
 
 _DURABLE = "PRAGMA synchronous = EXTRA"
 """Removing the rollback journal commits. By default (FULL) SQLite does not sync the folder after that, and a power cut

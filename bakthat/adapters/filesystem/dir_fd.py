@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 SEARCH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-"""Flags to open a directory in order to work in it. O_PATH needs no permission to read the directory, only to search."""
+"""Flags to open a directory in order to work in it. O_PATH needs no permission to read the directory, only to
+search."""
 LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """Flags to open a directory in order to list or lock it."""
 ENTRY = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -25,7 +25,8 @@ ABANDONED_AFTER = 12 * 3600.0
 network mount may have no locks, or only local ones, and the file may belong to another machine."""
 
 NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-"""Flags of a new file. It is locked while it is written, so that a leftover of a killed process can be distinguished."""
+"""Flags of a new file. It is locked while it is written, so that a leftover of a killed process can be
+distinguished."""
 
 _NO_SUCH_RENAME = NO_SUCH_CALL | {errno.EPERM}
 """EPERM: the answer of some sandboxes to an unknown system call."""
