@@ -152,10 +152,13 @@ class _HeaderSalvage:
         if (yield from self._member_by_content()):
             return True  # it states a wrong length
         # It ends behind a hole, in one, or not at all.
-        packed = tape.peek(header, have)
+        prefix, is_sound = _prefix(tape.peek(header, have), self._block)
+        verdict = Verdict.GOOD if is_sound and tape.are_good(start, start + have) else Verdict.DOUBTFUL
+        if verdict is Verdict.DOUBTFUL and (distance := self._search.look_ahead(tape.peek(1, have))) is not None:
+            tape.skip(1 + distance)  # it states a wrong length, and its content is damaged as well
+            yield from _damaged(prefix, verdict, len(prefix))
+            return False
         tape.skip(have)
-        prefix, is_sound = _prefix(packed, self._block)
-        verdict = Verdict.GOOD if is_sound and tape.are_good(start) else Verdict.DOUBTFUL
         is_reached = _go_to(tape, start + length) and tape.position == start + length
         if not (is_reached and is_place(tape, 0)):
             yield from _damaged(prefix, verdict, len(prefix))
@@ -199,7 +202,7 @@ class _HeaderSalvage:
         while not inflater.eof:
             chunk = tape.peek(0, min(tape.fill(_CHUNK), _CHUNK))
             if not chunk:
-                yield Verdict.GOOD if tape.are_good(start) else Verdict.DOUBTFUL
+                yield Verdict.GOOD if tape.are_good(start, tape.position) else Verdict.DOUBTFUL
                 return False
             packed = chunk
             while packed and not inflater.eof:
@@ -215,7 +218,7 @@ class _HeaderSalvage:
                     yield plain
             tape.skip(len(chunk) - len(inflater.unused_data))
         if tape.fill(TRAILER.size) < TRAILER.size:
-            yield Verdict.GOOD if tape.are_good(start) else Verdict.DOUBTFUL
+            yield Verdict.GOOD if tape.are_good(start, tape.position) else Verdict.DOUBTFUL
             return False
         fits = TRAILER.unpack(tape.peek(0, TRAILER.size)) == (crc, total & 0xFFFFFFFF)
         tape.skip(TRAILER.size)
@@ -241,7 +244,9 @@ def _member(tape: Tape, length: int, header: int, size: int) -> Iterator[Part]:
                 yield Verdict.GOOD
     else:
         prefix, is_sound = _prefix(packed, size)
-        yield from _damaged(prefix, Verdict.GOOD if is_sound and tape.are_good(start) else Verdict.DOUBTFUL, size)
+        yield from _damaged(
+            prefix, Verdict.GOOD if is_sound and tape.are_good(start, tape.position) else Verdict.DOUBTFUL, size
+        )
 
 
 def _damaged(prefix: bytes, verdict: Verdict, size: int | None) -> Iterator[Part]:

@@ -42,6 +42,16 @@ class MemberSearch:
         if is_whole:
             self._like = kind_of(head)
 
+    def look_ahead(self, data: bytes) -> int | None:
+        """Return where a member begins in these bytes, which end the stream or precede a hole; None if none does."""
+        tape = Tape(iter([data]))
+        search = MemberSearch(tape, self._block)
+        search.found_ours, search._others, search._like = self.found_ours, self._others, self._like
+        search._credit = self._credit
+        search.find_member()
+        self._credit = search._credit
+        return None if tape.is_at_end else tape.position
+
     def find_member(self) -> None:
         """Go to the next member, or to the end."""
         tape = self._tape

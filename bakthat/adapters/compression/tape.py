@@ -87,6 +87,6 @@ class Tape:
         self._read_to += length or 0
         return None if length is None else dropped + length
 
-    def are_good(self, start: int) -> bool:
-        """Whether all bytes from this position to the current one have the verdict that they are good."""
-        return self.position <= self._good_to and self._doubtful_to <= start
+    def are_good(self, start: int, stop: int) -> bool:
+        """Whether all bytes from one position to another have the verdict that they are good."""
+        return stop <= self._good_to and self._doubtful_to <= start

@@ -191,6 +191,14 @@ class TestMembersOfOurs:
         damaged[random.Random(seed).randrange(HEADER_SIZE, len(members[0]))] ^= 0x40
         assert good(salvaged(bytes(damaged), SMALL)) in (plain[SMALL:], plain)
 
+    def test_a_length_beyond_the_end_hides_no_member(self) -> None:
+        plain = plain_bytes(SMALL + 500)
+        members = small_members(plain)
+        damaged = bytearray(b"".join(members))
+        damaged[17] ^= 0x10
+        damaged[HEADER_SIZE] ^= 1
+        assert good(salvaged(bytes(damaged), SMALL)).endswith(plain[SMALL:])
+
     def test_two_changes_in_the_checksum_make_the_bytes_doubtful_and_nothing_else(self) -> None:
         plain = plain_bytes(3 * SMALL)
         members = small_members(plain)
