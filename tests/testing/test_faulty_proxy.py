@@ -104,7 +104,7 @@ def test_what_is_forgotten_does_not_happen(proxy: FaultyProxy):
 
 
 @pytest.mark.parametrize(("doing", "reached"), [(drop_the_connection, 0), (lose_the_answer, 1)])
-def test_a_lost_answer_is_no_answer_whether_the_server_was_reached_or_not(
+def test_a_lost_answer_is_not_an_answer_whether_the_server_was_reached_or_not(
     server: Server, proxy: FaultyProxy, doing: Doing, reached: int
 ):
     proxy.inject(Fault("*", doing))

@@ -97,7 +97,7 @@ class TestOfOtherPrograms:
         assert (counts(done), done.is_complete) == ((0, 0, 30, 0), False)
         assert same(tmp_path / "out", tree)
 
-    def test_what_is_no_archive_leaves_nothing(self, tmp_path: Path, box: Toolbox) -> None:
+    def test_what_is_not_an_archive_leaves_nothing(self, tmp_path: Path, box: Toolbox) -> None:
         for name in ("data.tgz", "data.tar"):
             done = from_object(name, b"not at all what its name says" * 1000, tmp_path / "out", box)
             assert (done.report.directory, done.is_complete) == ("", False)
