@@ -43,6 +43,29 @@ def test_of_a_damaged_archive_the_whole_files_come_back_and_the_rest_is_named(
         assert path.read_bytes() == (bakthat_command.here / "site" / path.name).read_bytes()
 
 
+def test_a_restore_of_a_damaged_archive_names_the_way_out(bakthat_command: CommandLine, archive: Path) -> None:
+    damage(archive)
+    for name in (("site", "-d", "local"), ("--from", str(archive))):
+        said = bakthat_command("restore", *name, "--target", "none")
+        assert said.code == 5
+        assert said.err.endswith("if there is no other backup, --salvage brings back what is left\n")
+
+
+def test_a_long_report_is_cut_and_fits_eighty_columns(bakthat_command: CommandLine) -> None:
+    root = bakthat_command.here / "many"
+    root.mkdir()
+    for number in range(60):
+        (root / f"{number} and a rather long name, with blanks").write_bytes(os.urandom(1000))
+    name = bakthat_command("backup", "many", "-d", "local", "--prompt", "no").out.strip()
+    damage(bakthat_command.home / ".bakthat" / "store" / name)
+    said = bakthat_command("restore", "many", "-d", "local", "--salvage")
+    assert said.code == 5
+    lines = said.err.splitlines()
+    assert len([line for line in lines if line.startswith("unverified: many/")]) == 20
+    assert [line for line in lines if line.startswith("unverified: ") and line.endswith(" more")]
+    assert max(map(len, lines[:-1])) <= 80
+
+
 def test_the_report_is_had_as_json(bakthat_command: CommandLine, archive: Path) -> None:
     damage(archive)
     said = bakthat_command("restore", "site", "-d", "local", "--salvage", "--json")

@@ -21,7 +21,7 @@ _LONGEST_NAME = 255
 """Bytes: NAME_MAX of limits.h."""
 
 _MOST_PIECES = 100
-_DOUBTFUL = "it is all there, but its checksum does not match, or there is none"
+_DOUBTFUL = "its checksum does not match, or there is none"
 
 
 def salvage_file(parts: Iterator[Part], into: Path, *, name: str, only: Sequence[str] = ()) -> SalvageReport:

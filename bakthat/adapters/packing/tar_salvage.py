@@ -54,7 +54,7 @@ _MOST_LATE_LINKS = 100_000
 _RECORD = 20 * BLOCK
 """What tar pads a stream to."""
 _LINKS = Links()
-_DOUBTFUL = "it is all there, but the checksum of this part of the archive does not match, or there is none"
+_DOUBTFUL = "the checksum there does not match, or there is none"
 _NO_EXTENDED_HEADER = "a header before its own may be lost: its name, its size and its time may be wrong"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -96,7 +98,7 @@ def restore(
             click.get_current_context().exit(exit_code(PayloadDamaged()))
         return
     xattrs = False if no_xattrs else None
-    with settings.opened() as bakthat:
+    with _naming_salvage(), settings.opened() as bakthat:
         if name is not None:
             restored = bakthat.restore_with_report(
                 name,
@@ -141,3 +143,12 @@ def restore(
     if restored.is_incomplete:
         terminal.tell("bakthat: restored, but the backup is incomplete: see the files named above")
         click.get_current_context().exit(INCOMPLETE)
+
+
+@contextlib.contextmanager
+def _naming_salvage() -> Iterator[None]:
+    """An error about a damaged archive names the way out."""
+    try:
+        yield
+    except PayloadDamaged as error:
+        raise PayloadDamaged(f"{error}; if there is no other backup, --salvage brings back what is left") from error
