@@ -125,8 +125,6 @@ class ArchiveStoreContract:
     def ids(self, infos: Iterable[ArchiveInfo]) -> set[ArchiveId]:
         return {info.archive_id for info in infos}
 
-    # uploading
-
     @pytest.mark.parametrize("size", [1, 65_536, 1_000_003])
     def test_what_is_uploaded_comes_back(self, store: ArchiveStore, finish: Turn, size: int) -> None:
         content = some_bytes(size)
@@ -181,8 +179,6 @@ class ArchiveStoreContract:
         with ThreadPoolExecutor(6) as pool:
             ids = list(pool.map(lambda number: self.upload(store, contents[number], number), range(6)))
         assert [self.retrieve(store, finish, archive_id) for archive_id in ids] == contents
-
-    # retrieving
 
     def test_an_absent_archive_cannot_be_asked_for(self, store: ArchiveStore) -> None:
         archive_id = self.upload(store, b"x")
@@ -296,15 +292,11 @@ class ArchiveStoreContract:
             thread.join()
         assert read == [content, content]
 
-    # deleting
-
     def test_deleting_twice_is_no_error(self, store: ArchiveStore, finish: Turn) -> None:
         one, other = self.upload(store, b"one", 1), self.upload(store, b"other", 2)
         store.delete(one)
         store.delete(one)
         assert self.ids(self.listed(store, finish)) == {other}
-
-    # the inventory
 
     def test_an_empty_store_lists_nothing(self, store: ArchiveStore, finish: Turn) -> None:
         assert self.listed(store, finish) == []
@@ -337,8 +329,6 @@ class ArchiveStoreContract:
             expire(job)
             with pytest.raises(RetrievalExpired):
                 list(store.inventory(job))
-
-    # identity
 
     def test_the_location_is_a_url_and_stays_the_same(self, store: ArchiveStore) -> None:
         before = store.location

@@ -86,8 +86,6 @@ class ObjectStoreContract(RangesOfObjects):
     def keys(self, store: ObjectStore, prefix: str = "") -> list[str]:
         return [info.key for info in store.list(prefix)]
 
-    # put and open
-
     @pytest.mark.parametrize("size", [0, 1, 65_536, 1_000_003])
     def test_what_is_put_is_read_back(self, store: ObjectStore, size: int) -> None:
         content = some_bytes(size)
@@ -136,8 +134,6 @@ class ObjectStoreContract(RangesOfObjects):
                 use()
         with pytest.raises(InvalidName), store.open(key):
             pass
-
-    # all or nothing
 
     def test_a_taken_key_is_refused_and_its_object_untouched(self, store: ObjectStore) -> None:
         store.put("k", io.BytesIO(b"first"))
@@ -210,8 +206,6 @@ class ObjectStoreContract(RangesOfObjects):
             thread.join()
         assert won == [self.read(store, "k")]
 
-    # reading
-
     def test_an_absent_object_cannot_be_opened(self, store: ObjectStore) -> None:
         with pytest.raises(ObjectNotFound, match="absent"):
             store.open("absent").__enter__()
@@ -274,8 +268,6 @@ class ObjectStoreContract(RangesOfObjects):
                 return  # an error is allowed as well
         assert read == old
 
-    # listing
-
     def test_an_empty_store_lists_nothing(self, store: ObjectStore) -> None:
         assert self.keys(store) == []
 
@@ -313,8 +305,6 @@ class ObjectStoreContract(RangesOfObjects):
         assert (listed.key, listed.size) == ("k", 5)
         assert abs((listed.modified - stored.modified).total_seconds()) < 5
 
-    # deleting
-
     def test_a_deleted_object_is_gone(self, store: ObjectStore) -> None:
         store.put("k", io.BytesIO(b"x"))
         store.put("k2", io.BytesIO(b"y"))
@@ -335,8 +325,6 @@ class ObjectStoreContract(RangesOfObjects):
         store.delete("k")
         store.put("k", io.BytesIO(b"new"))
         assert self.read(store, "k") == b"new"
-
-    # identity
 
     def test_the_location_is_a_url_and_stays_the_same(self, store: ObjectStore) -> None:
         before = store.location
