@@ -195,6 +195,23 @@ def is_input_missing() -> bool:
     return os.path.samestat(os.fstat(0), os.stat(os.devnull))
 
 
+_shown_bars: list[Any] = []
+"""The progress bars on the terminal."""
+
+
+@contextlib.contextmanager
+def _without_bars() -> Iterator[None]:
+    """Take progress bars away while the body asks something: they would be drawn over the question."""
+    stopped = list(_shown_bars)
+    for bar in stopped:
+        bar.stop()
+    try:
+        yield
+    finally:
+        for bar in stopped:
+            bar.start()
+
+
 def ask_new_password() -> str:
     """Ask for a password twice, until both are equal; blank means none."""
     while True:
@@ -209,7 +226,8 @@ def ask_new_password() -> str:
 
 def ask_password() -> str:
     """Ask for the password of a backup."""
-    return getpass.getpass("Password: ")
+    with _without_bars():
+        return getpass.getpass("Password: ")
 
 
 def ask_line(question: str, default: str = "", *, secret: bool = False) -> str:
@@ -275,6 +293,7 @@ def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
                 redirect_stdout=sys.stdout.isatty(),
             )
             bars[unit].start()
+            _shown_bars.append(bars[unit])
         return bars[unit]
 
     tasks: dict[str, Any] = {}
@@ -296,6 +315,7 @@ def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
         yield show
     finally:
         for bar in bars.values():
+            _shown_bars.remove(bar)
             bar.stop()
 
 

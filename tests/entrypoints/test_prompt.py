@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -89,3 +93,27 @@ def test_a_dumb_terminal_has_no_bar(bakthat_command: CommandLine, site: Path) ->
     bakthat_command.environment["TERM"] = "dumb"
     shown = at_a_terminal(bakthat_command, "backup", "site", "-d", "local", "--prompt", "no", typed=[])
     assert len(shown.splitlines()) == 2
+
+
+def test_nothing_is_drawn_over_a_question(bakthat_command: CommandLine, site: Path) -> None:
+    bakthat_command("backup", "site", "-d", "local", BAKTHAT_PASSWORD="secret")
+    controller, terminal = os.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", *bakthat_command.command("find", "index.html", "-d", "local")],
+        stdin=terminal, stdout=terminal, stderr=terminal, cwd=bakthat_command.here,
+        env={**bakthat_command.env(), "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(terminal)
+    with process, open(controller, "r+b", buffering=0) as screen:
+        shown = b""
+        while not shown.endswith(b"Password: "):
+            shown += screen.read(1024)
+        assert b"finding" in shown
+        drawn_meanwhile = select.select([screen], [], [], 1.0)[0]  # a bar is drawn ten times in this second
+        screen.write(b"secret\n")
+        with contextlib.suppress(OSError):  # EIO: the program has ended
+            while chunk := screen.read(1024):
+                shown += chunk
+    assert not drawn_meanwhile
+    assert process.returncode == 0
+    assert b"index.html" in shown
