@@ -8,7 +8,7 @@ import stat
 
 from attrs import evolve, frozen
 
-from bakthat.adapters.filesystem.dir_fd import exists
+from bakthat.adapters.filesystem.dir_fd import exists, set_mode
 from bakthat.adapters.packing.attributes import Attributes
 from bakthat.domain.salvage import PARTIAL_SUFFIX, UNVERIFIED_SUFFIX
 
@@ -67,10 +67,10 @@ def harmless(attributes: Attributes) -> Attributes:
 
 
 def make_harmless(fd: int) -> None:
-    """The same, of a file that has them already; its access control list can stay."""
+    """The same, of a file that has them already, open with `ENTRY`; its access control list can stay."""
     mode = stat.S_IMODE(os.fstat(fd).st_mode)
     if mode & _SET_ID_BITS:
-        os.fchmod(fd, mode & ~_SET_ID_BITS)
+        set_mode(fd, mode & ~_SET_ID_BITS)
     if hasattr(os, "removexattr"):
         with contextlib.suppress(OSError):
-            os.removexattr(fd, "security.capability")
+            os.removexattr(f"/proc/self/fd/{fd}", "security.capability")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
-from bakthat.adapters.filesystem.dir_fd import SEARCH, exists, opened
+from bakthat.adapters.filesystem.dir_fd import ENTRY, SEARCH, exists, opened
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.packing.attributes import Attributes, AttributeSetter
@@ -43,8 +43,8 @@ _LONGEST_SYMLINK = 4095
 _NO_SYMLINK = frozenset({errno.EEXIST, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 """What symlink(2) says of a name that is taken, and where there are none: on exFAT and FAT, on CIFS, on FUSE."""
 
-_REFUSED_NAMES = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
-"""What the system says of a name that it cannot hold."""
+_REFUSED = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EFBIG})
+"""What the system says of a name, or a size, that it cannot hold."""
 
 _REMEMBERED = 100_000
 """Paths that are remembered, since a hard link, or another file, may need them."""
@@ -94,9 +94,11 @@ class SalvagedFiles:
         except PayloadDamaged as error:
             self.miss(path, str(error))
         except OSError as error:
-            if error.errno not in _REFUSED_NAMES:
+            if error.errno not in _REFUSED:
                 raise
-            self.miss(path, f"this file system cannot hold such a name: {os.strerror(error.errno or 0)}")
+            self.miss(path, f"this file system cannot hold it: {os.strerror(error.errno or 0)}")
+        except OverflowError:
+            self.miss(path, "no file system can hold a file of this size")
 
     def miss(self, path: bytes, reason: str) -> None:
         """Count something as missing."""
@@ -120,6 +122,9 @@ class SalvagedFiles:
             if judgement.suffix:
                 attributes = harmless(attributes)
             self._attributes.set(fd, attributes, path)
+        except BaseException:
+            os.unlink(made, dir_fd=self._tree.directory(parent))  # it must not stay under this name
+            raise
         finally:
             os.close(fd)
         if judgement.suffix:
@@ -280,7 +285,7 @@ class SalvagedFiles:
                 self.others -= 1
                 self._list(path, made, unverified(reason))
         elif exists(name, directory):
-            with opened(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, directory) as fd:
+            with opened(name, ENTRY, directory) as fd:
                 make_harmless(fd)
             self._list(path, rename(directory, name, UNVERIFIED), unverified(reason))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 import stat
+import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -429,6 +430,26 @@ class TestHostileArchives:
         assert listing(tmp_path / "data.salvaged").keys() == {"data/a/b", "data/z"}
         assert report.missing.count == 2
 
+    def test_a_size_that_no_disk_can_hold_is_missing_and_stops_nothing(self, tmp_path: Path) -> None:
+        def header(name: str, size: int) -> bytes:
+            info = tarfile.TarInfo(name)
+            info.size = size
+            return info.tobuf(tarfile.GNU_FORMAT)
+
+        sparse = bytearray(header("data/huge", 512))
+        sparse[156:157] = b"S"
+        # GNU's map: one stretch of 512 bytes far behind, and the size of the file.
+        far = 2**62
+        sparse[386:398] = b"\x80" + far.to_bytes(11, "big")
+        sparse[398:410] = b"00000001000\0"
+        sparse[483:495] = b"\x80" + (far + 512).to_bytes(11, "big")
+        sparse[148:156] = b"        "
+        sparse[148:156] = b"%06o\0 " % sum(sparse)
+        tar = bytes(sparse) + b"x" * 512 + header("data/z", 512) + b"z" * 512 + bytes(1024)
+        report = TarPacker().salvage(iter([tar, Verdict.GOOD]), tmp_path, name="data")
+        assert listing(tmp_path / "data.salvaged").keys() == {"data/z"}
+        assert [problem.path for problem in report.missing.listed] == ["data/huge"]
+
 
 class TestVerdicts:
     def test_files_wait_for_the_verdict_that_comes_later(self, tree: Path, tmp_path: Path) -> None:
@@ -458,6 +479,22 @@ class TestVerdicts:
         report = TarPacker().salvage(iter([*parts, Verdict.GOOD]), tmp_path, name="data")
         assert report.is_complete
         assert report.whole.count == 8
+
+
+def test_files_that_may_not_be_read_get_another_name_all_the_same(
+    tree: Path, tmp_path: Path, unprivileged: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (tree / "f3").chmod(0)
+    (tmp_path / "tar").write_bytes(packed(tree).tar)
+    program = (
+        "import pathlib, sys; from bakthat.adapters.packing.tar_packer import TarPacker; "
+        "from bakthat.ports.salvage import Verdict; here = pathlib.Path(sys.argv[1]); "
+        "tar = (here / 'tar').read_bytes(); "
+        "print(TarPacker().salvage(iter([tar, Verdict.DOUBTFUL]), here / 'out', name='data').unverified.count)"
+    )
+    said = unprivileged("-c", program, str(tmp_path))
+    assert (said.stdout, said.stderr) == ("8\n", "")
+    assert stat.S_IMODE((tmp_path / "out" / "data.salvaged" / "data" / "f3.unverified").stat().st_mode) == 0
 
 
 def test_a_tar_of_gnu_tar_is_salvaged_with_its_long_names(tree: Path, tmp_path: Path) -> None:
