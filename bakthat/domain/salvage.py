@@ -55,6 +55,11 @@ class SalvageReport:
     notices: tuple[Problem, ...] = ()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing: there was nothing to bring back, and nothing is known to be lost."""
+        return self.is_complete and not (self.directory or self.may_lack_more)
+
+    @property
     def is_complete(self) -> bool:
         """Whether nothing is missing, nothing is doubtful, and no damage was met."""
         return not (self.partial.count or self.unverified.count or self.missing.count or self.damages.count)

@@ -173,6 +173,8 @@ class _Search:
         self._dead_end = ""
         """What to say if the link that was followed last leads to nothing."""
         self._seen: set[str] = set()
+        self._link_above: tuple[str, str] | None = None
+        """A symbolic link in the place of a directory above the path, and what it contains."""
 
     def meets(self, entry: IndexEntry) -> bool:
         """Whether this member is the one that is looked for."""
@@ -185,9 +187,16 @@ class _Search:
         if self._below is None:
             # The only file of a backup of one file
             return not below
-        if not self._followed and len(self._seen) < _MOST_NAMES:
-            self._seen.add(below or path)
+        if not self._followed:
+            self._remember(below or path, entry)
         return (below or path) == self._below if below or entry.kind != "directory" else False
+
+    def _remember(self, path: str, entry: IndexEntry) -> None:
+        """What helps whoever named a path that is not there."""
+        if entry.kind != "directory" and len(self._seen) < _MOST_NAMES:
+            self._seen.add(path)
+        if entry.kind == "symlink" and (self._below or "").startswith(f"{path}/"):
+            self._link_above = (path, entry.link)
 
     def is_file(self, entry: IndexEntry) -> bool:
         """Whether the member has content of its own; a link is followed. Raises `UsageError`, `BackupNotFound`."""
@@ -226,6 +235,12 @@ class _Search:
             return BackupNotFound(self._dead_end or f"{self._asked} leads to what is not in {name}")
         if self._asked is None:
             return BackupNotFound(f"{name} is a directory; name a file in it (`bakthat ls` lists them)")
+        if self._link_above is not None:
+            link, goal = self._link_above
+            inside = posixpath.normpath(posixpath.join(posixpath.dirname(link), goal))
+            is_inside = not goal.startswith("/") and inside != ".." and not inside.startswith("../")
+            way_out = f"; name {posixpath.join(inside, self._asked[len(link) + 1 :])}" if is_inside else ""
+            return BackupNotFound(f"{link} is a symbolic link to {goal}, which is not followed{way_out}")
         alike = nearest(self._asked, self._seen)
         hint = f"; did you mean {' or '.join(alike)}?" if alike else "; paths start below its root, see `bakthat ls`"
         return BackupNotFound(f"{self._asked}: no such file in {name}{hint}")

@@ -15,7 +15,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.domain.salvage import SalvageReport
-from bakthat.errors import PayloadDamaged, StoreError
+from bakthat.errors import BackupNotFound, PayloadDamaged, StoreError
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
@@ -124,6 +124,8 @@ def _salvage(
                 xattrs=request.xattrs,
             )
         stored.read_rest()
+    if request.only and report.is_empty and not stored.faults():
+        raise BackupNotFound(f"nothing in {backup.stored_filename} matches {', '.join(request.only)}")
     for notice in report.notices:
         tools.notice(f"{notice.path}: {notice.reason}")
     return Salvaged(backup=backup, report=report, faults=stored.faults())

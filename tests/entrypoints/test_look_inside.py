@@ -54,7 +54,13 @@ def test_ls_with_patterns_lists_what_restore_only_would_restore(bakthat_command:
     back_up(bakthat_command)
     assert succeeded(bakthat_command("ls", "photos", "*.txt")).lines == ["notes.txt"]
     assert succeeded(bakthat_command("ls", "photos", "2025/")).lines == ["2025/", "2025/summer.jpg"]
-    assert succeeded(bakthat_command("ls", "photos", "*.pdf")).lines == []
+
+
+def test_ls_with_patterns_that_match_nothing_says_so(bakthat_command: CommandLine, photos: Path) -> None:
+    name = back_up(bakthat_command)
+    said = bakthat_command("ls", "photos", "*.pdf", "*.doc")
+    assert (said.code, said.out) == (1, "")
+    assert said.err == f"bakthat: nothing in {name} matches *.pdf, *.doc\n"
 
 
 def test_ls_long_has_mode_owner_size_and_time(bakthat_command: CommandLine, photos: Path) -> None:
@@ -257,7 +263,7 @@ def test_find_goes_on_past_backups_that_cannot_be_opened_and_names_them(
     sealed = back_up(bakthat_command, "-q", **PASSWORD)
     said = bakthat_command("find", "notes.txt", BAKTHAT_PASSWORD="wrong")
     assert (said.code, said.lines[0].split("\t")[0]) == (0, plain)
-    assert f"bakthat: {sealed} could not be opened: " in said.err
+    assert f"bakthat: {sealed} could not be opened: the password does not open it\n" in said.err
     said = bakthat_command("find", "*.pdf", BAKTHAT_PASSWORD="wrong")
     assert (said.code, said.out) == (5, "")
 

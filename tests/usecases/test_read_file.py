@@ -122,6 +122,8 @@ def test_a_symbolic_link_gives_what_it_names_in_the_archive(
         ("deep", UsageError, "deep is a directory; name a file in it"),
         ("to-a-directory", UsageError, "deep is a directory"),
         ("fifo", UsageError, "fifo is a device or a fifo, which has no content"),
+        ("to-a-directory/er/x", BackupNotFound, "to-a-directory is a symbolic link to deep, .*; name deep/er/x"),
+        ("above/x", BackupNotFound, r"above is a symbolic link to \.\./\.\./etc/passwd, which is not followed$"),
         ("deep/note.txt", BackupNotFound, r"deep/note.txt: no such file in big\.\d+\.\w+"),
         ("note.txt", BackupNotFound, "no such file"),
         ("big/0.bin", BackupNotFound, "no such file"),
@@ -143,6 +145,12 @@ def test_a_misspelt_path_is_answered_with_a_similar_one(stored: dict[str, Toolbo
     box = stored["indexed"]
     with pytest.raises(BackupNotFound, match=r"did you mean deep/er/note\.txt or "):
         content(box, "deep/er/node.txt")
+
+
+def test_a_directory_is_not_suggested_to_be_read(stored: dict[str, Toolbox]) -> None:
+    with pytest.raises(BackupNotFound) as caught:
+        content(stored["indexed"], "big/er")
+    assert "did you mean big" not in str(caught.value)
 
 
 def test_the_entry_is_that_of_the_content(stored: dict[str, Toolbox]) -> None:

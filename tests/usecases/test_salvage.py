@@ -15,7 +15,7 @@ from bakthat.domain.archive_format import Compression
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
-from bakthat.errors import PasswordNeeded, TargetExists, WrongPassword
+from bakthat.errors import BackupNotFound, PasswordNeeded, TargetExists, WrongPassword
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.backup_stream import StreamRequest, backup_stream
@@ -114,6 +114,12 @@ def test_nothing_is_replaced(box: Toolbox, large: Path, tmp_path: Path) -> None:
 def test_patterns_choose(box: Toolbox, large: Path, tmp_path: Path) -> None:
     back_up(box, large)
     assert salvaged(box, tmp_path / "target", only=("2.bin",)).report.whole.count == 1
+
+
+def test_patterns_that_match_nothing_of_a_good_archive_say_so(box: Toolbox, large: Path, tmp_path: Path) -> None:
+    made = back_up(box, large)
+    with pytest.raises(BackupNotFound, match=f"nothing in {made.stored_filename} matches nope"):
+        salvaged(box, tmp_path / "target", only=("nope",))
 
 
 def test_a_header_of_zeros_amidst_the_archive_does_not_make_the_rest_doubtful(

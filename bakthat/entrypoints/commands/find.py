@@ -10,6 +10,7 @@ import click
 from bakthat.domain.backup import Backup
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.contents_report import entry_json, found_line
+from bakthat.entrypoints.library.content_verbs import why_unopened
 from bakthat.entrypoints.options import (
     Settings,
     allow_plain_option,
@@ -62,7 +63,7 @@ def find(
 
     def note(backup: Backup, error: BakthatError) -> None:
         unopened.append((backup, error))
-        settings.notice(f"{backup.stored_filename} could not be opened: {error}")
+        settings.notice(why_unopened(backup, error))
 
     with settings.opened() as bakthat:
         found = bakthat.find(

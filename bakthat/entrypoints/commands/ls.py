@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import click
 
@@ -20,6 +20,7 @@ from bakthat.entrypoints.options import (
     json_option,
     retrieval_options,
 )
+from bakthat.errors import BackupNotFound
 
 
 @click.command(short_help="List what a backup contains.")
@@ -65,9 +66,19 @@ def ls(
             wait=wait,
             ask=ask_password,
         )
+        count = 0
+
+        def counted() -> Iterator[IndexEntry]:
+            nonlocal count
+            for entry in entries:
+                count += 1
+                yield entry
+
         if as_json:
             about = {"version": 1, "stored_filename": entries.backup.stored_filename}
-            terminal.result_document(about, "entries", map(entry_json, entries))
+            terminal.result_document(about, "entries", map(entry_json, counted()))
         else:
             line: Callable[[IndexEntry], str] = long_line if long else name_line
-            terminal.results(map(line, entries))
+            terminal.results(map(line, counted()))
+        if patterns and not count:
+            raise BackupNotFound(f"nothing in {entries.backup.stored_filename} matches {', '.join(patterns)}")

@@ -24,6 +24,12 @@ from bakthat.usecases.list_archive import ListRequest, list_archive
 from bakthat.usecases.read_file import ReadRequest, read_file
 
 
+def why_unopened(backup: Backup, error: BakthatError) -> str:
+    """The notice about a backup that `find` could not open; it names the backup once."""
+    reason = str(error).removeprefix(f"{backup.stored_filename}: ")
+    return f"{backup.stored_filename} could not be opened: {reason}"
+
+
 class ContentVerbs(OpenedProfile):
     """Listing, reading, finding and comparing what backups contain."""
 
@@ -206,7 +212,7 @@ class ContentVerbs(OpenedProfile):
         return compare(request, self.tools)
 
     def _notify(self, backup: Backup, error: BakthatError) -> None:
-        self.tools.notice(f"{backup.stored_filename} could not be opened: {error}")
+        self.tools.notice(why_unopened(backup, error))
 
     def _keys_once(
         self, password: str | None, identities: Sequence[AnyPath], ask: Ask | None
