@@ -207,8 +207,8 @@ class _Salvage:
                     name = places.meet(header)
                     if name is None:
                         break
-                    if stream.doubtful.size_within(header, first):
-                        member.name = name
+                    if first > stream.decided_to or stream.doubtful.size_within(header, first):
+                        member.name = name  # an extended header has no checksum of its own
                 self._at = following
                 self._member(member, header, first, last, run)
                 stream.holes.forget(header)

@@ -323,6 +323,17 @@ class TestWithAnIndex:
         assert os.readlink(out / "link") == "../f1"
         assert report.missing.count == 0
 
+    def test_a_name_in_a_damaged_extended_header_is_that_of_the_index(self, tree: Path, tmp_path: Path) -> None:
+        long = "n" * 150
+        (tree / "f3").rename(tree / long)
+        made = packed(tree)
+        start = start_of(made, f"data/{long}")
+        place = made.tar.index(b"path=data/", start) + 5
+        tar = made.tar[:place] + b"w" + made.tar[place + 1 :]
+        report = TarPacker().salvage(iter([tar, Verdict.DOUBTFUL]), tmp_path, name="data", index=made.index())
+        assert {without_suffix(path) for path in listing(tmp_path / "data.salvaged")} == made.files.keys()
+        assert report.unverified.count == 8
+
     def test_a_tar_inside_is_never_taken_for_the_archive(self, tree: Path, tmp_path: Path) -> None:
         made = with_inner_tar(tree)
         start = start_of(made, "data/f3.tar")
