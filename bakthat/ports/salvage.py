@@ -69,8 +69,12 @@ def salvage_by_decompressing(
     parts: Iterator[Part], decompressing: Callable[[BinaryIO], AbstractContextManager[BinaryIO]]
 ) -> Iterator[Part]:
     """What a decompressor without a `salvaging` of its own gives before the first hole or damage."""
-    with decompressing(cast(BinaryIO, FirstRun(parts))) as plain:
-        yield from parts_until_damage(plain)
+    try:
+        with decompressing(cast(BinaryIO, FirstRun(parts))) as plain:
+            yield from parts_until_damage(plain)
+    except PayloadDamaged:  # on entry
+        yield Verdict.DOUBTFUL
+        yield Hole(None)
 
 
 class FirstRun(io.RawIOBase):

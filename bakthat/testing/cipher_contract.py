@@ -31,7 +31,8 @@ from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, UsageError, WrongPassword
 from bakthat.ports.payload import Cipher
 from bakthat.ports.random_access import BytesAccess
-from bakthat.testing.streams import FullSink, StreamFailed, short_reads, some_bytes, write_in_pieces
+from bakthat.ports.salvage import Hole, Part
+from bakthat.testing.streams import FullSink, StreamFailed, good_runs, short_reads, some_bytes, write_in_pieces
 
 
 class CipherContract:
@@ -225,6 +226,39 @@ class CipherContract:
         sealed = self.sealed(cipher, sealing_keys, some_bytes(self.large))
         with pytest.raises(StreamFailed):
             self.opened(cipher, opening_keys, short_reads(sealed[: int(len(sealed) * kept)], fails=True))
+
+    def salvaged(self, cipher: Cipher, keys: Keys, sealed: bytes) -> list[Part]:
+        """What can be had of a damaged stream; nothing if it cannot be opened at all."""
+        try:
+            with cipher.salvaging(short_reads(sealed), keys) as parts:
+                return list(parts)
+        except PayloadError:
+            return []
+
+    def test_salvaging_a_whole_stream_gives_all_of_it_as_good(
+        self, cipher: Cipher, sealing_keys: Keys, opening_keys: Keys
+    ) -> None:
+        content = some_bytes(self.large)
+        parts = self.salvaged(cipher, opening_keys, self.sealed(cipher, sealing_keys, content))
+        assert b"".join(run for _, run in good_runs(parts)) == content
+        assert not any(isinstance(part, Hole) for part in parts)
+
+    @pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 1.0])
+    def test_salvaging_calls_nothing_good_that_is_wrong(
+        self, cipher: Cipher, sealing_keys: Keys, opening_keys: Keys, place: float
+    ) -> None:
+        content = some_bytes(self.large)
+        sealed = bytearray(self.sealed(cipher, sealing_keys, content))
+        sealed[int(place * (len(sealed) - 1))] ^= 0x10
+        for start, run in good_runs(self.salvaged(cipher, opening_keys, bytes(sealed))):
+            assert run == content[start : start + len(run)] if start is not None else run in content
+
+    def test_salvaging_with_wrong_keys_gives_nothing(
+        self, cipher: Cipher, sealing_keys: Keys, wrong_keys: Keys
+    ) -> None:
+        sealed = self.sealed(cipher, sealing_keys, some_bytes(self.large))
+        with pytest.raises((WrongPassword, PasswordNeeded)), cipher.salvaging(io.BytesIO(sealed), wrong_keys) as parts:
+            list(parts)
 
     def test_no_message_holds_a_key(self, cipher: Cipher, sealing_keys: Keys, wrong_keys: Keys) -> None:
         sealed = self.sealed(cipher, sealing_keys, b"content")

@@ -20,7 +20,8 @@ from bakthat.domain.archive_index import IndexEntry
 from bakthat.errors import PayloadDamaged
 from bakthat.ports.payload import Compressor
 from bakthat.ports.random_access import BytesAccess
-from bakthat.testing.streams import FullSink, StreamFailed, short_reads, some_bytes, write_in_pieces
+from bakthat.ports.salvage import Hole
+from bakthat.testing.streams import FullSink, StreamFailed, good_runs, short_reads, some_bytes, write_in_pieces
 
 
 class CompressorContract:
@@ -173,6 +174,31 @@ class CompressorContract:
             except PayloadDamaged:
                 continue
             assert found is None or list(found.entries()) == entries
+
+    def test_salvaging_a_whole_stream_gives_all_of_it_as_good(self, compressor: Compressor) -> None:
+        content = some_bytes(self.large)
+        parts = list(compressor.salvaging(iter([self.compressed(compressor, content)])))
+        assert b"".join(run for _, run in good_runs(parts)) == content
+        assert not any(isinstance(part, Hole) for part in parts)
+
+    @pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 1.0])
+    def test_salvaging_calls_nothing_good_that_is_wrong(self, compressor: Compressor, place: float) -> None:
+        content = some_bytes(self.large)
+        packed = bytearray(self.compressed(compressor, content))
+        packed[int(place * (len(packed) - 1))] ^= 0x10
+        parts = list(compressor.salvaging(iter([bytes(packed)])))
+        for start, run in good_runs(parts):
+            assert run == content[start : start + len(run)] if start is not None else run in content
+
+    @pytest.mark.parametrize("kept", [0.0, 0.4, 0.9])
+    def test_salvaging_a_truncated_stream_says_that_something_is_missing(
+        self, compressor: Compressor, kept: float
+    ) -> None:
+        content = some_bytes(self.large)
+        packed = self.compressed(compressor, content)
+        parts = list(compressor.salvaging(iter([packed[: int(kept * len(packed))]])))
+        assert any(isinstance(part, Hole) for part in parts)
+        assert content.startswith(b"".join(run for _, run in good_runs(parts)))
 
     def test_no_thread_is_left_whatever_happened(self, compressor: Compressor) -> None:
         before = set(threading.enumerate())

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Iterable
 from typing import Any, BinaryIO, cast
+
+from bakthat.ports.salvage import Hole, Part, Verdict
 
 
 class StreamFailed(Exception):
@@ -76,3 +79,27 @@ def write_in_pieces(into: BinaryIO, content: bytes) -> None:
         into.write(memoryview(buffer)[: len(chunk)])
         buffer[: len(chunk)] = bytes(len(chunk))
         at += len(chunk)
+
+
+def good_runs(parts: Iterable[Part]) -> list[tuple[int | None, bytes]]:
+    """Return the bytes of a salvaged stream that have the verdict that they are good, and where they are.
+
+    Args:
+        parts: The stream.
+
+    Returns:
+        Position and bytes; the position is None behind a hole of unknown length.
+    """
+    found: list[tuple[int | None, bytes]] = []
+    start: int | None = 0
+    run: list[tuple[int | None, bytes]] = []
+    for part in parts:
+        if isinstance(part, bytes):
+            run.append((start, part))
+            start = None if start is None else start + len(part)
+        elif isinstance(part, Hole):
+            start = None if start is None or part.length is None else start + part.length
+        else:
+            found += run if part is Verdict.GOOD else []
+            run = []
+    return found

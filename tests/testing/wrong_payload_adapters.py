@@ -23,6 +23,7 @@ from bakthat.domain.payload import Keys, PackReport, UnpackReport
 from bakthat.errors import BackupNotFound, PasswordNeeded, PayloadDamaged, TargetExists, UsageError, WrongPassword
 from bakthat.ports.payload import Cipher, Compressor, IndexedWriter
 from bakthat.ports.random_access import BytesAccess, RandomAccess
+from bakthat.ports.salvage import Hole, Part, Verdict
 from bakthat.testing.cipher_contract import CipherContract
 from bakthat.testing.compressor_contract import CompressorContract
 from bakthat.testing.packer_contract import PackerContract
@@ -230,6 +231,25 @@ class BelievesItsIndex(RightIndexer):
             return super().read_index(BytesAccess(empty.getvalue()))
 
 
+@falls_by("test_salvaging_calls_nothing_good_that_is_wrong")
+class CallsDoubtsGood(GzipCompressor):
+    def salvaging(self, packed: Iterator[Part], index: ArchiveIndex | None = None) -> Iterator[Part]:
+        for part in super().salvaging(packed, index):
+            yield Verdict.GOOD if isinstance(part, Verdict) else part
+
+
+@falls_by("test_salvaging_a_whole_stream_gives_all_of_it_as_good")
+class CallsNothingGood(GzipCompressor):
+    def salvaging(self, packed: Iterator[Part], index: ArchiveIndex | None = None) -> Iterator[Part]:
+        return (part for part in super().salvaging(packed, index) if not isinstance(part, Verdict))
+
+
+@falls_by("test_salvaging_a_truncated_stream_says_that_something_is_missing")
+class HidesHoles(GzipCompressor):
+    def salvaging(self, packed: Iterator[Part], index: ArchiveIndex | None = None) -> Iterator[Part]:
+        return (part for part in super().salvaging(packed, index) if not isinstance(part, Hole))
+
+
 # ciphers
 
 
@@ -261,6 +281,33 @@ class TakesNoKeyForAWrongOne(RightCipher):
     def unsealing(self, sealed: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
         with super().unsealing(sealed, keys or Keys(passphrase="a guess")) as reader:
             yield reader
+
+
+@falls_by("test_salvaging_a_whole_stream_gives_all_of_it_as_good")
+class SalvagesNothing(RightCipher):
+    @contextmanager
+    def salvaging(self, sealed: BinaryIO, keys: Keys) -> Iterator[Iterator[Part]]:
+        with super().salvaging(sealed, keys):
+            yield iter([Hole(None)])
+
+
+@falls_by("test_salvaging_calls_nothing_good_that_is_wrong")
+class ClosesItsHoles(RightCipher):
+    @contextmanager
+    def salvaging(self, sealed: BinaryIO, keys: Keys) -> Iterator[Iterator[Part]]:
+        with super().salvaging(sealed, keys) as parts:
+            yield (part for part in parts if not isinstance(part, Hole))
+
+
+@falls_by("test_salvaging_with_wrong_keys_gives_nothing")
+class SalvagesWithAnyKey(RightCipher):
+    @contextmanager
+    def salvaging(self, sealed: BinaryIO, keys: Keys) -> Iterator[Iterator[Part]]:
+        try:
+            with super().salvaging(sealed, keys) as parts:
+                yield parts
+        except WrongPassword:
+            yield iter([Hole(None)])
 
 
 class Rot(Cipher):
