@@ -6,7 +6,6 @@ import gzip
 import io
 import os
 import subprocess
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +14,8 @@ from attrs import evolve
 
 from bakthat.adapters.encryption.detecting import DetectingCipher
 from bakthat.adapters.memory.object_store import MemoryObjectStore
-from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.domain.payload import Keys
 from bakthat.errors import StoreUnavailable, TargetError
-from bakthat.ports.salvage import Hole, Part, Verdict
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
@@ -176,29 +173,3 @@ class TestFailures:
         with pytest.raises(TargetError, match="No space left"):
             salvage(SalvageRequest(name="large", destination="s3", target=small_disk), box.tools)
         assert os.listdir(small_disk) == []
-
-
-class TestNothingTakesMoreMemory:
-    def peak(self, parts: Callable[[], object], target: Path) -> int:
-        tracemalloc.start()
-        try:
-            TarPacker().salvage(parts(), target, name="data")  # type: ignore[arg-type]
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
-    def test_a_hole_of_a_petabyte(self, tree: Path, tmp_path: Path) -> None:
-        out = io.BytesIO()
-        TarPacker().pack(tree, out)
-        tar = out.getvalue()
-        parts: list[Part] = [tar[:100_000], Verdict.GOOD, Hole(10**15), tar[100_000:], Verdict.GOOD]
-        assert self.peak(lambda: iter(parts), tmp_path / "out") < 60_000_000
-
-    def test_a_million_holes_and_doubts(self, tmp_path: Path) -> None:
-        def parts():  # type: ignore[no-untyped-def]
-            for number in range(200_000):
-                yield bytes(100)
-                yield Verdict.DOUBTFUL
-                yield Hole(1 if number % 2 else None)
-
-        assert self.peak(parts, tmp_path / "out") < 60_000_000
