@@ -335,7 +335,9 @@ def move(lengths: list[int], by: int) -> None:
     lengths[1] -= by
 
 
-@pytest.mark.parametrize("by", [-1, 1, 1000, -(LENGTHS[0] - 29), LENGTHS[1] - 29])
+@pytest.mark.parametrize(
+    "by", [-1, 1, 1000, -(LENGTHS[0] - 29), LENGTHS[1] - 29], ids=["less", "more", "much more", "least", "most"]
+)
 def test_block_lengths_that_lie_are_damage(by: int) -> None:
     with pytest.raises(PayloadDamaged):
         access_to(rewritten(lambda _, lengths: move(lengths, by))).read_at(0, 1)
@@ -351,7 +353,7 @@ def test_block_lengths_that_lie_are_damage(by: int) -> None:
         {"packed_size": DATA_SIZE - 100},
         {"entries": 10**12},
     ],
-    ids=repr,
+    ids=", ".join,
 )
 def test_a_header_that_lies_is_damage(change: dict[str, int]) -> None:
     with pytest.raises(PayloadDamaged):
