@@ -100,7 +100,7 @@ def test_a_listing_that_is_not_complete_marks_no_backup_as_vanished(
     proxy.inject(Fault("HeadObject", answering(404), times=FOREVER))
     said = bakthat_command("sync")
     assert (said.code, said.out) == (4, "")
-    assert "the listing does not go on" in said.err
+    assert "the listing does not continue" in said.err
     assert stored in bakthat_command("show").out
 
 
