@@ -192,7 +192,7 @@ class _Search:
         return (below or path) == self._below if below or entry.kind != "directory" else False
 
     def _remember(self, path: str, entry: IndexEntry) -> None:
-        """What helps whoever named a path that is not there."""
+        """Keep what the error for a path that is not there can suggest."""
         if entry.kind != "directory" and len(self._seen) < _MOST_NAMES:
             self._seen.add(path)
         if entry.kind == "symlink" and (self._below or "").startswith(f"{path}/"):
