@@ -19,7 +19,7 @@ def own_things(
     source: Path, profile: Profile, others: Iterable[Profile], stores: Mapping[str, ObjectStore]
 ) -> OwnThings:
     """Return bakthat's own data below or around the source: local stores, databases and the cache."""
-    from bakthat.adapters.packing.own_things import find_own_things
+    from bakthat.adapters.packing.writing.own_things import find_own_things
 
     folders = [(name, store.location) for name, store in stores.items() if store.location.startswith("file://")]
     folders.append(("" if "local" in stores else "local", profile.local_path))

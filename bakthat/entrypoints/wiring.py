@@ -93,8 +93,8 @@ def build_tools(
     from bakthat.adapters.compression.gzip_compressor import GzipCompressor
     from bakthat.adapters.encryption.detecting import DetectingCipher
     from bakthat.adapters.packing.single_file import SingleFilePacker
-    from bakthat.adapters.packing.source import examine
     from bakthat.adapters.packing.tar_packer import TarPacker
+    from bakthat.adapters.packing.writing.source import examine
 
     chosen_repo = repo if repo is not None else open_repo(profile.database)
     return Tools(
@@ -138,13 +138,13 @@ def range_cache() -> RangeCache:
 
 def source_patterns(source: Path, gitignore: bool, notice: Callable[[str], None]) -> PatternList | None:
     """Return the patterns in the source's own file: `Tools.source_patterns`."""
-    from bakthat.adapters.packing import pattern_files
+    from bakthat.adapters.packing.writing import pattern_files
 
     return pattern_files.source_patterns(source, gitignore, notice=notice)
 
 
 def named_patterns(path: Path) -> PatternList:
     """Return the patterns in a file that the user names: `Tools.named_patterns`."""
-    from bakthat.adapters.packing import pattern_files
+    from bakthat.adapters.packing.writing import pattern_files
 
     return pattern_files.named_patterns(path)

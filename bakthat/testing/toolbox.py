@@ -11,10 +11,10 @@ from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.memory.archive_store import MemoryArchiveStore
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
-from bakthat.adapters.packing.pattern_files import named_patterns, source_patterns
 from bakthat.adapters.packing.single_file import SingleFilePacker
-from bakthat.adapters.packing.source import examine
 from bakthat.adapters.packing.tar_packer import TarPacker
+from bakthat.adapters.packing.writing.pattern_files import named_patterns, source_patterns
+from bakthat.adapters.packing.writing.source import examine
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.exclusions import OwnThings

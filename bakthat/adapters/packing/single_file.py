@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.filesystem.target_error import target_error
-from bakthat.adapters.packing.source import open_file, reason, status_of
+from bakthat.adapters.packing.writing.source import open_file, reason, status_of
 from bakthat.adapters.streams import write_all
 from bakthat.domain.payload import PackReport, Problem, UnpackReport
 from bakthat.errors import BackupNotFound, PayloadDamaged
@@ -87,7 +87,7 @@ class SingleFilePacker(Packer):
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise PayloadDamaged(f"{name!r}, the name in this backup, is not a valid file name; nothing was restored")
         if only and not _is_chosen(name, only):
-            from bakthat.adapters.packing.selection import literally
+            from bakthat.adapters.packing.extracting.selection import literally
 
             raise BackupNotFound(
                 f"the backup is a single file, {printable(name)}, which no --only pattern matches{literally(only)}"
@@ -127,7 +127,7 @@ class SingleFilePacker(Packer):
         index: ArchiveIndex | None = None,
         xattrs: bool = True,
     ) -> SalvageReport:
-        from bakthat.adapters.packing.file_salvage import salvage_file
+        from bakthat.adapters.packing.salvaging.file_salvage import salvage_file
 
         return salvage_file(parts, into, name=name, only=only)
 

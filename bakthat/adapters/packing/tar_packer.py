@@ -36,7 +36,7 @@ class TarPacker(Packer):
         xattrs: bool = True,
         on_entry: Callable[[IndexEntry], None] | None = None,
     ) -> PackReport:
-        from bakthat.adapters.packing.tar_writer import write_tar
+        from bakthat.adapters.packing.writing.tar_writer import write_tar
 
         return write_tar(
             source,
@@ -55,7 +55,7 @@ class TarPacker(Packer):
         exclusions: Exclusions | None = None,
         on_excluded: Callable[[str, str], None] | None = None,
     ) -> PackReport:
-        from bakthat.adapters.packing.tar_writer import survey
+        from bakthat.adapters.packing.writing.tar_writer import survey
 
         return survey(source, exclusions=exclusions, on_excluded=on_excluded)
 
@@ -70,25 +70,25 @@ class TarPacker(Packer):
         only: Sequence[str] = (),
         xattrs: bool = True,
     ) -> UnpackReport:
-        from bakthat.adapters.packing.tar_extractor import extract_tar
+        from bakthat.adapters.packing.extracting.tar_extractor import extract_tar
 
         return extract_tar(
             packed, into, overwrite=overwrite, root=name, root_is_guess=name_is_guess, only=only, xattrs=xattrs
         )
 
     def entries(self, packed: BinaryIO) -> Iterator[IndexEntry]:
-        from bakthat.adapters.packing.entries import read_entries
+        from bakthat.adapters.packing.tar_format.entries import read_entries
 
         return read_entries(packed)
 
     def contents(self, packed: BinaryIO) -> Iterator[tuple[IndexEntry, BinaryIO]]:
-        from bakthat.adapters.packing.tar_contents import tar_contents
+        from bakthat.adapters.packing.tar_format.tar_contents import tar_contents
 
         return tar_contents(packed)
 
     def check(self, packed: BinaryIO) -> UnpackReport:
-        from bakthat.adapters.packing.tar_member import Kind
-        from bakthat.adapters.packing.tar_reader import TarReader
+        from bakthat.adapters.packing.tar_format.tar_member import Kind
+        from bakthat.adapters.packing.tar_format.tar_reader import TarReader
 
         reader = TarReader(packed)
         counts = dict.fromkeys(Kind, 0)
@@ -119,6 +119,6 @@ class TarPacker(Packer):
         index: ArchiveIndex | None = None,
         xattrs: bool = True,
     ) -> SalvageReport:
-        from bakthat.adapters.packing.tar_salvage import salvage_tar
+        from bakthat.adapters.packing.salvaging.tar_salvage import salvage_tar
 
         return salvage_tar(parts, into, name=name, only=only, index=index, xattrs=xattrs)
