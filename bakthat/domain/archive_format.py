@@ -30,6 +30,7 @@ class Compression(enum.StrEnum):
 
     NONE = "none"
     GZIP = "gzip"
+    ZSTD = "zstd"
 
 
 @frozen
@@ -48,8 +49,10 @@ class ArchiveFormat:
 _SUFFIXES: Mapping[ArchiveFormat, str] = MappingProxyType(
     {
         ArchiveFormat(Container.TAR, Compression.GZIP): ".tgz",
+        ArchiveFormat(Container.TAR, Compression.ZSTD): ".tar.zst",
         ArchiveFormat(Container.TAR, Compression.NONE): ".tar",
         ArchiveFormat(Container.STREAM, Compression.GZIP): ".gz",
+        ArchiveFormat(Container.STREAM, Compression.ZSTD): ".zst",
         ArchiveFormat(Container.STREAM, Compression.NONE): "",
         # After the stream: from a name alone, no suffix means a file. Both are restored alike.
         ArchiveFormat(Container.FILE, Compression.NONE): "",

@@ -11,6 +11,7 @@ from attrs import evolve, field, fields, frozen, resolve_types
 
 from bakthat.domain import settings
 from bakthat.domain.backup import Owner, backend_hash
+from bakthat.domain.compression_choice import CompressionChoice, parse_compression
 from bakthat.domain.selector import nearest
 from bakthat.domain.settings import checked, checked_by
 from bakthat.errors import ConfigInvalid
@@ -41,7 +42,10 @@ class Profile:
     s3_bucket: str | None = None
     glacier_vault: str | None = None
     default_destination: str = "s3"
+    compression: str | None = field(default=None, metadata=checked_by(settings.compression))
+    """`gzip`, `zstd`, `zstd:1` to `zstd:19`, or `none`. None leaves it to `compress`: see `compression_choice`."""
     compress: bool = True
+    """As 2013 said it: false is the compression `none`."""
     gitignore: bool = True
     """Whether a source's `.gitignore` says what to leave out."""
     exclude_caches: bool = False
@@ -96,9 +100,16 @@ class Profile:
                 continue
             if fits is not value:
                 object.__setattr__(self, setting.name, fits)
+        if not wrong and not self.compress and self.compression not in (None, "none"):
+            wrong.append(f"compression: `{self.compression}` contradicts `compress: false`; remove one of them")
         if wrong:
             name = self.name if isinstance(self.name, str) else "default"
             raise ConfigInvalid(f"profile {name!r}: {'; '.join(wrong)}")
+
+    @property
+    def compression_choice(self) -> CompressionChoice:
+        """How backups are compressed, by `compression` or else by `compress`."""
+        return parse_compression(self.compression or ("gzip" if self.compress else "none"))
 
 
 resolve_types(Profile)  # `checked` looks at the types of the fields

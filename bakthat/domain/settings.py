@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Protocol, get_args
 
+from bakthat.domain.compression_choice import parse_compression
 from bakthat.domain.size import parse_size
 from bakthat.errors import UsageError
 
@@ -136,6 +137,11 @@ def _count(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
     raise ValueError("expected a whole number from 1")
+
+
+def compression(value: object) -> str:
+    """Check a compression, and perhaps its level."""
+    return str(parse_compression(value if isinstance(value, str) else ""))
 
 
 def checksums(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import evolve
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.compression_choice import ZSTD_LEVELS, CompressionChoice, parse_compression
 from bakthat.domain.origin import origins
 from bakthat.domain.origin_plan import plan_origins
 from bakthat.domain.profile import DEFAULT_REGION, Profile
@@ -48,8 +49,13 @@ def configure_profile(config: str | None, name: str, *, notice: Callable[[str], 
     destinations = all_names()
     question = f"Default destination ({', '.join(destinations)})"
     default_destination = _ask(question, fallback, wrong=_no_choice(*destinations)) or fallback
+    chosen = str(before.compression_choice)
+    question = f"Compression (gzip, zstd, zstd:1 to zstd:{ZSTD_LEVELS[-1]}, none)"
+    compression = _ask(question, chosen, wrong=_no_compression) or str(CompressionChoice())
     profile = evolve(
         before,
+        compression=before.compression if compression == chosen else compression,
+        compress=before.compress if compression == chosen else compression != "none",
         access_key=access_key,
         secret_key=secret_key,
         s3_bucket=s3_bucket,
@@ -91,6 +97,15 @@ def _ask(
 
 def _no_choice(*choices: str) -> Callable[[str], str]:
     return lambda answer: "" if answer in choices else f"Please give {' or '.join(choices)}."
+
+
+def _no_compression(answer: str) -> str:
+    try:
+        parse_compression(answer)
+    except ValueError as error:
+        text = str(error)
+        return f"{text[0].upper()}{text[1:]}."
+    return ""
 
 
 def _offer_bucket(profile: Profile) -> None:

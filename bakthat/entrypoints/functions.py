@@ -51,6 +51,7 @@ def backup(
     exclude_larger_than: int | str | None = None,
     one_file_system: bool | None = None,
     xattrs: bool | None = None,
+    compression: str | None = None,
     dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
@@ -81,6 +82,7 @@ def backup(
         exclude_larger_than=exclude_larger_than,
         one_file_system=one_file_system,
         xattrs=xattrs,
+        compression=compression,
         dry_run=dry_run,
         ask=_refuse if prompt == "yes" else None,
     )
@@ -96,12 +98,19 @@ def backup_stream(
     tags: str | Sequence[str] = (),
     password: str | None = None,
     recipients: Sequence[str] = (),
+    compression: str | None = None,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> Backup:
     """Back up the bytes of a binary file to its end: `Bakthat.backup_stream`."""
     return opened(profile, config, conf, events).backup_stream(
-        file, destination, name=name, tags=tags, password=password, recipients=recipients
+        file,
+        destination,
+        name=name,
+        tags=tags,
+        password=password,
+        recipients=recipients,
+        compression=compression,
     )
 
 
@@ -115,12 +124,19 @@ def backup_command(
     tags: str | Sequence[str] = (),
     password: str | None = None,
     recipients: Sequence[str] = (),
+    compression: str | None = None,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
 ) -> Backup:
     """Run a program, and back up its standard output: `Bakthat.backup_command`."""
     return opened(profile, config, conf, events).backup_command(
-        command, destination, name=name, tags=tags, password=password, recipients=recipients
+        command,
+        destination,
+        name=name,
+        tags=tags,
+        password=password,
+        recipients=recipients,
+        compression=compression,
     )
 
 

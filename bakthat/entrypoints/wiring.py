@@ -91,6 +91,7 @@ def build_tools(
         profiles: All profiles of the configuration; no backup contains their folders and databases.
     """
     from bakthat.adapters.compression.gzip_compressor import GzipCompressor
+    from bakthat.adapters.compression.zstd_compressor import ZstdCompressor
     from bakthat.adapters.encryption.detecting import DetectingCipher
     from bakthat.adapters.packing.single_file import SingleFilePacker
     from bakthat.adapters.packing.tar_packer import TarPacker
@@ -111,7 +112,7 @@ def build_tools(
         repo=chosen_repo,
         tar=TarPacker(),
         plain=SingleFilePacker(),
-        compressors={Compression.GZIP: GzipCompressor()},
+        compressors={Compression.GZIP: GzipCompressor(), Compression.ZSTD: ZstdCompressor()},
         cipher=cipher if cipher is not None else DetectingCipher(),
         examine=examine,
         source_patterns=lambda source, gitignore: source_patterns(source, gitignore, notice),

@@ -214,6 +214,16 @@ class Compressor(ABC):
             PayloadDamaged: On reading: the stream is truncated, altered, or followed by anything but zeros.
         """
 
+    def at_level(self, level: int) -> Compressor:
+        """Return this compressor with another level, of its own scale: a higher one is slower, and its result smaller.
+
+        This default has no levels.
+
+        Raises:
+            UsageError: There is no such level.
+        """
+        raise UsageError("this compression has no levels; name it without one")
+
     @contextmanager
     def compressing_with_index(self, into: BinaryIO) -> Iterator[IndexedWriter]:
         """Compress as `compressing` does, and write an index behind the data.

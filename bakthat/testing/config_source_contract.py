@@ -25,6 +25,7 @@ FULL = Profile(
     s3_bucket="bucket",
     glacier_vault="vault",
     default_destination="glacier",
+    compression="none",
     compress=False,
     gitignore=False,
     exclude_caches=True,

@@ -8,6 +8,7 @@ from functools import partial
 from attrs import define, field
 
 from bakthat.adapters.compression.gzip_compressor import GzipCompressor
+from bakthat.adapters.compression.zstd_compressor import ZstdCompressor
 from bakthat.adapters.memory.archive_store import MemoryArchiveStore
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
@@ -100,7 +101,7 @@ class Toolbox:
             repo=self.repo,
             tar=TarPacker(),
             plain=SingleFilePacker(),
-            compressors={Compression.GZIP: GzipCompressor()},
+            compressors={Compression.GZIP: GzipCompressor(), Compression.ZSTD: ZstdCompressor()},
             # The cheapest key derivation: a test's backup holds no secrets.
             cipher=self.cipher if self.cipher is not None else AgeCipher(work_factor=1),
             examine=examine,

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from bakthat.adapters.compression.gzip_compressor import GzipCompressor
+from bakthat.adapters.compression.zstd_compressor import ZstdCompressor
 from bakthat.adapters.encryption import key_files
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.packing.tar_packer import TarPacker
@@ -25,6 +26,7 @@ from bakthat.domain import catalog, stored_name
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import CatalogEntry
 from bakthat.domain.payload import Keys
+from bakthat.ports.payload import Compressor
 from tests.fixtures import age_program
 from tests.fixtures.extended import xattrs
 
@@ -40,10 +42,10 @@ DOWNLOADS = [text for text in SHELL if text.startswith("aws ")]
 FOLLOWED = [text for text in SHELL if text not in DOWNLOADS]
 
 
-def store(source: Path, keys: Keys, *, gzipped: bool) -> bytes:
+def store(source: Path, keys: Keys, *, gzipped: bool, compressor: Compressor | None = None) -> bytes:
     """The bytes that a backup of the source has in the store."""
     into = io.BytesIO()
-    cipher, compressor = AgeCipher(work_factor=10), GzipCompressor()
+    cipher, compressor = AgeCipher(work_factor=10), compressor or GzipCompressor()
     with cipher.sealing(into, keys) if keys else nullcontext(into) as sealed:
         if not gzipped:
             TarPacker().pack(source, sealed)
@@ -73,6 +75,8 @@ def downloads(tmp_path):
     (here / "photos.20260203040506.tgz.enc").write_bytes(store(source, to_key, gzipped=True))
     (here / "photos.20260304050607.tgz").write_bytes(store(source, Keys(), gzipped=True))
     (here / "photos.20260506070809.tar.enc").write_bytes(store(source, to_key, gzipped=False))
+    for name, keys in (("20260607080910.tar.zst", Keys()), ("20260708091011.tar.zst.enc", to_key)):
+        (here / f"photos.{name}").write_bytes(store(source, keys, gzipped=True, compressor=ZstdCompressor()))
     shutil.copy(DATA / "beefish_0.2.1.tgz.enc", here / "photos.20130305193615.tgz.enc")
     entry = here / catalog.key_of("photos.20260102030405.tgz.enc")
     entry.parent.mkdir()
@@ -111,7 +115,7 @@ def assert_same_tree(one: Path, other: Path) -> None:
 
 def test_a_backup_by_password_or_key_is_restored_by_following_the_page(downloads):
     source = downloads.parent / "source"
-    checked, by_password, by_key, unpacked, with_attributes, at_once, _ = FOLLOWED
+    checked, by_password, by_key, unpacked, with_attributes, at_once, of_zstd, _ = FOLLOWED
     assert "photos.20260102030405.tgz.enc: OK" in follow(checked, downloads)
 
     follow(by_password, downloads, typed=[PASSWORD])
@@ -132,6 +136,10 @@ def test_a_backup_by_password_or_key_is_restored_by_following_the_page(downloads
     follow(at_once, downloads)
     assert_same_tree(downloads / "plain" / "photos", source / "photos")
     assert_same_tree(downloads / "encrypted" / "photos", source / "photos")
+
+    follow(of_zstd, downloads)
+    assert_same_tree(downloads / "zstd-plain" / "photos", source / "photos")
+    assert_same_tree(downloads / "zstd-encrypted" / "photos", source / "photos")
 
 
 def test_a_file_of_2013_is_opened_by_the_page_s_program(downloads):
@@ -157,7 +165,7 @@ def test_a_download_that_is_damaged_does_not_match_its_catalog_entry(downloads):
 
 
 def test_every_block_is_followed_but_those_that_only_download():
-    assert len(FOLLOWED) == 7
+    assert len(FOLLOWED) == 8
     assert len(DOWNLOADS) == 2
     for text in DOWNLOADS:
         assert all(line.startswith("aws ") for line in text.splitlines())
@@ -165,7 +173,7 @@ def test_every_block_is_followed_but_those_that_only_download():
 
 
 def test_every_name_on_the_page_is_one_that_bakthat_gives():
-    names = set(re.findall(r"photos\.\d{14}[.a-z]*(?:enc|tgz|tar)\b", PAGE.read_text()))
+    names = set(re.findall(r"photos\.\d{14}[.a-z]*(?:enc|tgz|tar|zst)\b", PAGE.read_text()))
     assert len(names) >= 5
     assert all(str(stored_name.parse(name)) == name for name in names)
     assert catalog.key_of("photos.20260102030405.tgz.enc") in PAGE.read_text()

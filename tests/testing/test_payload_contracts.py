@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bakthat.adapters.compression.gzip_compressor import GzipCompressor
+from bakthat.adapters.compression.zstd_compressor import ZstdCompressor
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.encryption.detecting import DetectingCipher
 from bakthat.adapters.encryption.key_files import keygen
@@ -25,6 +26,14 @@ class TestGzipCompressor(CompressorContract):
     @pytest.fixture(params=[1, 3])
     def compressor(self, request: pytest.FixtureRequest) -> Compressor:
         return GzipCompressor(threads=request.param)
+
+
+class TestZstdCompressor(CompressorContract):
+    large = 9_000_000  # three frames
+
+    @pytest.fixture(params=[1, 3])
+    def compressor(self, request: pytest.FixtureRequest) -> Compressor:
+        return ZstdCompressor(threads=request.param)
 
 
 class TestAgeCipherWithPassphrase(CipherContract):

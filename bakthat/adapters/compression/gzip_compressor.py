@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,8 +13,8 @@ from bakthat.ports.payload import Compressor, IndexedWriter
 from bakthat.ports.streams import write_whole
 
 if TYPE_CHECKING:
+    from bakthat.adapters.compression.block_writer import BlockWriter
     from bakthat.adapters.compression.gzip_member import Deflate
-    from bakthat.adapters.compression.gzip_writer import GzipWriter
     from bakthat.domain.archive_index import ArchiveIndex
     from bakthat.ports.random_access import RandomAccess
     from bakthat.ports.salvage import Part
@@ -50,7 +51,7 @@ class GzipCompressor(Compressor):
             indexed = IndexedWriter(cast(BinaryIO, writer), builder.add)
             yield indexed
             writer.finish()
-            lengths = writer.member_lengths
+            lengths = writer.block_lengths
             index = builder.finish(block_size=BLOCK, block_lengths=lengths, plain_size=writer.plain_size)
             if index is None:
                 indexed.omitted = f"its index would be larger than {self._index_limit // 2**20} MiB"
@@ -60,12 +61,13 @@ class GzipCompressor(Compressor):
             indexed.index = index.content
 
     @contextmanager
-    def _writing(self, into: BinaryIO) -> Iterator[GzipWriter]:
-        from bakthat.adapters.compression.gzip_member import deflate
-        from bakthat.adapters.compression.gzip_writer import GzipWriter
+    def _writing(self, into: BinaryIO) -> Iterator[BlockWriter]:
+        from bakthat.adapters.compression.block_writer import BlockWriter
+        from bakthat.adapters.compression.gzip_member import BLOCK, data_member, deflate
 
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="bakthat-deflate")
-        writer = GzipWriter(into, pool, ahead=self._threads + 6, deflate=self._deflate or deflate)
+        compress = functools.partial(data_member, deflate=self._deflate or deflate)
+        writer = BlockWriter(into, pool, compress, ahead=self._threads + 6, block_size=BLOCK)
         try:
             yield writer
         finally:
@@ -95,9 +97,13 @@ class GzipCompressor(Compressor):
         return unpack_index(index)
 
     def random_access(self, packed: RandomAccess, index: ArchiveIndex) -> RandomAccess:
-        from bakthat.adapters.compression.gzip_access import GzipAccess
+        from bakthat.adapters.compression.block_access import BlockAccess, BlockFormat
+        from bakthat.adapters.compression.gzip_member import BLOCK, LONGEST_MEMBER, SHORTEST_MEMBER, read_member
 
-        return GzipAccess(packed, index)
+        members = BlockFormat(
+            block_size=BLOCK, shortest=SHORTEST_MEMBER, longest=LONGEST_MEMBER, decompress=read_member
+        )
+        return BlockAccess(packed, index, members)
 
     def salvaging(self, packed: Iterator[Part], index: ArchiveIndex | None = None) -> Iterator[Part]:
         from bakthat.adapters.compression.gzip_salvage import salvage_by_headers, salvage_by_index

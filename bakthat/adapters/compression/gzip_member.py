@@ -92,6 +92,15 @@ def empty_member_size(content: int) -> int:
     return _EXTENDED_HEADER.size + content + len(_EMPTY) + TRAILER.size
 
 
+def read_member(member: memoryview, size: int) -> bytes:
+    """Return the plain bytes, which must be as many as `size`, of a member as `data_member` makes it.
+
+    Raises:
+        PayloadDamaged: It is anything else.
+    """
+    return inflate(without_header(member, len(member)), size)
+
+
 def without_header(member: memoryview, length: int) -> memoryview:
     """Return the deflate stream and the trailer of a member as `data_member` makes it, of this length.
 

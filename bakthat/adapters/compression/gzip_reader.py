@@ -7,15 +7,15 @@ else is decompressed in small steps. Damage of any kind is `PayloadDamaged`.
 
 from __future__ import annotations
 
-import io
 import struct
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from isal import isal_zlib
 
+from bakthat.adapters.compression.block_reader import BlockReader
 from bakthat.adapters.compression.gzip_member import (
     LONGEST_MEMBER,
     SHORTEST_MEMBER,
@@ -28,9 +28,6 @@ from bakthat.adapters.compression.gzip_member import (
 )
 from bakthat.errors import PayloadDamaged
 from bakthat.ports.streams import chunk_reader
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _READ = 256 * 1024
 _CHUNK = 16 * 1024
@@ -45,76 +42,16 @@ _SHORT = struct.Struct("<H")
 _MAGIC = 0x8B1F
 _DEFLATE = 8
 _HAS_CRC, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT, _RESERVED = 2, 4, 8, 16, 0xE0
-_NOTHING = memoryview(b"")
 
 
-class GzipReader(io.BufferedIOBase):
-    """The plain bytes of a gzip stream. `read` returns fewer bytes than asked for only at the end, and does not end
-    before the stream has. After an error, every read raises it again."""
+class GzipReader(BlockReader):
+    """The plain bytes of a gzip stream."""
 
     def __init__(self, packed: BinaryIO, pool: ThreadPoolExecutor, *, ahead: int) -> None:
         self._source = _Source(packed)
         self._pool = pool
         self._ahead = ahead
-        self._blocks = self._inflated()
-        self._block = _NOTHING
-        self._failure: BaseException | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            parts = []
-            while self._fill():
-                parts.append(self._block)
-                self._block = _NOTHING
-            return b"".join(parts)
-        if size <= len(self._block):
-            return self._take(size).tobytes()
-        parts = []
-        while size and self._fill():
-            parts.append(self._take(size))
-            size -= len(parts[-1])
-        return b"".join(parts)
-
-    def read_chunk(self, limit: int) -> bytes:
-        """Return the next available bytes, at most `limit`; `b""` means end of stream. A whole block is not copied."""
-        if not self._fill():
-            return b""
-        block = self._take(limit)
-        whole = block.obj
-        return whole if isinstance(whole, bytes) and len(whole) == len(block) else block.tobytes()
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        with memoryview(buffer) as given, given.cast("B") as view:
-            at = 0
-            while at < len(view) and self._fill():
-                part = self._take(len(view) - at)
-                view[at : at + len(part)] = part
-                at += len(part)
-        return at
-
-    def _take(self, size: int) -> memoryview:
-        part, self._block = self._block[:size], self._block[size:]
-        return part
-
-    def _fill(self) -> bool:
-        """Make sure of a block that is not empty; False at the end."""
-        if self.closed:
-            raise ValueError("read from a decompressor that is closed")
-        if self._failure is not None:
-            raise self._failure
-        try:
-            while not self._block:
-                block = next(self._blocks, None)
-                if block is None:
-                    return False
-                self._block = memoryview(block)
-        except BaseException as error:
-            self._failure = error
-            raise
-        return True
+        super().__init__(self._inflated())
 
     def _inflated(self) -> Generator[bytes, None, None]:
         """The plain bytes, block by block. At most `ahead` members are in flight."""
@@ -195,11 +132,6 @@ class GzipReader(io.BufferedIOBase):
         source.give_back(len(inflater.unused_data))
         if TRAILER.unpack(source.exactly(TRAILER.size)) != (crc, total & 0xFFFFFFFF):
             raise mismatched()
-
-    def close(self) -> None:
-        self._blocks.close()
-        self._block = _NOTHING
-        super().close()
 
 
 class _Source:

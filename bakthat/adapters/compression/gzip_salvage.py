@@ -57,7 +57,7 @@ def salvage_by_index(parts: Iterator[Part], index: ArchiveIndex) -> Iterator[Par
     left = header.plain_size
     for start, stop in pairwise(index.block_starts):
         size = min(header.block_size, left)
-        if not _go_to(tape, start):
+        if not tape.go_to(start):
             break
         left -= size
         if tape.position == start and SHORTEST_MEMBER <= stop - start <= LONGEST_MEMBER:
@@ -126,7 +126,7 @@ class _HeaderSalvage:
     def _stated_member(self, head: bytes, length: int) -> Generator[Part, None, bool]:
         tape = self._tape
         if head[EXTRA_LENGTH] != OURS[EXTRA_LENGTH] and head[SECOND_SUBFIELD] in (b"BI", b"BF"):
-            return _go_to(tape, tape.position + length)  # of the index, without content
+            return tape.go_to(tape.position + length)  # of the index, without content
         start = tape.position
         header = HEADER_SIZE if resembles_ours(head) else header_size(head)
         have = tape.fill(length + _LONGEST_HEADER)
@@ -159,7 +159,7 @@ class _HeaderSalvage:
             yield from _damaged(prefix, verdict, len(prefix))
             return False
         tape.skip(have)
-        is_reached = _go_to(tape, start + length) and tape.position == start + length
+        is_reached = tape.go_to(start + length) and tape.position == start + length
         if not (is_reached and is_place(tape, 0)):
             yield from _damaged(prefix, verdict, len(prefix))
             return False
@@ -271,15 +271,3 @@ def _prefix(deflated: bytes, size: int) -> tuple[bytes, bool]:
                 return bytes(plain), False
             packed = inflater.unconsumed_tail
     return bytes(plain), True
-
-
-def _go_to(tape: Tape, position: int) -> bool:
-    """Go to this position, or behind the hole that it is in. False if the stream ends before, or nobody knows where it
-    is."""
-    while tape.position < position:
-        have = tape.fill(min(position - tape.position, _STEP))
-        if have:
-            tape.skip(min(have, position - tape.position))
-        elif tape.hole is None or tape.cross() is None:
-            return False
-    return True

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from bakthat.ports.salvage import Hole, Part, Verdict
 
+_STEP = 256 * 1024
+
 
 class Tape:
     """The bytes from `position` on, up to the next hole.
@@ -71,9 +73,20 @@ class Tape:
         return self._hole
 
     def skip(self, count: int) -> None:
-        """Go on by this many bytes, which were read."""
+        """Go on by this many bytes, which were read; back by a negative number, before the next `fill`."""
         self._at += count
         self.position += count
+
+    def go_to(self, position: int) -> bool:
+        """Go to this position, or behind the hole that it is in. False if the stream ends before, or nobody knows where
+        it is."""
+        while self.position < position:
+            have = self.fill(min(position - self.position, _STEP))
+            if have:
+                self.skip(min(have, position - self.position))
+            elif self._hole is None or self.cross() is None:
+                return False
+        return True
 
     def cross(self) -> int | None:
         """Drop the bytes before the hole that is next, and go behind it. Return how far; None if nobody knows."""

@@ -59,11 +59,16 @@ def profile_from(settings: Mapping[str, Any], *, name: str, where: str) -> Profi
         ConfigInvalid: A value is wrong. The message begins with `where`, and names each key.
     """
     try:
-        return _structured(name, settings)
+        profile = _structured(name, settings)
     except cattrs.ClassValidationError as group:
-        wrong, _ = group.group_exceptions()
-        reasons = "; ".join(f"{note.name}: {error}" for error, note in wrong)
+        wrong, of_all = group.group_exceptions()
+        # What `Profile` itself finds wrong is about several settings, and begins with its name.
+        together = [str(error).split(": ", 1)[-1] for error in of_all]
+        reasons = "; ".join([*(f"{note.name}: {error}" for error, note in wrong), *together])
         raise ConfigInvalid(f"{where}: {reasons}") from None
+    if profile.compression == "none" and settings.get("compress"):
+        raise ConfigInvalid(f"{where}: compression: `none` contradicts `compress: true`; remove one of them")
+    return profile
 
 
 def with_profile(settings: Mapping[str, Any], profile: Profile) -> dict[str, Any]:

@@ -34,6 +34,9 @@ from bakthat.errors import UsageError
 @click.option("--prompt", type=click.Choice(["yes", "no"]), default="yes", help="Whether to ask for a password.")
 @click.option("-r", "--recipient", "recipients", multiple=True, metavar="AGE1…", help="Encrypt to this public key.")
 @click.option("--name", metavar="NAME", help="Name of the series (default: the base name of FILENAME).")
+@click.option(
+    "--compression", metavar="HOW", help="gzip, zstd, zstd:1 to zstd:19, or none (default: the profile's, else gzip)."
+)
 @click.option("--stdin-from-command", is_flag=True, help="Back up the output of the command that follows `--`.")
 @click.option(
     "--exclude", "excludes", multiple=True, metavar="PATTERN", help="Leave out (gitignore grammar); repeatable."
@@ -64,6 +67,7 @@ def backup(
     prompt: str,
     recipients: tuple[str, ...],
     name: str | None,
+    compression: str | None,
     stdin_from_command: bool,
     excludes: tuple[str, ...],
     exclude_files: tuple[str, ...],
@@ -102,7 +106,14 @@ def backup(
         _check_stream([option for option, value in left_out.items() if value], words, stdin_from_command, name)
         with settings.opened() as bakthat:
             of_stream = functools.partial(_back_up_stream, bakthat, words, stdin_from_command)
-            made = of_stream(destination=destination, name=name, tags=tags, recipients=recipients, ask=asked)
+            made = of_stream(
+                destination=destination,
+                name=name,
+                tags=tags,
+                recipients=recipients,
+                compression=compression,
+                ask=asked,
+            )
         _report(settings, made, "-", as_json=as_json)
         return
     if len(words) > 1:
@@ -122,6 +133,7 @@ def backup(
             exclude_larger_than=exclude_larger_than,
             one_file_system=one_file_system or None,
             xattrs=False if no_xattrs else None,
+            compression=compression,
             ask=asked,
             on_excluded=_tell_excluded if settings.verbose else None,
             dry_run=dry_run,

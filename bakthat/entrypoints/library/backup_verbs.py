@@ -10,8 +10,8 @@ from typing import BinaryIO, TypeVar
 
 from attrs import evolve
 
-from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup, split_tags
+from bakthat.domain.compression_choice import CompressionChoice, parse_compression
 from bakthat.domain.size import parse_size
 from bakthat.domain.stored_name import check_series
 from bakthat.entrypoints.keys import Ask, encryption_keys
@@ -48,6 +48,7 @@ class BackupVerbs(OpenedProfile):
         exclude_larger_than: int | str | None = None,
         one_file_system: bool | None = None,
         xattrs: bool | None = None,
+        compression: str | None = None,
         recorded_source: str | None = None,
         ask: Ask | None = None,
         on_excluded: Callable[[str, str], None] | None = None,
@@ -72,6 +73,7 @@ class BackupVerbs(OpenedProfile):
             exclude_larger_than: Leave out larger files; bytes, or text such as `500M`.
             one_file_system: Leave out file systems mounted below the source.
             xattrs: Keep extended attributes, access control lists, file capabilities and SELinux labels.
+            compression: `gzip`, `zstd`, `zstd:1` to `zstd:19`, or `none`; None means the profile's setting.
             recorded_source: The source in the record instead of the path; "" for none.
             ask: Called for a password if none is found elsewhere.
             on_excluded: Called with the path of each entry that is left out, and the reason.
@@ -86,6 +88,7 @@ class BackupVerbs(OpenedProfile):
                 the message says so.
         """
         profile = self.profile
+        choice = self._compression(compression)
 
         def requested() -> BackupRequest:
             if not os.fspath(filename):
@@ -109,7 +112,7 @@ class BackupVerbs(OpenedProfile):
                     one_file_system=_given(one_file_system, profile.one_file_system),
                 ),
                 on_excluded=on_excluded,
-                compression=Compression.GZIP if profile.compress else Compression.NONE,
+                compression=choice.compression,
                 xattrs=_given(xattrs, profile.xattrs),
                 recorded_source=recorded_source,
             )
@@ -126,7 +129,7 @@ class BackupVerbs(OpenedProfile):
             keys = encryption_keys(
                 self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
             )
-            return make_backup(evolve(request, keys=keys), tools)
+            return make_backup(evolve(request, keys=keys), _at_level(tools, choice))
 
         return self._run("backup", carry_out)
 
@@ -139,6 +142,7 @@ class BackupVerbs(OpenedProfile):
         tags: str | Sequence[str] = (),
         password: str | None = None,
         recipients: Sequence[str] = (),
+        compression: str | None = None,
         ask: Ask | None = None,
     ) -> Backup:
         """Back up the bytes of a binary file to its end: a pipe, a response, anything with `read`.
@@ -147,7 +151,7 @@ class BackupVerbs(OpenedProfile):
             file: Read to its end, and neither sought nor closed. Nothing is stored if its `read` raises.
             destination: Its name (`s3`, `local`, …); None means the profile's default destination.
             name: Name of the series, and of the file that a restore writes.
-            tags, password, recipients, ask: As of `backup`.
+            tags, password, recipients, compression, ask: As of `backup`.
 
         Returns:
             The record of the new backup. Its `source` is `-`.
@@ -157,8 +161,9 @@ class BackupVerbs(OpenedProfile):
                 the message says so.
         """
         content = contextlib.nullcontext(file)
+        choice = self._compression(compression)
         request = self._stream_request(name, destination, tags, content)
-        return self._back_up_stream(request, password, recipients, ask)
+        return self._back_up_stream(request, choice, password, recipients, ask)
 
     def backup_command(
         self,
@@ -169,6 +174,7 @@ class BackupVerbs(OpenedProfile):
         tags: str | Sequence[str] = (),
         password: str | None = None,
         recipients: Sequence[str] = (),
+        compression: str | None = None,
         ask: Ask | None = None,
     ) -> Backup:
         """Run a program, and back up what it writes to standard output. Nothing is stored unless it exits with 0.
@@ -178,7 +184,7 @@ class BackupVerbs(OpenedProfile):
                 one's without bakthat's own secrets; its stdin is empty; its stderr is this process's.
             destination: Its name (`s3`, `local`, …); None means the profile's default destination.
             name: Name of the series, and of the file that a restore writes.
-            tags, password, recipients, ask: As of `backup`.
+            tags, password, recipients, compression, ask: As of `backup`.
 
         Returns:
             The record of the new backup. Its metadata have the base name of the program as `command`, and no argument.
@@ -192,8 +198,10 @@ class BackupVerbs(OpenedProfile):
         from bakthat.adapters.commands.output import CommandOutput
 
         output = CommandOutput(command, environment=child_environment(self._environment, with_aws=True))
+        choice = self._compression(compression)
         request = self._stream_request(name, destination, tags, output)
-        return self._back_up_stream(evolve(request, command=output.name, stop=output.stop), password, recipients, ask)
+        request = evolve(request, command=output.name, stop=output.stop)
+        return self._back_up_stream(request, choice, password, recipients, ask)
 
     def _stream_request(
         self,
@@ -207,11 +215,15 @@ class BackupVerbs(OpenedProfile):
             destination=self._destination(destination),
             content=content,
             tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
-            compression=Compression.GZIP if self.profile.compress else Compression.NONE,
         )
 
     def _back_up_stream(
-        self, request: StreamRequest, password: str | None, recipients: Sequence[str], ask: Ask | None
+        self,
+        request: StreamRequest,
+        choice: CompressionChoice,
+        password: str | None,
+        recipients: Sequence[str],
+        ask: Ask | None,
     ) -> Backup:
         def carry_out(tools: Tools) -> Backup:
             # A wrong name or destination is reported before a person is asked for a password.
@@ -220,9 +232,26 @@ class BackupVerbs(OpenedProfile):
             keys = encryption_keys(
                 self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
             )
-            return make_backup_of_stream(evolve(request, keys=keys), tools)
+            chosen = evolve(request, keys=keys, compression=choice.compression)
+            return make_backup_of_stream(chosen, _at_level(tools, choice))
 
         return self._run("backup", carry_out)
+
+    def _compression(self, given: str | None) -> CompressionChoice:
+        if given is None:
+            return self.profile.compression_choice
+        try:
+            return parse_compression(given)
+        except ValueError as error:
+            raise UsageError(f"compression {given!r}: {error}") from None
+
+
+def _at_level(tools: Tools, choice: CompressionChoice) -> Tools:
+    """The tools, with the compressor at the level that was chosen."""
+    if choice.level is None:
+        return tools
+    compressor = tools.compressors[choice.compression].at_level(choice.level)
+    return evolve(tools, compressors={**tools.compressors, choice.compression: compressor})
 
 
 def _given(value: T | None, default: T) -> T:

@@ -1,33 +1,43 @@
-"""Writes gzip in members of one block each, which are compressed in parallel."""
+"""Cuts a stream into blocks, and compresses them in parallel: the writer of every compression."""
 
 from __future__ import annotations
 
 import io
 from array import array
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
-from bakthat.adapters.compression.gzip_member import BLOCK, Deflate, data_member, deflate
 from bakthat.ports.streams import write_whole
 
+Compress = Callable[[memoryview], bytes]
+"""Compresses a block to a unit that can be decompressed alone, in any thread."""
 
-class GzipWriter(io.BufferedIOBase):
-    """Cuts what is written into blocks, compresses them in the pool's threads, and writes the members, in their order,
-    in the thread that calls `write`. At most `ahead` blocks are in flight, so that memory is bounded."""
 
-    def __init__(self, into: BinaryIO, pool: ThreadPoolExecutor, *, ahead: int, deflate: Deflate = deflate) -> None:
+class BlockWriter(io.BufferedIOBase):
+    """Cuts what is written into blocks, compresses them in the pool's threads, and writes the results, in their order,
+    in the thread that calls `write`. At most `ahead` blocks are in flight, so that memory is bounded.
+
+    Args:
+        block_size: Bytes of each block but the last.
+    """
+
+    def __init__(
+        self, into: BinaryIO, pool: ThreadPoolExecutor, compress: Compress, *, ahead: int, block_size: int
+    ) -> None:
         self._into = into
-        self._deflate = deflate
+        self._compress = compress
         self._pool = pool
+        self._size = block_size
         self._ahead = ahead
         self._waiting: deque[tuple[Future[bytes], bytearray]] = deque()
         self._spare: list[bytearray] = []
-        self._block = bytearray(BLOCK)
+        self._block = bytearray(self._size)
         self._filled = 0
         self._any = False
-        self.member_lengths = array("I")
-        """Bytes of each member that was written."""
+        self.block_lengths = array("I")
+        """Compressed bytes of each block that was written."""
         self.plain_size = 0
         """Bytes that were written to the last block that is full, or to the end."""
         self._failure: BaseException | None = None
@@ -41,16 +51,16 @@ class GzipWriter(io.BufferedIOBase):
             size = len(view)
             at = 0
             while at < size:
-                count = min(size - at, BLOCK - self._filled)
+                count = min(size - at, self._size - self._filled)
                 self._block[self._filled : self._filled + count] = view[at : at + count]
                 self._filled += count
                 at += count
-                if self._filled == BLOCK:
+                if self._filled == self._size:
                     self._submit()
         return size
 
     def finish(self) -> None:
-        """Compress what is left, and write everything in flight; an empty stream gets one empty member."""
+        """Compress what is left, and write everything in flight; an empty stream is one empty block."""
         self._check()
         if self._filled or not self._any:
             self._submit()
@@ -72,22 +82,22 @@ class GzipWriter(io.BufferedIOBase):
 
     def _submit(self) -> None:
         block = self._block
-        future = self._pool.submit(data_member, memoryview(block)[: self._filled], self._deflate)
+        future = self._pool.submit(self._compress, memoryview(block)[: self._filled])
         self._waiting.append((future, block))
         self._any = True
         self.plain_size += self._filled
         self._filled = 0
         while self._waiting and (len(self._waiting) >= self._ahead or self._waiting[0][0].done()):
             self._write_next()
-        self._block = self._spare.pop() if self._spare else bytearray(BLOCK)
+        self._block = self._spare.pop() if self._spare else bytearray(self._size)
 
     def _write_next(self) -> None:
         future, block = self._waiting.popleft()
         try:
-            member = future.result()
-            write_whole(self._into, member)
+            packed = future.result()
+            write_whole(self._into, packed)
         except BaseException as error:
             self._failure = error
             raise
-        self.member_lengths.append(len(member))
+        self.block_lengths.append(len(packed))
         self._spare.append(block)
