@@ -97,6 +97,8 @@ class _FrameSalvage:
 
     def parts(self) -> Generator[Part, None, None]:
         tape = self._tape
+        if not tape.fill(1) and tape.is_at_end:
+            yield Hole(None)
         while tape.fill(LONGEST_HEADER) or not tape.is_at_end:
             start = tape.position
             if (yield from self._next()):
