@@ -121,7 +121,8 @@ def _stop(number: int, _: object) -> None:
 
 def _open_standard_streams() -> None:
     # Where one is closed (`2>&-`), Python has None in its place, and the next file that is opened takes its number.
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+    # What takes the place of standard input cannot be read: a missing stream must not pass for an empty one.
+    while (number := os.open(os.devnull, os.O_WRONLY)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import getpass
 import json
 import os
@@ -190,9 +191,11 @@ def is_interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def is_input_missing() -> bool:
-    """Whether standard input is the null device, which `main` also puts in the place of a closed one."""
-    return os.path.samestat(os.fstat(0), os.stat(os.devnull))
+def is_input_closed() -> bool:
+    """Whether this process was started without a standard input: `main` puts the null device in its place, so that it
+    cannot be read. `</dev/null` can; that is an empty stream."""
+    cannot_be_read = fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+    return cannot_be_read and os.path.samestat(os.fstat(0), os.stat(os.devnull))
 
 
 _shown_bars: list[Any] = []

@@ -119,14 +119,22 @@ def test_a_terminal_as_standard_input_is_refused(bakthat_command: CommandLine) -
     assert done.stderr.startswith("bakthat: standard input is a terminal; pipe in what to back up")
 
 
-@pytest.mark.parametrize("redirection", ["</dev/null", "<&-"])
-def test_a_missing_standard_input_is_refused(bakthat_command: CommandLine, redirection: str) -> None:
+def test_an_empty_standard_input_is_a_backup_of_nothing_and_a_notice(bakthat_command: CommandLine) -> None:
+    done = subprocess.run(
+        bakthat_command.command("backup", "-", "--name", "x", *PLAIN),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, env=bakthat_command.env(), check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "the stream was empty, so this is a backup of 0 bytes" in done.stderr
+
+
+def test_a_closed_standard_input_is_refused(bakthat_command: CommandLine) -> None:
     command = " ".join(bakthat_command.command("backup", "-", "--name", "x", *PLAIN))
     done = subprocess.run(
-        f"{command} {redirection}", shell=True, capture_output=True, text=True, env=bakthat_command.env(), check=False
+        f"{command} <&-", shell=True, capture_output=True, text=True, env=bakthat_command.env(), check=False
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("bakthat: standard input is closed or /dev/null")
+    assert done.stderr.startswith("bakthat: standard input is closed")
     assert left_in_the_store(bakthat_command) == []
 
 

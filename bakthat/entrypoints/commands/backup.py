@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any, BinaryIO, cast
 
 import click
@@ -155,11 +154,8 @@ def _check_stream(left_out: list[str], words: tuple[str, ...], stdin_from_comman
         raise UsageError("a stream has no name; give it one with --name, such as --name shop.sql")
     if not stdin_from_command and terminal.is_interactive():
         raise UsageError("standard input is a terminal; pipe in what to back up: pg_dump shop | bakthat backup - …")
-    if not stdin_from_command and terminal.is_input_missing():
-        raise UsageError(
-            f"standard input is closed or {os.devnull}, as in a cron job without a pipe; pipe in what to back up: "
-            "pg_dump shop | bakthat backup - …"
-        )
+    if not stdin_from_command and terminal.is_input_closed():
+        raise UsageError("standard input is closed; pipe in what to back up: pg_dump shop | bakthat backup - …")
 
 
 def _back_up_stream(bakthat: Bakthat, words: tuple[str, ...], stdin_from_command: bool, **options: Any) -> Backup:
