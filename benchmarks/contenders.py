@@ -1,4 +1,4 @@
-"""The contenders: bakthat in three ways, and its alternatives. Each backs up to the same S3 server."""
+"""The contenders: bakthat in four ways, and its alternatives. Each backs up to the same S3 server."""
 
 from __future__ import annotations
 
@@ -78,8 +78,11 @@ class Bakthat(Contender):
     """The interpreter that runs it. The other packages of its environment matter: peewee imports psycopg if it is
     installed, which takes longer than the rest of the start."""
 
-    def __init__(self, name: str, *, password: bool = False, recipient: bool = False) -> None:
+    def __init__(
+        self, name: str, *, password: bool = False, recipient: bool = False, compression: str = "gzip"
+    ) -> None:
         self.name = name
+        self._compression = compression
         self._password = password
         self._recipient = recipient
 
@@ -94,6 +97,8 @@ class Bakthat(Contender):
 
     def _configure(self, job: Job) -> None:
         settings = {"database": str(job.scratch / "bakthat.sqlite"), **job.settings}
+        if self._compression != "gzip":  # which also a bakthat of before knows
+            settings["compression"] = self._compression
         config = job.scratch / "bakthat.yml"
         config.touch(mode=0o600)
         config.write_text(json.dumps({"default": settings}))  # JSON is YAML
@@ -191,6 +196,7 @@ CONTENDERS: dict[str, Contender] = {
     "bakthat": PLAIN,
     "password": Bakthat("bakthat, password", password=True),
     "recipient": Bakthat("bakthat, recipient", recipient=True),
+    "bakthat-zstd": Bakthat("bakthat, zstd, recipient", recipient=True, compression="zstd"),
     "zstd": Pipeline("zstd -T0 -q | age -r $RECIPIENT", "age -d -i $IDENTITY | zstd -q -dc"),
     "pigz": Pipeline("pigz | age -r $RECIPIENT", "age -d -i $IDENTITY | pigz -dc"),
     "gzip": Pipeline("gzip", "gzip -dc", once=True),
