@@ -51,7 +51,9 @@ def configure_profile(config: str | None, name: str, *, notice: Callable[[str], 
     default_destination = _ask(question, fallback, wrong=_no_choice(*destinations)) or fallback
     chosen = str(before.compression_choice)
     question = f"Compression (gzip, zstd, zstd:1 to zstd:{ZSTD_LEVELS[-1]}, none)"
-    compression = _ask(question, chosen, wrong=_no_compression) or str(CompressionChoice())
+    compression = chosen
+    if terminal.is_interactive():  # scripts of 1.0 pipe in answers, and know nothing of this question
+        compression = _ask(question, chosen, wrong=_no_compression) or str(CompressionChoice())
     profile = evolve(
         before,
         compression=before.compression if compression == chosen else compression,

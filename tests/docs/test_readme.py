@@ -69,7 +69,7 @@ def photos(bakthat_command: CommandLine) -> Path:
 
 def test_the_first_backup_to_s3(bakthat_command: CommandLine, photos: Path, seaweedfs_url: str, tmp_path: Path) -> None:
     made = s3_profile(seaweedfs_url)
-    answers = [made.access_key, made.secret_key, made.s3_bucket, "", "", made.endpoint_url, "", "", "s3", ""]
+    answers = [made.access_key, made.secret_key, made.s3_bucket, "", "", made.endpoint_url, "", "", "s3"]
     bakthat_command.environment = {"BAKTHAT_PASSWORD": "secret"}
     block = next(block for block in blocks("console") if "bakthat configure" in block)
     assert len(commands(block)) == 5

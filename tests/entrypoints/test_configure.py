@@ -7,6 +7,7 @@ import time
 import yaml
 
 from bakthat.adapters.aws.s3 import s3_client
+from tests.fixtures.age_program import run_with_terminal
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.s3_servers import s3_profile
 
@@ -16,7 +17,7 @@ def saved(bakthat_command: CommandLine) -> dict:
 
 
 def test_a_folder_needs_eight_answers(bakthat_command: CommandLine) -> None:
-    answers = "\n".join(["", "", "", "", "", str(bakthat_command.home / "disk"), "local", "", ""])
+    answers = "\n".join(["", "", "", "", "", str(bakthat_command.home / "disk"), "local", ""])
     said = bakthat_command("configure", answers=answers)
     assert said.code == 0, said.err
     assert saved(bakthat_command) == {
@@ -33,7 +34,7 @@ def test_answers_that_run_out_save_nothing(bakthat_command: CommandLine) -> None
 
 
 def test_an_answer_that_no_later_command_could_read_is_asked_for_again(bakthat_command: CommandLine) -> None:
-    answers = ["", "", "", "", "127.0.0.1:9000", "http://127.0.0.1:9000", "", "locl", "local", ""]
+    answers = ["", "", "", "", "127.0.0.1:9000", "http://127.0.0.1:9000", "", "locl", "local"]
     said = bakthat_command("configure", answers="\n".join(answers) + "\n")
     assert said.code == 0, said.err
     assert "begins with https://" in said.err
@@ -41,13 +42,13 @@ def test_an_answer_that_no_later_command_could_read_is_asked_for_again(bakthat_c
     assert saved(bakthat_command) == {
         "default": {"endpoint_url": "http://127.0.0.1:9000", "default_destination": "local"}
     }
-    assert bakthat_command("configure", answers="\n" * 8).code == 0
+    assert bakthat_command("configure", answers="\n" * 7).code == 0
 
 
 def test_a_class_that_is_not_an_archive_class_is_asked_for_again(bakthat_command: CommandLine, moto_url: str) -> None:
     made = s3_profile(moto_url)
     answers = [made.access_key, made.secret_key, made.s3_bucket, "", "", made.endpoint_url]
-    said = bakthat_command("configure", answers="\n".join([*map(str, answers), "STANDARD", "GLACIER", "", "", "", ""]))
+    said = bakthat_command("configure", answers="\n".join([*map(str, answers), "STANDARD", "GLACIER", "", "", ""]))
     assert said.code == 0, said.err
     assert "Please give GLACIER or DEEP_ARCHIVE." in said.err
     assert saved(bakthat_command)["default"]["glacier_storage_class"] == "GLACIER"
@@ -55,7 +56,7 @@ def test_a_class_that_is_not_an_archive_class_is_asked_for_again(bakthat_command
 
 def test_a_bucket_is_created_on_a_yes(bakthat_command: CommandLine, seaweedfs_url: str) -> None:
     made = s3_profile(seaweedfs_url, bucket=False)
-    answers = [made.access_key, made.secret_key, made.s3_bucket, "", "", made.endpoint_url, "", "", "s3", "", "yes"]
+    answers = [made.access_key, made.secret_key, made.s3_bucket, "", "", made.endpoint_url, "", "", "s3", "yes"]
     said = bakthat_command("configure", answers="\n".join(map(str, answers)) + "\n")
     assert said.code == 0, said.err
     assert f"Created the bucket {made.s3_bucket}." in said.err
@@ -67,7 +68,7 @@ def test_a_bucket_is_created_on_a_yes(bakthat_command: CommandLine, seaweedfs_ur
 
 def test_no_bucket_is_created_on_a_no(bakthat_command: CommandLine, moto_url: str) -> None:
     made = s3_profile(moto_url, bucket=False)
-    answers = [made.access_key, made.secret_key, made.s3_bucket, "", "", made.endpoint_url, "", "", "s3", "", "no"]
+    answers = [made.access_key, made.secret_key, made.s3_bucket, "", "", made.endpoint_url, "", "", "s3", "no"]
     assert bakthat_command("configure", answers="\n".join(map(str, answers)) + "\n").code == 0
     client = s3_client(made)
     assert made.s3_bucket not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]
@@ -75,7 +76,7 @@ def test_no_bucket_is_created_on_a_no(bakthat_command: CommandLine, moto_url: st
 
 
 def test_a_vault_is_created_on_a_yes(bakthat_command: CommandLine, moto_url: str) -> None:
-    answers = ["key", "secret", "", "attic", "", moto_url, "", "local", "", "yes"]
+    answers = ["key", "secret", "", "attic", "", moto_url, "", "local", "yes"]
     said = bakthat_command("configure", answers="\n".join(answers) + "\n")
     assert (said.code, "The vault attic exists." in said.err) == (0, True), said.err
 
@@ -87,7 +88,7 @@ def test_what_is_in_brackets_is_kept_and_a_dash_removes(bakthat_command: Command
             "other": {"compress": False},
         }
     )
-    said = bakthat_command("configure", answers="\n".join(["", "", "-", "", "", "", "local", "", ""]))
+    said = bakthat_command("configure", answers="\n".join(["", "", "-", "", "", "", "local", ""]))
     assert said.code == 0, said.err
     assert saved(bakthat_command) == {
         "default": {
@@ -100,19 +101,27 @@ def test_what_is_in_brackets_is_kept_and_a_dash_removes(bakthat_command: Command
     }
 
 
-def test_the_compression_is_asked_for_until_it_is_one_and_replaces_compress(bakthat_command: CommandLine) -> None:
+def test_the_compression_is_asked_for_on_a_terminal_until_it_is_one(bakthat_command: CommandLine) -> None:
     bakthat_command.configure({"default": {"compress": False, "default_destination": "local"}})
-    said = bakthat_command("configure", answers="\n" * 7 + "zip\nzstd:9\n")
-    assert said.code == 0, said.err
-    assert "Compression (gzip, zstd, zstd:1 to zstd:19, none) [none]:" in said.err
-    assert "Expected gzip, zstd or none" in said.err
+    shown = run_with_terminal(
+        bakthat_command.command("configure"),
+        typed=["", "", "", "", "", "", "", "zip", "zstd:9"],
+        prompt=b": ",
+        cwd=bakthat_command.here,
+        env=bakthat_command.env(),
+    )
+    assert "Compression (gzip, zstd, zstd:1 to zstd:19, none) [none]:" in shown
+    assert "Expected gzip, zstd or none" in shown
     assert saved(bakthat_command)["default"] == {
         "compress": True,
         "default_destination": "local",
         "compression": "zstd:9",
     }
-    assert bakthat_command("configure", answers="\n" * 8).code == 0
-    assert bakthat_command("configure", answers="\n" * 7 + "none\n").code == 0
+
+
+def test_piped_answers_of_1_0_keep_the_compression(bakthat_command: CommandLine) -> None:
+    bakthat_command.configure({"default": {"compress": False, "default_destination": "local"}})
+    assert bakthat_command("configure", answers="\n" * 7).code == 0
     assert saved(bakthat_command)["default"]["compress"] is False
     assert bakthat_command("show").code == 0
 

@@ -83,7 +83,7 @@ def test_two_homes_and_one_bucket_see_each_other(
         name: getattr(made, name) for name in ("access_key", "secret_key", "s3_bucket", "endpoint_url", "region_name")
     }
     here = bakthat_command
-    there = CommandLine(tmp_path / "other home", here.here)
+    there = CommandLine(tmp_path / "other home", here.here, here.warm)
     there.home.mkdir()
     for machine in (here, there):
         machine.configure({"default": settings})
@@ -105,7 +105,7 @@ def test_eight_processes_end_in_the_same_state_everywhere(
         name: getattr(made, name) for name in ("access_key", "secret_key", "s3_bucket", "endpoint_url", "region_name")
     }
     here = bakthat_command
-    there = CommandLine(tmp_path / "other home", here.here)
+    there = CommandLine(tmp_path / "other home", here.here, here.warm)
     there.home.mkdir()
     for machine in (here, there):
         machine.configure({"default": settings})
