@@ -141,7 +141,7 @@ def test_a_damaged_head_of_the_seek_table_is_damage() -> None:
         ZSTD.read_index(BytesAccess(bytes(altered)))
 
 
-@pytest.mark.parametrize("position", [0, DATA_SIZE - 1, DATA_SIZE + 1, 2**63])
+@pytest.mark.parametrize("position", [0, DATA_SIZE - 1, DATA_SIZE + 1, 2**63], ids=["start", "before", "behind", "far"])
 def test_a_footer_that_points_elsewhere_is_damage(position: int) -> None:
     index = index_of(ARCHIVE)
     lines = igzip.decompress(index.packed)

@@ -144,7 +144,11 @@ def test_with_an_index_every_byte_has_its_place() -> None:
 
 
 @pytest.mark.parametrize("by_index", [True, False])
-@pytest.mark.parametrize("kept", [0, 1, 17, STARTS[1], STARTS[1] + 1, STARTS[5] + 200, len(DATA) - 1])
+@pytest.mark.parametrize(
+    "kept",
+    [0, 1, 17, STARTS[1], STARTS[1] + 1, STARTS[5] + 200, len(DATA) - 1],
+    ids=["nothing", "a byte", "a header", "a frame", "a frame and a byte", "five frames", "all but a byte"],
+)
 def test_of_a_truncated_stream_the_whole_frames_are_good(kept: int, by_index: bool) -> None:
     whole = sum(1 for stop in STARTS[1:] if stop <= kept)
     assert good(salvages(as_parts(DATA[:kept]), by_index)) == PLAIN[: whole * SMALL]
