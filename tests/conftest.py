@@ -7,6 +7,8 @@ the fixture that uses it. Where the variable `CI` is set, hypothesis loads its o
 
 from __future__ import annotations
 
+import gc
+
 pytest_plugins = [
     "tests.fixtures.command_line",
     "tests.fixtures.machine",
@@ -14,3 +16,9 @@ pytest_plugins = [
     "tests.fixtures.packages",
     "tests.fixtures.postgresql",
 ]
+
+
+def pytest_collection_finish() -> None:
+    """What thousands of tests are made of stays to the end: the garbage collector need not look at it each time."""
+    gc.collect()
+    gc.freeze()

@@ -254,6 +254,7 @@ def test_local_folders_and_databases_of_every_profile_are_bakthats_own(bakthat_c
 def test_bakthats_own_things_have_absolute_paths_whatever_the_source_is_called(
     bakthat_command: CommandLine, proj: Path
 ) -> None:
+    (proj / "store").mkdir()
     bakthat_command.configure({"default": {"local_path": str(proj / "store")}})
     record = json.loads(backup(bakthat_command, "--json").out)
     assert record["metadata"]["excluded"]["own"] == [str(proj / "store")]

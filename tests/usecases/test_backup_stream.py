@@ -239,7 +239,7 @@ def test_it_comes_back_by_its_key_alone(box: Toolbox, tmp_path: Path, compressio
     request = RestoreRequest(name="", destination="", target=tmp_path)
     restored = restore_stored(box.stores["s3"], made.stored_filename, request, box.tools)
     # Of an uncompressed stream the name does not say that its end is a date.
-    name = "shop.sql" if compression is Compression.GZIP else made.stored_filename
+    name = made.stored_filename if compression is Compression.NONE else "shop.sql"
     assert restored.report.roots == (name,)
     assert (tmp_path / name).read_bytes() == DUMP
 
