@@ -12,6 +12,7 @@ from typing import BinaryIO
 import pytest
 
 from bakthat.adapters.encryption.age import AgeCipher
+from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.domain.payload import Keys
 from bakthat.errors import PayloadDamaged, UsageError, WrongPassword
 from bakthat.ports.payload import Cipher, Compressor, Packer
@@ -51,18 +52,8 @@ class OldCipher(AgeCipher):
     salvaging = Cipher.salvaging
 
 
-class OldPacker(Packer):
-    def pack(self, source, into, **options):  # type: ignore[no-untyped-def]
-        raise NotImplementedError
-
-    def survey(self, source, **options):  # type: ignore[no-untyped-def]
-        raise NotImplementedError
-
-    def unpack(self, packed, into, **options):  # type: ignore[no-untyped-def]
-        raise NotImplementedError
-
-    def check(self, packed):  # type: ignore[no-untyped-def]
-        raise NotImplementedError
+class OldPacker(TarPacker):
+    salvage = Packer.salvage
 
 
 def packed() -> bytes:

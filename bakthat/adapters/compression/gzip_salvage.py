@@ -14,10 +14,10 @@ otherwise, since nobody knows where the damage is.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from itertools import pairwise
 
 from isal import isal_zlib
 
+from bakthat.adapters.compression.block_salvage import SalvagedBlocks, damaged_block
 from bakthat.adapters.compression.gzip_headers import (
     EXTRA_LENGTH,
     OURS,
@@ -52,24 +52,10 @@ _SMALL_STEP = 1024
 
 def salvage_by_index(parts: Iterator[Part], index: ArchiveIndex) -> Iterator[Part]:
     """Yield the plain bytes. The lengths of all holes are known."""
-    tape = Tape(parts)
-    header = index.header
-    left = header.plain_size
-    for start, stop in pairwise(index.block_starts):
-        size = min(header.block_size, left)
-        if not tape.go_to(start):
-            break
-        left -= size
-        if tape.position == start and SHORTEST_MEMBER <= stop - start <= LONGEST_MEMBER:
-            yield from _member(tape, stop - start, HEADER_SIZE, size)
-        else:
-            yield Hole(size)
-    if left:
-        yield Hole(left)
-    while tape.fill(_STEP) or tape.hole:
-        tape.skip(tape.fill(_STEP))
-        if tape.hole:
-            tape.cross()
+    members = SalvagedBlocks(
+        shortest=SHORTEST_MEMBER, longest=LONGEST_MEMBER, header=HEADER_SIZE, decompress=inflate, prefix=_prefix
+    )
+    return members.salvage(parts, index)
 
 
 def salvage_by_headers(parts: Iterator[Part], *, block: int = BLOCK) -> Iterator[Part]:
@@ -115,7 +101,7 @@ class _HeaderSalvage:
                     # One of ours that does not say where it ends: it is damaged in its content, too.
                     tape.fill(LONGEST_MEMBER)
                     prefix = _prefix(tape.peek(HEADER_SIZE, LONGEST_MEMBER), self._block)[0]
-                    yield from _damaged(prefix, Verdict.DOUBTFUL, len(prefix))
+                    yield from damaged_block(prefix, Verdict.DOUBTFUL, len(prefix))
             if not is_in_place:
                 if tape.position == start and tape.fill(1):
                     tape.skip(1)
@@ -141,7 +127,7 @@ class _HeaderSalvage:
                 stated = int(TRAILER.unpack(packed[-TRAILER.size :])[1])
                 size = self._size_before(length, stated if len(prefix) <= stated <= self._block else None)
                 tape.skip(length)
-                yield from _damaged(prefix, Verdict.DOUBTFUL, size)
+                yield from damaged_block(prefix, Verdict.DOUBTFUL, size)
                 return True
             tape.skip(length)
             self._search.found_ours = True
@@ -156,14 +142,14 @@ class _HeaderSalvage:
         verdict = Verdict.GOOD if is_sound and tape.are_good(start, start + have) else Verdict.DOUBTFUL
         if verdict is Verdict.DOUBTFUL and (distance := self._search.look_ahead(tape.peek(1, have))) is not None:
             tape.skip(1 + distance)  # it states a wrong length, and its content is damaged as well
-            yield from _damaged(prefix, verdict, len(prefix))
+            yield from damaged_block(prefix, verdict, len(prefix))
             return False
         tape.skip(have)
         is_reached = tape.go_to(start + length) and tape.position == start + length
         if not (is_reached and is_place(tape, 0)):
-            yield from _damaged(prefix, verdict, len(prefix))
+            yield from damaged_block(prefix, verdict, len(prefix))
             return False
-        yield from _damaged(prefix, verdict, self._size_before(0, None))
+        yield from damaged_block(prefix, verdict, self._size_before(0, None))
         return True
 
     def _size_before(self, distance: int, last: int | None) -> int | None:
@@ -225,37 +211,6 @@ class _HeaderSalvage:
         yield Verdict.GOOD if fits else Verdict.DOUBTFUL
         self._search.met_other(head, fits)
         return True
-
-
-def _member(tape: Tape, length: int, header: int, size: int) -> Iterator[Part]:
-    """The member of this length and plain size that begins here."""
-    start = tape.position
-    have = min(tape.fill(length), length)
-    packed = tape.peek(header, have)
-    tape.skip(have)
-    if have == length:
-        try:
-            plain = inflate(packed, size)
-        except PayloadDamaged:
-            yield from _damaged(_prefix(packed, size)[0], Verdict.DOUBTFUL, size)
-        else:
-            if plain:
-                yield plain
-                yield Verdict.GOOD
-    else:
-        prefix, is_sound = _prefix(packed, size)
-        yield from _damaged(
-            prefix, Verdict.GOOD if is_sound and tape.are_good(start, tape.position) else Verdict.DOUBTFUL, size
-        )
-
-
-def _damaged(prefix: bytes, verdict: Verdict, size: int | None) -> Iterator[Part]:
-    """A member of which only these first plain bytes are there."""
-    if prefix:
-        yield prefix
-        yield verdict
-    if size is None or size > len(prefix):
-        yield Hole(None if size is None else size - len(prefix))
 
 
 def _prefix(deflated: bytes, size: int) -> tuple[bytes, bool]:

@@ -13,8 +13,8 @@ doubtful otherwise, since nobody knows where the damage is.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from itertools import pairwise
 
+from bakthat.adapters.compression.block_salvage import SalvagedBlocks, damaged_block
 from bakthat.adapters.compression.tape import Tape
 from bakthat.adapters.compression.zstd_engine import zstd
 from bakthat.adapters.compression.zstd_frame import (
@@ -43,45 +43,8 @@ _SMALL_STEP = 1024
 
 def salvage_by_index(parts: Iterator[Part], index: ArchiveIndex) -> Iterator[Part]:
     """Yield the plain bytes. The lengths of all holes are known."""
-    tape = Tape(parts)
-    left = index.header.plain_size
-    for start, stop in pairwise(index.block_starts):
-        size = min(index.header.block_size, left)
-        if not tape.go_to(start):
-            break
-        left -= size
-        if tape.position == start and SHORTEST_FRAME <= stop - start <= LONGEST_FRAME:
-            yield from _frame_of_index(tape, stop - start, size)
-        elif size:
-            yield Hole(size)
-    if left:
-        yield Hole(left)
-    while tape.fill(_STEP) or tape.hole:
-        tape.skip(tape.fill(_STEP))
-        if tape.hole:
-            tape.cross()
-
-
-def _frame_of_index(tape: Tape, length: int, size: int) -> Iterator[Part]:
-    """The frame of this length and plain size that begins here."""
-    start = tape.position
-    have = min(tape.fill(length), length)
-    frame = tape.peek(0, have)
-    tape.skip(have)
-    if have == length:
-        try:
-            plain = read_frame(frame, size)
-        except PayloadDamaged:
-            yield from _damaged(_prefix(frame, size)[0], Verdict.DOUBTFUL, size)
-        else:
-            if plain:
-                yield plain
-                yield Verdict.GOOD
-        return
-    prefix, is_sound = _prefix(frame, size)
-    yield from _damaged(
-        prefix, Verdict.GOOD if is_sound and tape.are_good(start, tape.position) else Verdict.DOUBTFUL, size
-    )
+    frames = SalvagedBlocks(shortest=SHORTEST_FRAME, longest=LONGEST_FRAME, decompress=read_frame, prefix=_prefix)
+    return frames.salvage(parts, index)
 
 
 def salvage_by_frames(parts: Iterator[Part]) -> Iterator[Part]:
@@ -170,7 +133,7 @@ class _FrameSalvage:
                     yield Verdict.DOUBTFUL
                 return False
             tape.skip(length)
-            yield from _damaged(prefix, Verdict.DOUBTFUL, size)
+            yield from damaged_block(prefix, Verdict.DOUBTFUL, size)
             return True
         tape.skip(length)
         if plain:
@@ -242,15 +205,6 @@ class _FrameSalvage:
         except PayloadDamaged:
             return False
         return length is not None and self._is_place(length)
-
-
-def _damaged(prefix: bytes, verdict: Verdict, size: int) -> Iterator[Part]:
-    """A frame of which only these first plain bytes are there."""
-    if prefix:
-        yield prefix
-        yield verdict
-    if size > len(prefix):
-        yield Hole(size - len(prefix))
 
 
 def _prefix(frame: bytes, size: int) -> tuple[bytes, bool]:
