@@ -288,3 +288,8 @@ def test_any_bytes_behind_a_magic_are_content_or_damage(tail: bytes) -> None:
         plain_of(b"\x28\xb5\x2f\xfd" + tail)
     except PayloadDamaged:
         pass
+
+
+def test_what_was_at_the_beginning_of_a_frame_is_found_again_at_its_end() -> None:
+    once = noise(64 * 1024)
+    assert len(compressed(once + bytes(3 * MIB) + once)) < 96 * 1024
