@@ -33,6 +33,7 @@ errors to exit codes (`bakthat.entrypoints.cli`). Programming errors remain Pyth
         ├── PasswordNeeded
         ├── WrongPassword
         ├── NotEncrypted            a plain backup in an encrypted series
+        ├── ChainBroken             a backup that an incremental one needs is missing, or is another one
         └── PayloadDamaged
 """
 
@@ -167,6 +168,10 @@ class WrongPassword(PayloadError):
 
 class NotEncrypted(PayloadError):
     """The backup is plain, but the one before it is encrypted: somebody without a key may have stored it."""
+
+
+class ChainBroken(PayloadError):
+    """The backup is incremental, and a backup that it needs is missing, or is not the one that was its base."""
 
 
 class PayloadDamaged(PayloadError):

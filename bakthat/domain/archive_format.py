@@ -61,8 +61,12 @@ _SUFFIXES: Mapping[ArchiveFormat, str] = MappingProxyType(
     }
 )
 
+INCREMENTAL = ".inc"
+"""What stands before the suffix of a tar that contains only what changed since an earlier backup."""
+
 _BY_SUFFIX: Mapping[str, ArchiveFormat] = MappingProxyType(
     {suffix: format_ for format_, suffix in _SUFFIXES.items() if suffix}
+    | {INCREMENTAL + suffix: format_ for format_, suffix in _SUFFIXES.items() if format_.container is Container.TAR}
     | {"": ArchiveFormat(Container.FILE, Compression.NONE)}
 )
 
@@ -73,6 +77,11 @@ SUFFIXES = tuple(sorted(_BY_SUFFIX, key=len, reverse=True))
 def format_of_suffix(suffix: str) -> ArchiveFormat:
     """The format that one of `SUFFIXES` means, where nothing else is known."""
     return _BY_SUFFIX[suffix]
+
+
+def is_incremental_suffix(suffix: str) -> bool:
+    """Whether one of `SUFFIXES` is that of an incremental archive."""
+    return suffix.startswith(INCREMENTAL)
 
 
 def suffix_of_changed_name(name: str) -> str:
@@ -89,22 +98,26 @@ def recorded_format(container: str | None, suffix: str) -> ArchiveFormat | None:
     if container == Container.FILE:
         # Whatever the suffix: a file that was a gzipped tar already is stored as it is, as `.tgz`.
         return ArchiveFormat(Container.FILE, Compression.NONE)
-    fitting = [format_ for format_, end in _SUFFIXES.items() if format_.container == container and end == suffix]
+    end = suffix.removeprefix(INCREMENTAL)
+    fitting = [format_ for format_, known in _SUFFIXES.items() if format_.container == container and known == end]
     return fitting[0] if fitting else None
 
 
 @frozen(kw_only=True)
 class StorageForm:
-    """How a source is stored. `packed_by_source`: it is a gzipped tar already, and is stored as it is."""
+    """How a source is stored. `packed_by_source`: it is a gzipped tar already, and is stored as it is. `incremental`:
+    only what changed since an earlier backup is stored."""
 
     format: ArchiveFormat
     packed_by_source: bool = False
+    incremental: bool = False
 
     @property
     def suffix(self) -> str:
         """What the stored filename ends in, before `.enc`."""
         packed = ArchiveFormat(Container.TAR, Compression.GZIP)
-        return packed.suffix if self.packed_by_source else self.format.suffix
+        suffix = packed.suffix if self.packed_by_source else self.format.suffix
+        return INCREMENTAL + suffix if self.incremental else suffix
 
 
 def storage_form(kind: SourceKind, compression: Compression) -> StorageForm:

@@ -132,6 +132,17 @@ class Backup:
         return self.metadata.is_from_listing
 
     @property
+    def is_incremental(self) -> bool:
+        """Whether it contains only what changed since another backup, by its record or by its name. `metadata.
+        incremental` says what it needs; None there means that the record does not say it."""
+        if self.metadata.incremental is not None:
+            return True
+        try:
+            return stored_name.parse(self.stored_filename).is_incremental and not self.is_value
+        except InvalidName:
+            return False
+
+    @property
     def host(self) -> str | None:
         """The host that made it, where the record knows it."""
         return self.metadata.host

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, KeysView, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeGuard, Unpack
 
 from attrs import field, frozen
 
 _MOST_EPOCH = 2**63 - 1
+_DEEPEST = 1_000_000
+"""Of a chain. Only a damaged or forged record says more."""
+
+
+@frozen(kw_only=True)
+class Increment:
+    """What an incremental backup needs. `base`: the stored filename of the backup that it is the difference to. `full`:
+    that of the full backup which its chain begins with. `depth`: how many incremental backups the chain has up to this
+    one, which counts; at least 1."""
+
+    base: str
+    full: str
+    depth: int
+
+    def as_metadata(self) -> dict[str, Any]:
+        """For the record."""
+        return {"base": self.base, "full": self.full, "depth": self.depth}
 
 
 class Facts(TypedDict, total=False):
@@ -19,7 +36,7 @@ class Facts(TypedDict, total=False):
     the stream. `root`: the base name that the members are under. `container`, `compression`: see `ArchiveFormat`;
     `packed_by_source`: see `StorageForm`. `encryption`: `scheme` and `recipients`. `counts`: `files`, `directories`,
     `others` and `bytes`. `excluded`: see `Excluded`. `problems`: the first of them, a line each; `problem_count`: all.
-    `archive_id`: in an archive store. `cut`: facts that had no room are left out. `dry_run`: no backup was made.
+    `incremental`: see `Increment`. `archive_id`: in an archive store. `cut`: facts that had no room are left out. `dry_run`: no backup was made.
 
     Only in a database, never in a catalog entry: `stored_at`, the store's own date of the archive; `entry_seen`, when
     the catalog entry was written that was read last; both in UTC epoch seconds. `from_listing`: all that is known is
@@ -42,6 +59,7 @@ class Facts(TypedDict, total=False):
     encryption: Mapping[str, Any] | None
     counts: Mapping[str, int] | None
     excluded: Mapping[str, Any] | None
+    incremental: Mapping[str, Any] | None
     incomplete: bool | None
     problems: list[str] | None
     problem_count: int | None
@@ -214,6 +232,15 @@ class BackupMetadata(Mapping[str, Any]):
         return value if type(value) is int and value > 0 else None
 
     @property
+    def incremental(self) -> Increment | None:
+        """None for a full backup."""
+        value = self._mapping("incremental") or {}
+        base, full, depth = value.get("base"), value.get("full"), value.get("depth")
+        if not (_is_name(base) and _is_name(full) and type(depth) is int and 0 < depth <= _DEEPEST):
+            return None
+        return Increment(base=base, full=full, depth=depth)
+
+    @property
     def archive_id(self) -> str | None:
         return self._text("archive_id") or None
 
@@ -259,3 +286,11 @@ class BackupMetadata(Mapping[str, Any]):
     @property
     def verified(self) -> Mapping[str, Any] | None:
         return self._mapping("verified")
+
+
+def _is_name(value: Any) -> TypeGuard[str]:
+    """Whether it may be a stored filename: JSON can spell lone surrogates, which are in no name."""
+    try:
+        return isinstance(value, str) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False

@@ -28,6 +28,7 @@ IDENTITY: Mapping[str, str] = MappingProxyType(
         "container": "kind",
         "compression": "kind",
         "encryption": "encryption",
+        "incremental": "base",
         "incomplete": "completeness",
         "client": "host",
         "source": "source",

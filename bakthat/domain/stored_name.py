@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from attrs import frozen
 
-from bakthat.domain.archive_format import SUFFIXES, ArchiveFormat, format_of_suffix
+from bakthat.domain.archive_format import SUFFIXES, ArchiveFormat, format_of_suffix, is_incremental_suffix
 from bakthat.errors import InvalidName
 
 DATE_FORMAT = "%Y%m%d%H%M%S"
 
 MAX_SERIES_BYTES = 200
-"""A file name may hold 255 bytes (ext4, XFS, APFS); date, suffixes and the catalog's `.json` take 28 of them, and a
+"""A file name may hold 255 bytes (ext4, XFS, APFS); date, suffixes and the catalog's `.index` take 37 of them, and a
 temporary name some more."""
 
 _ENDS = rf"(?P<suffix>{'|'.join(map(re.escape, SUFFIXES))})(?P<enc>\.enc)?"
@@ -43,6 +43,11 @@ class StoredName:
         """What the object is, as far as its name says so."""
         return format_of_suffix(self.suffix)
 
+    @property
+    def is_incremental(self) -> bool:
+        """Whether the object contains only what changed since an earlier backup: `NAME.YYYYMMDDHHMMSS.inc.tgz`."""
+        return is_incremental_suffix(self.suffix)
+
     def __str__(self) -> str:
         dot = "." if self.dotted else ""
         enc = ".enc" if self.encrypted else ""
@@ -60,6 +65,8 @@ def parse(stored_filename: str) -> StoredName:
             when = datetime.fromisoformat(f"{match['date'][:8]}T{match['date'][8:]}Z")
         except ValueError:
             continue
+        if pattern is _UNDOTTED and is_incremental_suffix(match["suffix"]):
+            continue  # no version has written both forms
         return StoredName(
             series=match["series"],
             when=when,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bakthat.domain.archive_format import (
+    INCREMENTAL,
     SUFFIXES,
     ArchiveFormat,
     Compression,
     Container,
+    StorageForm,
     format_of_suffix,
+    is_incremental_suffix,
     storage_form,
     suffix_of_changed_name,
 )
@@ -37,8 +40,16 @@ def a_backup(stored_filename: str, **metadata) -> Backup:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_the_format_of_a_suffix_has_that_suffix(suffix):
-    assert format_of_suffix(suffix).suffix == suffix
+def test_the_form_of_a_suffix_has_that_suffix(suffix):
+    form = StorageForm(format=format_of_suffix(suffix), incremental=is_incremental_suffix(suffix))
+    assert form.suffix == suffix
+    assert form.format.suffix == suffix.removeprefix(INCREMENTAL)
+
+
+def test_only_a_tar_is_incremental():
+    incremental = [suffix for suffix in SUFFIXES if is_incremental_suffix(suffix)]
+    assert sorted(incremental) == [".inc.tar", ".inc.tar.zst", ".inc.tgz"]
+    assert {format_of_suffix(suffix).container for suffix in incremental} == {Container.TAR}
 
 
 def test_no_suffix_means_a_file():
@@ -72,6 +83,10 @@ def test_the_kind_of_source_and_the_compression_decide_how_it_is_stored(kind, co
         ("mydir.20260102030405.tgz", {}, TGZ),
         ("mydir20120927110000.tgz.enc", {}, TGZ),
         ("mydir.20260102030405.tar", {}, TAR),
+        ("mydir.20260102030405.inc.tgz.enc", {}, TGZ),
+        ("mydir.20260102030405.inc.tgz", {"container": "tar"}, TGZ),
+        ("mydir.20260102030405.inc.tar", {"container": "tar"}, TAR),
+        ("renamed.inc.tgz", {}, TGZ),
         ("shop.sql.20260102030405.gz.enc", {}, GZ),
         ("notes.txt.20260102030405", {}, FILE),
         ("mydir.20260102030405.tgz", {"packed_by_source": True}, FILE),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs.exceptions import FrozenInstanceError
 
-from bakthat.domain.backup_metadata import KNOWN, BackupMetadata
+from bakthat.domain.backup_metadata import KNOWN, BackupMetadata, Increment
 from tests.domain.series import utc
 
 RECORDED = {"client": "host", "counts": {"files": 3}, "a key of tomorrow": [1], "incomplete": True}
@@ -53,6 +53,31 @@ def test_what_this_version_does_not_know_is_kept_apart():
 def test_a_change_keeps_the_rest_and_none_removes():
     changed = BackupMetadata.from_dict(RECORDED).changed(client=None, sha256="ab")
     assert changed == {"counts": {"files": 3}, "a key of tomorrow": [1], "incomplete": True, "sha256": "ab"}
+
+
+def test_an_incremental_backup_says_what_it_needs():
+    increment = Increment(base="b.inc.tgz", full="a.tgz", depth=2)
+    metadata = BackupMetadata.of(incremental=increment.as_metadata())
+    assert metadata["incremental"] == {"base": "b.inc.tgz", "full": "a.tgz", "depth": 2}
+    assert metadata.incremental == increment
+    assert BackupMetadata.of(client="host").incremental is None
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        "b.inc.tgz",
+        {"base": "b.inc.tgz", "full": "a.tgz"},
+        {"base": "", "full": "a.tgz", "depth": 2},
+        {"base": "b.inc.tgz", "full": "\udce9", "depth": 2},
+        {"base": "b.inc.tgz", "full": "a.tgz", "depth": 0},
+        {"base": "b.inc.tgz", "full": "a.tgz", "depth": True},
+        {"base": "b.inc.tgz", "full": "a.tgz", "depth": 10**9},
+    ],
+    ids=["text", "no depth", "no base", "not UTF-8", "depth 0", "depth true", "too deep"],
+)
+def test_what_an_incremental_backup_needs_is_unknown_if_the_record_is_odd(recorded):
+    assert BackupMetadata.from_dict({"incremental": recorded}).incremental is None
 
 
 def test_known_facts_have_their_types():

@@ -51,6 +51,22 @@ def test_fields_of_a_later_version_are_kept_and_the_rest_is_read():
     assert json.loads(entry.dumps()) == {**ENTRY, "bakthat_catalog": 7, "signature": {"by": "me"}, "later": None}
 
 
+def test_an_entry_says_what_an_incremental_backup_needs():
+    increment = {"base": "site.20260101000000.tgz", "full": "site.20260101000000.tgz", "depth": 1}
+    backup = backup_at(utc(2026, 1, 2), stored_filename="site.20260102000000.inc.tgz", incremental=increment)
+    read = loads(CatalogEntry(backup=backup).dumps()).backup
+    assert read == backup
+    assert read.is_incremental
+    assert read.metadata.incremental is not None
+
+
+def test_an_entry_that_is_cut_to_size_keeps_what_an_incremental_backup_needs():
+    increment = {"base": "site.20260101000000.tgz", "full": "site.20260101000000.tgz", "depth": 1}
+    entry = loads(damaged(metadata={"a note": "x" * 40_000, "incremental": increment}))
+    assert entry.backup.metadata["cut"] is True
+    assert entry.backup.metadata["incremental"] == increment
+
+
 def test_what_is_unknown_never_covers_what_is_known():
     entry = CatalogEntry(backup=BACKUP, extra={"size": 999, "later": 1})
     assert json.loads(entry.dumps()) == {**ENTRY, "later": 1}

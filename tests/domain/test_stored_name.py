@@ -37,6 +37,14 @@ from tests.domain.series import utc
         ("db2.20260102030405.tgz", StoredName(series="db2", when=utc(2026, 1, 2, 3, 4, 5))),
         ("db220120927110000.tgz", StoredName(series="db2", when=utc(2012, 9, 27, 11), dotted=False)),
         ("a.20250101000000.tgz.20260101000000.tgz", StoredName(series="a.20250101000000.tgz", when=utc(2026))),
+        ("www.20260102030405.inc.tgz", StoredName(series="www", when=utc(2026, 1, 2, 3, 4, 5), suffix=".inc.tgz")),
+        (
+            "www.20260102030405.inc.tar.zst.enc",
+            StoredName(series="www", when=utc(2026, 1, 2, 3, 4, 5), suffix=".inc.tar.zst", encrypted=True),
+        ),
+        ("x.inc.20260101000000.tgz", StoredName(series="x.inc", when=utc(2026))),
+        ("x.inc.20260101000000", StoredName(series="x.inc", when=utc(2026), suffix="")),
+        ("a.20250101000000.inc.20260101000000.tgz", StoredName(series="a.20250101000000.inc", when=utc(2026))),
         ("a..20260101000000.tgz", StoredName(series="a.", when=utc(2026))),
         ("x.09990101000000.tgz", StoredName(series="x", when=utc(999))),
         ("été à la mer.20260101000000.tgz", StoredName(series="été à la mer", when=utc(2026))),
@@ -48,6 +56,14 @@ def test_a_stored_filename_is_read_and_written(text, name):
 
 
 @pytest.mark.parametrize(
+    ("text", "is_incremental"),
+    [("www.20260102030405.inc.tgz.enc", True), ("www.20260102030405.tgz", False), ("x.inc.20260102030405.tgz", False)],
+)
+def test_the_name_says_whether_the_archive_is_incremental(text, is_incremental):
+    assert parse(text).is_incremental is is_incremental
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -56,6 +72,10 @@ def test_a_stored_filename_is_read_and_written(text, name):
         "mydir.2013030519361.tgz",
         "mydir.20130305193615.zip",
         "mydir.20130305193615.enc.tgz",
+        "mydir.20130305193615.inc",
+        "mydir.20130305193615.inc.gz",
+        "mydir.20130305193615.tgz.inc",
+        "mydir20130305193615.inc.tgz",
         "mydir.20130305193615.tgz.encx",
         "mydir.20130305193615.tgz\n",
         "mydir.20131305193615.tgz",  # a thirteenth month

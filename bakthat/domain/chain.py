@@ -1,0 +1,131 @@
+"""Chains: a full backup, and the incremental ones that continue it.
+
+An incremental backup contains what changed since its base, which is a full backup or an incremental one. Restoring it
+needs its whole chain:
+
+    photos.20260101….tgz   <-   photos.20260102….inc.tgz   <-   photos.20260103….inc.tgz
+    full, depth 0               base: the first, depth 1        base: the second, depth 2
+
+The records say so. They are checked, because permission to write to the store is permission to write entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.backup_metadata import Increment
+from bakthat.domain.origin import Origin
+from bakthat.domain.query import newest_first
+from bakthat.errors import ChainBroken
+
+
+class Chains:
+    """The chains among backups.
+
+    Args:
+        backups: Records of one store. Those that are marked as deleted count as missing.
+    """
+
+    def __init__(self, backups: Iterable[Backup]) -> None:
+        self._by_name: dict[str, Backup] = {}
+        self._by_base: dict[str, list[Backup]] = {}
+        for backup in backups:
+            self._by_name[backup.stored_filename] = backup
+            increment = backup.metadata.incremental
+            if increment is not None and not backup.is_deleted:
+                self._by_base.setdefault(increment.base, []).append(backup)
+
+    def chain(self, backup: Backup) -> tuple[Backup, ...]:
+        """The backups that a restore of this one needs: a full one first, this one last. A full backup is a chain of
+        its own.
+
+        Raises:
+            ChainBroken: One of them is missing, is not what its dependent says of it, or is of another origin; or the
+                records name each other in a circle; or a record does not say what it is based on.
+        """
+        chain = [backup]
+        seen = {backup.stored_filename}
+        while (current := chain[-1]).is_incremental:
+            base = self._base(current, backup)
+            if base.stored_filename in seen:
+                raise ChainBroken(
+                    f"{backup.stored_filename}: its chain is a circle, in which {base.stored_filename} comes again; "
+                    "a record is wrong"
+                )
+            _check(current, base)
+            seen.add(base.stored_filename)
+            chain.append(base)
+        return tuple(reversed(chain))
+
+    def dependents(self, backup: Backup) -> tuple[Backup, ...]:
+        """The backups that cannot be restored without this one, the oldest first."""
+        found: dict[str, Backup] = {}
+        waiting = [backup.stored_filename]
+        while waiting:
+            for dependent in self._by_base.get(waiting.pop(), ()):
+                name = dependent.stored_filename
+                if name not in found and name != backup.stored_filename:
+                    found[name] = dependent
+                    waiting.append(name)
+        return tuple(sorted(found.values(), key=newest_first))
+
+    def _base(self, current: Backup, wanted: Backup) -> Backup:
+        increment = current.metadata.incremental
+        if increment is None:
+            raise ChainBroken(
+                f"{current.stored_filename} is incremental, and its record does not say which backup it continues; "
+                "run `bakthat sync`, or restore it with tar as docs/incremental.md describes"
+            )
+        base = self._by_name.get(increment.base)
+        if base is None or base.is_deleted:
+            why = "is not in the database (run `bakthat sync`)" if base is None else "was deleted"
+            needed = "" if current is wanted else f", as the base of {current.stored_filename}"
+            raise ChainBroken(
+                f"{wanted.stored_filename} is incremental and needs {increment.base}{needed}, which {why}"
+            )
+        return base
+
+
+def chain_of(backup: Backup, backups: Iterable[Backup]) -> tuple[Backup, ...]:
+    """The chain of one backup: see `Chains.chain`."""
+    return Chains(backups).chain(backup)
+
+
+def dependents_of(backup: Backup, backups: Iterable[Backup]) -> tuple[Backup, ...]:
+    """The backups that need this one: see `Chains.dependents`."""
+    return Chains(backups).dependents(backup)
+
+
+def next_increment(base: Backup) -> Increment:
+    """What the record of an incremental backup says that continues `base`."""
+    increment = base.metadata.incremental
+    if increment is None:
+        return Increment(base=base.stored_filename, full=base.stored_filename, depth=1)
+    return Increment(base=base.stored_filename, full=increment.full, depth=increment.depth + 1)
+
+
+def _check(current: Backup, base: Backup) -> None:
+    """Raise ChainBroken if this cannot be the base of `current`."""
+    if (why := _contradiction(current, base)) != "":
+        raise ChainBroken(
+            f"{current.stored_filename}: its record names {base.stored_filename} as its base, {why}; the record is wrong"
+        )
+
+
+def _contradiction(current: Backup, base: Backup) -> str:
+    if (base.backend, base.location) != (current.backend, current.location):
+        return "which lies in another store"
+    if base.filename != current.filename or base.is_value:
+        return "which is of another name"
+    for ours, theirs in ((current.host, base.host), (current.source, base.source)):
+        # A record that has been cut to size may lack them
+        if ours is not None and theirs is not None and ours != theirs:
+            return f"which is a backup of {Origin(host=base.host, source=base.source)}"
+    if base.when >= current.when:
+        return "which is not older"
+    if not base.is_incremental or base.metadata.incremental is not None:
+        expected = next_increment(base)
+        if expected != current.metadata.incremental:
+            return f"whose own record says that the next one has depth {expected.depth} on {expected.full}"
+    return ""
