@@ -109,7 +109,8 @@ def _check(current: Backup, base: Backup) -> None:
     """Raise ChainBroken if this cannot be the base of `current`."""
     if (why := _contradiction(current, base)) != "":
         raise ChainBroken(
-            f"{current.stored_filename}: its record names {base.stored_filename} as its base, {why}; the record is wrong"
+            f"{current.stored_filename}: its record names {base.stored_filename} as its base, {why}; "
+            "the record is wrong"
         )
 
 
