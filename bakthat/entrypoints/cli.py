@@ -21,7 +21,7 @@ import click
 
 from bakthat import __version__, errors
 from bakthat.domain.selector import nearest
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.signals import StoppedBySignal, end_after, end_if_signals_are_not_handled
 
@@ -146,19 +146,21 @@ def main(arguments: list[str] | None = None) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
             signal.signal(number, _stop)
     end_if_signals_are_not_handled([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    arguments = sys.argv[1:] if arguments is None else arguments
+    as_json = json_output.is_wanted(arguments)
     code = 0
     try:
         result = cli.main(arguments, prog_name="bakthat", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except errors.BakthatError as error:
-        terminal.tell(f"bakthat: {error}")
         code = exit_code(error)
+        json_output.tell_error(error, str(error), code, as_json=as_json)
     except click.ClickException as error:
-        terminal.tell(f"bakthat: {error.format_message()}")
-        context = getattr(error, "ctx", None)
-        if context is not None:
-            terminal.tell(f"See `{context.command_path} -h`.")
         code = 2
+        json_output.tell_error(error, error.format_message(), code, as_json=as_json)
+        context = getattr(error, "ctx", None)
+        if context is not None and not as_json:
+            terminal.tell(f"See `{context.command_path} -h`.")
     except (KeyboardInterrupt, click.Abort):
         terminal.tell("bakthat: stopped")
         code = 130
@@ -166,8 +168,9 @@ def main(arguments: list[str] | None = None) -> None:
         raise
     except SystemExit as error:
         # bakthat's own commands never raise it; a store from another package or its libraries may.
-        terminal.tell(f"bakthat: something that is not bakthat's tried to end the program ({error.code!r})")
         code = 1
+        message = f"something that is not bakthat's tried to end the program ({error.code!r})"
+        json_output.tell_error(error, message, code, as_json=as_json)
     except (BrokenPipeError, terminal.ReaderGone):
         # The reader of our output has gone; nothing more can be written there.
         terminal.drop_output()

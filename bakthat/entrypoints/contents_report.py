@@ -12,6 +12,7 @@ from typing import Any
 
 from bakthat.domain.archive_index import EntryKind, IndexEntry
 from bakthat.domain.content_diff import Difference, Facts
+from bakthat.entrypoints import json_output
 from bakthat.usecases.find import FoundFile
 
 _TYPES: Mapping[str, int] = {
@@ -143,4 +144,4 @@ def _minute_of(minutes: int) -> str:
 
 def _iso(nanoseconds: int) -> str | None:
     moment = _moment(nanoseconds)
-    return moment.isoformat().replace("+00:00", "Z") if moment is not None else None
+    return json_output.iso(moment)

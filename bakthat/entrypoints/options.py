@@ -14,7 +14,7 @@ from attrs import frozen
 from bakthat.domain.objects import Tier
 from bakthat.domain.origin import GroupBy
 from bakthat.domain.progress import Progress
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.api import Bakthat, open_profile
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.wiring import open_config
@@ -116,7 +116,7 @@ def trouble_is_two(command: Callable[..., None]) -> Callable[..., None]:
         except BakthatError as error:
             if exit_code(error) != 1:
                 raise
-            terminal.tell(f"bakthat: {error}")
+            json_output.tell_error(error, str(error), 2, as_json=bool(options.get("as_json")))
             click.get_current_context().exit(2)
 
     return wrapped

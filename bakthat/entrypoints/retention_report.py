@@ -7,7 +7,7 @@ from typing import Any
 
 from bakthat.domain.calendar_view import calendar_of
 from bakthat.domain.rotation import Decision, Plan
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.options import Settings
 from bakthat.usecases.retention import Retention
 
@@ -61,7 +61,7 @@ def plan_lines(plan: Plan) -> list[str]:
 def report(done: Retention, settings: Settings, *, dry_run: bool, as_json: bool) -> None:
     """The outcome; raises the first error of a deletion that failed, so that the exit code says so."""
     if as_json:
-        terminal.result_json(_as_json(done, dry_run))
+        json_output.print_document(_as_json(done, dry_run))
     elif dry_run:
         settings.say(f"Would keep {len(done.plan.keep)} and delete {len(done.plan.drop)}; nothing was deleted.")
     else:

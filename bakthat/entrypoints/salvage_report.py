@@ -11,7 +11,7 @@ from attrs import asdict
 
 from bakthat.domain.payload import Problem
 from bakthat.domain.salvage import Listing
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.options import Settings
 from bakthat.usecases.salvage import Salvaged
 
@@ -24,7 +24,7 @@ def show(salvaged: Salvaged, target: str, settings: Settings, *, as_json: bool) 
     """Print the directory, or all as JSON, to stdout; and what is not whole to stderr."""
     report = salvaged.report
     if as_json:
-        terminal.result_json({**salvaged.backup.as_record(), "salvaged": report_json(salvaged)})
+        json_output.print_document({**json_output.record_json(salvaged.backup), "salvaged": report_json(salvaged)})
         return
     if report.directory:
         terminal.result(os.path.join(target, report.directory))

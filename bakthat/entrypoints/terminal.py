@@ -41,7 +41,7 @@ def result(text: str) -> None:
 def result_json(value: Any) -> None:
     """Write a value to stdout as JSON (ASCII, so that any name passes through any pipe). Raises `OutputLost`."""
     with _written():
-        print(json.dumps(value, indent=1, sort_keys=True), flush=True)
+        print(json.dumps(value, indent=1), flush=True)
 
 
 def results(lines: Iterable[str]) -> None:

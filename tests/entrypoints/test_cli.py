@@ -81,7 +81,7 @@ def test_several_tags_are_all_asked_for(bakthat_command: CommandLine, site: Path
 def test_show_gives_the_true_moment_of_a_backup_of_2013(bakthat_command: CommandLine) -> None:
     with contextlib.closing(sqlite3.connect(bakthat_command.home / ".bakthat.sqlite")) as database:
         database.executescript((DATA / "bakthat-2013.sql").read_text())
-    shown = {backup["stored_filename"]: backup for backup in json.loads(bakthat_command("show", "--json").out)}
+    shown = {backup["stored_filename"]: backup for backup in json.loads(bakthat_command("show", "--json").out)["backups"]}
     assert shown["mydir.20130305193615.tgz.enc"]["backup_date"] == 1362512175  # 2013-03-05 19:36:15 UTC
 
 
@@ -99,14 +99,16 @@ def test_show_searches_substrings_and_tags(bakthat_command: CommandLine, stored:
 
 
 def test_json_is_the_record(bakthat_command: CommandLine, stored: str) -> None:
-    (record,) = json.loads(bakthat_command("show", "--json").out)
+    (record,) = json.loads(bakthat_command("show", "--json").out)["backups"]
     assert sorted(record) == [
         "backend",
         "backend_hash",
         "backup_date",
+        "backup_date_iso",
         "filename",
         "is_deleted",
         "last_updated",
+        "last_updated_iso",
         "metadata",
         "size",
         "stored_filename",
@@ -189,11 +191,11 @@ def test_verify_of_a_damaged_backup_is_exit_code_5(bakthat_command: CommandLine,
 
 
 def test_sync_rebuilds_a_lost_database(bakthat_command: CommandLine, stored: str) -> None:
-    (before,) = json.loads(bakthat_command("show", "--json").out)
+    (before,) = json.loads(bakthat_command("show", "--json").out)["backups"]
     (bakthat_command.home / ".bakthat.sqlite").unlink()
     assert bakthat_command("sync", "-d", "local").out == f"added\t{stored}\n"
-    (after,) = json.loads(bakthat_command("show", "--json").out)
-    del after["metadata"]["stored_at"]  # the store's own date, which a backup's own row lacks
+    (after,) = json.loads(bakthat_command("show", "--json").out)["backups"]
+    del after["metadata"]["stored_at_iso"], after["metadata"]["stored_at"]  # the store's own date, which a backup's own row lacks
     assert after == before
 
 
@@ -319,7 +321,7 @@ def test_verify_says_good_but_incomplete_with_exit_code_0(bakthat_command: Comma
     said = bakthat_command("verify", "site", "-d", "local")
     assert (said.code, said.out) == (0, f"good, but incomplete (2 files)\t{incomplete}\n")
     assert said.err == "1 checked, all good as far as they were checked (1 incomplete).\n"
-    (verified,) = json.loads(bakthat_command("verify", "site", "-d", "local", "--json").out)
+    (verified,) = json.loads(bakthat_command("verify", "site", "-d", "local", "--json").out)["backups"]
     assert (verified["incomplete"], len(verified["problems"])) == (True, 2)
 
 
@@ -476,7 +478,9 @@ def test_output_on_a_full_disk_is_one_clear_line(
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == "bakthat: the result could not be written to standard output: No space left on device\n"
+    (line,) = done.stderr.splitlines()
+    said = f"bakthat: {json.loads(line)['error']['message']}" if "--json" in arguments else line
+    assert said == "bakthat: the result could not be written to standard output: No space left on device"
 
 
 def test_a_backup_whose_notices_cannot_be_written_is_made(bakthat_command: CommandLine, site: Path) -> None:

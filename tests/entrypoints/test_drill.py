@@ -17,9 +17,10 @@ from tests.fixtures.s3_servers import s3_profile
 
 def shown(run: CommandLine) -> list[dict[str, Any]]:
     """What `show` knows, but for the store's own date of an archive, which only other machines' rows have."""
-    records = json.loads(run("show", "--json").out)
+    records = json.loads(run("show", "--json").out)["backups"]
     for record in records:
         record["metadata"].pop("stored_at", None)
+        record["metadata"].pop("stored_at_iso", None)
     assert isinstance(records, list)
     return records
 

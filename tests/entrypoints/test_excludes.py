@@ -68,7 +68,7 @@ def test_json_has_the_counts(bakthat_command: CommandLine, proj: Path) -> None:
     (proj / ".gitignore").write_text("*.env\n")
     record = json.loads(backup(bakthat_command, "--json").out)
     assert record["metadata"]["excluded"] == {"entries": 1, "by": {".gitignore": 1}}
-    [shown] = json.loads(bakthat_command("show", "--json").out)
+    [shown] = json.loads(bakthat_command("show", "--json").out)["backups"]
     assert shown["metadata"]["excluded"] == record["metadata"]["excluded"]
 
 

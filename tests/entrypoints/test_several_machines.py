@@ -183,7 +183,7 @@ def test_a_name_that_others_use_is_noticed_when_it_is_used(run: CommandLine, sit
 def test_the_profile_names_the_host_and_the_environment_goes_before_it(run: CommandLine) -> None:
     run("backup", "site", "--prompt", "no")
     run("backup", "site", "--prompt", "no", BAKTHAT_HOST="elsewhere")
-    records = json.loads(run("show", "--json").out)
+    records = json.loads(run("show", "--json").out)["backups"]
     assert [record["metadata"]["client"] for record in records] == ["elsewhere", "web1"]
 
 

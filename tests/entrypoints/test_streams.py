@@ -192,7 +192,7 @@ def test_the_stderr_of_a_command_passes_through(bakthat_command: CommandLine) ->
 
 def test_the_record_has_the_name_of_the_program_and_none_of_its_arguments(bakthat_command: CommandLine) -> None:
     from_command(bakthat_command, "/bin/echo", f"--password={SECRET}")
-    (record,) = json.loads(bakthat_command("show", "--json").out)
+    (record,) = json.loads(bakthat_command("show", "--json").out)["backups"]
     assert (record["metadata"]["command"], record["metadata"]["source"]) == ("echo", "-")
     files = [path for path in bakthat_command.home.rglob("*") if path.is_file() and path.suffix != ".gz"]
     assert not any(SECRET.encode() in path.read_bytes() for path in files)

@@ -64,8 +64,7 @@ def test_a_backup_is_restored_listed_searched_compared_and_verified(
     said = bakthat_command("restore", stored, "--only", "notes.txt", "--target", str(part), **environment)
     assert said.code == 0, said.err
     assert [path.name for path in part.rglob("*") if path.is_file()] == ["notes.txt"]
-    record = json.loads(bakthat_command("show", "--json", stored).out)
-    (found,) = record if isinstance(record, list) else record["backups"]
+    (found,) = json.loads(bakthat_command("show", "--json", stored).out)["backups"]
     assert (found["metadata"]["compression"], found["metadata"]["container"]) == ("zstd", "tar")
 
 

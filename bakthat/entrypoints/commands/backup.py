@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, cast
 import click
 
 from bakthat.domain.backup import Backup
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.api import Bakthat
 from bakthat.entrypoints.left_out_report import left_out_line
 from bakthat.entrypoints.options import (
@@ -177,7 +177,7 @@ def _refuse_to_ask() -> str:
 
 def _report(settings: Settings, made: Backup, filename: str, *, as_json: bool, dry_run: bool = False) -> None:
     if as_json:
-        terminal.result_json(made.as_record())
+        json_output.print_document(json_output.record_json(made))
     elif dry_run:
         terminal.result(_summary_of_dry_run(made))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.options import Settings, common, json_option
 from bakthat.usecases import glacier_inventory
 
@@ -16,7 +16,7 @@ def backup_glacier_inventory(settings: Settings, as_json: bool) -> None:
     """Save the Glacier inventory of the database to the bucket."""
     found = glacier_inventory.backup_inventory("glacier", settings.bakthat().tools)
     if as_json:
-        terminal.result_json(dict(found))
+        json_output.print_document({"archives": dict(found)})
         return
     for name, archive_id in sorted(found.items()):
         terminal.result(f"{name}\t{archive_id}")

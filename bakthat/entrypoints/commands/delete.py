@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.options import Settings, common, destination_option, dry_run_option, host_option, json_option
 from bakthat.errors import DeletionRefused
 from bakthat.usecases.delete import DeletionCandidate
@@ -42,7 +42,7 @@ def delete(
             name, destination, host=host, dry_run=dry_run, spare_last_complete=not (asks or yes or dry_run)
         )
     if as_json:
-        terminal.result_json(gone.as_record())
+        json_output.print_document(json_output.record_json(gone))
         return
     terminal.result(gone.stored_filename)
     settings.say(f"{'Would delete' if dry_run else 'Deleted'} {gone.stored_filename} from {gone.backend}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.contents_report import difference_json, difference_line
 from bakthat.entrypoints.options import (
     Settings,
@@ -58,8 +58,8 @@ def diff(
         )
     before, after = compared.before.stored_filename, compared.after.stored_filename
     if as_json:
-        about = {"version": 1, "before": before, "after": after}
-        terminal.result_document(about, "differences", map(difference_json, compared.differences))
+        about = {"before": before, "after": after}
+        json_output.print_items(about, "differences", map(difference_json, compared.differences))
     else:
         settings.say(f"{before} to {after}: {terminal.counted(len(compared.differences), 'difference')}.")
         terminal.results(map(difference_line, compared.differences))

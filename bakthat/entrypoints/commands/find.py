@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bakthat.domain.backup import Backup
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.contents_report import entry_json, found_line
 from bakthat.entrypoints.library.content_verbs import why_unopened
 from bakthat.entrypoints.options import (
@@ -86,7 +86,7 @@ def find(
                 yield one
 
         if as_json:
-            terminal.result_document({"version": 1}, "found", map(_as_json, counted()))
+            json_output.print_items({}, "found", map(_as_json, counted()))
         else:
             terminal.results(map(found_line, counted()))
     if not count:
@@ -99,7 +99,7 @@ def _as_json(found: FoundFile) -> dict[str, Any]:
     return {
         "stored_filename": backup.stored_filename,
         "destination": backup.backend,
-        "date": backup.when.isoformat().replace("+00:00", "Z"),
+        "date": json_output.iso(backup.when),
         "host": backup.host,
         **entry_json(found.entry),
     }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from bakthat.domain.archive_index import IndexEntry
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.contents_report import entry_json, long_line, name_line
 from bakthat.entrypoints.options import (
     Settings,
@@ -75,8 +75,8 @@ def ls(
                 yield entry
 
         if as_json:
-            about = {"version": 1, "stored_filename": entries.backup.stored_filename}
-            terminal.result_document(about, "entries", map(entry_json, counted()))
+            about = {"stored_filename": entries.backup.stored_filename}
+            json_output.print_items(about, "entries", map(entry_json, counted()))
         else:
             line: Callable[[IndexEntry], str] = long_line if long else name_line
             terminal.results(map(line, counted()))

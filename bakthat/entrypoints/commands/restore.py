@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bakthat.domain.objects import Tier
-from bakthat.entrypoints import salvage_report, terminal
+from bakthat.entrypoints import json_output, salvage_report, terminal
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.options import (
     INCOMPLETE,
@@ -127,9 +127,9 @@ def restore(
                 ask=ask_password,
             )
     if as_json:
-        terminal.result_json(
+        json_output.print_document(
             {
-                **restored.backup.as_record(),
+                **json_output.record_json(restored.backup),
                 "incomplete": restored.is_incomplete,
                 "problems": list(restored.problems),
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.listing import list_backups
 from bakthat.entrypoints.options import Settings, common, json_option
 
@@ -35,7 +35,7 @@ def show(settings: Settings, query: str, destination: str | None, tags: tuple[st
         notice=settings.notice,
     )
     if as_json:
-        terminal.result_json([backup.as_record() for backup in found])
+        json_output.print_backups(found)
         return
     for backup in found:
         terminal.result(terminal.backup_line(backup, verbose=settings.verbose))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.options import Settings, common, dry_run_option, json_option
 from bakthat.usecases.sync import SyncReport
 
@@ -25,7 +25,8 @@ def sync(settings: Settings, destination: str | None, dry_run: bool, as_json: bo
         synced = bakthat.sync_all([destination] if destination is not None else [], dry_run=dry_run)
     reports, failures = synced.reports, list(synced.failures.values())
     if as_json:
-        terminal.result_json({name: {"dry_run": dry_run, **_as_json(report)} for name, report in reports.items()})
+        destinations = {name: {"dry_run": dry_run, **_as_json(report)} for name, report in reports.items()}
+        json_output.print_document({"destinations": destinations})
     else:
         for name, report in reports.items():
             _tell(name, report, settings, dry_run)
@@ -37,9 +38,9 @@ def sync(settings: Settings, destination: str | None, dry_run: bool, as_json: bo
 
 def _as_json(report: SyncReport) -> dict[str, Any]:
     return {
-        "added": [backup.as_record() for backup in report.added],
-        "updated": [backup.as_record() for backup in report.updated],
-        "vanished": [backup.as_record() for backup in report.vanished],
+        "added": [json_output.record_json(backup) for backup in report.added],
+        "updated": [json_output.record_json(backup) for backup in report.updated],
+        "vanished": [json_output.record_json(backup) for backup in report.vanished],
         "unreadable": list(report.unreadable),
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.options import (
     Settings,
     allow_plain_option,
@@ -65,7 +65,7 @@ def verify(
             ask=None,
         )
     if as_json:
-        terminal.result_json([_as_json(result) for result in results])
+        json_output.print_document({"backups": [_as_json(result) for result in results]})
     bad = [result.error for result in results if result.is_bad and result.error is not None]
     unchecked = [result.error for result in results if not result.is_bad and result.error is not None]
     if bad:

@@ -1,0 +1,101 @@
+"""`docs/json.md` has the fields that the commands print, and no others."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from bakthat.domain.backup_metadata import KNOWN
+from bakthat.entrypoints.cli import cli
+from tests.fixtures.command_line import CommandLine
+
+PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+
+
+def rows(heading: str) -> dict[str, str]:
+    """The rows of the table below a heading: a row for each name in the first column."""
+    table = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
+    found = re.findall(r"^\| (`.*?) \| (.*) \|$", table, re.MULTILINE)
+    return {name: text for names, text in found for name in re.findall(r"`([^`]+)`", names)}
+
+
+def fields(command: str) -> set[str]:
+    """The fields that the page gives a command: the backticked words before what a colon or a bracket explains."""
+    text = rows("The commands")[command]
+    named = set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)|: .*", "", text)))
+    return named | {"version"} | (set(rows("A record")) if "backup's record" in text else set())
+
+
+@pytest.fixture
+def site(bakthat_command: CommandLine) -> CommandLine:
+    bakthat_command.configure({"default": {"default_destination": "local", "rotation": {"days": 2}}})
+    (bakthat_command.here / "site").mkdir()
+    (bakthat_command.here / "site" / "index.html").write_text("hello")
+    return bakthat_command
+
+
+def test_every_command_with_json_has_a_row():
+    with cli.make_context("bakthat", ["show"]) as context:
+        commands = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
+    with_json = {
+        name for name, command in commands.items() if "as_json" in {parameter.name for parameter in command.params}
+    }
+    assert {name.replace("-", "_") for name in with_json} == {
+        name.replace("-", "_") for name in rows("The commands") if " " not in name
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("backup", ["site", "--prompt", "no"]),
+        ("show", []),
+        ("ls", ["site"]),
+        ("find", ["index.html"]),
+        ("diff", ["site", "site"]),
+        ("verify", ["site"]),
+        ("restore", ["site", "--target", "out"]),
+        ("restore --salvage", ["site", "--target", "out", "--salvage"]),
+        ("sync", []),
+        ("rotate_backups", ["site"]),
+        ("remove_older_than", ["site", "1Y"]),
+        ("delete", ["site", "--yes"]),
+        ("show_local_glacier_inventory", []),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_page_has_exactly_the_fields_of_a_command(site: CommandLine, command: str, arguments: list[str]):
+    site("backup", "site", "--prompt", "no")
+    said = site(command.split()[0], *arguments, "--json")
+    assert said.code == 0, said.err
+    document = json.loads(said.out)
+    assert document["version"] == 1
+    assert set(document) == fields(command)
+
+
+def test_the_page_has_exactly_the_fields_of_a_record(site: CommandLine):
+    site("backup", "site", "--prompt", "no")
+    site("verify", "site")
+    (record,) = json.loads(site("show", "--json").out)["backups"]
+    assert set(record) == set(rows("A record"))
+    section = PAGE.split("The keys of `metadata`")[1].split("\n\n")[0]
+    assert set(record["metadata"]) <= set(re.findall(r"`(\w+)`", section)) | {"packed_by_source"} <= KNOWN | {
+        "files", "directories", "others", "bytes", "at", "level", "error", "backup", "packed_by_source"
+    }  # fmt: skip
+
+
+def test_the_page_has_the_fields_of_what_is_verified(site: CommandLine):
+    site("backup", "site", "--prompt", "no")
+    (verified,) = json.loads(site("verify", "site", "--json").out)["backups"]
+    assert set(verified) == set(re.findall(r"`(\w+)`", rows("The commands")["verify"])) - {"backups"}
+
+
+def test_the_error_on_the_page_is_the_real_one(site: CommandLine):
+    (on_page,) = re.findall(r"^```json\n(.*)\n```$", PAGE, re.MULTILINE)
+    said = site("restore", "nosuch", "--json")
+    assert json.loads(said.err.splitlines()[-1].replace(str(site.home), "/home/me")) == json.loads(on_page)
+    assert said.code == json.loads(on_page)["error"]["exit_code"]
+    assert said.out == ""
