@@ -81,7 +81,9 @@ def test_several_tags_are_all_asked_for(bakthat_command: CommandLine, site: Path
 def test_show_gives_the_true_moment_of_a_backup_of_2013(bakthat_command: CommandLine) -> None:
     with contextlib.closing(sqlite3.connect(bakthat_command.home / ".bakthat.sqlite")) as database:
         database.executescript((DATA / "bakthat-2013.sql").read_text())
-    shown = {backup["stored_filename"]: backup for backup in json.loads(bakthat_command("show", "--json").out)["backups"]}
+    shown = {
+        backup["stored_filename"]: backup for backup in json.loads(bakthat_command("show", "--json").out)["backups"]
+    }
     assert shown["mydir.20130305193615.tgz.enc"]["backup_date"] == 1362512175  # 2013-03-05 19:36:15 UTC
 
 
@@ -195,7 +197,10 @@ def test_sync_rebuilds_a_lost_database(bakthat_command: CommandLine, stored: str
     (bakthat_command.home / ".bakthat.sqlite").unlink()
     assert bakthat_command("sync", "-d", "local").out == f"added\t{stored}\n"
     (after,) = json.loads(bakthat_command("show", "--json").out)["backups"]
-    del after["metadata"]["stored_at_iso"], after["metadata"]["stored_at"]  # the store's own date, which a backup's own row lacks
+    del (
+        after["metadata"]["stored_at_iso"],
+        after["metadata"]["stored_at"],
+    )  # the store's own date, which a backup's own row lacks
     assert after == before
 
 
