@@ -67,18 +67,16 @@ def loads(data: bytes) -> GlacierInventory:
     than any is. Of 2013's list, an element that names no archive is left out."""
     if len(data) > MOST_BYTES:
         raise PayloadDamaged(
-            f"{KEY} is longer than {MOST_BYTES} bytes; rewrite it with `bakthat backup_glacier_inventory`"
+            f"{KEY} is longer than {MOST_BYTES} bytes; rewrite it with `bakthat glacier-inventory save`"
         )
     if sum(map(data.count, (b",", b"[", b"{"))) > _MAX_VALUES:
         raise PayloadDamaged(
-            f"{KEY} contains more than {_MAX_VALUES} values; rewrite it with `bakthat backup_glacier_inventory`"
+            f"{KEY} contains more than {_MAX_VALUES} values; rewrite it with `bakthat glacier-inventory save`"
         )
     try:
         raw = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise PayloadDamaged(
-            f"{KEY} is not JSON ({error}); rewrite it with `bakthat backup_glacier_inventory`"
-        ) from None
+        raise PayloadDamaged(f"{KEY} is not JSON ({error}); rewrite it with `bakthat glacier-inventory save`") from None
     if isinstance(raw, dict):
         return GlacierInventory(
             archives={name: ArchiveId(value) for name, value in raw.items() if _is_id(value)},
@@ -88,7 +86,7 @@ def loads(data: bytes) -> GlacierInventory:
         archives = dict(filter(None, map(_listed, raw)))
         if archives or not raw:
             return GlacierInventory(archives=archives, left_out=sum(_listed(element) is None for element in raw))
-    raise PayloadDamaged(f"{KEY} is not an inventory; rewrite it with `bakthat backup_glacier_inventory`")
+    raise PayloadDamaged(f"{KEY} is not an inventory; rewrite it with `bakthat glacier-inventory save`")
 
 
 def _is_id(value: object) -> bool:

@@ -97,7 +97,7 @@ def policy_from(section: object, *, where: str) -> RotationPolicy:
     `InvalidPolicy` for a missing or empty section and for invalid numbers.
     """
     if section is None:
-        raise InvalidPolicy(f"{where}: no rotation is set; run `bakthat configure_backups_rotation`")
+        raise InvalidPolicy(f"{where}: no rotation is set; run `bakthat configure-backups-rotation`")
     if not isinstance(section, Mapping):
         raise ConfigInvalid(f"{where}: rotation is {_quoted(section)}; it must contain keys such as `days: 7`")
     known = fields_dict(RotationPolicy)

@@ -7,93 +7,23 @@ incomplete · 4 the store · 5 password or damaged data · 75 a retrieval is pen
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import importlib
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
-from typing import Any
 
 import click
 
 from bakthat import __version__, errors
-from bakthat.domain.selector import nearest
 from bakthat.entrypoints import json_output, terminal
+from bakthat.entrypoints.command_group import Commands
+from bakthat.entrypoints.command_names import canonical
+from bakthat.entrypoints.common_options import common_before
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.signals import StoppedBySignal, end_after, end_if_signals_are_not_handled
 
-COMMANDS = (
-    "backup",
-    "restore",
-    "show",
-    "ls",
-    "cat",
-    "find",
-    "diff",
-    "delete",
-    "remove_older_than",
-    "rotate_backups",
-    "sync",
-    "verify",
-    "configure",
-    "configure_backups_rotation",
-    "keygen",
-    "show_glacier_inventory",
-    "show_local_glacier_inventory",
-    "backup_glacier_inventory",
-    "restore_glacier_inventory",
-)
-"""In the order of the help; each is a module of `bakthat.entrypoints.commands`."""
-
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
-
-ALIASES = {"delete_older_than": "remove_older_than"}
-"""2013's names."""
-
-
-@contextlib.contextmanager
-def _broken_pipe_by_name() -> Iterator[None]:
-    """click handles a broken pipe with `sys.exit`, which is indistinguishable from a plug-in that ends the program."""
-    try:
-        yield
-    except BrokenPipeError as error:
-        raise terminal.ReaderGone from error
-
-
-class Commands(click.Group):
-    """The commands, each imported on first use. Names may be written with `_` or `-`."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with _broken_pipe_by_name():
-            return super().make_context(*arguments, **options)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with _broken_pipe_by_name():
-            return super().invoke(ctx)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        name = cmd_name.replace("-", "_")
-        name = ALIASES.get(name, name)
-        if name not in COMMANDS:
-            return None
-        command = getattr(importlib.import_module(f"bakthat.entrypoints.commands.{name}"), name)
-        return command if isinstance(command, click.Command) else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
-            alike = nearest(name.replace("-", "_"), [*COMMANDS, *ALIASES], most=1)
-            hint = f" Did you mean {alike[0]}?" if alike else ""
-            raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
 
 
 @click.group(
@@ -101,9 +31,10 @@ class Commands(click.Group):
     invoke_without_command=True,
     no_args_is_help=False,
     subcommand_metavar="COMMAND [ARGS]...",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": canonical},
 )
 @click.version_option(__version__, message="bakthat %(version)s")
+@common_before
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """One compressed, optionally encrypted archive per backup, in your own store."""
@@ -128,6 +59,13 @@ def _open_standard_streams() -> None:
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
+def _message_of(error: click.ClickException) -> str:
+    message = error.format_message()
+    if isinstance(error, click.MissingParameter) and error.param is not None and error.param.name == "name":
+        return f"{message} `bakthat show` lists the backups."
+    return message
 
 
 def _is_from_echo(error: OSError) -> bool:
@@ -157,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
         json_output.tell_error(error, str(error), code, as_json=as_json)
     except click.ClickException as error:
         code = 2
-        json_output.tell_error(error, error.format_message(), code, as_json=as_json)
+        json_output.tell_error(error, _message_of(error), code, as_json=as_json)
         context = getattr(error, "ctx", None)
         if context is not None and not as_json:
             terminal.tell(f"See `{context.command_path} -h`.")

@@ -1,4 +1,4 @@
-"""The dialogues of `bakthat configure` and `bakthat configure_backups_rotation`."""
+"""The dialogues of `bakthat configure` and `bakthat configure-backups-rotation`."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def configure_rotation(config: str | None, name: str, *, notice: Callable[[str],
         terminal.tell("Nothing was saved.")
         return
     source.save(evolve(profile, rotation={**section, **policy.as_section()}))
-    terminal.tell(f"Saved: {policy}. Run `bakthat rotate_backups NAME` to apply it.")
+    terminal.tell(f"Saved: {policy}. Run `bakthat rotate-backups NAME` to apply it.")
 
 
 def _ask_number(question: str, default: Any) -> int:

@@ -16,6 +16,7 @@ from bakthat.domain.origin import GroupBy
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.api import Bakthat, open_profile
+from bakthat.entrypoints.common_options import COMMON, common_of, with_common
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.wiring import open_config
 from bakthat.errors import BakthatError, PasswordNeeded, UsageError
@@ -64,20 +65,19 @@ class Settings:
 
 
 def common(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of every command, and pass them on as one `Settings`."""
+    """Add the options of every command, and pass them on as one `Settings`. They may also stand before the command."""
 
-    @click.option("-p", "--profile", metavar="NAME", help="Profile of the configuration file (default: default).")
-    @click.option("-c", "--config", metavar="FILE", envvar="BAKTHAT_CONFIG", help="Default: ~/.bakthat.yml.")
-    @click.option("-q", "--quiet", is_flag=True, help="Only results, warnings and errors.")
-    @click.option("-v", "--verbose", is_flag=True, help="Also what happens underneath.")
+    @with_common
     @functools.wraps(command)
-    def wrapped(profile: str | None, config: str | None, quiet: bool, verbose: bool, **options: Any) -> None:
-        if verbose:
+    def wrapped(**options: Any) -> None:
+        given = common_of(click.get_current_context())
+        if given.verbose:
             handler = logging.StreamHandler()
             handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
             logging.getLogger("bakthat").addHandler(handler)
             logging.getLogger("bakthat").setLevel(logging.DEBUG)
-        command(Settings(config=config, profile=profile, quiet=quiet, verbose=verbose), **options)
+        settings = Settings(config=given.config, profile=given.profile, quiet=given.quiet, verbose=given.verbose)
+        command(settings, **{name: value for name, value in options.items() if name not in COMMON})
 
     return wrapped
 
@@ -87,7 +87,7 @@ destination_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 identity_option = click.option(
-    "-i", "--identity", "identities", multiple=True, metavar="FILE", help="Key file that opens the backup."
+    "-i", "--identity", "identities", multiple=True, metavar="FILE", help="Key file that opens the backup; repeatable."
 )
 allow_plain_option = click.option(
     "--allow-plain", is_flag=True, help="Also a plain backup of a series that is encrypted."

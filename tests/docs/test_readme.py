@@ -98,7 +98,7 @@ def test_getting_the_data_back_without_bakthat(bakthat_command: CommandLine, pho
 
 
 def test_the_table_names_every_command() -> None:
-    from bakthat.entrypoints.cli import COMMANDS
+    from bakthat.entrypoints.command_names import COMMANDS
 
     table = README[README.index("| command |") :]
     assert [name for name in COMMANDS if f"`{name}" not in table] == []

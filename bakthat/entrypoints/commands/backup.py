@@ -27,11 +27,11 @@ from bakthat.errors import UsageError
 @click.command(short_help="Back up a file, a directory, or a stream.")
 @click.argument("words", nargs=-1, metavar="[FILENAME]", type=click.Path(readable=False))
 @destination_option
-@click.option(
-    "-t", "--tags", multiple=True, metavar='"TAG TAG"', help="Words to find the backup by; may be given several times."
-)
+@click.option("-t", "--tags", multiple=True, metavar='"TAG TAG"', help="Words to find the backup by; repeatable.")
 @click.option("--prompt", type=click.Choice(["yes", "no"]), default="yes", help="Whether to ask for a password.")
-@click.option("-r", "--recipient", "recipients", multiple=True, metavar="AGE1…", help="Encrypt to this public key.")
+@click.option(
+    "-r", "--recipient", "recipients", multiple=True, metavar="AGE1…", help="Encrypt to this public key; repeatable."
+)
 @click.option("--name", metavar="NAME", help="Name of the series (default: the base name of FILENAME).")
 @click.option(
     "--compression", metavar="HOW", help="gzip, zstd, zstd:1 to zstd:19, or none (default: the profile's, else gzip)."

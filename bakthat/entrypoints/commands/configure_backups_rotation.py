@@ -1,4 +1,4 @@
-"""`bakthat configure_backups_rotation`."""
+"""`bakthat configure-backups-rotation`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bakthat remove_older_than`, 2013's `delete_older_than`."""
+"""`bakthat remove-older-than`, 2013's `delete_older_than`."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ from bakthat.errors import PayloadDamaged, UsageError
 @click.option("--overwrite", is_flag=True, help="Replace existing entries; a directory as a whole.")
 @allow_plain_option
 @identity_option
-@click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar).")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar); repeatable.")
 @click.option("--salvage", is_flag=True, help="Of a damaged archive: what can be had, into DIR/NAME.salvaged.")
 @click.option("--full-check", is_flag=True, help="With --only: read the whole archive, and check its SHA-256.")
 @no_xattrs_option

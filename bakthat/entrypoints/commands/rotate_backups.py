@@ -1,4 +1,4 @@
-"""`bakthat rotate_backups`."""
+"""`bakthat rotate-backups`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rotate_backups(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Thin out the series NAME by the profile's rotation (see configure_backups_rotation).
+    """Thin out the series NAME by the profile's rotation (see configure-backups-rotation).
 
     Each host and path that has backups of this name is thinned separately. Shows what is kept and deleted, and why. The
     newest backup is never deleted.

@@ -17,7 +17,7 @@ from bakthat.entrypoints.options import Settings, common, json_option
     "--tags",
     multiple=True,
     metavar='"TAG TAG"',
-    help="Only backups that have all of these tags; may be given several times.",
+    help="Only backups that have all of these tags; repeatable.",
 )
 @json_option
 @common

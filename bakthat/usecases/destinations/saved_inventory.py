@@ -73,7 +73,7 @@ class SavedInventory:
         except BakthatError as error:
             self._notice(
                 f"the copy of the Glacier inventory could not be saved: {error}; "
-                "run `bakthat backup_glacier_inventory` when that is fixed"
+                "run `bakthat glacier-inventory save` when that is fixed"
             )
 
     def _copy(self) -> GlacierInventory | None:
