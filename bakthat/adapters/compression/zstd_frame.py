@@ -44,6 +44,13 @@ _SKIPPABLE_MAGIC = 0x184D2A50
 SKIPPABLE_HEAD = _SKIPPABLE.size
 """Bytes before the content of a skippable frame."""
 
+_BIG_TABLES_LEVEL = 10
+"""From this level on, zstd's own tables take up to 70 MiB in each thread."""
+
+_TABLE_LOG = 21
+"""Of those levels: 2^21 entries in each table, 23 MiB in each thread, so that a backup at any level stays within 256
+MiB. A frame of 4 MiB gets 0.1 to 0.9 % larger."""
+
 _UNLIKELY_LEVEL = 10
 """From this level on, level 1 is tried first: what it cannot make smaller, no other level can, in 200 times the
 time."""
@@ -164,6 +171,9 @@ class FrameMaker:
                 zstd.CompressionParameter.checksum_flag: 1,
                 zstd.CompressionParameter.window_log: _WINDOW_LOG,
             }
+            if level >= _BIG_TABLES_LEVEL:
+                options[zstd.CompressionParameter.hash_log] = _TABLE_LOG
+                options[zstd.CompressionParameter.chain_log] = _TABLE_LOG
             known[level] = zstd.ZstdCompressor(options=options)
         return known[level]
 

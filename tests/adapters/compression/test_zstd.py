@@ -293,3 +293,18 @@ def test_any_bytes_behind_a_magic_are_content_or_damage(tail: bytes) -> None:
 def test_what_was_at_the_beginning_of_a_frame_is_found_again_at_its_end() -> None:
     once = noise(64 * 1024)
     assert len(compressed(once + bytes(3 * MIB) + once)) < 96 * 1024
+
+
+@pytest.mark.parametrize("level", [10, 15, 19])
+def test_a_thread_needs_at_most_32_mib_at_any_level(level: int) -> None:
+    child = (
+        "import resource, sys\n"
+        "from bakthat.adapters.compression.zstd_frame import BLOCK, FrameMaker\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "block = memoryview((b'the same words ' * BLOCK)[:BLOCK])\n"
+        "before = peak()\n"
+        f"FrameMaker({level})(block)\n"
+        "print(peak() - before)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True)
+    assert int(run.stdout) <= 32
