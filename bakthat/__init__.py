@@ -16,10 +16,18 @@ __version__ = "1.0.0"
 
 if TYPE_CHECKING:
     from bakthat import errors as errors
+    from bakthat.domain.archive_index import IndexEntry as IndexEntry
     from bakthat.domain.backup import Backup as Backup
+    from bakthat.domain.content_diff import Difference as Difference
+    from bakthat.domain.objects import Tier as Tier
+    from bakthat.domain.origin import GroupBy as GroupBy
+    from bakthat.domain.payload import UnpackReport as UnpackReport
     from bakthat.domain.profile import Profile as Profile
     from bakthat.domain.progress import Progress as Progress
+    from bakthat.domain.rotation import Decision as Decision
+    from bakthat.domain.rotation import Plan as Plan
     from bakthat.domain.rotation import RotationPolicy as RotationPolicy
+    from bakthat.domain.salvage import SalvageReport as SalvageReport
     from bakthat.entrypoints.api import Bakthat as Bakthat
     from bakthat.entrypoints.api import open_profile as open_profile
     from bakthat.entrypoints.functions import backup as backup
@@ -35,13 +43,33 @@ if TYPE_CHECKING:
     from bakthat.entrypoints.functions import verify as verify
     from bakthat.entrypoints.helper import BakHelper as BakHelper
     from bakthat.entrypoints.key_value import KeyValue as KeyValue
+    from bakthat.entrypoints.library.inventory_verbs import VaultInventory as VaultInventory
+    from bakthat.entrypoints.library.opened_contents import Contents as Contents
+    from bakthat.usecases.delete import DeletionCandidate as DeletionCandidate
+    from bakthat.usecases.diff import Compared as Compared
     from bakthat.usecases.events import Events as Events
+    from bakthat.usecases.find import FoundFile as FoundFile
+    from bakthat.usecases.restore import Restored as Restored
+    from bakthat.usecases.retention import Retention as Retention
+    from bakthat.usecases.salvage import Salvaged as Salvaged
+    from bakthat.usecases.sync import Synced as Synced
+    from bakthat.usecases.sync import SyncReport as SyncReport
+    from bakthat.usecases.verify import Level as Level
+    from bakthat.usecases.verify import Verified as Verified
 
 _HOMES = {
+    "IndexEntry": "bakthat.domain.archive_index",
     "Backup": "bakthat.domain.backup",
+    "Difference": "bakthat.domain.content_diff",
+    "Tier": "bakthat.domain.objects",
+    "GroupBy": "bakthat.domain.origin",
+    "UnpackReport": "bakthat.domain.payload",
     "Profile": "bakthat.domain.profile",
     "Progress": "bakthat.domain.progress",
+    "Decision": "bakthat.domain.rotation",
+    "Plan": "bakthat.domain.rotation",
     "RotationPolicy": "bakthat.domain.rotation",
+    "SalvageReport": "bakthat.domain.salvage",
     "Bakthat": "bakthat.entrypoints.api",
     "open_profile": "bakthat.entrypoints.api",
     "backup": "bakthat.entrypoints.functions",
@@ -57,18 +85,50 @@ _HOMES = {
     "verify": "bakthat.entrypoints.functions",
     "BakHelper": "bakthat.entrypoints.helper",
     "KeyValue": "bakthat.entrypoints.key_value",
+    "VaultInventory": "bakthat.entrypoints.library.inventory_verbs",
+    "Contents": "bakthat.entrypoints.library.opened_contents",
+    "DeletionCandidate": "bakthat.usecases.delete",
+    "Compared": "bakthat.usecases.diff",
     "Events": "bakthat.usecases.events",
+    "FoundFile": "bakthat.usecases.find",
+    "Restored": "bakthat.usecases.restore",
+    "Retention": "bakthat.usecases.retention",
+    "Salvaged": "bakthat.usecases.salvage",
+    "SyncReport": "bakthat.usecases.sync",
+    "Synced": "bakthat.usecases.sync",
+    "Level": "bakthat.usecases.verify",
+    "Verified": "bakthat.usecases.verify",
 }
 
 __all__ = [
     "Backup",
     "BakHelper",
     "Bakthat",
+    "Compared",
+    "Contents",
+    "Decision",
+    "DeletionCandidate",
+    "Difference",
     "Events",
+    "FoundFile",
+    "GroupBy",
+    "IndexEntry",
     "KeyValue",
+    "Level",
+    "Plan",
     "Profile",
     "Progress",
+    "Restored",
+    "Retention",
     "RotationPolicy",
+    "SalvageReport",
+    "Salvaged",
+    "SyncReport",
+    "Synced",
+    "Tier",
+    "UnpackReport",
+    "VaultInventory",
+    "Verified",
     "backup",
     "backup_command",
     "backup_stream",

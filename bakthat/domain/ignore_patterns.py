@@ -36,11 +36,13 @@ class PatternList:
     label: the name under which a record counts them: `.gitignore`, `--exclude`.
     lines: as in a file, without line endings; comments and blank lines are allowed.
     place: the path of the file, for messages; empty if the patterns do not come from a file.
+    spoken: how messages call the patterns that do not come from a file; the label, if it is empty.
     """
 
     label: str
     lines: tuple[str, ...] = field(converter=_tuple)
     place: str = ""
+    spoken: str = ""
 
 
 @frozen
@@ -161,7 +163,7 @@ class IgnoreRules:
             return
         number = len(self.takes_back)
         if number == self._max_patterns:
-            place = patterns.place or patterns.label
+            place = patterns.place or patterns.spoken or patterns.label
             raise UsageError(f"{place}: more than {self._max_patterns:,} patterns; use fewer")
         self.takes_back.append(pattern.takes_back)
         self._line_numbers.append(line_number)

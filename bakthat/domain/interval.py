@@ -50,6 +50,18 @@ def parse_interval(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def interval_of(value: str | timedelta) -> timedelta:
+    """The interval in a text, as `parse_interval` reads it, or a `timedelta` with the same limits.
+
+    Raises `InvalidInterval`.
+    """
+    if isinstance(value, str):
+        return parse_interval(value)
+    if not timedelta(0) < value <= LONGEST:
+        raise InvalidInterval(f"{value} is not an interval: it must be longer than 0 and at most 1000 years")
+    return value
+
+
 def _what_is_wrong(text: str, place: int) -> str:
     """Why the text has no number with a unit at this place."""
     number = _NUMBER.match(text, place)

@@ -12,7 +12,7 @@ from bakthat.domain.query import newest_first
 from bakthat.domain.rotation import Decision, Plan
 
 _NAMELESS = ("known from a listing alone; kept until `bakthat sync` has recorded it",)
-_UNKNOWN = ("of unknown origin in a series with several known ones; --group-by none includes it",)
+_UNKNOWN = ("of unknown origin in a series with several known ones; grouping by none includes it",)
 
 
 def plan_origins(

@@ -175,7 +175,8 @@ def s3_owner(profile: Profile) -> Owner:
     bucket = profile.s3_bucket
     if not bucket:
         raise ConfigInvalid(
-            f"profile {profile.name!r} names no s3_bucket; run `bakthat configure`, or use the local folder: -d local"
+            f"profile {profile.name!r} names no s3_bucket; run `bakthat configure`, or use the local folder: "
+            "`destination='local'`"
         )
     if (
         profile.endpoint_url
@@ -219,7 +220,7 @@ def glacier_owner(profile: Profile) -> Owner:
         )
     if not profile.glacier_storage_class or not profile.s3_bucket:
         raise ConfigInvalid(
-            f"profile {profile.name!r} has nothing for -d glacier; set s3_bucket and glacier_storage_class "
-            "(DEEP_ARCHIVE or GLACIER), or glacier_vault if you have a vault"
+            f"profile {profile.name!r} has nothing for `destination='glacier'`; set s3_bucket and "
+            "glacier_storage_class (DEEP_ARCHIVE or GLACIER), or glacier_vault if you have a vault"
         )
     return evolve(s3_owner(profile), backend="glacier", is_part=False)

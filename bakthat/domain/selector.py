@@ -99,7 +99,7 @@ def _newest(name: str, fits: Fits, viewpoint: Viewpoint) -> Choice:
     if others:
         notices.append(
             f"{name}: {chosen.stored_filename} is the newest of {origin}, this host; there are also backups of "
-            f"{listed(others)} (--host selects one)"
+            f"{listed(others)} (`host=` selects one)"
         )
     if later:
         last = max(later, key=newest_first)
@@ -129,7 +129,7 @@ def _one_origin(name: str, fits: Fits, viewpoint: Viewpoint) -> tuple[Origin, li
         f"{origin} (newest {newest_of(backups, viewpoint.now)[0].stored_filename})" for origin, backups in meant
     )
     hosts = {origin.host for origin, _ in meant}
-    way_out = "give a stored filename" if len(hosts) == 1 else "select one with --host, or give a stored filename"
+    way_out = "give a stored filename" if len(hosts) == 1 else "select one with `host=`, or give a stored filename"
     raise AmbiguousName(f"{name}: backups of {len(meant)} origins match: {newest}; {way_out}")
 
 

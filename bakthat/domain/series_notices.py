@@ -37,7 +37,7 @@ def changing_hosts(groups: Iterable[Group]) -> list[str]:
     alone = Counter(origin.source for origin, members in groups if origin.source is not None and len(members) == 1)
     return [
         f"{number} hosts have one backup of {shown(source)} each; if this is one machine whose name changes, set "
-        "`host`, and thin them with --group-by source"
+        "`host`, and thin them with `group_by='source'`"
         for source, number in alone.items()
         if source is not None and number >= _MANY_HOSTS
     ]

@@ -92,13 +92,13 @@ def check_series(name: str) -> str:
     try:
         encoded = name.encode()
     except UnicodeEncodeError:
-        raise InvalidName(f"{name!a} holds bytes that are not UTF-8; choose another name with --name") from None
+        raise InvalidName(f"{name!a} holds bytes that are not UTF-8; choose another name with `name=`") from None
     if not name or name in {".", ".."}:
-        raise InvalidName(f"{name!r} cannot be the name of a backup; choose one with --name")
+        raise InvalidName(f"{name!r} cannot be the name of a backup; choose one with `name=`")
     if "/" in name or any(ord(c) < 32 or ord(c) == 127 for c in name):
-        raise InvalidName(f"{name!r} holds a slash or a control character; choose another name with --name")
+        raise InvalidName(f"{name!r} holds a slash or a control character; choose another name with `name=`")
     if len(encoded) > MAX_SERIES_BYTES:
-        raise InvalidName(f"{name!r} is longer than {MAX_SERIES_BYTES} bytes; choose a shorter name with --name")
+        raise InvalidName(f"{name!r} is longer than {MAX_SERIES_BYTES} bytes; choose a shorter name with `name=`")
     return name
 
 

@@ -15,6 +15,7 @@ from bakthat.domain.progress import Progress
 from bakthat.entrypoints.hooks import hooks_of
 from bakthat.entrypoints.library.backup_verbs import BackupVerbs
 from bakthat.entrypoints.library.content_verbs import ContentVerbs
+from bakthat.entrypoints.library.inventory_verbs import InventoryVerbs
 from bakthat.entrypoints.library.opened_profile import AnyPath
 from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
@@ -31,7 +32,7 @@ from bakthat.usecases.events import Events
 log = logging.getLogger("bakthat")
 
 
-class Bakthat(BackupVerbs, RestoreVerbs, SalvageVerbs, ContentVerbs, RecordVerbs, RetentionVerbs):
+class Bakthat(BackupVerbs, RestoreVerbs, SalvageVerbs, ContentVerbs, RecordVerbs, RetentionVerbs, InventoryVerbs):
     """The verbs, for one profile and its tools. Never prompts, prints, exits, or configures logging.
 
     `destination` is a name (`s3`, `local`, …); None means the profile's default destination.
@@ -65,6 +66,11 @@ def open_profile(
     second_process: bool = False,
 ) -> Bakthat:
     """Open one profile, whose verbs are the methods of the result. Nothing is opened, created or contacted yet.
+
+        with open_profile() as bk:
+            bk.backup("photos")
+
+    Nothing needs to be closed either, so the `with` may be left out.
 
     Args:
         profile: A name in the configuration, or the settings themselves.
@@ -104,4 +110,11 @@ def open_profile(
         profiles=every_profile,
     )
     hooks = hooks_of(profile, environment, notice)
-    return Bakthat(profile, tools, environment=environment, events=events, hooks=hooks)
+    return Bakthat(
+        profile,
+        tools,
+        environment=environment,
+        events=events,
+        hooks=hooks,
+        handed_in=[*handed_in, *(["glacier"] if archives is not None else [])],
+    )

@@ -8,6 +8,7 @@ open the profile once with `bakthat.open_profile`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, BinaryIO
 
 from bakthat.domain.backup import Backup
@@ -187,8 +188,8 @@ def show(
     *,
     conf: Mapping[str, Any] | None = None,
 ) -> list[Backup]:
-    """The backups in the profile's database, newest first: `Bakthat.show`. Prints nothing."""
-    return opened(profile, config, conf).show(query, destination or None, tags=tags)
+    """Everything in the profile's database, newest first: `Bakthat.show`. Prints nothing."""
+    return opened(profile, config, conf).show(query, destination or None, tags=tags, everything=True)
 
 
 def delete(
@@ -208,7 +209,7 @@ def delete(
 
 def remove_older_than(
     filename: str,
-    interval: str,
+    interval: str | timedelta,
     profile: str = "default",
     config: AnyPath | None = None,
     destination: str | None = None,
@@ -264,8 +265,9 @@ def sync(
     dry_run: bool = False,
     conf: Mapping[str, Any] | None = None,
 ) -> SyncReport:
-    """Update the database from the store: `Bakthat.sync`."""
-    return opened(profile, config, conf).sync(destination, dry_run=dry_run)
+    """Update the database from one store, by default the profile's default destination: `Bakthat.sync`."""
+    bakthat = opened(profile, config, conf)
+    return bakthat.sync(destination or bakthat.profile.default_destination, dry_run=dry_run)
 
 
 def verify(

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
@@ -114,7 +115,7 @@ class BakHelper:
         )
 
     def delete_older_than(
-        self, filename: str | None = None, interval: str = "", *, destination: str | None = None
+        self, filename: str | None = None, interval: str | timedelta = "", *, destination: str | None = None
     ) -> list[Backup]:
         """Delete backups of the helper's series, or of `filename`, that are older than the interval."""
         return self.bakthat.remove_older_than(

@@ -12,6 +12,7 @@ from typing import Any
 
 from bakthat.domain.backup import Backup, from_epoch
 from bakthat.entrypoints import terminal
+from bakthat.entrypoints.command_line_words import in_command_line_words
 
 VERSION = 1
 """Of the output of every command."""
@@ -64,7 +65,7 @@ def tell_error(error: BaseException, message: str, exit_code: int, *, as_json: b
     if not as_json:
         terminal.tell(f"bakthat: {message}")
         return
-    facts = {"type": type(error).__name__, "message": message, "exit_code": exit_code}
+    facts = {"type": type(error).__name__, "message": in_command_line_words(message), "exit_code": exit_code}
     terminal.tell(json.dumps({"version": VERSION, "error": facts}))
 
 

@@ -42,7 +42,7 @@ def encryption_keys(
             )
         from bakthat.adapters.encryption.key_files import check_recipient
 
-        where = "--recipient" if recipients else f"recipients of profile {profile.name!r}"
+        where = "`recipients=`" if recipients else f"recipients of profile {profile.name!r}"
         for recipient in chosen:
             check_recipient(recipient, where)
         return Keys(recipients=chosen)

@@ -8,6 +8,7 @@ from typing import Any
 from bakthat.domain.calendar_view import calendar_of
 from bakthat.domain.rotation import Decision, Plan
 from bakthat.entrypoints import json_output, terminal
+from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.entrypoints.options import Settings
 from bakthat.usecases.retention import Retention
 
@@ -77,7 +78,10 @@ def _as_json(done: Retention, dry_run: bool) -> dict[str, Any]:
         "keep": [_decision(decision) for decision in done.plan.keep],
         "delete": [_decision(decision) for decision in done.plan.drop],
         "deleted": [backup.stored_filename for backup in done.removed],
-        "failed": [{"stored_filename": backup.stored_filename, "error": str(error)} for backup, error in done.failed],
+        "failed": [
+            {"stored_filename": backup.stored_filename, "error": in_command_line_words(str(error))}
+            for backup, error in done.failed
+        ],
     }
 
 

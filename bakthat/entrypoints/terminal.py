@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.progress import Progress
+from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.errors import BakthatError, UsageError
 
 _AT_ONCE = 64 * 1024
@@ -27,7 +28,7 @@ def tell(text: str) -> None:
     """Write a line to stderr. If that is impossible (a full disk, a reader that has left), the line is lost, and the
     work goes on: a backup must not fail because its log does."""
     try:
-        print(printable(text), file=sys.stderr, flush=True)
+        print(printable(in_command_line_words(text)), file=sys.stderr, flush=True)
     except OSError:
         _drop(sys.stderr)
 

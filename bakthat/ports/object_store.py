@@ -12,10 +12,16 @@ from bakthat.ports.byte_ranges import read_and_skip
 
 
 class ObjectStore(ABC):
-    """Whole objects under keys: `/`-separated UTF-8 text, at most 1,000 bytes, no empty, `.` or `..` segment.
+    """Whole objects under keys.
 
-    Safe to use from several threads at once. Any call may raise `AccessDenied`, `StoreUnavailable` or another
-    `StoreError`, also while a stream is read or a listing iterated; never an exception of the service's own library.
+    A key is `/`-separated text of 1 to 1,000 bytes of UTF-8, without a NUL and without an empty, `.` or `..` segment.
+    Any other character may be in it. Every method that takes a key calls `bakthat.domain.object_key.check_key` with it
+    before anything else, which raises `InvalidName` for one that is not valid: keys also come from catalog entries,
+    which others may have written, and `../out` must not lead out of the store.
+
+    A message names the store and the key. A store is safe to use from several threads at once. Any call may raise
+    `AccessDenied`, `StoreUnavailable` or another `StoreError`, also while a stream is read or a listing iterated; never
+    an exception of the service's own library.
     """
 
     location: str

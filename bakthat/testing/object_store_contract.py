@@ -129,6 +129,7 @@ class ObjectStoreContract(RangesOfObjects):
         "key", ["", "/", "../out", "a/../b", "a//b", "./a", "/abs", "a/", "nul\0", "\udcff", "x" * 1001]
     )
     def test_a_key_that_could_leave_the_store_is_refused(self, store: ObjectStore, key: str) -> None:
+        """Every method with a key begins with `check_key(key)` of `bakthat.domain.object_key`."""
         for use in (lambda: store.put(key, io.BytesIO(b"x")), lambda: store.stat(key), lambda: store.delete(key)):
             with pytest.raises(InvalidName):
                 use()

@@ -160,5 +160,6 @@ class RangesOfObjects:
         assert read == old[3:-3]
 
     def test_a_range_of_a_key_that_could_leave_the_store_is_refused(self, store: ObjectStore) -> None:
+        """Every method with a key begins with `check_key(key)` of `bakthat.domain.object_key`."""
         with pytest.raises(InvalidName), store.open_range("../out", 0, 1):
             pass

@@ -53,7 +53,9 @@ def keys_of(backup: Backup, ask: Callable[[Backup], Keys]) -> Keys:
         return Keys()
     keys = ask(backup)
     if not keys:
-        raise PasswordNeeded(f"{backup.stored_filename} is encrypted; give its password, or its key file with -i")
+        raise PasswordNeeded(
+            f"{backup.stored_filename} is encrypted; give its password, or its key file with `identities=`"
+        )
     return keys
 
 

@@ -69,6 +69,6 @@ def delete(request: DeleteRequest, tools: Tools) -> Backup:
     if request.spare_last_complete and chosen.is_last_complete:
         raise DeletionRefused(
             f"{chosen.backup.stored_filename} is the last complete backup of {shown(chosen.backup.filename)} "
-            f"({chosen.origin}); nothing was deleted; add --yes to delete it anyway"
+            f"({chosen.origin}); nothing was deleted; add `spare_last_complete=False` to delete it anyway"
         )
     return remove(chosen.backup, tools.destination(request.destination), tools)

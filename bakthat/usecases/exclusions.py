@@ -50,9 +50,9 @@ def exclusions_for(
 
     for name in request.if_present:
         if name in ("", ".", "..") or "/" in name or "\0" in name:
-            raise UsageError(f"--exclude-if-present {name!r}: use the name of a file or directory, without a slash")
+            raise UsageError(f"`exclude_if_present=`: {name!r}: use the name of a file or directory, without a slash")
     if request.larger_than is not None and request.larger_than < 0:
-        raise UsageError(f"--exclude-larger-than {request.larger_than}: the size must not be negative")
+        raise UsageError(f"`exclude_larger_than={request.larger_than}`: the size must not be negative")
     lists = [tools.named_patterns(path) for path in request.files]
     if kind is not SourceKind.DIRECTORY:
         return Exclusions()
@@ -60,7 +60,7 @@ def exclusions_for(
     if of_source is not None:
         lists.insert(0, of_source)
     if request.patterns:
-        lists.append(PatternList("--exclude", request.patterns))
+        lists.append(PatternList("--exclude", request.patterns, spoken="`excludes=`"))
     own = tools.own_things(source)
     if own.is_store and destination in own.destinations:
         raise UsageError(

@@ -29,7 +29,7 @@ class PlainGuard:
         if earlier is not None:
             raise NotEncrypted(
                 f"{backup.stored_filename} is not encrypted, but {earlier.stored_filename} before it is: somebody else "
-                "may have stored it; if it is yours, use --allow-plain (allow_plain=True in the library)"
+                "may have stored it; if it is yours, use `allow_plain=True`"
             )
 
     def _evidence(self, filename: str) -> list[Backup]:

@@ -124,7 +124,7 @@ def _parts_of(
     if archive is None or not archive.is_readable:
         return None
     with naming(backup):
-        selected = spans_of_selected(archive.index, rules_of(request.only, "--only"))
+        selected = spans_of_selected(archive.index, rules_of(request.only, "`only=`"))
     spans = list(joined(selected, WORTH_A_REQUEST))
     if archive.packed_bytes(spans) > archive.index.header.packed_size * _WORTH_PARTS:
         return None

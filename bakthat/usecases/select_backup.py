@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from attrs import evolve
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.parameter import parameter
 from bakthat.domain.query import Query
 from bakthat.domain.selector import Lookup, OfAnotherHost, Viewpoint, nearest, select
 from bakthat.errors import BackupNotFound
@@ -49,13 +50,13 @@ def not_found(name: str, destination: Destination, tools: Tools) -> str:
     if destination.name in elsewhere:
         return (
             f"{text}; a backup of this name is in another bucket or folder, or its record has no location: try "
-            "another profile (-p), `bakthat sync`, or `bakthat restore --from`"
+            "another profile (`profile=`), `sync()`, or `restore_from()`"
         )
     if "swift" in elsewhere:
         return f"{text}; there is one in Swift, which is no longer supported: see docs/from-2013.md"
     if elsewhere:
-        names = " or ".join(f"-d {backend}" for backend in sorted(elsewhere))
-        return f"{text}; there is one elsewhere, try {names} or another profile (-p)"
+        names = " or ".join(parameter("destination", backend) for backend in sorted(elsewhere))
+        return f"{text}; there is one elsewhere, try {names} or another profile (`profile=`)"
     alike = nearest(name, here)
     if alike:
         return f"{text}; did you mean {' or '.join(alike)}?"

@@ -40,6 +40,17 @@ class Synced:
     reports: dict[str, SyncReport] = field(factory=dict)
     failures: dict[str, BakthatError] = field(factory=dict)
 
+    @property
+    def together(self) -> SyncReport:
+        """The reports of all destinations as one."""
+        reports = self.reports.values()
+        return SyncReport(
+            added=tuple(backup for report in reports for backup in report.added),
+            vanished=tuple(backup for report in reports for backup in report.vanished),
+            updated=tuple(backup for report in reports for backup in report.updated),
+            unreadable=tuple(name for report in reports for name in report.unreadable),
+        )
+
 
 def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncReport:
     """Add archives that the database does not know, mark those that are gone as deleted, take newer catalog entries.

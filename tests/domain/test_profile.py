@@ -214,7 +214,7 @@ def test_glacier_is_the_vault_if_there_is_one_else_a_class_of_the_bucket(setting
 
 @pytest.mark.parametrize("settings", [{}, {"s3_bucket": "bucket"}, {"glacier_storage_class": "GLACIER"}])
 def test_a_profile_without_an_archive_says_what_to_set(settings):
-    with pytest.raises(ConfigInvalid, match="'work' has nothing for -d glacier; set s3_bucket and"):
+    with pytest.raises(ConfigInvalid, match="'work' has nothing for `destination='glacier'`; set s3_bucket and"):
         glacier_owner(Profile(name="work", **settings))
 
 

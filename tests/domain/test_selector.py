@@ -148,7 +148,7 @@ def test_of_several_origins_this_hosts_is_selected_with_a_notice():
     assert choice.backup == WEB1_LATER
     assert choice.notices == (
         "site: site.20260103000000.tgz is the newest of web1:/etc, this host; there are also backups of web2:/etc "
-        "(--host selects one)",
+        "(`host=` selects one)",
     )
 
 
@@ -162,7 +162,7 @@ def test_of_several_origins_none_of_which_is_of_this_host_none_is_taken(here):
         chosen("site", lookup(WEB1, WEB1_LATER, WEB2), here=here)
     assert str(caught.value) == (
         "site: backups of 2 origins match: web1:/etc (newest site.20260103000000.tgz), web2:/etc (newest "
-        "site.20260105000000.tgz); select one with --host, or give a stored filename"
+        "site.20260105000000.tgz); select one with `host=`, or give a stored filename"
     )
 
 

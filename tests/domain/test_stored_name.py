@@ -125,7 +125,7 @@ def test_an_honest_name_is_a_series(name):
     ],
 )
 def test_a_name_that_no_backup_can_have_is_refused_with_the_way_out(name, reason):
-    with pytest.raises(InvalidName, match=f"{reason}.* --name") as caught:
+    with pytest.raises(InvalidName, match=f"{reason}.* `name=`") as caught:
         check_series(name)
     assert str(caught.value).isprintable()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from attrs import evolve
 
 import bakthat as library
 from bakthat import Bakthat, Profile, RotationPolicy, open_profile
+from bakthat.adapters.memory.archive_store import MemoryArchiveStore
 from bakthat.adapters.memory.config_source import MemoryConfig
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
@@ -21,9 +23,11 @@ from bakthat.errors import (
     InvalidPolicy,
     ProfileNotFound,
     SourceError,
+    StoreUnavailable,
     UnknownDestination,
     UsageError,
 )
+from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import SteppedClock
 
 
@@ -163,16 +167,106 @@ def test_a_place_that_is_not_an_object_is_refused(bakthat: Bakthat, place: str) 
         bakthat.restore_from(place)
 
 
+def test_a_profile_is_a_context_manager(bakthat: Bakthat, tree: Path) -> None:
+    with bakthat as bk:
+        made = bk.backup(tree)
+    assert bakthat.show() == [made]
+
+
+def test_an_age_is_text_or_a_timedelta(bakthat: Bakthat, clock: SteppedClock, tree: Path) -> None:
+    old = bakthat.backup(tree)
+    clock.forward(days=40)
+    bakthat.backup(tree)
+    would = bakthat.remove_older_than("site", "30D", dry_run=True)
+    assert [one.stored_filename for one in would] == [old.stored_filename]
+    assert bakthat.remove_older_than("site", timedelta(days=30), dry_run=True) == would
+
+
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(days=-1), timedelta(days=400_000)], ids=["0", "minus", "long"])
+def test_a_timedelta_has_the_limits_of_an_interval(bakthat: Bakthat, tree: Path, age: timedelta) -> None:
+    bakthat.backup(tree)
+    with pytest.raises(InvalidInterval, match="longer than 0 and at most 1000 years"):
+        bakthat.remove_older_than("site", age)
+    with pytest.raises(InvalidInterval, match="longer than 0 and at most 1000 years"):
+        bakthat.find("*.html", since=age)
+
+
+def test_sync_without_a_name_syncs_every_destination(clock: SteppedClock, tree: Path) -> None:
+    stores = {
+        "s3": MemoryObjectStore("memory://s3", clock=clock),
+        "nas": MemoryObjectStore("memory://nas", clock=clock),
+    }
+    one = open_profile(Profile(), stores=stores, repo=MemoryRepo(), clock=clock, environment={})
+    one.backup(tree)
+    one.backup(tree, "nas")
+    other = open_profile(Profile(), stores=stores, repo=MemoryRepo(), environment={})
+    assert {made.backend for made in other.sync().added} == {"s3", "nas"}
+
+
+def test_sync_of_every_destination_raises_the_failure_of_one_after_the_others(clock: SteppedClock, tree: Path) -> None:
+    broken = FaultyObjectStore(
+        MemoryObjectStore("memory://s3"), Fault(method="list", error=lambda: StoreUnavailable("down"))
+    )
+    nas = MemoryObjectStore("memory://nas", clock=clock)
+    open_profile(Profile(), stores={"nas": nas}, repo=MemoryRepo(), environment={}).backup(tree, "nas")
+    other = open_profile(Profile(), stores={"s3": broken, "nas": nas}, repo=MemoryRepo(), environment={})
+    with pytest.raises(StoreUnavailable, match="down"):
+        other.sync()
+    assert [made.backend for made in other.show()] == ["nas"]
+
+
+def test_show_lists_the_backups_in_the_stores_of_the_profile(repo: MemoryRepo, tree: Path) -> None:
+    bucket = MemoryObjectStore("memory://work")
+    made = open_profile(Profile(name="work"), store=bucket, repo=repo, environment={}).backup(tree)
+    home = open_profile(Profile(name="home"), store=MemoryObjectStore("memory://home"), repo=repo, environment={})
+    assert home.show() == []
+    assert home.show(everything=True) == [made]
+
+
+def test_the_inventory_of_a_vault_is_saved_and_loaded(clock: SteppedClock, tree: Path) -> None:
+    bucket, vault = MemoryObjectStore("memory://s3", clock=clock), MemoryArchiveStore(clock=clock)
+    profile = Profile(s3_bucket="bucket", glacier_vault="vault")
+    one = open_profile(profile, store=bucket, archives=vault, repo=MemoryRepo(), clock=clock, environment={})
+    made = one.backup(tree, "glacier")
+    known = one.glacier_inventory.show_local()
+    assert list(known) == [made.stored_filename]
+    assert one.glacier_inventory.save() == one.glacier_inventory.show() == known
+    other = open_profile(profile, store=bucket, archives=vault, repo=MemoryRepo(), clock=clock, environment={})
+    assert other.glacier_inventory.show_local() == {}
+    assert other.glacier_inventory.load() == known
+    assert other.glacier_inventory.show_local() == known
+
+
 def test_the_public_names_are_these() -> None:
     assert sorted(library.__all__) == [
         "Backup",
         "BakHelper",
         "Bakthat",
+        "Compared",
+        "Contents",
+        "Decision",
+        "DeletionCandidate",
+        "Difference",
         "Events",
+        "FoundFile",
+        "GroupBy",
+        "IndexEntry",
         "KeyValue",
+        "Level",
+        "Plan",
         "Profile",
         "Progress",
+        "Restored",
+        "Retention",
         "RotationPolicy",
+        "SalvageReport",
+        "Salvaged",
+        "SyncReport",
+        "Synced",
+        "Tier",
+        "UnpackReport",
+        "VaultInventory",
+        "Verified",
         "backup",
         "backup_command",
         "backup_stream",
@@ -204,6 +298,7 @@ def test_the_verbs_of_a_profile_are_these() -> None:
         "delete",
         "diff",
         "find",
+        "glacier_inventory",
         "ls",
         "open_file",
         "remove_older_than",

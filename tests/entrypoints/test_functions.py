@@ -54,7 +54,7 @@ OWN = {"profile", "config", "conf", "events", "prompt", "custom_filename"}
     [
         ("backup", {"name", "recorded_source", "ask", "on_excluded"}),
         ("restore", {"ask"}),
-        ("show", {"deleted"}),
+        ("show", {"deleted", "everything"}),
         ("delete", {"spare_last_complete"}),
         ("remove_older_than", {"on_plan"}),
         ("rotate_backups", {"on_plan"}),

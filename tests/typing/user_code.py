@@ -1,7 +1,7 @@
 """What a user of the library writes, with types. `mypy --strict` must accept it, and must refuse the lines marked with
 an `ignore` (it warns about one that is not needed)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.adapters.streams import reader_of
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.object_key import check_key
-from bakthat.domain.objects import ObjectInfo
+from bakthat.domain.objects import ArchiveId, ObjectInfo
 from bakthat.domain.query import Query
 from bakthat.errors import BakthatError, ObjectNotFound, StoreUnavailable
 from bakthat.ports.object_store import ObjectStore
@@ -181,3 +181,33 @@ def tested() -> None:
     assert_type(list(box.repo.find(Query(filename=made.filename))), list[Backup])
     assert_type(store.calls, list[tuple[str, str]])
     box.clock.forward(days=1)
+
+
+def results(bk: Bakthat) -> None:
+    """The results of all methods have public names."""
+    with open_profile(Profile()) as opened:
+        assert_type(opened, Bakthat)
+    assert_type(bk.restore_with_report("a"), bakthat.Restored)
+    assert_type(bk.restore_from("a.tgz"), bakthat.Restored)
+    assert_type(bk.restore_with_report("a").report, bakthat.UnpackReport)
+    assert_type(bk.verify(), list[bakthat.Verified])
+    assert_type(bk.verify()[0].level, bakthat.Level)
+    assert_type(bk.sync(), bakthat.SyncReport)
+    assert_type(bk.sync_all(["s3"]), bakthat.Synced)
+    assert_type(bk.sync_all().together, bakthat.SyncReport)
+    assert_type(bk.about_to_delete("a"), bakthat.DeletionCandidate)
+    assert_type(bk.remove_older_than("a", timedelta(days=90)), list[Backup])
+    assert_type(bk.remove_older_than_with_report("a", "3M"), bakthat.Retention)
+    assert_type(bk.rotate_backups_with_report("a", group_by=bakthat.GroupBy.HOST).plan, bakthat.Plan)
+    assert_type(bk.rotate_backups_with_report("a").plan.keep, tuple[bakthat.Decision, ...])
+    assert_type(bk.ls("a", tier=bakthat.Tier.BULK), bakthat.Contents)
+    assert_type(next(bk.ls("a")), bakthat.IndexEntry)
+    assert_type(bk.find("*.jpg"), Iterator[bakthat.FoundFile])
+    assert_type(bk.diff("a"), bakthat.Compared)
+    assert_type(list(bk.diff("a").differences), list[bakthat.Difference])
+    assert_type(bk.salvage("a"), bakthat.Salvaged)
+    assert_type(bk.salvage("a").report, bakthat.SalvageReport)
+    assert_type(bk.glacier_inventory, bakthat.VaultInventory)
+    assert_type(bk.glacier_inventory.save(), Mapping[str, ArchiveId])
+    bk.remove_older_than("a", 3)  # type: ignore[arg-type]
+    bk.show(everything="no")  # type: ignore[arg-type]

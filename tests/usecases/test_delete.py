@@ -138,7 +138,8 @@ def test_the_last_complete_backup_is_spared_when_that_is_asked_for(made: Toolbox
     with pytest.raises(DeletionRefused) as caught:
         delete(request, made.tools)
     assert str(caught.value) == (
-        f"{NAME} is the last complete backup of site (host:{tree}); nothing was deleted; add --yes to delete it anyway"
+        f"{NAME} is the last complete backup of site (host:{tree}); nothing was deleted; add "
+        "`spare_last_complete=False` to delete it anyway"
     )
     assert (NAME in remaining(made), NAME in made.keys_in("s3")) == (True, True)
 

@@ -140,12 +140,12 @@ def test_a_folder_is_not_backed_up_into_itself(box: Toolbox, tree: Path, verb) -
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc", "a\0b"])
 def test_a_marker_is_the_name_of_an_entry(box: Toolbox, tree: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="--exclude-if-present"):
+    with pytest.raises(UsageError, match="`exclude_if_present=`"):
         backup(request(tree, if_present=[name]), box.tools)
 
 
 def test_a_size_is_not_negative(box: Toolbox, tree: Path) -> None:
-    with pytest.raises(UsageError, match="--exclude-larger-than"):
+    with pytest.raises(UsageError, match="`exclude_larger_than=-1`"):
         backup(request(tree, larger_than=-1), box.tools)
 
 

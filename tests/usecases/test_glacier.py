@@ -237,7 +237,7 @@ def test_an_archive_of_which_nobody_knows_the_id_names_the_way_out(box: Toolbox,
     box.repo.replace(made.with_metadata(box.clock(), archive_id=None))
     box.repo.forget_archive(NAME)
     box.stores["s3"].delete("bakthat_glacier_inventory")
-    with pytest.raises(ObjectNotFound, match="restore_glacier_inventory"):
+    with pytest.raises(ObjectNotFound, match=r"run `glacier_inventory.load\(\)`, or `sync"):
         bring_back(box, tmp_path / "out")
 
 

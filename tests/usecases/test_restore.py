@@ -136,7 +136,7 @@ def test_an_unknown_name_offers_the_nearest(box: Toolbox, tree: Path, target: Pa
 
 def test_a_backup_elsewhere_is_pointed_out(box: Toolbox, tree: Path, target: Path) -> None:
     backup(BackupRequest(source=tree, destination="local"), box.tools)
-    with pytest.raises(BackupNotFound, match="-d local"):
+    with pytest.raises(BackupNotFound, match="`destination='local'`"):
         bring_back(box, "site", target)
 
 
@@ -261,7 +261,7 @@ def test_a_strangers_plain_backup_of_an_encrypted_series_is_refused_before_it_is
     sync("s3", box.tools)
     store = FaultyObjectStore(box.stores["s3"])
     box.stores["s3"] = store
-    with pytest.raises(NotEncrypted, match="405.tgz is not encrypted, but photos.*enc.*--allow-plain"):
+    with pytest.raises(NotEncrypted, match="405.tgz is not encrypted, but photos.*enc.*`allow_plain=True`"):
         bring_back(box, "photos", target)
     assert (os.listdir(target), store.calls) == ([], [])
     bring_back(box, "photos", target, allow_plain=True)

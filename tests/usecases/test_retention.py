@@ -269,7 +269,7 @@ def test_the_unknown_origin_is_not_thinned(box: Toolbox, origins: dict[str, list
     done = rotate_backups("db", "s3", RotationPolicy(last=1), box.tools, scope=Scope(group_by=group_by))
     assert set(unknown) <= set(archives(box))
     reasons = {decision.reasons for decision in done.plan.keep if decision.backup.stored_filename in unknown}
-    assert reasons == {("of unknown origin in a series with several known ones; --group-by none includes it",)}
+    assert reasons == {("of unknown origin in a series with several known ones; grouping by none includes it",)}
 
 
 def test_records_of_2013_are_thinned_with_the_only_origin_of_their_host(box: Toolbox) -> None:
@@ -307,7 +307,7 @@ def test_a_container_whose_name_changes_every_night_is_pointed_out(box: Toolbox,
     if told:
         assert box.notices == [
             "db: 4 hosts have one backup of /data each; if this is one machine whose name changes, set `host`, and "
-            "thin them with --group-by source"
+            "thin them with `group_by='source'`"
         ]
 
 

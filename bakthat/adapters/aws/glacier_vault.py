@@ -27,11 +27,12 @@ _CODES: Codes = {
     ),
     "PolicyEnforcedException": (
         StoreError,
-        "the account's data retrieval policy does not allow this retrieval now; try --tier bulk, or change the policy",
+        "the account's data retrieval policy does not allow this retrieval now; try `tier='bulk'`, or change the "
+        "policy",
     ),
     "InsufficientCapacityException": (
         StoreUnavailable,
-        "no capacity for expedited retrievals at the moment; use --tier standard",
+        "no capacity for expedited retrievals at the moment; use `tier='standard'`",
     ),
     "LimitExceededException": (StoreError, "the account's limit of vaults is reached"),
 }

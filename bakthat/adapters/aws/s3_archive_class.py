@@ -34,6 +34,7 @@ from bakthat.domain.archive_description import read_description
 from bakthat.domain.catalog import stored_filename_of
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import COLD_CLASSES, ArchiveId, ArchiveInfo, JobId, Tier
+from bakthat.domain.parameter import parameter
 from bakthat.domain.profile import Profile, glacier_owner, normal_prefix, s3_location, s3_owner
 from bakthat.domain.retrieval import JobState
 from bakthat.errors import (
@@ -64,7 +65,7 @@ _TIERS_OF = MappingProxyType({"ARCHIVE_ACCESS": "GLACIER", "DEEP_ARCHIVE_ACCESS"
 _CODES: Codes = {
     "GlacierExpeditedRetrievalNotAvailable": (
         StoreUnavailable,
-        "no capacity for expedited retrievals at the moment; use --tier standard",
+        "no capacity for expedited retrievals at the moment; use `tier='standard'`",
     ),
     **dict.fromkeys(
         ("405", "501", "MethodNotAllowed", "NotImplemented"),
@@ -133,7 +134,7 @@ class S3ColdStore(ArchiveStore):
         if profile.glacier_storage_class not in COLD_CLASSES:
             raise ConfigInvalid(
                 f"profile {profile.name!r}: glacier_storage_class must be one of {', '.join(COLD_CLASSES)}; "
-                "other classes need no retrieval, use storage_class and -d s3"
+                "other classes need no retrieval, use storage_class and `destination='s3'`"
             )
         profile = resolved(profile, "s3")
         return cls._made(profile, glacier_owner(profile).location, profile.glacier_storage_class, notice)
@@ -176,7 +177,7 @@ class S3ColdStore(ArchiveStore):
         if tier not in found.waits:
             raise UsageError(
                 f"{self.location}: {archive_id} is in {found.storage_class}, which has no {tier} tier; "
-                f"use --tier {' or '.join(found.waits)}"
+                f"use {' or '.join(parameter('tier', str(one)) for one in found.waits)}"
             )
         # A request for the expedited tier may speed up a retrieval in a slower one.
         if found.state is not JobState.PENDING or tier is Tier.EXPEDITED:

@@ -48,7 +48,7 @@ class YamlConfig(ConfigSource):
             ConfigInvalid: The path begins with `~`, and there is no home directory.
         """
         self._path = os.path.abspath(
-            expand_home(path, "configuration file", instead="name a file with -c or BAKTHAT_CONFIG")
+            expand_home(path, "configuration file", instead="name a file with `config=` or BAKTHAT_CONFIG")
         )
         self._must_exist = must_exist
         self._notice = notice
@@ -97,7 +97,9 @@ class YamlConfig(ConfigSource):
         text = self._read_text()
         if text is None:
             if self._must_exist:
-                raise ConfigInvalid(f"{self._path}: there is no such configuration file; check -c or BAKTHAT_CONFIG")
+                raise ConfigInvalid(
+                    f"{self._path}: there is no such configuration file; check `config=` or BAKTHAT_CONFIG"
+                )
             return {}
         if self._last_read is None or self._last_read[0] != text:
             self._last_read = text, self._parse(text)

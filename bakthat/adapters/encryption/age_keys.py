@@ -114,7 +114,7 @@ def unwrap(header: Header, keys: Keys) -> bytes:
             raise PayloadDamaged("the age header is damaged: a password together with other recipients")
         return _unwrap_scrypt(header.stanzas[0], keys.passphrase)
     if not keys.identities:
-        raise PasswordNeeded("encrypted to public keys: give a matching identity file with -i")
+        raise PasswordNeeded("encrypted to public keys: give a matching identity file with `identities=`")
     for identity in _identities(keys):
         for stanza in header.stanzas:
             file_key = _unwrap_x25519(stanza, identity)

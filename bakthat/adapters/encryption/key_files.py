@@ -101,7 +101,8 @@ def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = Non
         notice(f"the identity file {shown} is open to other users (mode {allowed:04o}); run: chmod 600 {shown}")
     if data.startswith(_ENCRYPTED):
         raise UsageError(
-            f"the identity file {shown} is itself encrypted; open it first: age -d -o key.txt {shown}, then -i key.txt"
+            f"the identity file {shown} is itself encrypted; open it first: age -d -o key.txt {shown}, then "
+            "`identities=key.txt`"
         )
     if data.startswith(_PEM):
         raise UsageError(f"{shown} is an SSH or another PEM key; only age identities are supported (`bakthat keygen`)")

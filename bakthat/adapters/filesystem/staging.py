@@ -240,7 +240,7 @@ class StagingDirectory:
                     continue
                 raise TargetError(
                     f"{printable(self._target.path_of(path))} is not replaced, because it contains a mount point "
-                    f"({printable(mount)}): unmount it, or restore elsewhere with --target"
+                    f"({printable(mount)}): unmount it, or restore elsewhere with `target=`"
                 )
 
     def _undo(self, moves: list[Move]) -> None:

@@ -104,11 +104,11 @@ class ReplacementRules:
         if self._has_several_roots:
             return TargetExists(
                 f"{there}; the backup contains several names and its own is not recorded, so it replaces "
-                "none; restore elsewhere with --target DIR"
+                "none; restore elsewhere with `target=DIR`"
             )
         if not self.is_root(path):
             return TargetExists(
                 f"{there}, and this backup may replace only {printable(self._root or '')}; restore elsewhere "
-                "with --target DIR"
+                "with `target=DIR`"
             )
-        return TargetExists(f"{there}; --overwrite replaces it, --target DIR restores elsewhere")
+        return TargetExists(f"{there}; `overwrite=True` replaces it, `target=DIR` restores elsewhere")

@@ -90,7 +90,7 @@ class SingleFilePacker(Packer):
             from bakthat.adapters.packing.extracting.selection import literally
 
             raise BackupNotFound(
-                f"the backup is a single file, {printable(name)}, which no --only pattern matches{literally(only)}"
+                f"the backup is a single file, {printable(name)}, which no pattern of `only=` matches{literally(only)}"
             )
         with StagingDirectory(into, overwrite=overwrite) as staging:
             staging.check(name)
@@ -135,7 +135,7 @@ class SingleFilePacker(Packer):
 def _is_chosen(name: str, only: Sequence[str]) -> bool:
     from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 
-    return IgnoreRules([PatternList("--only", only)]).selects(name, False)
+    return IgnoreRules([PatternList("`only=`", only)]).selects(name, False)
 
 
 def _change(descriptor: int, before: os.stat_result, size: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bakthat.entrypoints import json_output, terminal
+from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.entrypoints.options import (
     Settings,
     allow_plain_option,
@@ -82,7 +83,7 @@ def verify(
 def _line(result: Verified) -> str:
     if result.error is not None:
         word = "BAD" if result.is_bad else "not checked"
-        return f"{word}\t{result.backup.stored_filename}\t{result.error}"
+        return f"{word}\t{result.backup.stored_filename}\t{in_command_line_words(str(result.error))}"
     words = {Level.PRESENT: "present", Level.STORED: "intact", Level.OPENS: "good"}
     note = f"\t{result.note}" if result.note else ""
     but = f", but {result.backup.completeness}" if result.is_incomplete else ""
@@ -93,7 +94,7 @@ def _as_json(result: Verified) -> dict[str, Any]:
     return {
         "stored_filename": result.backup.stored_filename,
         "level": str(result.level),
-        "error": str(result.error) if result.error is not None else None,
+        "error": in_command_line_words(str(result.error)) if result.error is not None else None,
         "note": result.note,
         "incomplete": result.is_incomplete,
         "problems": list(result.problems),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import BinaryIO
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.interval import parse_interval
+from bakthat.domain.interval import interval_of
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.entrypoints.keys import Ask
@@ -166,7 +166,7 @@ class ContentVerbs(OpenedProfile):
             patterns=(pattern,) if isinstance(pattern, str) else tuple(pattern),
             destination=self._destination(destination),
             series=series,
-            since=parse_interval(since) if isinstance(since, str) else since,
+            since=interval_of(since) if since is not None else None,
             host=host,
             all_versions=all_versions,
             allow_plain=allow_plain,

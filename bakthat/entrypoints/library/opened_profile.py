@@ -6,7 +6,8 @@ import inspect
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Concatenate, ParamSpec, TypeVar
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from attrs import evolve
 
@@ -39,6 +40,7 @@ class OpenedProfile:
         events: Events | None = None,
         hooks: Hooks | None = None,
         new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
+        handed_in: Sequence[str] = (),
     ) -> None:
         """`open_profile` makes one.
 
@@ -49,6 +51,7 @@ class OpenedProfile:
             events: Whose listeners are called.
             hooks: The profile's commands, run when a verb has ended.
             new_session: Makes the id that the events of one call share.
+            handed_in: The names of destinations whose stores the caller passed in, which the profile may not name.
         """
         self.profile = profile
         self.events = events if events is not None else Events()
@@ -56,11 +59,21 @@ class OpenedProfile:
         self._tools = tools
         self._environment = environment
         self._new_session = new_session
+        self._handed_in = tuple(handed_in)
 
     @property
     def tools(self) -> Tools:
         """The ports and callables that the verbs use."""
         return self._tools
+
+    def __enter__(self) -> Self:
+        """Return the profile itself. `with` marks the part of a program that uses it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing: every call opens what it needs, and closes it again."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(profile={self.profile.name!r})"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bakthat.domain.backup import Backup, split_tags
+from bakthat.domain.backup import Backup, Owner, split_tags
 from bakthat.domain.query import Query
-from bakthat.entrypoints.destinations import destination_names
+from bakthat.entrypoints.destinations import destination_names, owners_of
 from bakthat.entrypoints.library.opened_profile import OpenedProfile
 from bakthat.errors import BakthatError, RetrievalPending
 from bakthat.usecases.delete import DeleteRequest, DeletionCandidate, deletion_candidate
@@ -26,14 +26,19 @@ class RecordVerbs(OpenedProfile):
         *,
         tags: str | Sequence[str] = (),
         deleted: bool = False,
+        everything: bool = False,
     ) -> list[Backup]:
-        """List the backups in this profile's database, newest first.
+        """List the backups in the stores of this profile, newest first, as `bakthat show -p PROFILE` does.
+
+        Only the database is read. The stores are those that the profile names, and those that `open_profile` was given.
 
         Args:
             query: Part of the series or of the stored filename.
             destination: Only of this one; None means all.
             tags: Only backups that have every one of them.
             deleted: Also those that are deleted.
+            everything: Whatever the profile's database has, also of other profiles that use it, and of stores that the
+                profile does not name any more.
         """
         return show_backups(
             Query(
@@ -41,9 +46,14 @@ class RecordVerbs(OpenedProfile):
                 backend=destination,
                 tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
                 deleted=deleted,
+                owners=None if everything else self._owners(),
             ),
             self.tools.repo,
         )
+
+    def _owners(self) -> tuple[Owner, ...]:
+        handed_in = [self.tools.destination(name).owner for name in self._handed_in]
+        return (*handed_in, *owners_of(self.profile, self.tools.notice))
 
     def delete(
         self,
@@ -89,25 +99,30 @@ class RecordVerbs(OpenedProfile):
         )
 
     def sync(self, destination: str | None = None, *, dry_run: bool = False) -> SyncReport:
-        """Update the database from the store, which is never changed.
+        """Update the database from the stores, as `bakthat sync` does. Stores are never changed.
 
         Args:
-            destination: Its name (`s3`, `local`, …); None means the profile's default destination.
+            destination: Its name (`s3`, `local`, …); None means every destination that the profile names, or that
+                `open_profile` was given.
             dry_run: Only report what would change.
 
+        Returns:
+            What changed, in all of them together. `sync_all` has a report for each.
+
         Raises:
-            StoreError: The database is unchanged.
+            StoreError: The first failure, after all other destinations were synced. The records of the one that failed
+                are unchanged.
         """
-        synced = self.sync_all([self._destination(destination)], dry_run=dry_run)
+        synced = self.sync_all([destination] if destination is not None else [], dry_run=dry_run)
         for error in synced.failures.values():
             raise error
-        return next(iter(synced.reports.values()))
+        return synced.together
 
     def sync_all(self, destinations: Sequence[str] = (), *, dry_run: bool = False) -> Synced:
         """Sync several destinations; hooks run once, for all of them together.
 
         Args:
-            destinations: Their names; by default all that the profile names.
+            destinations: Their names; by default all that the profile names, or that `open_profile` was given.
             dry_run: Only report what would change.
 
         Returns:
@@ -122,7 +137,7 @@ class RecordVerbs(OpenedProfile):
             return self._between_events("sync", session, lambda tools: sync_with_store(name, tools))
 
         try:
-            for name in destinations or destination_names(self.profile):
+            for name in destinations or dict.fromkeys((*destination_names(self.profile), *self._handed_in)):
                 try:
                     synced.reports[name] = sync_one(name)
                 except BakthatError as error:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
-from bakthat.domain.interval import parse_interval
+from bakthat.domain.interval import interval_of
 from bakthat.domain.origin import GroupBy, Scope
 from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
 from bakthat.entrypoints.library.opened_profile import OpenedProfile, short_form
@@ -32,7 +33,7 @@ class RetentionVerbs(OpenedProfile):
     def remove_older_than_with_report(
         self,
         filename: str,
-        interval: str,
+        interval: str | timedelta,
         destination: str | None = None,
         *,
         group_by: GroupBy | str = GroupBy.HOST_AND_SOURCE,
@@ -44,7 +45,7 @@ class RetentionVerbs(OpenedProfile):
         """As `remove_older_than`, with a result that contains what was kept and why, and what could not be deleted."""
 
         def carry_out(tools: Tools) -> Retention:
-            age, place = parse_interval(interval), self._destination(destination)
+            age, place = interval_of(interval), self._destination(destination)
             scope = _scope(group_by, host, source)
             return remove_older(filename, place, age, tools, scope=scope, dry_run=dry_run, on_plan=on_plan)
 
@@ -58,7 +59,7 @@ class RetentionVerbs(OpenedProfile):
 
         Args:
             filename: The series, exactly.
-            interval: Numbers with units, such as `3M2D8h20m5s`.
+            interval: Numbers with units, such as `3M2D8h20m5s`, or a `timedelta`.
             destination, group_by, host, source, dry_run, on_plan: As of `rotate_backups`.
 
         Returns:

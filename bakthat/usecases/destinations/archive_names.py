@@ -47,8 +47,8 @@ class ArchiveNames:
         if others and (backup.stored_at is not None or backup.is_from_listing):
             raise StoreError(
                 f"{backup.stored_filename}: the archive is also recorded as {others[0]}, so it was not deleted; remove "
-                f"the wrong name from {glacier_inventory.KEY} and its catalog entry, then run `bakthat sync -d "
-                f"{self._owner.backend}`"
+                f"the wrong name from {glacier_inventory.KEY} and its catalog entry, then run "
+                f"`sync({self._owner.backend!r})`"
             )
 
     def _recorded(self) -> Mapping[str, Sequence[str]]:

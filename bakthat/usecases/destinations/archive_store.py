@@ -223,6 +223,6 @@ class ArchiveDestination(Destination):
         if known is None:
             raise ObjectNotFound(
                 f"{backup.stored_filename}: its archive in {self.owner.location} is unknown; run "
-                "`bakthat glacier-inventory load`, or `bakthat sync -d glacier`, which asks the vault"
+                "`glacier_inventory.load()`, or `sync('glacier')`, which asks the vault"
             )
         return known

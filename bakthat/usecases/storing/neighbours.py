@@ -32,7 +32,7 @@ def _of_others(draft: Backup, series: list[Backup]) -> str:
         return ""
     return (
         f"{shown(draft.filename)}: this name also has backups of {listed(others)}; each origin is rotated separately. "
-        "Use --name or s3_prefix to separate them; set `host` if the name of the machine changes"
+        "Use `name=` or s3_prefix to separate them; set `host` if the name of the machine changes"
     )
 
 

@@ -55,7 +55,9 @@ def open_archive(
     """
     with _naming(backup), ExitStack() as chain:
         if backup.is_encrypted and not keys:
-            raise PasswordNeeded(f"{backup.stored_filename} is encrypted; give its password, or its key file with -i")
+            raise PasswordNeeded(
+                f"{backup.stored_filename} is encrypted; give its password, or its key file with `identities=`"
+            )
         checked = _checked(chain.enter_context(stored), backup, tools, stage)
 
         def decrypt(into: BinaryIO) -> None:

@@ -486,8 +486,8 @@ def test_without_the_permission_to_list_jobs_a_retrieval_is_requested(
 @pytest.mark.parametrize(
     ("status", "code", "kind", "says"),
     [
-        (400, "PolicyEnforcedException", StoreError, "--tier bulk"),
-        (503, "InsufficientCapacityException", StoreUnavailable, "--tier standard"),
+        (400, "PolicyEnforcedException", StoreError, "`tier='bulk'`"),
+        (503, "InsufficientCapacityException", StoreUnavailable, "`tier='standard'`"),
         (400, "InvalidParameterValueException", ObjectNotFound, "has no archive"),
     ],
 )

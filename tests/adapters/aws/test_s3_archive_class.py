@@ -227,7 +227,9 @@ def test_a_ready_retrieval_is_not_requested_again(store: S3ColdStore, bucket: Bu
 def test_deep_archive_has_no_expedited_tier_and_says_what_it_has(bucket: Bucket) -> None:
     store = made(bucket, "DEEP_ARCHIVE")
     upload(store)
-    with pytest.raises(UsageError, match="is in DEEP_ARCHIVE, which has no expedited tier; use --tier standard or b"):
+    with pytest.raises(
+        UsageError, match="is in DEEP_ARCHIVE, which has no expedited tier; use `tier='standard'` or `tier='bulk'`"
+    ):
         store.request(ArchiveId(NAME), tier=Tier.EXPEDITED)
     assert not bucket.retrieved
 
@@ -301,7 +303,7 @@ def test_a_retrieval_that_was_requested_a_moment_ago_is_not_an_error(code: str) 
 @pytest.mark.parametrize(
     ("code", "status", "kind", "says"),
     [
-        ("GlacierExpeditedRetrievalNotAvailable", 503, StoreUnavailable, "--tier standard"),
+        ("GlacierExpeditedRetrievalNotAvailable", 503, StoreUnavailable, "`tier='standard'`"),
         ("MethodNotAllowed", 405, StoreError, "cannot retrieve"),
         ("NotImplemented", 501, StoreError, "cannot retrieve"),
         ("405", 405, StoreError, "cannot retrieve"),

@@ -172,7 +172,7 @@ def test_names_that_are_not_utf8_are_restored(into: Path) -> None:
 
 def test_what_is_there_is_not_replaced(into: Path, rename: Rename) -> None:
     write(into, {"a/old": "0"})
-    with pytest.raises(TargetExists, match="into/a already exists; --overwrite"):
+    with pytest.raises(TargetExists, match="into/a already exists; `overwrite=True`"):
         put(into, {"b": "1", "a/new": "2"}, rename=rename)
     assert contents(into) == {"a/old": "0"}
     assert os.listdir(into) == ["a"]
@@ -528,7 +528,7 @@ def test_a_target_that_may_not_be_written_is_an_error() -> None:
             into,
             unprivileged_after=_IMPORTS,
         )
-    assert done.stdout.count("Permission denied; nothing was restored: restore elsewhere with --target") == 2
+    assert done.stdout.count("Permission denied; nothing was restored: restore elsewhere with `target=`") == 2
 
 
 def test_a_target_that_may_not_be_listed_is_written_nevertheless() -> None:

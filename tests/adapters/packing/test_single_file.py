@@ -196,7 +196,7 @@ def test_only_with_a_pattern_for_the_file_restores_it(tmp_path: Path) -> None:
 
 
 def test_only_with_patterns_for_something_else_finds_nothing(tmp_path: Path) -> None:
-    with pytest.raises(BackupNotFound, match="--only"):
+    with pytest.raises(BackupNotFound, match="`only=`"):
         unpacked(b"x", tmp_path, only=["*.txt"])
     assert everything_in(tmp_path) == []
 

@@ -35,7 +35,7 @@ def test_another_host_under_this_name_is_reported_with_the_way_to_separate_them(
     back_up(box, tree, "web2")
     back_up(box, tree)
     assert box.notices == [
-        f"site: this name also has backups of web2:{tree}; each origin is rotated separately. Use --name or s3_prefix "
+        f"site: this name also has backups of web2:{tree}; each origin is rotated separately. Use `name=` or s3_prefix "
         "to separate them; set `host` if the name of the machine changes"
     ]
 

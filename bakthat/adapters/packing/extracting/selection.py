@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
+from bakthat.domain.parameter import parameter
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
 
 _LONG_UNIT = 1024
@@ -20,7 +21,8 @@ def literally(only: Sequence[str]) -> str:
     """The end of an error for patterns that match nothing: how to name a file with a bracket. Empty without one."""
     for pattern in only:
         if "[" in pattern and "\\[" not in pattern:
-            return f"; a backslash makes a bracket literal: --only '{printable(pattern.replace('[', chr(92) + '['))}'"
+            literal = printable(pattern.replace("[", "\\["))
+            return f"; a backslash makes a bracket literal: {parameter('only', [literal])}"
     return ""
 
 
@@ -38,9 +40,9 @@ class Selection:
     def __init__(self, staging: StagingDirectory, only: Sequence[str], *, root_is_guess: bool) -> None:
         self._staging = staging
         self._only = only
-        self._rules = IgnoreRules([PatternList("--only", only)]) if only else None
+        self._rules = IgnoreRules([PatternList("`only=`", only)]) if only else None
         if self._rules is not None and not self._rules:
-            raise UsageError("--only: these patterns select nothing; omit the option to restore everything")
+            raise UsageError("`only=`: these patterns select nothing; omit it to restore everything")
         # With a negated pattern, directories cannot be restored, nor replaced, as a unit
         self._takes_directories_whole = not any(pattern.startswith("!") for pattern in only)
         self._root_is_guess = root_is_guess
@@ -111,7 +113,7 @@ class Selection:
             self._long_units += len(path)
             if self._long_units > _MAX_LONG_UNITS:
                 raise UsageError(
-                    "--only: these patterns match too many entries with names of more than a thousand bytes; name a "
+                    "`only=`: these patterns match too many entries with names of more than a thousand bytes; name a "
                     "directory that contains them"
                 )
         self.units[path] = None

@@ -47,6 +47,7 @@ from bakthat.adapters.packing.tar_format.safe_path import safe_path
 from bakthat.adapters.packing.tar_format.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_format.tar_reader import TarReader
 from bakthat.adapters.streams import write_all
+from bakthat.domain.parameter import parameter
 from bakthat.domain.payload import Problem, UnpackReport
 from bakthat.errors import PayloadDamaged, TargetError, UsageError
 from bakthat.ports.streams import chunk_reader
@@ -315,7 +316,7 @@ class _Extraction:
         elif self._unselected.is_incomplete and self._selection.is_left_out_by_pattern(target):
             raise UsageError(
                 f"{printable(path)} is a hard link to {printable(target)}, which is not selected and too large to be "
-                f"kept for it; select it too, --only {printable(target.partition(b'/')[2])}"
+                f"kept for it; select it too: {parameter('only', [printable(target.partition(b'/')[2])])}"
             )
         else:
             raise PayloadDamaged(
@@ -362,7 +363,7 @@ class _Extraction:
                     raise
                 raise TargetError(
                     f"{printable(path)} is a symbolic link, which this file system does not support; nothing was "
-                    "restored; restore elsewhere with --target"
+                    "restored; restore elsewhere with `target=`"
                 ) from error
 
     def _finish_directories(self) -> None:

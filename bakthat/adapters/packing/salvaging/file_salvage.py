@@ -30,8 +30,8 @@ def salvage_file(parts: Iterator[Part], into: Path, *, name: str, only: Sequence
     Holes become zeros. What comes behind a hole of unknown length is a file of its own, `NAME.partial.2` and so on:
     nobody knows where it belongs.
     """
-    if only and not IgnoreRules([PatternList("--only", only)]).selects(name, False):
-        raise BackupNotFound(f"the backup is a single file, {printable(name)}, which no --only pattern matches")
+    if only and not IgnoreRules([PatternList("`only=`", only)]).selects(name, False):
+        raise BackupNotFound(f"the backup is a single file, {printable(name)}, which no pattern of `only=` matches")
     with salvage_directory(into, name) as (staging, directory):
         with opened(directory, LIST, staging.fd) as root:
             fragments = _Fragments(root)

@@ -30,7 +30,7 @@ def salvage_directory(into: Path, name: str) -> Iterator[tuple[StagingDirectory,
         except TargetExists:
             raise TargetExists(
                 f"{printable(os.path.join(into, os.fsdecode(directory)))} already exists, and salvaging replaces "
-                "nothing: move it away, or salvage into another directory with --target DIR"
+                "nothing: move it away, or salvage into another directory with `target=DIR`"
             ) from None
         try:
             os.mkdir(directory, staging.default_mode, dir_fd=staging.fd)

@@ -69,9 +69,9 @@ def salvage_tar(
     links: Links = _LINKS,
 ) -> SalvageReport:
     """Write what can be had into `NAME.salvaged`, as `Packer.salvage` promises."""
-    rules = IgnoreRules([PatternList("--only", only)]) if only else None
+    rules = IgnoreRules([PatternList("`only=`", only)]) if only else None
     if rules is not None and not rules:
-        raise UsageError("--only: these patterns select nothing; omit the option to salvage everything")
+        raise UsageError("`only=`: these patterns select nothing; omit it to salvage everything")
     stream = HoleyStream(parts)
     with salvage_directory(into, name) as (staging, directory):
         with opened(directory, LIST, staging.fd) as root:

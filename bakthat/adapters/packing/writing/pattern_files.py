@@ -48,9 +48,9 @@ def source_patterns(
                 is_link = f"{shown} is a symbolic link, which is not followed"
                 if name == OWN_FILE:
                     raise SourceError(
-                        f"{is_link}; put the file itself there, or name it with --exclude-from"
+                        f"{is_link}; put the file itself there, or name it with `exclude_from=`"
                     ) from error
-                notice(f"{is_link}, as in git; name the file with --exclude-from, or use --no-gitignore")
+                notice(f"{is_link}, as in git; name the file with `exclude_from=`, or use `gitignore=False`")
                 return None
             raise SourceError(f"{shown} (what to leave out) cannot be read: {reason(error)}") from error
         if content is None:
@@ -70,9 +70,9 @@ def named_patterns(path: Path) -> PatternList:
         assert content is not None  # noqa: S101 - of any kind
         return PatternList("--exclude-from", _lines(content), place=shown)
     except OSError as error:
-        raise UsageError(f"--exclude-from {shown}: {reason(error)}") from error
+        raise UsageError(f"`exclude_from=`: {shown}: {reason(error)}") from error
     except ValueError as error:
-        raise UsageError(f"--exclude-from {shown} {error}") from None
+        raise UsageError(f"`exclude_from=`: {shown} {error}") from None
 
 
 def _content(path: str, flags: int, *, only_regular: bool = True) -> bytes | None:

@@ -612,7 +612,7 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(into: Path) -> None:
     )
     assert done.stdout.splitlines() == [
         f"{into}/d/large: File too large; nothing was restored: this file system does not support a file of this size, "
-        "restore elsewhere with --target",
+        "restore elsewhere with `target=`",
         "[]",
     ]
 
@@ -834,7 +834,7 @@ def test_asking_for_what_is_not_there_is_an_error_and_leaves_nothing(into: Path,
 
 def test_a_bracket_that_matches_nothing_is_answered_with_the_literal_pattern(into: Path) -> None:
     archive = member(b"s/song [vocals].mp3", b"1") + END
-    with pytest.raises(BackupNotFound, match=r"--only 'song \\\[vocals\]\.mp3'$"):
+    with pytest.raises(BackupNotFound, match=r"`only=\['song \\\\\[vocals\]\.mp3'\]`$"):
         extract(archive, into, only=("song [vocals].mp3",))
     assert extract(archive, into, only=(r"song \[vocals].mp3",)).files == 1
 
@@ -924,7 +924,7 @@ def test_an_archive_that_marks_files_of_several_names_keeps_only_those_aside(int
     extract(archive + END, into, only=("b",))
     assert contents(into) == {"r/b": b"content"}
     # That the other one is not kept shows in a link that its mark excludes
-    with pytest.raises(UsageError, match="--only alone"):
+    with pytest.raises(UsageError, match=r"`only=\['alone'\]`"):
         extract(archive + hardlink(b"r/c", b"r/alone") + END, into, only=("c",))
 
 

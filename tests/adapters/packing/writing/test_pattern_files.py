@@ -95,7 +95,7 @@ def test_a_bakthatexclude_that_is_a_link_stops_the_backup(tmp_path: Path, leads_
     (tmp_path / "secret").write_text("root:x")
     (tmp_path / ".bakthatexclude").symlink_to(leads_to)
     with pytest.raises(
-        SourceError, match=r"\.bakthatexclude is a symbolic link, which is not followed; .*--exclude-from"
+        SourceError, match=r"\.bakthatexclude is a symbolic link, which is not followed; .*`exclude_from=`"
     ):
         source_patterns(tmp_path)
 
@@ -126,7 +126,7 @@ def test_a_pipe_that_the_user_names_is_read_to_its_end(tmp_path: Path) -> None:
 
 
 def test_a_named_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--exclude-from .*/absent: no such file or directory"):
+    with pytest.raises(UsageError, match=r"`exclude_from=`: .*/absent: no such file or directory"):
         named_patterns(tmp_path / "absent")
     with pytest.raises(UsageError, match="is a directory"):
         named_patterns(tmp_path)
