@@ -17,8 +17,9 @@ from bakthat.entrypoints.command_line_words import MENTION, ON_ITS_OWN, OPTIONS,
 from bakthat.errors import TargetExists
 
 PACKAGE = Path(__file__).parent.parent.parent / "bakthat"
-OF_THE_COMMAND_LINE = ("entrypoints/commands/", "entrypoints/cli.py", "entrypoints/options.py")
-NOT_MESSAGES = ("entrypoints/command_line_words.py", "entrypoints/configure.py")
+OF_THE_LIBRARY = ("library/", "api", "built_in_destinations", "destinations", "functions", "helper", "hooks", "keys")
+OF_THE_LIBRARY += ("key_value", "own_places", "plugins", "wiring")
+"""What the library uses in `entrypoints`. The rest belongs to the command line."""
 LABELS = {"--exclude", "--exclude-from", "--exclude-caches", "--exclude-if-present", "--exclude-larger-than"}
 LABELS |= {"--one-file-system"}
 """What a record's `excluded` counts by: data, not messages."""
@@ -30,7 +31,9 @@ def texts() -> Iterator[tuple[str, str]]:
     """Every string of the package that may be a part of a message, with its place."""
     for path in sorted(PACKAGE.rglob("*.py")):
         place = str(path.relative_to(PACKAGE))
-        if place.startswith((*OF_THE_COMMAND_LINE, *NOT_MESSAGES, "testing/")) or place.endswith("_report.py"):
+        if place.startswith("testing/"):
+            continue
+        if place.startswith("entrypoints/") and not place.removeprefix("entrypoints/").startswith(OF_THE_LIBRARY):
             continue
         tree = ast.parse(path.read_text())
         not_shown = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from bakthat.entrypoints.json_output import is_wanted, iso, record_json
+from bakthat.entrypoints.json_output import is_wanted, iso, record_json, tell_error
+from bakthat.errors import TargetExists
 from tests.domain.series import backup_at, utc
 from tests.fixtures.command_line import CommandLine
 
@@ -65,3 +66,8 @@ def test_an_error_is_the_last_line_of_stderr_as_json(
 
 def test_an_error_without_json_is_a_line_of_text(bakthat_command: CommandLine):
     assert bakthat_command("restore", "nosuch").err.startswith("bakthat: ")
+
+
+def test_the_message_of_an_error_names_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_error(TargetExists(), "`target='a b'` restores elsewhere", 2, as_json=True)
+    assert json.loads(capsys.readouterr().err)["error"]["message"] == "--target 'a b' restores elsewhere"
