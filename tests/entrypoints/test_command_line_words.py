@@ -12,8 +12,9 @@ import pytest
 
 from bakthat import Bakthat
 from bakthat.domain.parameter import parameter
-from bakthat.entrypoints.cli import COMMANDS, cli
+from bakthat.entrypoints.cli import cli
 from bakthat.entrypoints.command_line_words import MENTION, ON_ITS_OWN, OPTIONS, in_command_line_words
+from bakthat.entrypoints.command_names import COMMANDS
 from bakthat.errors import TargetExists
 
 PACKAGE = Path(__file__).parent.parent.parent / "bakthat"

@@ -8,7 +8,6 @@ from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.command_group import group
 from bakthat.entrypoints.common_options import common_before
 from bakthat.entrypoints.options import Settings, common, json_option
-from bakthat.usecases import glacier_inventory as inventory
 
 
 @group(short_help="The inventory of a Glacier vault, and its copy.")
@@ -22,7 +21,7 @@ def glacier_inventory() -> None:
 @common
 def show(settings: Settings, as_json: bool) -> None:
     """List the archives in the copy of the Glacier inventory, in the bucket."""
-    _tell(inventory.show_saved_inventory("glacier", settings.bakthat().tools), settings, "{} in the copy.", as_json)
+    _tell(settings.bakthat().glacier_inventory.show(), settings, "{} in the copy.", as_json)
 
 
 @glacier_inventory.command("show-local", short_help="List the database's inventory.")
@@ -30,7 +29,7 @@ def show(settings: Settings, as_json: bool) -> None:
 @common
 def show_local(settings: Settings, as_json: bool) -> None:
     """List the archives in the Glacier inventory of the database."""
-    _tell(inventory.show_local_inventory(settings.bakthat().tools), settings, "{} in the database.", as_json)
+    _tell(settings.bakthat().glacier_inventory.show_local(), settings, "{} in the database.", as_json)
 
 
 @glacier_inventory.command("save", short_help="Save the inventory to the bucket.")
@@ -38,7 +37,7 @@ def show_local(settings: Settings, as_json: bool) -> None:
 @common
 def save(settings: Settings, as_json: bool) -> None:
     """Save the Glacier inventory of the database to the bucket, and keep what was in the copy."""
-    _tell(inventory.backup_inventory("glacier", settings.bakthat().tools), settings, "Saved {}.", as_json)
+    _tell(settings.bakthat().glacier_inventory.save(), settings, "Saved {}.", as_json)
 
 
 @glacier_inventory.command("load", short_help="Load the inventory from the bucket.")
@@ -46,7 +45,7 @@ def save(settings: Settings, as_json: bool) -> None:
 @common
 def load(settings: Settings, as_json: bool) -> None:
     """Load the copy of the Glacier inventory into the database; existing entries are kept."""
-    found = inventory.restore_inventory("glacier", settings.bakthat().tools)
+    found = settings.bakthat().glacier_inventory.load()
     _tell(found, settings, "{} new to the database.", as_json)
 
 
