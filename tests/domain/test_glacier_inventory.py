@@ -38,7 +38,7 @@ def test_an_empty_inventory_is_one(data: bytes) -> None:
     ],
 )  # fmt: skip
 def test_a_damaged_copy_says_so_and_names_the_way_out(data: bytes) -> None:
-    with pytest.raises(PayloadDamaged, match="backup_glacier_inventory"):
+    with pytest.raises(PayloadDamaged, match="glacier-inventory save"):
         loads(data)
 
 

@@ -449,7 +449,7 @@ def test_a_section_of_a_wrong_type_is_an_error(section):
 
 def test_a_missing_section_says_how_to_set_one():
     with pytest.raises(
-        InvalidPolicy, match=rf"^{WHERE}: no rotation is set; run `bakthat configure_backups_rotation`$"
+        InvalidPolicy, match=rf"^{WHERE}: no rotation is set; run `bakthat configure-backups-rotation`$"
     ):
         policy_from(None, where=WHERE)
 

@@ -109,7 +109,7 @@ def test_a_tier_is_named(bakthat: Bakthat, tree: Path) -> None:
 def test_without_a_policy_rotation_is_refused(store: MemoryObjectStore, repo: MemoryRepo, tree: Path) -> None:
     bakthat = open_profile(Profile(), store=store, repo=repo)
     bakthat.backup(tree)
-    with pytest.raises(InvalidPolicy, match="configure_backups_rotation"):
+    with pytest.raises(InvalidPolicy, match="configure-backups-rotation"):
         bakthat.rotate_backups("site")
 
 

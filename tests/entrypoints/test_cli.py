@@ -217,7 +217,7 @@ def test_rotation_shows_the_same_table_for_a_dry_run_and_a_real_one(bakthat_comm
 def test_rotation_without_a_policy_names_the_command(bakthat_command: CommandLine, stored: str) -> None:
     said = bakthat_command("rotate_backups", "site", "-d", "local")
     assert said.code == 2
-    assert "configure_backups_rotation" in said.err
+    assert "configure-backups-rotation" in said.err
 
 
 # passwords and keys
@@ -416,7 +416,7 @@ def test_a_file_name_cannot_steer_the_terminal(bakthat_command: CommandLine) -> 
 
 def test_help_names_every_command(bakthat_command: CommandLine) -> None:
     said = bakthat_command("-h")
-    for name in ("backup", "restore", "show", "delete", "remove_older_than", "rotate_backups", "sync", "verify"):
+    for name in ("backup", "restore", "show", "delete", "remove-older-than", "rotate-backups", "sync", "verify"):
         assert f"  {name} " in said.out
 
 

@@ -149,7 +149,7 @@ def test_a_backup_saves_the_inventory_to_the_bucket(box: Toolbox, tree: Path) ->
 def test_an_inventory_that_cannot_be_saved_is_a_warning_that_names_the_command(box: Toolbox, tree: Path) -> None:
     box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="put", key="bakthat_glacier"))
     back_up(box, tree)
-    assert "bakthat backup_glacier_inventory" in box.notices[0]
+    assert "bakthat glacier-inventory save" in box.notices[0]
     assert list(backup_inventory("glacier", box.tools)) == [NAME]
 
 
@@ -179,7 +179,7 @@ def test_a_corrupted_copy_does_not_stop_a_backup_and_is_left_as_it_is(box: Toolb
     back_up(box, tree)
     with box.stores["s3"].open("bakthat_glacier_inventory") as reader:
         assert reader.read() == b"{broken"
-    assert "backup_glacier_inventory" in box.notices[0]
+    assert "glacier-inventory save" in box.notices[0]
 
 
 def test_a_backup_stands_without_permission_for_the_bucket(box: Toolbox, tree: Path) -> None:
