@@ -58,7 +58,7 @@ class Profile:
     """Whether backups keep, and restores give back, extended attributes, access control lists and the like."""
     host: str | None = None
     """The host that backups are recorded as being of; None means the machine's host name."""
-    rotation: Mapping[str, Any] | None = None
+    rotation: Mapping[str, Any] | None = field(default=None, metadata=settings.read_by(settings.numbers_by_name))
     """As the file has it; `bakthat.domain.rotation` reads it."""
     endpoint_url: str | None = field(default=None, repr=False, metadata=checked_by(settings.url))
     """None leaves it to AWS's environment and files, else Amazon."""
@@ -74,6 +74,8 @@ class Profile:
     recipients: tuple[str, ...] = ()
     identity: str | None = field(default=None, metadata=checked_by(settings.path))
     password_command: str | tuple[str, ...] | None = field(default=None, repr=False)
+    password_file: str | None = field(default=None, metadata=checked_by(settings.path))
+    """A file whose only line is the password; either this or `password_command`."""
     part_size: int | None = field(default=None, metadata=checked_by(settings.part_size))
     """Bytes; None lets parts grow with the stream."""
     max_concurrency: int = 4
@@ -102,6 +104,8 @@ class Profile:
                 object.__setattr__(self, setting.name, fits)
         if not wrong and not self.compress and self.compression not in (None, "none"):
             wrong.append(f"compression: `{self.compression}` contradicts `compress: false`; remove one of them")
+        if not wrong and self.password_command and self.password_file:
+            wrong.append("password_file: there is a password_command as well; remove one of them")
         if wrong:
             name = self.name if isinstance(self.name, str) else "default"
             raise ConfigInvalid(f"profile {name!r}: {'; '.join(wrong)}")

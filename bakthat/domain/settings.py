@@ -26,6 +26,7 @@ Check = Callable[[object], Any]
 """Returns a setting as `Profile` has it. Raises ValueError, with a message that says what was expected."""
 
 _CHECK = "bakthat: check"
+_READ = "bakthat: read"
 
 
 class Setting(Protocol):
@@ -45,17 +46,62 @@ def checked_by(check: Check) -> Mapping[str, Check]:
     return {_CHECK: check}
 
 
+def read_by(read: Callable[[str], Any]) -> Mapping[str, Callable[[str], Any]]:
+    """Return the `metadata` of a field whose text in the environment has a form of its own."""
+    return {_READ: read}
+
+
 def checked(setting: Setting, value: object) -> Any:
     """Return the value of a field of `Profile`, checked by the field's own check, else by its type.
 
     Raises:
         ValueError: The value cannot be meant. The message never has the value, which may be a secret.
     """
-    types = get_args(setting.type) if isinstance(setting.type, UnionType) else (setting.type,)
-    if value is None and NoneType in types:
+    if value is None and NoneType in _types_with_none(setting):
         return None
-    check: Check = setting.metadata.get(_CHECK) or _BY_TYPE[frozenset(types) - {NoneType}]
+    check: Check = setting.metadata.get(_CHECK) or _BY_TYPE[_types(setting)]
     return check(value)
+
+
+def has_text(setting: Setting) -> bool:
+    """Whether a value of this field can be written as one line of text, as a variable of the environment has it."""
+    return _READ in setting.metadata or _types(setting) & {str, bool, int, tuple[str, ...]} != set()
+
+
+def from_text(setting: Setting, text: str) -> Any:
+    """Return the value of a field that a variable of the environment has, checked as that of a file.
+
+    Text stays as it is written. A switch is `true`, `yes`, `on` or `1`, or `false`, `no`, `off` or `0`. The items of a
+    list are separated by commas or line breaks.
+
+    Raises:
+        ValueError: As `checked`.
+    """
+    types = _types(setting)
+    value: object = text
+    if _READ in setting.metadata:
+        value = setting.metadata[_READ](text)
+    elif str in types:
+        pass
+    elif bool in types:
+        value = _SWITCH.get(text.strip().lower(), text)
+    elif int in types:
+        value = int(text) if re.fullmatch(r"\s*[0-9]{1,18}\s*", text, re.ASCII) else text
+    else:
+        value = [item.strip() for item in re.split(r"[,\n]", text) if item.strip()]
+    return checked(setting, value)
+
+
+def _types_with_none(setting: Setting) -> tuple[Any, ...]:
+    return get_args(setting.type) if isinstance(setting.type, UnionType) else (setting.type,)
+
+
+def _types(setting: Setting) -> frozenset[object]:
+    return frozenset(_types_with_none(setting)) - {NoneType}
+
+
+_SWITCH = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
+"""YAML's words, and those of shells."""
 
 
 def _text(value: object) -> str:
@@ -121,6 +167,17 @@ def part_size(value: object) -> int:
     if isinstance(number, int) and not isinstance(number, bool) and PART_SIZES[0] <= number <= PART_SIZES[1]:
         return number
     raise ValueError("expected a size from 5MiB to 5GiB: a number of bytes, or a text such as 16MiB")
+
+
+def numbers_by_name(text: str) -> Mapping[str, str]:
+    """Read `days=7 weeks=4`, as a variable of the environment has a mapping; commas and colons do as well."""
+    found: dict[str, str] = {}
+    for word in re.split(r"[\s,]+", re.sub(r"\s*([:=])\s*", r"\1", text.strip().strip("{}").strip())):
+        name, sign, value = re.split(r"([:=])", word, maxsplit=1) if re.search("[:=]", word) else (word, "", "")
+        if not (name and sign and value) or name in found:
+            raise ValueError("expected names and numbers: days=7 weeks=4 months=12")
+        found[name] = value
+    return found
 
 
 def size(value: object) -> int:

@@ -12,6 +12,8 @@ from bakthat.domain.callbacks import ignore
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
+from bakthat.entrypoints.chosen_profile import chosen_profile
+from bakthat.entrypoints.config_place import open_config
 from bakthat.entrypoints.hooks import hooks_of
 from bakthat.entrypoints.library.backup_verbs import BackupVerbs
 from bakthat.entrypoints.library.content_verbs import ContentVerbs
@@ -21,7 +23,7 @@ from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
 from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
 from bakthat.entrypoints.library.salvage_verbs import SalvageVerbs
-from bakthat.entrypoints.wiring import build_tools, open_config, utc_now
+from bakthat.entrypoints.wiring import build_tools, utc_now
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -49,7 +51,7 @@ def log_notice(text: str) -> None:
 
 
 def open_profile(
-    profile: str | Profile = "default",
+    profile: str | Profile | None = None,
     *,
     config: AnyPath | ConfigSource | None = None,
     store: ObjectStore | None = None,
@@ -73,12 +75,16 @@ def open_profile(
     Nothing needs to be closed either, so the `with` may be left out.
 
     Args:
-        profile: A name in the configuration, or the settings themselves.
-        config: A file, which must exist, or any `ConfigSource`; None means `~/.bakthat.yml`, which need not exist.
+        profile: A name in the configuration, or the settings themselves; None means that of BAKTHAT_PROFILE, else
+            `default`.
+        config: A file, which must exist, or any `ConfigSource`; None means that of BAKTHAT_CONFIG, else the usual file
+            (`~/.bakthat.yml`), which need not exist.
         store: Replaces the store of the profile's default destination.
         stores: Replace or add destinations, by name.
         archives: Replaces the vault of `glacier`.
-        repo, cipher, clock, environment: Replace those of the profile and the machine.
+        repo, cipher, clock: Replace those of the profile and the machine.
+        environment: Its variables `BAKTHAT_<KEY>` stand before the keys of a profile that is named, not before those
+            of a `Profile` that is passed. BAKTHAT_PASSWORD, BAKTHAT_PASSWORD_FILE and BAKTHAT_HOST apply to both.
         host: Names this machine if neither BAKTHAT_HOST nor the profile's `host` does.
         notice: Called with lines for the user; by default they are warnings of the logger `bakthat`.
         progress: Called often with the progress of a verb.
@@ -91,8 +97,9 @@ def open_profile(
     every_profile: Callable[[], Iterable[Profile]] = tuple
     if not isinstance(profile, Profile):
         if not isinstance(config, ConfigSource):
-            config = open_config(os.fspath(config) if config is not None else None, notice=notice)
-        profile = config.load(profile)
+            path = os.fspath(config) if config is not None else None
+            config = open_config(path, environment=environment, notice=notice)
+        profile = chosen_profile(config, profile, environment, notice=notice)
         every_profile = config.readable_profiles
     handed_in = dict(stores or {})
     if store is not None:

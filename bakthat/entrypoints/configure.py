@@ -16,15 +16,16 @@ from bakthat.domain.profile import DEFAULT_REGION, Profile
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import SATURDAY, WEEKDAYS, RotationPolicy, first_week_day, plan, policy_from
 from bakthat.entrypoints import terminal
+from bakthat.entrypoints.config_place import open_config, usual_file
 from bakthat.entrypoints.destinations import all_names, owners_of
-from bakthat.entrypoints.wiring import DEFAULT_CONFIG, open_config_to_write, open_repo, utc_now
+from bakthat.entrypoints.wiring import open_repo, utc_now
 from bakthat.errors import AccessDenied, ConfigError, CredentialsRefused, ProfileNotFound, StoreError
 from bakthat.ports.config_source import ConfigSource
 
 
 def configure_profile(config: str | None, name: str, *, notice: Callable[[str], None]) -> None:
     """Ask for the settings of a profile, and save them. A blank answer keeps what is shown in brackets."""
-    source = open_config_to_write(config, notice=notice)
+    source = open_config(config, must_exist=False, notice=notice)
     before = _load(source, name)
     terminal.tell(f"Settings of profile {name!r}; Enter keeps the value in brackets, '-' removes it.")
     terminal.tell("Without an access key, credentials come from the environment, ~/.aws, SSO or the machine's role.")
@@ -69,7 +70,7 @@ def configure_profile(config: str | None, name: str, *, notice: Callable[[str], 
         default_destination=default_destination,
     )
     source.save(profile)
-    terminal.tell(f"Saved profile {name!r} in {config or DEFAULT_CONFIG}.")
+    terminal.tell(f"Saved profile {name!r} in {config or usual_file()}.")
     if s3_bucket:
         _offer_bucket(profile)
     if glacier_vault:
@@ -147,7 +148,7 @@ def _offer_vault(profile: Profile) -> None:
 def configure_rotation(config: str | None, name: str, *, notice: Callable[[str], None]) -> None:
     """Ask for days, weeks, months and the first day of the week; show the effect on the existing backups; save after
     confirmation. Other settings of the rotation (`hours`, `years`, `last`) are not changed."""
-    source = open_config_to_write(config, notice=notice)
+    source = open_config(config, must_exist=False, notice=notice)
     profile = _load(source, name)
     section: dict[str, Any] = dict(profile.rotation or {})
     terminal.tell(f"Rotation of profile {name!r}: how many days, weeks and months keep their earliest backup.")

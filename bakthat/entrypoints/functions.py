@@ -25,18 +25,18 @@ from bakthat.usecases.verify import Verified
 
 
 def opened(
-    profile: str, config: AnyPath | None, conf: Mapping[str, Any] | None, events: Events | None = None
+    profile: str | None, config: AnyPath | None, conf: Mapping[str, Any] | None, events: Events | None = None
 ) -> Bakthat:
-    """The profile, from `conf` if it is given, else from the file. Raises `ConfigError`."""
+    """Return the profile, from `conf` if it is given, else from the file and the environment. Raises `ConfigError`."""
     if conf is not None:
-        return open_profile(profile_from(conf, name=profile, notice=log_notice), events=events)
+        return open_profile(profile_from(conf, name=profile or "default", notice=log_notice), events=events)
     return open_profile(profile, config=config, events=events)
 
 
 def backup(
     filename: AnyPath = ".",
     destination: str | None = None,
-    profile: str = "default",
+    profile: str | None = None,
     config: AnyPath | None = None,
     prompt: str = "no",
     tags: str | Sequence[str] = (),
@@ -92,7 +92,7 @@ def backup(
 def backup_stream(
     file: BinaryIO,
     destination: str | None = None,
-    profile: str = "default",
+    profile: str | None = None,
     config: AnyPath | None = None,
     *,
     name: str,
@@ -118,7 +118,7 @@ def backup_stream(
 def backup_command(
     command: Sequence[str],
     destination: str | None = None,
-    profile: str = "default",
+    profile: str | None = None,
     config: AnyPath | None = None,
     *,
     name: str,
@@ -144,7 +144,7 @@ def backup_command(
 def restore(
     filename: str,
     destination: str | None = None,
-    profile: str = "default",
+    profile: str | None = None,
     config: AnyPath | None = None,
     *,
     host: str | None = None,
@@ -183,7 +183,7 @@ def show(
     query: str = "",
     destination: str | None = None,
     tags: str | Sequence[str] = (),
-    profile: str = "default",
+    profile: str | None = None,
     config: AnyPath | None = None,
     *,
     conf: Mapping[str, Any] | None = None,
@@ -195,7 +195,7 @@ def show(
 def delete(
     filename: str,
     destination: str | None = None,
-    profile: str = "default",
+    profile: str | None = None,
     config: AnyPath | None = None,
     *,
     host: str | None = None,
@@ -210,7 +210,7 @@ def delete(
 def remove_older_than(
     filename: str,
     interval: str | timedelta,
-    profile: str = "default",
+    profile: str | None = None,
     config: AnyPath | None = None,
     destination: str | None = None,
     *,
@@ -234,7 +234,7 @@ delete_older_than = remove_older_than
 def rotate_backups(
     filename: str,
     destination: str | None = None,
-    profile: str = "default",
+    profile: str | None = None,
     config: AnyPath | None = None,
     *,
     policy: RotationPolicy | None = None,
@@ -259,7 +259,7 @@ def rotate_backups(
 
 def sync(
     destination: str | None = None,
-    profile: str = "default",
+    profile: str | None = None,
     config: AnyPath | None = None,
     *,
     dry_run: bool = False,
@@ -273,7 +273,7 @@ def sync(
 def verify(
     filename: str | None = None,
     destination: str | None = None,
-    profile: str = "default",
+    profile: str | None = None,
     config: AnyPath | None = None,
     *,
     host: str | None = None,

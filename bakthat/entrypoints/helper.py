@@ -45,7 +45,7 @@ class BakHelper:
         *,
         destination: str | None = None,
         password: str | None = "",
-        profile: str = "default",
+        profile: str | None = None,
         config: AnyPath | None = None,
         conf: Mapping[str, Any] | None = None,
         tags: str | Sequence[str] = (),

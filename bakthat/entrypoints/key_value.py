@@ -28,7 +28,7 @@ class KeyValue:
     def __init__(
         self,
         conf: Mapping[str, Any] | None = None,
-        profile: str = "default",
+        profile: str | None = None,
         *,
         destination: str | None = None,
         config: AnyPath | None = None,

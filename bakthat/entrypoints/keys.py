@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.callbacks import ignore
+from bakthat.domain.environment_settings import PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.errors import UsageError
-
-PASSWORD_VARIABLE = "BAKTHAT_PASSWORD"  # noqa: S105 - the variable's name
 
 Ask = Callable[[], str]
 """Asks the user for a password; "" means none."""
@@ -23,15 +23,18 @@ def encryption_keys(
     recipients: Sequence[str] = (),
     ask: Ask | None = None,
     environment: Mapping[str, str] = os.environ,
+    notice: Callable[[str], None] = ignore,
 ) -> Keys:
     """Return what encrypts a new backup; empty keys mean a plain one.
 
-    The first of these decides: `recipients`, those of the profile, `password` ("" means plain), BAKTHAT_PASSWORD, the
-    profile's `password_command`, `ask`.
+    The first of these decides: `recipients`, those of the profile, `password` ("" means plain), BAKTHAT_PASSWORD,
+    BAKTHAT_PASSWORD_FILE, the profile's `password_command` or `password_file`, `ask`. `notice` is called with lines
+    about a password file.
 
     Raises:
         UsageError: There are recipients and a password, which the age format forbids; a recipient is malformed; or
-            BAKTHAT_PASSWORD is set but empty, since the command that should have filled it failed.
+            BAKTHAT_PASSWORD or BAKTHAT_PASSWORD_FILE is set but empty, since the command that should have filled it
+            failed; or a password file cannot be used.
         ConfigError: The password command failed.
     """
     chosen = tuple(recipients) or profile.recipients
@@ -48,7 +51,9 @@ def encryption_keys(
         return Keys(recipients=chosen)
     if password is None and environment.get(PASSWORD_VARIABLE) == "":
         raise UsageError(f"{PASSWORD_VARIABLE} is set, but empty; unset it, or give it a password")
-    found = _password(profile, password, environment)
+    if password is None and environment.get(PASSWORD_FILE_VARIABLE) == "":
+        raise UsageError(f"{PASSWORD_FILE_VARIABLE} is set, but empty; unset it, or name a file")
+    found = _password(profile, password, environment, notice)
     if found is None and ask is not None:
         found = ask()
     return Keys(passphrase=found or None)
@@ -62,7 +67,7 @@ def decryption_keys(
     identities: Sequence[str] = (),
     ask: Ask | None = None,
     environment: Mapping[str, str] = os.environ,
-    notice: Callable[[str], None] = lambda _: None,
+    notice: Callable[[str], None] = ignore,
 ) -> Keys:
     """Return what may decrypt a backup: key files where it may be encrypted to recipients, and a password where it may
     be encrypted with one.
@@ -70,14 +75,14 @@ def decryption_keys(
     Args:
         backup: Its record, which may say how it is encrypted.
         profile: Its `identity` is the key file if there are no `identities`.
-        password: Before BAKTHAT_PASSWORD and the profile's `password_command`.
+        password: Before BAKTHAT_PASSWORD, BAKTHAT_PASSWORD_FILE, and those of the profile.
         identities: Key files.
         ask: Called only if nothing else is found.
-        environment: Where BAKTHAT_PASSWORD is looked for.
-        notice: Called with lines about key files.
+        environment: Where BAKTHAT_PASSWORD and BAKTHAT_PASSWORD_FILE are looked for.
+        notice: Called with lines about key files and password files.
 
     Raises:
-        UsageError: A key file cannot be used.
+        UsageError: A key file or a password file cannot be used.
         ConfigError: The password command failed.
     """
     scheme = backup.metadata.encryption_scheme
@@ -89,17 +94,21 @@ def decryption_keys(
         found = tuple(key for path in paths for key in read_identities(path, notice=notice))
     if scheme == "age-x25519":
         return Keys(identities=found)
-    secret = _password(profile, password, environment)
+    secret = _password(profile, password, environment, notice)
     if not secret and not found and ask is not None:
         secret = ask()
     return Keys(passphrase=secret or None, identities=found)
 
 
-def _password(profile: Profile, password: str | None, environment: Mapping[str, str]) -> str | None:
+def _password(
+    profile: Profile, password: str | None, environment: Mapping[str, str], notice: Callable[[str], None]
+) -> str | None:
     if password is not None:
         return password
     if environment.get(PASSWORD_VARIABLE):
         return environment[PASSWORD_VARIABLE]
+    if environment.get(PASSWORD_FILE_VARIABLE):
+        return password_in_file(environment[PASSWORD_FILE_VARIABLE], PASSWORD_FILE_VARIABLE, notice=notice)
     if profile.password_command:
         from bakthat.adapters.commands.environment import child_environment
         from bakthat.adapters.commands.password import run_password_command
@@ -108,4 +117,13 @@ def _password(profile: Profile, password: str | None, environment: Mapping[str, 
             profile.password_command,
             environment=child_environment(environment, with_aws=profile.pass_environment),
         )
+    if profile.password_file:
+        return password_in_file(profile.password_file, f"password_file of profile {profile.name!r}", notice=notice)
     return None
+
+
+def password_in_file(path: str, where: str, *, notice: Callable[[str], None] = ignore) -> str:
+    """Return the password in a file that `where` names. Raises `UsageError`."""
+    from bakthat.adapters.filesystem.password_file import read_password_file
+
+    return read_password_file(path, where, notice=notice)

@@ -17,8 +17,8 @@ from bakthat.domain.progress import Progress
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.api import Bakthat, open_profile
 from bakthat.entrypoints.common_options import COMMON, common_of, with_common
+from bakthat.entrypoints.config_place import open_config
 from bakthat.entrypoints.exit_codes import exit_code
-from bakthat.entrypoints.wiring import open_config
 from bakthat.errors import BakthatError, PasswordNeeded, UsageError
 from bakthat.ports.config_source import ConfigSource
 
@@ -57,7 +57,7 @@ class Settings:
     def bakthat(self, progress: Callable[[Progress], None] = lambda _: None) -> Bakthat:
         """The verbs for the chosen profile."""
         return open_profile(
-            self.profile or "default",
+            self.profile,
             config=self.open_config(),
             notice=self.notice,
             progress=progress,
@@ -89,6 +89,21 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 identity_option = click.option(
     "-i", "--identity", "identities", multiple=True, metavar="FILE", help="Key file that opens the backup; repeatable."
 )
+
+
+def _password_in(_: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    """Return the password in the file that the option names."""
+    if path is None:
+        return None
+    from bakthat.entrypoints.keys import password_in_file
+
+    return password_in_file(path, parameter.opts[0], notice=lambda text: terminal.tell(f"bakthat: {text}"))
+
+
+password_file_option = click.option(
+    "--password-file", "password", metavar="FILE", callback=_password_in, help="File whose only line is the password."
+)
+"""The command gets the password, not the file's name."""
 allow_plain_option = click.option(
     "--allow-plain", is_flag=True, help="Also a plain backup of a series that is encrypted."
 )

@@ -22,7 +22,6 @@ from bakthat.entrypoints.destination_type import Parts
 from bakthat.entrypoints.destinations import Destinations
 from bakthat.entrypoints.own_places import cache_folder, own_things
 from bakthat.ports.archive_store import ArchiveStore
-from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
@@ -32,19 +31,10 @@ from bakthat.usecases.tools import Tools
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
     from bakthat.domain.ignore_patterns import PatternList
 
-DEFAULT_CONFIG = "~/.bakthat.yml"
-
 
 def utc_now() -> datetime:
     """Return the time, as aware UTC."""
     return datetime.now(UTC)
-
-
-def open_config(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:
-    """Return the configuration file: `path`, which then must exist, or `~/.bakthat.yml`, which need not."""
-    from bakthat.adapters.config.yaml_file import YamlConfig
-
-    return YamlConfig(path or DEFAULT_CONFIG, must_exist=path is not None, notice=notice)
 
 
 def profile_from(
@@ -55,13 +45,6 @@ def profile_from(
     from bakthat.adapters.config.profile_schema import profile_of_dict
 
     return profile_of_dict(settings, name=name, where="conf", notice=notice)
-
-
-def open_config_to_write(path: str | None = None, *, notice: Callable[[str], None] = ignore) -> ConfigSource:
-    """Return the same file, which need not exist yet, for the dialogues that save settings."""
-    from bakthat.adapters.config.yaml_file import YamlConfig
-
-    return YamlConfig(path or DEFAULT_CONFIG, must_exist=False, notice=notice)
 
 
 def open_repo(database: str) -> MetadataRepo:

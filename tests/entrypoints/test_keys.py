@@ -70,6 +70,48 @@ def test_the_command_comes_before_the_person() -> None:
     assert keys.passphrase == "from the command"
 
 
+@pytest.fixture
+def password_file(tmp_path: Path) -> str:
+    path = tmp_path / "password"
+    path.touch(0o600)
+    path.write_text("from a file\n")
+    return str(path)
+
+
+def test_the_variable_comes_before_the_file_that_another_variable_names(password_file: str) -> None:
+    both = {**ENVIRONMENT, "BAKTHAT_PASSWORD_FILE": password_file}
+    assert encryption_keys(Profile(), environment=both).passphrase == "from the environment"
+
+
+def test_the_file_of_the_environment_comes_before_the_command(password_file: str) -> None:
+    profile = Profile(password_command=(sys.executable, "-c", "raise SystemExit(1)"))
+    environment = {"BAKTHAT_PASSWORD_FILE": password_file}
+    assert encryption_keys(profile, ask=never, environment=environment).passphrase == "from a file"
+    assert decryption_keys(sealed("age-scrypt"), profile, environment=environment).passphrase == "from a file"
+
+
+def test_the_file_of_the_profile_comes_before_the_person_and_after_the_environment(password_file: str) -> None:
+    profile = Profile(password_file=password_file)
+    assert encryption_keys(profile, ask=never, environment={}).passphrase == "from a file"
+    assert encryption_keys(profile, ask=never, environment=ENVIRONMENT).passphrase == "from the environment"
+    other = Profile(password_file="/no/such/file")
+    environment = {"BAKTHAT_PASSWORD_FILE": password_file}
+    assert encryption_keys(other, ask=never, environment=environment).passphrase == "from a file"
+
+
+def test_a_password_file_is_not_read_for_recipients() -> None:
+    profile = Profile(recipients=(PAIR.recipient,), password_file="/no/such/file")
+    environment = {"BAKTHAT_PASSWORD_FILE": "/no/such/file"}
+    assert encryption_keys(profile, environment=environment) == Keys(recipients=(PAIR.recipient,))
+
+
+def test_a_password_file_that_is_missing_is_an_error_and_no_plain_backup() -> None:
+    with pytest.raises(UsageError, match="password_file of profile 'default': '/no/such/file' does not exist"):
+        encryption_keys(Profile(password_file="/no/such/file"), environment={})
+    with pytest.raises(UsageError, match="BAKTHAT_PASSWORD_FILE is set, but empty"):
+        encryption_keys(Profile(), environment={"BAKTHAT_PASSWORD_FILE": ""})
+
+
 def test_the_person_comes_last() -> None:
     assert encryption_keys(Profile(), ask=ask, environment={}).passphrase == "from a person"
 
@@ -155,7 +197,7 @@ def test_secrets_do_not_show_in_repr() -> None:
 def test_the_password_command_gets_no_secret_from_the_environment(pass_environment: bool) -> None:
     code = "import json, os; print(json.dumps(sorted(os.environ)))"
     profile = Profile(password_command=(sys.executable, "-c", code), pass_environment=pass_environment)
-    environment = {"BAKTHAT_SECRET_KEY": "s", "BAKTHAT_PASSWORD_FILE": "f", "AWS_SECRET_ACCESS_KEY": "s", "LANG": "C"}
+    environment = {"BAKTHAT_SECRET_KEY": "s", "BAKTHAT_PASSWORD_FILE": "", "AWS_SECRET_ACCESS_KEY": "s", "LANG": "C"}
     printed = decryption_keys(sealed(None), profile, environment=environment).passphrase
     assert printed is not None
     given = {name for name in environment if f'"{name}"' in printed}

@@ -20,6 +20,7 @@ from bakthat.entrypoints.options import (
     dry_run_option,
     json_option,
     no_xattrs_option,
+    password_file_option,
 )
 from bakthat.errors import UsageError
 
@@ -32,6 +33,7 @@ from bakthat.errors import UsageError
 @click.option(
     "-r", "--recipient", "recipients", multiple=True, metavar="AGE1…", help="Encrypt to this public key; repeatable."
 )
+@password_file_option
 @click.option("--name", metavar="NAME", help="Name of the series (default: the base name of FILENAME).")
 @click.option(
     "--compression", metavar="HOW", help="gzip, zstd, zstd:1 to zstd:19, or none (default: the profile's, else gzip)."
@@ -65,6 +67,7 @@ def backup(
     tags: tuple[str, ...],
     prompt: str,
     recipients: tuple[str, ...],
+    password: str | None,
     name: str | None,
     compression: str | None,
     stdin_from_command: bool,
@@ -109,6 +112,7 @@ def backup(
                 destination=destination,
                 name=name,
                 tags=tags,
+                password=password,
                 recipients=recipients,
                 compression=compression,
                 ask=asked,
@@ -123,6 +127,7 @@ def backup(
             destination,
             name=name,
             tags=tags,
+            password=password,
             recipients=recipients,
             excludes=excludes,
             exclude_from=exclude_files,

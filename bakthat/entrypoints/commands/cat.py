@@ -16,6 +16,7 @@ from bakthat.entrypoints.options import (
     destination_option,
     host_option,
     identity_option,
+    password_file_option,
     retrieval_options,
 )
 
@@ -28,6 +29,7 @@ _CHUNK = 256 * 1024
 @click.option("--full-check", is_flag=True, help="Read the whole archive, and check its SHA-256.")
 @allow_plain_option
 @identity_option
+@password_file_option
 @destination_option
 @host_option
 @retrieval_options
@@ -39,6 +41,7 @@ def cat(
     full_check: bool,
     allow_plain: bool,
     identities: tuple[str, ...],
+    password: str | None,
     destination: str | None,
     host: str | None,
     tier: str | None,
@@ -60,6 +63,7 @@ def cat(
             allow_plain=allow_plain,
             full_check=full_check,
             identities=identities,
+            password=password,
             tier=tier,
             wait=wait,
             ask=ask_password,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
+from bakthat.entrypoints.chosen_profile import profile_name
 from bakthat.entrypoints.configure import configure_profile
 from bakthat.entrypoints.options import Settings, common
 
@@ -12,4 +15,4 @@ from bakthat.entrypoints.options import Settings, common
 @common
 def configure(settings: Settings) -> None:
     """Ask for the settings of a profile, and save them."""
-    configure_profile(settings.config, settings.profile or "default", notice=settings.notice)
+    configure_profile(settings.config, profile_name(settings.profile, os.environ), notice=settings.notice)

@@ -15,6 +15,7 @@ from bakthat.entrypoints.options import (
     host_option,
     identity_option,
     json_option,
+    password_file_option,
     trouble_is_two,
 )
 
@@ -26,6 +27,7 @@ _DIFFERENT = 1
 @click.argument("other", metavar="[B]", required=False)
 @allow_plain_option
 @identity_option
+@password_file_option
 @destination_option
 @host_option
 @json_option
@@ -37,6 +39,7 @@ def diff(
     other: str | None,
     allow_plain: bool,
     identities: tuple[str, ...],
+    password: str | None,
     destination: str | None,
     host: str | None,
     as_json: bool,
@@ -54,6 +57,7 @@ def diff(
             host=host,
             allow_plain=allow_plain,
             identities=identities,
+            password=password,
             ask=ask_password,
         )
     before, after = compared.before.stored_filename, compared.after.stored_filename

@@ -20,6 +20,7 @@ from bakthat.entrypoints.options import (
     host_option,
     identity_option,
     json_option,
+    password_file_option,
     trouble_is_two,
 )
 from bakthat.errors import BakthatError
@@ -36,6 +37,7 @@ _NOTHING_FOUND_AND_UNOPENED = 5
 @click.option("--all-versions", is_flag=True, help="Every backup that has the file, not only where it changed.")
 @allow_plain_option
 @identity_option
+@password_file_option
 @destination_option
 @host_option
 @json_option
@@ -49,6 +51,7 @@ def find(
     all_versions: bool,
     allow_plain: bool,
     identities: tuple[str, ...],
+    password: str | None,
     destination: str | None,
     host: str | None,
     as_json: bool,
@@ -75,6 +78,7 @@ def find(
             all_versions=all_versions,
             allow_plain=allow_plain,
             identities=identities,
+            password=password,
             ask=ask_password,
             on_unopened=note,
         )

@@ -18,6 +18,7 @@ from bakthat.entrypoints.options import (
     host_option,
     identity_option,
     json_option,
+    password_file_option,
     retrieval_options,
 )
 from bakthat.errors import BackupNotFound
@@ -30,6 +31,7 @@ from bakthat.errors import BackupNotFound
 @click.option("-R", "--recursive", is_flag=True, hidden=True, help="The default, as people type it.")
 @allow_plain_option
 @identity_option
+@password_file_option
 @destination_option
 @host_option
 @retrieval_options
@@ -43,6 +45,7 @@ def ls(
     recursive: bool,
     allow_plain: bool,
     identities: tuple[str, ...],
+    password: str | None,
     destination: str | None,
     host: str | None,
     tier: str | None,
@@ -62,6 +65,7 @@ def ls(
             host=host,
             allow_plain=allow_plain,
             identities=identities,
+            password=password,
             tier=tier,
             wait=wait,
             ask=ask_password,

@@ -23,6 +23,7 @@ from bakthat.entrypoints.options import (
     identity_option,
     json_option,
     no_xattrs_option,
+    password_file_option,
 )
 from bakthat.errors import PayloadDamaged, UsageError
 
@@ -38,6 +39,7 @@ from bakthat.errors import PayloadDamaged, UsageError
 @click.option("--overwrite", is_flag=True, help="Replace existing entries; a directory as a whole.")
 @allow_plain_option
 @identity_option
+@password_file_option
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only what matches (gitignore grammar); repeatable.")
 @click.option("--salvage", is_flag=True, help="Of a damaged archive: what can be had, into DIR/NAME.salvaged.")
 @click.option("--full-check", is_flag=True, help="With --only: read the whole archive, and check its SHA-256.")
@@ -56,6 +58,7 @@ def restore(
     overwrite: bool,
     allow_plain: bool,
     identities: tuple[str, ...],
+    password: str | None,
     only: tuple[str, ...],
     salvage: bool,
     full_check: bool,
@@ -82,6 +85,7 @@ def restore(
             given: dict[str, Any] = {
                 "target": target,
                 "identities": identities,
+                "password": password,
                 "only": only,
                 "xattrs": False if no_xattrs else None,
                 "ask": ask_password,
@@ -108,6 +112,7 @@ def restore(
                 overwrite=overwrite,
                 allow_plain=allow_plain,
                 identities=identities,
+                password=password,
                 only=only,
                 full_check=full_check,
                 xattrs=xattrs,
@@ -122,6 +127,7 @@ def restore(
                 target=target,
                 overwrite=overwrite,
                 identities=identities,
+                password=password,
                 only=only,
                 xattrs=xattrs,
                 ask=ask_password,

@@ -16,6 +16,7 @@ from bakthat.entrypoints.options import (
     host_option,
     identity_option,
     json_option,
+    password_file_option,
 )
 from bakthat.errors import UsageError
 from bakthat.usecases.verify import Level, Verified
@@ -27,6 +28,7 @@ from bakthat.usecases.verify import Level, Verified
 @click.option("--quick", is_flag=True, help="Check only existence and size.")
 @allow_plain_option
 @identity_option
+@password_file_option
 @destination_option
 @host_option
 @json_option
@@ -38,6 +40,7 @@ def verify(
     quick: bool,
     allow_plain: bool,
     identities: tuple[str, ...],
+    password: str | None,
     destination: str | None,
     host: str | None,
     as_json: bool,
@@ -62,6 +65,7 @@ def verify(
             quick=quick,
             allow_plain=allow_plain,
             identities=identities,
+            password=password,
             on_verified=show,
             ask=None,
         )

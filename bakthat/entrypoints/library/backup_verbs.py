@@ -127,7 +127,12 @@ class BackupVerbs(OpenedProfile):
                 tools.examine(request.source)
                 tools.destination(request.destination)
             keys = encryption_keys(
-                self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
+                self.profile,
+                password=password,
+                recipients=recipients,
+                ask=ask,
+                environment=self._environment,
+                notice=tools.notice,
             )
             return make_backup(evolve(request, keys=keys), _at_level(tools, choice))
 
@@ -230,7 +235,12 @@ class BackupVerbs(OpenedProfile):
             check_series(request.name)
             tools.destination(request.destination)
             keys = encryption_keys(
-                self.profile, password=password, recipients=recipients, ask=ask, environment=self._environment
+                self.profile,
+                password=password,
+                recipients=recipients,
+                ask=ask,
+                environment=self._environment,
+                notice=tools.notice,
             )
             chosen = evolve(request, keys=keys, compression=choice.compression)
             return make_backup_of_stream(chosen, _at_level(tools, choice))
