@@ -24,7 +24,7 @@ PASSWORD_VARIABLE = "BAKTHAT_PASSWORD"  # noqa: S105 - the variable's name
 PASSWORD_FILE_VARIABLE = "BAKTHAT_PASSWORD_FILE"  # noqa: S105 - the variable's name
 
 _KEYS = tuple(setting.name for setting in fields(Profile) if setting.name not in {"name", "extra", "password_file"})
-"""`BAKTHAT_PASSWORD_FILE` is no key's: it comes before `password_command` of the file, and `password_file` after it."""
+"""`BAKTHAT_PASSWORD_FILE` does not set a key: it also stands before `password_command` of the file."""
 
 VARIABLES: Mapping[str, str] = {f"{PREFIX}{key.upper()}": key for key in _KEYS if has_text(fields_dict(Profile)[key])}
 """The key that each variable sets."""

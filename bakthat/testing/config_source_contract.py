@@ -54,7 +54,10 @@ FULL = Profile(
     stores={"mine": {"path": "/x", "list": [1, "2"]}},
     extra={"future": {"nested": [1, None, "ü"]}, "yes": "no"},
 )
-"""A profile in which nothing has its default."""
+"""A profile in which nothing has its default, except `password_file`, which contradicts `password_command`."""
+
+FULL_WITH_FILE = evolve(FULL, password_command=None, password_file="~/.bakthat-password")
+"""The same with `password_file`."""
 
 
 class ConfigSourceContract:
@@ -84,6 +87,8 @@ class ConfigSourceContract:
     def test_every_setting_comes_back_as_it_was_saved(self, source: ConfigSource) -> None:
         source.save(FULL)
         assert source.load("full") == FULL
+        source.save(FULL_WITH_FILE)
+        assert source.load("full") == FULL_WITH_FILE
 
     def test_a_command_may_be_one_text(self, source: ConfigSource) -> None:
         profile = Profile(password_command="pass show 'bakthat'")  # noqa: S106

@@ -20,7 +20,7 @@ from bakthat.adapters.config.yaml_edit import edited
 from bakthat.adapters.config.yaml_file import YamlConfig
 from bakthat.domain.profile import Profile
 from bakthat.errors import ConfigError, ConfigInvalid, ProfileNotFound
-from bakthat.testing.config_source_contract import FULL, ConfigSourceContract
+from bakthat.testing.config_source_contract import FULL, FULL_WITH_FILE, ConfigSourceContract
 from tests.fixtures.held_secrets import held_by
 
 SECRET = "s3cr3tS3CR3T"  # must never be in a message
@@ -67,7 +67,9 @@ def notices(path: Path, *profiles: str) -> list[str]:
 
 
 def test_the_contract_leaves_no_setting_at_its_default() -> None:
-    assert [key for key in KEYS if getattr(FULL, key) == getattr(Profile(), key)] == []
+    defaults = Profile()
+    assert [key for key in KEYS if getattr(FULL, key) == getattr(defaults, key)] == ["password_file"]
+    assert FULL_WITH_FILE.password_file != defaults.password_file
 
 
 # what is read

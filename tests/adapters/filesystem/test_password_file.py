@@ -48,7 +48,7 @@ def test_one_line_ending_is_cut(file: Path, content: bytes, password: str) -> No
     ],
     ids=["empty", "blank", "two lines", "two line endings", "UTF-16", "Latin-1", "large"],
 )
-def test_what_is_no_password_is_refused_without_a_part_of_it(file: Path, content: bytes, told: str) -> None:
+def test_an_invalid_password_file_is_refused_without_a_part_of_it(file: Path, content: bytes, told: str) -> None:
     file.write_bytes(content)
     with pytest.raises(UsageError, match=f"^--password-file: '{file}' {told}") as caught:
         read_password_file(str(file), "--password-file")
