@@ -56,7 +56,7 @@ FULL = Profile(
 )
 """A profile in which nothing has its default, except `password_file`, which contradicts `password_command`."""
 
-FULL_WITH_FILE = evolve(FULL, password_command=None, password_file="~/.bakthat-password")
+FULL_WITH_FILE = evolve(FULL, password_command=None, password_file="~/.bakthat-password")  # noqa: S106 - a path
 """The same with `password_file`."""
 
 
