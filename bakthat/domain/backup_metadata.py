@@ -272,9 +272,21 @@ class BackupMetadata(Mapping[str, Any]):
 
     @property
     def encryption_scheme(self) -> str | None:
-        """`age-scrypt` or `age-x25519`; None for 2013's encryption, for a plain backup, and where nobody knows."""
+        """`age-scrypt`, or `age-` and the kind of the recipients (`age-x25519`); None for 2013's encryption, a plain
+        backup, and where nobody knows."""
         scheme = (self._mapping("encryption") or {}).get("scheme")
         return scheme if isinstance(scheme, str) else None
+
+    @property
+    def is_encrypted_to_recipients(self) -> bool:
+        """Whether it is recorded that public keys encrypt the backup, and no password."""
+        return (self.encryption_scheme or "").startswith("age-") and self.encryption_scheme != "age-scrypt"
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The recorded labels of the public keys that the backup is encrypted to: see `domain.recipients.label`."""
+        value = (self._mapping("encryption") or {}).get("recipients")
+        return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list | tuple) else ()
 
     @property
     def counts(self) -> Mapping[str, Any] | None:

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import field, frozen
 
 from bakthat.domain.excluded import Excluded
+from bakthat.domain.recipients import label, scheme
 
 AGE_MAGIC = b"age-encryption.org/v1\n"
 """The first line of every age file (C2SP age specification, "Header")."""
@@ -26,18 +27,22 @@ class SourceKind(enum.Enum):
 class Keys:
     """What encrypts or decrypts a payload. Nothing of it that is secret shows in `repr`.
 
-    `passphrase`: for scrypt (age) or Blowfish (2013's files). `recipients`: public keys, `age1…`; they only encrypt.
-    `identities`: private keys, `AGE-SECRET-KEY-1…`; they only decrypt. A payload is encrypted with a passphrase or to
-    recipients, never both: the age format forbids it.
+    `passphrase`: for scrypt (age) or Blowfish (2013's files). `recipients`: public keys, `age1…`, `age1pq1…`; they only
+    encrypt. `identities`: private keys, `AGE-SECRET-KEY-1…`, `AGE-SECRET-KEY-PQ-1…`; they only decrypt. A payload is
+    encrypted with a passphrase or to recipients, never both: the age format forbids it. `allow_mixed_recipients`: allow
+    post-quantum recipients together with others.
     """
 
     passphrase: str | None = field(default=None, repr=False)
     recipients: tuple[str, ...] = ()
     identities: tuple[str, ...] = field(default=(), repr=False)
+    allow_mixed_recipients: bool = False
 
     def as_metadata(self) -> dict[str, Any]:
         """How a backup is encrypted with these keys, as a record has it under `encryption`."""
-        return {"scheme": "age-x25519" if self.recipients else "age-scrypt", "recipients": list(self.recipients)}
+        if not self.recipients:
+            return {"scheme": "age-scrypt", "recipients": []}
+        return {"scheme": scheme(self.recipients), "recipients": list(map(label, self.recipients))}
 
     def __bool__(self) -> bool:
         return bool(self.passphrase or self.recipients or self.identities)

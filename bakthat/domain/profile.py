@@ -69,9 +69,13 @@ class Profile:
     glacier_storage_class: str | None = None
     aws_profile: str | None = None
     local_path: str = field(default=DEFAULT_LOCAL_PATH, metadata=checked_by(settings.path))
-    """As written, here and in `database` and `identity`; `~` is expanded when it is opened."""
+    """As written, here and in `database`, `recipients_file` and `identity`; `~` is expanded when it is opened."""
     database: str = field(default=DEFAULT_DATABASE, repr=False, metadata=checked_by(settings.path))
     recipients: tuple[str, ...] = ()
+    recipients_file: str | None = field(default=None, metadata=checked_by(settings.path))
+    """A file of further recipients, one per line."""
+    allow_mixed_recipients: bool = False
+    """Whether post-quantum recipients may be together with others."""
     identity: str | None = field(default=None, metadata=checked_by(settings.path))
     password_command: str | tuple[str, ...] | None = field(default=None, repr=False)
     password_file: str | None = field(default=None, metadata=checked_by(settings.path))

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 OPTIONS: Mapping[str, str] = {
     "allow_plain": "--allow-plain",
+    "allow_mixed_recipients": "--allow-mixed-recipients",
     "config": "-c",
     "destination": "-d",
     "exclude_from": "--exclude-from",
@@ -28,6 +29,7 @@ OPTIONS: Mapping[str, str] = {
     "overwrite": "--overwrite",
     "profile": "-p",
     "recipients": "--recipient",
+    "recipients_files": "--recipients-file",
     "target": "--target",
     "tier": "--tier",
 }

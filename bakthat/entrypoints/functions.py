@@ -43,6 +43,8 @@ def backup(
     *,
     password: str | None = None,
     recipients: Sequence[str] = (),
+    recipients_files: Sequence[AnyPath] = (),
+    allow_mixed_recipients: bool | None = None,
     custom_filename: str | None = None,
     excludes: Sequence[str] = (),
     exclude_from: Sequence[AnyPath] = (),
@@ -75,6 +77,8 @@ def backup(
         tags=tags,
         password=password,
         recipients=recipients,
+        recipients_files=recipients_files,
+        allow_mixed_recipients=allow_mixed_recipients,
         excludes=excludes,
         exclude_from=exclude_from,
         gitignore=gitignore,
@@ -99,6 +103,8 @@ def backup_stream(
     tags: str | Sequence[str] = (),
     password: str | None = None,
     recipients: Sequence[str] = (),
+    recipients_files: Sequence[AnyPath] = (),
+    allow_mixed_recipients: bool | None = None,
     compression: str | None = None,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
@@ -111,6 +117,8 @@ def backup_stream(
         tags=tags,
         password=password,
         recipients=recipients,
+        recipients_files=recipients_files,
+        allow_mixed_recipients=allow_mixed_recipients,
         compression=compression,
     )
 
@@ -125,6 +133,8 @@ def backup_command(
     tags: str | Sequence[str] = (),
     password: str | None = None,
     recipients: Sequence[str] = (),
+    recipients_files: Sequence[AnyPath] = (),
+    allow_mixed_recipients: bool | None = None,
     compression: str | None = None,
     conf: Mapping[str, Any] | None = None,
     events: Events | None = None,
@@ -137,6 +147,8 @@ def backup_command(
         tags=tags,
         password=password,
         recipients=recipients,
+        recipients_files=recipients_files,
+        allow_mixed_recipients=allow_mixed_recipients,
         compression=compression,
     )
 

@@ -10,6 +10,7 @@ from bakthat.domain.callbacks import ignore
 from bakthat.domain.environment_settings import PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
+from bakthat.domain.recipients import MIXED, is_mixed
 from bakthat.errors import UsageError
 
 Ask = Callable[[], str]
@@ -21,34 +22,45 @@ def encryption_keys(
     *,
     password: str | None = None,
     recipients: Sequence[str] = (),
+    recipients_files: Sequence[str] = (),
+    allow_mixed_recipients: bool | None = None,
     ask: Ask | None = None,
     environment: Mapping[str, str] = os.environ,
     notice: Callable[[str], None] = ignore,
 ) -> Keys:
     """Return what encrypts a new backup; empty keys mean a plain one.
 
-    The first of these decides: `recipients`, those of the profile, `password` ("" means plain), BAKTHAT_PASSWORD,
-    BAKTHAT_PASSWORD_FILE, the profile's `password_command` or `password_file`, `ask`. `notice` is called with lines
-    about a password file.
+    The first of these decides: `recipients` and those in `recipients_files`, those of the profile and in its file,
+    `password` ("" means plain), BAKTHAT_PASSWORD, BAKTHAT_PASSWORD_FILE, the profile's `password_command` or
+    `password_file`, `ask`.
+
+    Args:
+        profile: The settings.
+        password: Instead of what the environment and the profile say.
+        recipients: Public keys.
+        recipients_files: Files of them, one per line.
+        allow_mixed_recipients: Whether post-quantum recipients may be together with others; None means the profile's
+            setting.
+        ask: Called only if nothing else is found.
+        environment: Where BAKTHAT_PASSWORD and BAKTHAT_PASSWORD_FILE are looked for.
+        notice: Called with lines about a password file, and about keys in a file that are passed over.
 
     Raises:
-        UsageError: There are recipients and a password, which the age format forbids; a recipient is malformed; or
-            BAKTHAT_PASSWORD or BAKTHAT_PASSWORD_FILE is set but empty, since the command that should have filled it
-            failed; or a password file cannot be used.
+        UsageError: There are recipients and a password, which the age format forbids; a recipient is malformed;
+            post-quantum recipients and others are mixed; BAKTHAT_PASSWORD or BAKTHAT_PASSWORD_FILE is set but empty,
+            since the command that should have filled it failed; or a file cannot be used.
         ConfigError: The password command failed.
     """
-    chosen = tuple(recipients) or profile.recipients
+    chosen = _recipients(profile, recipients, recipients_files, notice)
     if chosen:
         if password:
             raise UsageError(
                 "a backup is encrypted to recipients or with a password, never both (age forbids it); leave one out"
             )
-        from bakthat.adapters.encryption.key_files import check_recipient
-
-        where = "`recipients=`" if recipients else f"recipients of profile {profile.name!r}"
-        for recipient in chosen:
-            check_recipient(recipient, where)
-        return Keys(recipients=chosen)
+        mixed = profile.allow_mixed_recipients if allow_mixed_recipients is None else allow_mixed_recipients
+        if is_mixed(chosen) and not mixed:
+            raise UsageError(MIXED)
+        return Keys(recipients=chosen, allow_mixed_recipients=mixed)
     if password is None and environment.get(PASSWORD_VARIABLE) == "":
         raise UsageError(f"{PASSWORD_VARIABLE} is set, but empty; unset it, or give it a password")
     if password is None and environment.get(PASSWORD_FILE_VARIABLE) == "":
@@ -57,6 +69,25 @@ def encryption_keys(
     if found is None and ask is not None:
         found = ask()
     return Keys(passphrase=found or None)
+
+
+def _recipients(
+    profile: Profile, given: Sequence[str], files: Sequence[str], notice: Callable[[str], None]
+) -> tuple[str, ...]:
+    """The recipients that are given, else those of the profile, each checked and in its canonical form."""
+    where, where_of_files = "`recipients=`", "`recipients_files=`"
+    if not given and not files:
+        where, where_of_files = (f"{key} of profile {profile.name!r}" for key in ("recipients", "recipients_file"))
+        given, files = profile.recipients, [profile.recipients_file] if profile.recipients_file else []
+    if not given and not files:
+        return ()
+    from bakthat.adapters.encryption.key_files import check_recipient
+    from bakthat.adapters.encryption.recipient_files import read_recipients
+
+    found = [check_recipient(recipient, where) for recipient in given]
+    for path in files:
+        found += read_recipients(path, where_of_files, notice=notice)
+    return tuple(dict.fromkeys(found))
 
 
 def decryption_keys(
@@ -92,7 +123,7 @@ def decryption_keys(
         from bakthat.adapters.encryption.key_files import read_identities
 
         found = tuple(key for path in paths for key in read_identities(path, notice=notice))
-    if scheme == "age-x25519":
+    if backup.metadata.is_encrypted_to_recipients:
         return Keys(identities=found)
     secret = _password(profile, password, environment, notice)
     if not secret and not found and ask is not None:

@@ -15,7 +15,8 @@ from bakthat.entrypoints.keys import decryption_keys, encryption_keys
 from bakthat.errors import ConfigError, UsageError
 from bakthat.testing.toolbox import SteppedClock
 
-PAIR = keygen(clock=SteppedClock())
+PAIR, OTHER = keygen(clock=SteppedClock()), keygen(clock=SteppedClock())
+POST_QUANTUM = keygen(clock=SteppedClock(), post_quantum=True)
 COMMAND = (sys.executable, "-c", "print('from the command')")
 ENVIRONMENT = {"BAKTHAT_PASSWORD": "from the environment"}
 
@@ -133,6 +134,41 @@ def test_a_blank_answer_means_plain() -> None:
 def test_a_recipient_and_a_password_are_refused() -> None:
     with pytest.raises(UsageError, match="never both"):
         encryption_keys(Profile(), password="x", recipients=[PAIR.recipient], environment={})
+
+
+def test_recipients_and_those_of_a_file_count_together(tmp_path: Path) -> None:
+    (tmp_path / "team").write_text(f"# the team\n{OTHER.recipient}\n{PAIR.recipient}\n")
+    both = Keys(recipients=(PAIR.recipient, OTHER.recipient))
+    given = encryption_keys(
+        Profile(recipients=("age1wrong",), recipients_file="/no/such/file"),
+        recipients=[PAIR.recipient],
+        recipients_files=[str(tmp_path / "team")],
+        environment={},
+    )
+    configured = Profile(recipients=(PAIR.recipient,), recipients_file=str(tmp_path / "team"))
+    assert given == both == encryption_keys(configured, environment={})
+
+
+def test_a_file_of_recipients_alone_is_enough_and_excludes_a_password(tmp_path: Path) -> None:
+    (tmp_path / "team").write_text(PAIR.recipient)
+    profile = Profile(recipients_file=str(tmp_path / "team"))
+    assert encryption_keys(profile, ask=never, environment=ENVIRONMENT) == Keys(recipients=(PAIR.recipient,))
+    with pytest.raises(UsageError, match="never both"):
+        encryption_keys(profile, password="x", environment={})
+    with pytest.raises(UsageError, match="recipients_file of profile 'default': '/no/such/file' cannot be read"):
+        encryption_keys(Profile(recipients_file="/no/such/file"), environment={})
+
+
+def test_post_quantum_and_classic_recipients_are_mixed_only_where_it_is_allowed() -> None:
+    both = (PAIR.recipient, POST_QUANTUM.recipient)
+    allowing = Profile(recipients=both, allow_mixed_recipients=True)
+    with pytest.raises(UsageError, match="allow_mixed_recipients=True"):
+        encryption_keys(Profile(recipients=both), environment={})
+    with pytest.raises(UsageError, match="allow_mixed_recipients=True"):
+        encryption_keys(allowing, allow_mixed_recipients=False, environment={})
+    mixed = Keys(recipients=both, allow_mixed_recipients=True)
+    assert encryption_keys(allowing, environment={}) == mixed
+    assert encryption_keys(Profile(recipients=both), allow_mixed_recipients=True, environment={}) == mixed
 
 
 def test_a_malformed_recipient_says_where_it_stands() -> None:

@@ -1,18 +1,21 @@
-"""`AgeCipher`: age v1 files in binary form (c2sp.org/age), which the `age` program writes and reads, too.
+"""`AgeCipher`: age v1 files (c2sp.org/age), which the `age` program writes and reads, too.
 
-The format and nothing more: scrypt passphrases, X25519 keys, 64 KiB chunks under ChaCha20-Poly1305. Every primitive is
-the `cryptography` package's. The parts are those of FiloSottile/age: `age_header`, `age_keys`, `age_stream`.
+Files in text form (armor) are read, and never written.
+
+The format and nothing more: passphrases (`age_scrypt`), keys (`age_x25519`, `age_hybrid`), 64 KiB chunks under
+ChaCha20-Poly1305 (`age_stream`). Every primitive is the `cryptography` package's.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
+from bakthat.adapters.encryption.age_armor import dearmored, dearmored_with_holes, is_armored
 from bakthat.adapters.encryption.age_header import (
     HEADER_LIMIT,
     MAGIC,
@@ -22,16 +25,15 @@ from bakthat.adapters.encryption.age_header import (
     has_whole_header,
     parse_header,
 )
-from bakthat.adapters.encryption.age_keys import (
+from bakthat.adapters.encryption.age_keys import unwrap, wrap_to_recipients
+from bakthat.adapters.encryption.age_primitives import FILE_KEY_SIZE, NONCE_SIZE
+from bakthat.adapters.encryption.age_scrypt import (
     HIGHEST_WORK_FACTOR,
     SALT_SIZE,
     WORK_FACTOR,
     passphrase_bytes,
-    unwrap,
-    wrap_to_recipients,
     wrap_with_passphrase,
 )
-from bakthat.adapters.encryption.age_primitives import FILE_KEY_SIZE, NONCE_SIZE
 from bakthat.adapters.encryption.age_stream import (
     BATCH,
     CHUNK,
@@ -41,14 +43,17 @@ from bakthat.adapters.encryption.age_stream import (
     EncryptingWriter,
     payload_key,
 )
+from bakthat.adapters.streams import reader_of
 from bakthat.domain.payload import Keys
+from bakthat.domain.recipients import MIXED, is_mixed
 from bakthat.errors import PayloadDamaged, UsageError
 from bakthat.ports.payload import Cipher
 from bakthat.ports.random_access import RandomAccess
 from bakthat.ports.salvage import Part
 
-_FIRST_READ = 4096
-"""Bytes in which to look for the header: enough for some 30 recipients."""
+_FIRST_READS = (4096, 64 * 1024, HEADER_LIMIT + NONCE_SIZE)
+"""Bytes in which to look for the header, one after the other. The first is enough for some 30 X25519 recipients, or for
+two post-quantum ones; the second for 40 of these."""
 
 
 class AgeCipher(Cipher):
@@ -86,31 +91,37 @@ class AgeCipher(Cipher):
 
     @contextmanager
     def unsealing(self, sealed: BinaryIO, keys: Keys) -> Iterator[BinaryIO]:
-        source = ChunkSource(sealed)
+        source = _source_of(sealed)
         key, start = _open(source.head(), keys)
         source.skip(start)
         # The buffer makes every read whole, and passes large ones straight to the decryption.
         with io.BufferedReader(DecryptingReader(source, key), BATCH * CHUNK) as reader:
             yield reader
 
-    def random_access(self, sealed: RandomAccess, keys: Keys) -> RandomAccess:
-        head = sealed.read_at(0, _FIRST_READ)
-        # If this is not an age file, or a short one, the first bytes already say so.
-        if head.startswith(MAGIC) and not has_whole_header(head):
-            head = sealed.read_at(0, HEADER_LIMIT + NONCE_SIZE)
+    def random_access(self, sealed: RandomAccess, keys: Keys) -> RandomAccess | None:
+        head = b""
+        for size in _FIRST_READS:
+            head = sealed.read_at(0, size)
+            # If this is not an age file, or a short one, the first bytes already say so.
+            if not head.startswith(MAGIC) or has_whole_header(head) or len(head) < size:
+                break
+        if is_armored(head):
+            return None
         return ChunkAccess(sealed, *_open(head, keys))
 
     @contextmanager
     def salvaging(self, sealed: BinaryIO, keys: Keys) -> Iterator[Iterator[Part]]:
         from bakthat.adapters.encryption.age_salvage import salvage_age
 
-        yield salvage_age(ChunkSource(sealed), keys)
+        yield salvage_age(_source_of(sealed, dearmored_with_holes), keys)
 
     @contextmanager
     def _wrapping(self, file_key: bytes, keys: Keys) -> Iterator[Future[list[Stanza]]]:
         """Yield the stanzas that wrap the file key, as a future."""
         if keys.passphrase and keys.recipients:
             raise UsageError("a backup is encrypted with a password or to recipients, not both: leave one of them out")
+        if is_mixed(keys.recipients) and not keys.allow_mixed_recipients:
+            raise UsageError(MIXED)
         if keys.recipients:
             stanzas: Future[list[Stanza]] = Future()
             stanzas.set_result(wrap_to_recipients(file_key, keys.recipients, self._random))
@@ -122,6 +133,15 @@ class AgeCipher(Cipher):
                 yield thread.submit(lambda: [wrap_with_passphrase(file_key, passphrase, salt, self._work_factor)])
         else:
             raise UsageError("to encrypt, give a password or a recipient (age1…)")
+
+
+def _source_of(
+    sealed: BinaryIO, decode: Callable[[bytes, BinaryIO], Generator[bytes, None, None]] = dearmored
+) -> ChunkSource:
+    """The chunks of a file in binary form, or of one in text form, decoded."""
+    source = ChunkSource(sealed)
+    head = source.head()
+    return ChunkSource(cast(BinaryIO, reader_of(decode(head, sealed)))) if is_armored(head) else source
 
 
 def _open(head: bytes, keys: Keys) -> tuple[bytes, int]:

@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from bakthat.adapters.encryption.age_armor import FIRST_LINE
 from bakthat.adapters.encryption.age_primitives import NONCE_SIZE, from_base64, hkdf, to_base64
 from bakthat.domain.payload import AGE_MAGIC
 from bakthat.errors import PayloadDamaged, UsageError
@@ -24,7 +25,6 @@ HEADER_LIMIT = 15 * (64 * 1024 + 16)
 limit; memory does."""
 
 _FAMILY = b"age-encryption.org/"
-_ARMOR = b"-----BEGIN AGE ENCRYPTED FILE-----"
 _COLUMNS = 64
 _LAST_LINE = b"\n---"
 """How the last line begins. No other line does: Base64 has no hyphen."""
@@ -34,7 +34,10 @@ _ARGUMENT = re.compile(rb"[!-~]+")
 def resembles(first_bytes: bytes) -> bool:
     """Whether `AgeCipher` has to decrypt a file that begins with these bytes, or has to say why it cannot: an age file
     of any version or in text form, or one that was cut short within its first line."""
-    return any(first_bytes.startswith(start) or start.startswith(first_bytes) for start in (_FAMILY, _ARMOR))
+    start = first_bytes.lstrip()
+    return any(first_bytes.startswith(name) or name.startswith(first_bytes) for name in (_FAMILY, FIRST_LINE)) or (
+        not start or start.startswith(FIRST_LINE) or (len(start) < len(FIRST_LINE) and FIRST_LINE.startswith(start))
+    )
 
 
 @frozen(kw_only=True)
@@ -134,9 +137,7 @@ def check_mac(header: Header, file_key: bytes) -> None:
 def _not_this_form(head: bytes) -> str:
     if not head:
         return "the encrypted file is empty"
-    if head.startswith(_ARMOR):
-        return "an age file in text form (armored), which bakthat does not read; `age -d` opens it"
-    if MAGIC.startswith(head) or _ARMOR.startswith(head):
+    if MAGIC.startswith(head) or FIRST_LINE.startswith(head):
         return "the age header is cut short"
     if head.startswith(_FAMILY):
         return "an age file of another version than v1, or damaged in its first line; a newer `age -d` may open it"

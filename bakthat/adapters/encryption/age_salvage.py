@@ -33,7 +33,7 @@ _STANZA = b"-> "
 _COLUMNS = 64
 _LONGEST_STANZA = 100
 """Lines. Those of age's own kinds have two."""
-_KINDS = (b"-> X25519 ", b"-> scrypt ")
+_KINDS = (b"-> X25519 ", b"-> scrypt ", b"-> mlkem768x25519 ", b"-> ssh-ed25519 ", b"-> ssh-rsa ")
 
 
 def is_damaged_age(first_bytes: bytes) -> bool:

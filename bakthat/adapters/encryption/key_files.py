@@ -8,16 +8,20 @@ from collections.abc import Callable
 from datetime import datetime
 
 from attrs import field, frozen
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from bakthat.adapters.encryption import bech32
-from bakthat.adapters.encryption.age_keys import IDENTITY_PREFIX, RECIPIENT_PREFIX, parse_identity, parse_recipient
+from bakthat.adapters.encryption import age_x25519, bech32
+from bakthat.adapters.encryption.age_keys import parse_identity, parse_recipient
 from bakthat.adapters.filesystem.folders import sync_names
 from bakthat.adapters.filesystem.home import expand_home
 from bakthat.errors import TargetExists, UsageError
 
 _FILE_LIMIT = 1024 * 1024
 """Bytes of the largest key file. That is 10,000 identities; a larger file was not meant to be one."""
+
+_SECRET_SIZE = 32
+"""Bytes of a private key, of either kind."""
+
+HYBRID_IDENTITY_PREFIX = "AGE-SECRET-KEY-PQ-"
 
 _ENCRYPTED = (b"age-encryption.org/", b"-----BEGIN AGE")
 """What a file begins with that is itself encrypted with age."""
@@ -30,8 +34,8 @@ StrPath = str | os.PathLike[str]
 
 @frozen(kw_only=True)
 class KeyPair:
-    """An X25519 key pair. `created`: aware; `recipient`: the public key, `age1…`; `identity`: the private one,
-    `AGE-SECRET-KEY-1…`."""
+    """A key pair. `created`: aware; `recipient`: the public key, `age1…` or `age1pq1…`; `identity`: the private one,
+    `AGE-SECRET-KEY-1…` or `AGE-SECRET-KEY-PQ-1…`."""
 
     created: datetime
     recipient: str
@@ -44,16 +48,22 @@ class KeyPair:
         return f"# created: {created}\n# public key: {self.recipient}\n{self.identity}\n"
 
 
-def keygen(*, clock: Callable[[], datetime], random: Callable[[int], bytes] = os.urandom) -> KeyPair:
-    """Return a new key pair.
+def keygen(
+    *, clock: Callable[[], datetime], random: Callable[[int], bytes] = os.urandom, post_quantum: bool = False
+) -> KeyPair:
+    """Return a new key pair: X25519, or age's hybrid of ML-KEM-768 and X25519.
 
     Args:
         clock: Returns the current time, aware. age-keygen writes the local time with its offset.
         random: Returns as many unpredictable bytes as its argument says.
+        post_quantum: Make a hybrid one.
+
+    Raises:
+        UsageError: The installed `cryptography` has no ML-KEM.
     """
-    private = X25519PrivateKey.from_private_bytes(random(32))
-    identity = bech32.encode(IDENTITY_PREFIX, private.private_bytes_raw())
-    return KeyPair(created=clock(), recipient=_recipient_text(private), identity=identity)
+    prefix = HYBRID_IDENTITY_PREFIX if post_quantum else age_x25519.IDENTITY_PREFIX
+    identity = bech32.encode(prefix, random(_SECRET_SIZE))
+    return KeyPair(created=clock(), recipient=recipient_of(identity), identity=identity)
 
 
 def write_key_file(path: StrPath, pair: KeyPair) -> None:
@@ -135,22 +145,21 @@ def check_identity(text: str, where: str) -> str:
 
 
 def check_recipient(text: str, where: str) -> str:
-    """Return the recipient without the white space around it.
+    """Return the recipient in its canonical form: without white space around it, or the comment of an SSH key.
 
     Raises:
         UsageError: It is invalid. The message says where it is (`where`: `-r`, or `recipients` of a profile) and why,
             and nothing of the text, which may be a secret.
     """
     try:
-        parse_recipient(text.strip())
+        return str(parse_recipient(text.strip()))
     except ValueError as error:
         raise UsageError(f"{where}: not a usable recipient: {error}") from None
-    return text.strip()
 
 
 def recipient_of(identity: str) -> str:
     """Return the recipient of an identity, as `age-keygen -y` does. Raises `UsageError`."""
-    return _recipient_text(parse_identity(check_identity(identity, "the identity")))
+    return str(parse_identity(check_identity(identity, "the identity")).recipient)
 
 
 def _read(path: str) -> tuple[bytes, int]:
@@ -181,7 +190,3 @@ def _text(data: bytes) -> str | None:
 def _shown(path: StrPath) -> str:
     """Quoted, and on one line whatever the name holds."""
     return repr(os.fspath(path))
-
-
-def _recipient_text(private: X25519PrivateKey) -> str:
-    return bech32.encode(RECIPIENT_PREFIX, private.public_key().public_bytes_raw())

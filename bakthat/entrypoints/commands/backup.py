@@ -31,8 +31,17 @@ from bakthat.errors import UsageError
 @click.option("-t", "--tags", multiple=True, metavar='"TAG TAG"', help="Words to find the backup by; repeatable.")
 @click.option("--prompt", type=click.Choice(["yes", "no"]), default="yes", help="Whether to ask for a password.")
 @click.option(
-    "-r", "--recipient", "recipients", multiple=True, metavar="AGE1…", help="Encrypt to this public key; repeatable."
+    "-r", "--recipient", "recipients", multiple=True, metavar="KEY", help="Encrypt to this public key; repeatable."
 )
+@click.option(
+    "-R",
+    "--recipients-file",
+    "recipients_files",
+    multiple=True,
+    metavar="FILE",
+    help="Encrypt to the public keys in this file; repeatable.",
+)
+@click.option("--allow-mixed-recipients", is_flag=True, help="Allow post-quantum recipients together with others.")
 @password_file_option
 @click.option("--name", metavar="NAME", help="Name of the series (default: the base name of FILENAME).")
 @click.option(
@@ -67,6 +76,8 @@ def backup(
     tags: tuple[str, ...],
     prompt: str,
     recipients: tuple[str, ...],
+    recipients_files: tuple[str, ...],
+    allow_mixed_recipients: bool,
     password: str | None,
     name: str | None,
     compression: str | None,
@@ -114,6 +125,8 @@ def backup(
                 tags=tags,
                 password=password,
                 recipients=recipients,
+                recipients_files=recipients_files,
+                allow_mixed_recipients=allow_mixed_recipients or None,
                 compression=compression,
                 ask=asked,
             )
@@ -129,6 +142,8 @@ def backup(
             tags=tags,
             password=password,
             recipients=recipients,
+            recipients_files=recipients_files,
+            allow_mixed_recipients=allow_mixed_recipients or None,
             excludes=excludes,
             exclude_from=exclude_files,
             gitignore=False if no_gitignore else None,

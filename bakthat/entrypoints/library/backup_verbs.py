@@ -12,6 +12,7 @@ from attrs import evolve
 
 from bakthat.domain.backup import Backup, split_tags
 from bakthat.domain.compression_choice import CompressionChoice, parse_compression
+from bakthat.domain.payload import Keys
 from bakthat.domain.size import parse_size
 from bakthat.domain.stored_name import check_series
 from bakthat.entrypoints.keys import Ask, encryption_keys
@@ -40,6 +41,8 @@ class BackupVerbs(OpenedProfile):
         tags: str | Sequence[str] = (),
         password: str | None = None,
         recipients: Sequence[str] = (),
+        recipients_files: Sequence[AnyPath] = (),
+        allow_mixed_recipients: bool | None = None,
         excludes: Sequence[str] = (),
         exclude_from: Sequence[AnyPath] = (),
         gitignore: bool | None = None,
@@ -63,7 +66,11 @@ class BackupVerbs(OpenedProfile):
             tags: Text separated by white space, or a list.
             password: "" means no encryption, whatever the environment says; None leaves it to BAKTHAT_PASSWORD and
                 the profile.
-            recipients: age public keys, in place of the profile's; they exclude a password.
+            recipients: Public keys, in place of the profile's; they exclude a password. age's own (`age1…`) and its
+                post-quantum ones (`age1pq1…`).
+            recipients_files: Files of such keys, one per line, besides `recipients`.
+            allow_mixed_recipients: Allow post-quantum recipients together with others, which makes them useless
+                against quantum computers; None means the profile's setting.
             excludes: gitignore patterns, besides those of the source's own `.bakthatexclude`, else `.gitignore`.
             exclude_from: Files of such patterns, which come before `excludes`; the last pattern that matches decides.
             gitignore: False ignores the source's `.gitignore`. None means the profile's setting, here and in the next
@@ -89,6 +96,7 @@ class BackupVerbs(OpenedProfile):
         """
         profile = self.profile
         choice = self._compression(compression)
+        sealing = self._sealing(password, recipients, recipients_files, allow_mixed_recipients)
 
         def requested() -> BackupRequest:
             if not os.fspath(filename):
@@ -126,15 +134,7 @@ class BackupVerbs(OpenedProfile):
                 # A wrong path or destination is reported before a person is asked for a password.
                 tools.examine(request.source)
                 tools.destination(request.destination)
-            keys = encryption_keys(
-                self.profile,
-                password=password,
-                recipients=recipients,
-                ask=ask,
-                environment=self._environment,
-                notice=tools.notice,
-            )
-            return make_backup(evolve(request, keys=keys), _at_level(tools, choice))
+            return make_backup(evolve(request, keys=sealing(ask)), _at_level(tools, choice))
 
         return self._run("backup", carry_out)
 
@@ -147,6 +147,8 @@ class BackupVerbs(OpenedProfile):
         tags: str | Sequence[str] = (),
         password: str | None = None,
         recipients: Sequence[str] = (),
+        recipients_files: Sequence[AnyPath] = (),
+        allow_mixed_recipients: bool | None = None,
         compression: str | None = None,
         ask: Ask | None = None,
     ) -> Backup:
@@ -156,7 +158,7 @@ class BackupVerbs(OpenedProfile):
             file: Read to its end, and neither sought nor closed. Nothing is stored if its `read` raises.
             destination: Its name (`s3`, `local`, …); None means the profile's default destination.
             name: Name of the series, and of the file that a restore writes.
-            tags, password, recipients, compression, ask: As of `backup`.
+            tags, password, recipients, recipients_files, allow_mixed_recipients, compression, ask: As of `backup`.
 
         Returns:
             The record of the new backup. Its `source` is `-`.
@@ -168,7 +170,8 @@ class BackupVerbs(OpenedProfile):
         content = contextlib.nullcontext(file)
         choice = self._compression(compression)
         request = self._stream_request(name, destination, tags, content)
-        return self._back_up_stream(request, choice, password, recipients, ask)
+        sealing = self._sealing(password, recipients, recipients_files, allow_mixed_recipients)
+        return self._back_up_stream(request, choice, sealing, ask)
 
     def backup_command(
         self,
@@ -179,6 +182,8 @@ class BackupVerbs(OpenedProfile):
         tags: str | Sequence[str] = (),
         password: str | None = None,
         recipients: Sequence[str] = (),
+        recipients_files: Sequence[AnyPath] = (),
+        allow_mixed_recipients: bool | None = None,
         compression: str | None = None,
         ask: Ask | None = None,
     ) -> Backup:
@@ -189,7 +194,7 @@ class BackupVerbs(OpenedProfile):
                 one's without bakthat's own secrets; its stdin is empty; its stderr is this process's.
             destination: Its name (`s3`, `local`, …); None means the profile's default destination.
             name: Name of the series, and of the file that a restore writes.
-            tags, password, recipients, compression, ask: As of `backup`.
+            tags, password, recipients, recipients_files, allow_mixed_recipients, compression, ask: As of `backup`.
 
         Returns:
             The record of the new backup. Its metadata have the base name of the program as `command`, and no argument.
@@ -206,7 +211,8 @@ class BackupVerbs(OpenedProfile):
         choice = self._compression(compression)
         request = self._stream_request(name, destination, tags, output)
         request = evolve(request, command=output.name, stop=output.stop)
-        return self._back_up_stream(request, choice, password, recipients, ask)
+        sealing = self._sealing(password, recipients, recipients_files, allow_mixed_recipients)
+        return self._back_up_stream(request, choice, sealing, ask)
 
     def _stream_request(
         self,
@@ -226,26 +232,36 @@ class BackupVerbs(OpenedProfile):
         self,
         request: StreamRequest,
         choice: CompressionChoice,
-        password: str | None,
-        recipients: Sequence[str],
+        sealing: Callable[[Ask | None], Keys],
         ask: Ask | None,
     ) -> Backup:
         def carry_out(tools: Tools) -> Backup:
             # A wrong name or destination is reported before a person is asked for a password.
             check_series(request.name)
             tools.destination(request.destination)
-            keys = encryption_keys(
-                self.profile,
-                password=password,
-                recipients=recipients,
-                ask=ask,
-                environment=self._environment,
-                notice=tools.notice,
-            )
-            chosen = evolve(request, keys=keys, compression=choice.compression)
+            chosen = evolve(request, keys=sealing(ask), compression=choice.compression)
             return make_backup_of_stream(chosen, _at_level(tools, choice))
 
         return self._run("backup", carry_out)
+
+    def _sealing(
+        self,
+        password: str | None,
+        recipients: Sequence[str],
+        recipients_files: Sequence[AnyPath],
+        allow_mixed_recipients: bool | None,
+    ) -> Callable[[Ask | None], Keys]:
+        """Return what finds the keys that encrypt a backup; it may ask for a password."""
+        return lambda ask: encryption_keys(
+            self.profile,
+            password=password,
+            recipients=recipients,
+            recipients_files=[os.fspath(path) for path in recipients_files],
+            allow_mixed_recipients=allow_mixed_recipients,
+            ask=ask,
+            environment=self._environment,
+            notice=self.tools.notice,
+        )
 
     def _compression(self, given: str | None) -> CompressionChoice:
         if given is None:

@@ -269,9 +269,10 @@ def test_an_age_file_cut_within_its_first_line_is_damaged_and_no_question_of_the
             unseal(sealed_now(b"")[:size], cipher=EITHER)
 
 
-def test_an_age_file_in_text_form_or_of_another_version_is_named_as_such():
-    with pytest.raises(PayloadDamaged, match="armored"):
-        unseal(b"-----BEGIN AGE ENCRYPTED FILE-----\n", cipher=EITHER)
+def test_a_damaged_age_file_in_text_form_or_one_of_another_version_is_named_as_such():
+    for before in (b"", b"\r\n"):
+        with pytest.raises(PayloadDamaged, match="armor"):
+            unseal(before + b"-----BEGIN AGE ENCRYPTED FILE-----\n", cipher=EITHER)
     with pytest.raises(PayloadDamaged, match="another version"):
         unseal(b"age-encryption.org/v7\n", cipher=EITHER)
 

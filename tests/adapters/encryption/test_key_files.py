@@ -138,7 +138,7 @@ def test_a_tilde_is_the_home_directory():
         (f"{PAIR.identity.lower()}\n", "line 1: .*does not start with AGE-SECRET-KEY-1"),
         (f"{PAIR.recipient}\n", r"line 1: .*public key \(age1…\)"),
         ("AGE-PLUGIN-YUBIKEY-1QQPQQQQQQ\n", "line 1: .*plug-in"),
-        ("AGE-SECRET-KEY-PQ-1XX76JRA\n", "line 1: .*post-quantum"),
+        ("AGE-SECRET-KEY-PQ-1XX76JRA\n", "line 1: .*checksum"),
         ("hunter2\n", "line 1: .*does not start with AGE-SECRET-KEY-1"),
         ("age-encryption.org/v1\n-> scrypt", "itself encrypted; open it first: age -d"),
         ("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl", "itself encrypted"),

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from bakthat.adapters.encryption.key_files import keygen
+from bakthat.adapters.encryption.recipient_files import read_recipients
+from bakthat.errors import UsageError
+from tests.fixtures.held_secrets import held_by
+
+PAIR, OTHER = (
+    keygen(clock=lambda: datetime(2026, 3, 1, tzinfo=UTC), random=random.Random(seed).randbytes) for seed in (1, 2)
+)
+
+
+@pytest.fixture
+def recipients_of(tmp_path):
+    def read(content: str | bytes, notice=None):
+        path = tmp_path / "team.txt"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_recipients(path, "-R", notice=notice)
+
+    return read
+
+
+def test_recipients_are_read_in_order_with_comments_blank_lines_and_other_line_ends(recipients_of):
+    text = f"\ufeff# the team\r\n\r\n{OTHER.recipient}\r\n# me\n  {PAIR.recipient}\n{OTHER.recipient}"
+    assert recipients_of(text) == (OTHER.recipient, PAIR.recipient)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("# nobody\n\n", "team.txt' contains no recipient"),
+        (f"{PAIR.recipient}\n{PAIR.recipient[:-1]}\n", "team.txt', line 2: .*checksum"),
+        (f"# key\n{PAIR.identity}\n", "team.txt', line 2: .*secret key"),
+        (f"x{PAIR.identity}\n", "team.txt', line 1: .*does not start with age1"),
+        ("a" * 8193, "line 1: longer than 8192"),
+        (PAIR.identity.encode() + b"\xff", "not UTF-8"),
+        (b"#" * (16 * 1024 * 1024 + 1), "larger than"),
+    ],
+    ids=["none", "mistyped", "a secret", "a longer secret", "a long line", "binary", "huge"],
+)
+def test_a_file_that_is_not_one_of_recipients_says_where_and_why_and_shows_nothing_of_it(
+    recipients_of, content, reason
+):
+    with pytest.raises(UsageError, match=f"^-R: .*{reason}") as refusal:
+        recipients_of(content)
+    assert PAIR.identity[20:40] not in held_by(refusal.value)
+
+
+def test_a_file_that_is_missing_or_a_directory_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"-R: .*none' cannot be read: No such file"):
+        read_recipients(tmp_path / "none", "-R")
+    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+        read_recipients(tmp_path, "-R")
