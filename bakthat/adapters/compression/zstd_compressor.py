@@ -77,10 +77,12 @@ class ZstdCompressor(Compressor):
     @contextmanager
     def _writing(self, into: BinaryIO) -> Iterator[BlockWriter]:
         from bakthat.adapters.compression.block_writer import BlockWriter
-        from bakthat.adapters.compression.zstd_frame import BLOCK, FrameMaker
+        from bakthat.adapters.compression.zstd_frame import BIG_TABLES_LEVEL, BLOCK, FrameMaker
 
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="bakthat-zstd")
-        writer = BlockWriter(into, pool, FrameMaker(self._level), ahead=self._threads + 2, block_size=BLOCK)
+        # With the larger tables of a high level, one block less waits: compressing is slower than anything else then.
+        ahead = self._threads + (1 if self._level >= BIG_TABLES_LEVEL else 2)
+        writer = BlockWriter(into, pool, FrameMaker(self._level), ahead=ahead, block_size=BLOCK)
         try:
             yield writer
         finally:

@@ -44,7 +44,7 @@ _SKIPPABLE_MAGIC = 0x184D2A50
 SKIPPABLE_HEAD = _SKIPPABLE.size
 """Bytes before the content of a skippable frame."""
 
-_BIG_TABLES_LEVEL = 10
+BIG_TABLES_LEVEL = 10
 """From this level on, zstd's own tables take up to 70 MiB in each thread."""
 
 _TABLE_LOG = 21
@@ -171,7 +171,7 @@ class FrameMaker:
                 zstd.CompressionParameter.checksum_flag: 1,
                 zstd.CompressionParameter.window_log: _WINDOW_LOG,
             }
-            if level >= _BIG_TABLES_LEVEL:
+            if level >= BIG_TABLES_LEVEL:
                 options[zstd.CompressionParameter.hash_log] = _TABLE_LOG
                 options[zstd.CompressionParameter.chain_log] = _TABLE_LOG
             known[level] = zstd.ZstdCompressor(options=options)

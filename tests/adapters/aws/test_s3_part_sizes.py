@@ -86,16 +86,16 @@ def test_a_backup_of_50_gibibytes_needs_64_mebibytes_of_buffers():
     assert plan.buffers(plan.size(number)) * plan.size(number) <= 64 * MIB
 
 
-@pytest.mark.parametrize(("concurrency", "size"), [(1, 64), (2, 43), (4, 26), (8, 14), (16, 8), (32, 8)])
+@pytest.mark.parametrize(("concurrency", "size"), [(1, 50), (2, 33), (4, 20), (8, 11), (16, 8), (32, 8)])
 def test_equal_parts_are_as_large_as_the_memory_allows_with_all_of_them_in_flight(concurrency: int, size: int):
     plan = plan_parts(max_concurrency=concurrency, equal=EQUAL_PARTS)
     assert {plan.size(number) for number in range(1, 9_001)} == {size * MIB}
     assert plan.buffers(size * MIB) == concurrency + 1
 
 
-def test_a_stream_of_220_gibibytes_has_equal_parts_and_one_of_two_tebibytes_fits():
+def test_a_stream_of_170_gibibytes_has_equal_parts_and_one_of_two_tebibytes_fits():
     plan = plan_parts(max_concurrency=4, equal=EQUAL_PARTS)
-    assert 9_000 * plan.first > 220 * GIB
+    assert 9_000 * plan.first > 170 * GIB
     assert plan.size(9_001) == 2 * plan.first
     assert plan.capacity() > 2 * TIB
 
