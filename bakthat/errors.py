@@ -24,6 +24,8 @@ errors to exit codes (`bakthat.entrypoints.cli`). Programming errors remain Pyth
     │   ├── ObjectNotFound
     │   ├── ObjectExists
     │   ├── ObjectArchived          must be retrieved from an archive class first
+    │   ├── ObjectLocked            cannot be deleted yet: Object Lock, or a legal hold
+    │   ├── Unsupported             the service cannot do this
     │   ├── AccessDenied
     │   │   └── CredentialsRefused  missing, wrong or expired: no request can succeed
     │   └── StoreUnavailable        retryable
@@ -128,6 +130,14 @@ class ObjectExists(StoreError):
 
 class ObjectArchived(StoreError):
     """The object is in an archive class and must be retrieved before it can be read."""
+
+
+class ObjectLocked(StoreError):
+    """Object Lock or a legal hold keeps the object from being deleted. The message says how long."""
+
+
+class Unsupported(StoreError):
+    """The service does not have this operation."""
 
 
 class AccessDenied(StoreError):

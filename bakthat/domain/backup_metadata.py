@@ -36,8 +36,13 @@ class Facts(TypedDict, total=False):
     the stream. `root`: the base name that the members are under. `container`, `compression`: see `ArchiveFormat`;
     `packed_by_source`: see `StorageForm`. `encryption`: `scheme` and `recipients`. `counts`: `files`, `directories`,
     `others` and `bytes`. `excluded`: see `Excluded`. `problems`: the first of them, a line each; `problem_count`: all.
+<<<<<<< HEAD
     `incremental`: see `Increment`. `archive_id`: in an archive store. `cut`: facts that had no room are left out.
     `dry_run`: no backup was made.
+=======
+    `archive_id`: in an archive store. `locked_until`: when Object Lock ends, in UTC epoch seconds. `cut`: facts that
+    had no room are left out. `dry_run`: no backup was made.
+>>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
 
     Only in a database, never in a catalog entry: `stored_at`, the store's own date of the archive; `entry_seen`, when
     the catalog entry was written that was read last; both in UTC epoch seconds. `from_listing`: all that is known is
@@ -65,6 +70,7 @@ class Facts(TypedDict, total=False):
     problems: list[str] | None
     problem_count: int | None
     archive_id: str | None
+    locked_until: int | None
     cut: bool | None
     dry_run: bool | None
     stored_at: int | None
@@ -163,6 +169,15 @@ class BackupMetadata(Mapping[str, Any]):
         value = self._facts.get(key)
         return value if isinstance(value, Mapping) else None
 
+    def _moment(self, key: str) -> datetime | None:
+        value = self._facts.get(key)
+        if type(value) is not int:
+            return None
+        try:
+            return datetime.fromtimestamp(value, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+
     @property
     def is_encrypted(self) -> bool:
         return bool(self._facts.get("is_enc"))
@@ -252,13 +267,11 @@ class BackupMetadata(Mapping[str, Any]):
 
     @property
     def stored_at(self) -> datetime | None:
-        value = self._facts.get("stored_at")
-        if type(value) is not int:
-            return None
-        try:
-            return datetime.fromtimestamp(value, UTC)
-        except (ValueError, OverflowError, OSError):
-            return None
+        return self._moment("stored_at")
+
+    @property
+    def locked_until(self) -> datetime | None:
+        return self._moment("locked_until")
 
     @property
     def entry_seen(self) -> int | None:

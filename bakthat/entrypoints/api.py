@@ -17,24 +17,38 @@ from bakthat.entrypoints.config_place import open_config
 from bakthat.entrypoints.hooks import hooks_of
 from bakthat.entrypoints.library.backup_verbs import BackupVerbs
 from bakthat.entrypoints.library.content_verbs import ContentVerbs
+<<<<<<< HEAD
 from bakthat.entrypoints.library.inventory_verbs import InventoryVerbs
+=======
+from bakthat.entrypoints.library.copy_verbs import CopyVerbs
+>>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
 from bakthat.entrypoints.library.opened_profile import AnyPath
 from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
 from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
 from bakthat.entrypoints.library.salvage_verbs import SalvageVerbs
+<<<<<<< HEAD
 from bakthat.entrypoints.wiring import build_tools, utc_now
+=======
+from bakthat.entrypoints.wiring import build_tools, open_config, utc_now
+from bakthat.errors import UsageError
+>>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
 from bakthat.usecases.events import Events
+from bakthat.usecases.tools import Tools
 
 log = logging.getLogger("bakthat")
 
 
+<<<<<<< HEAD
 class Bakthat(BackupVerbs, RestoreVerbs, SalvageVerbs, ContentVerbs, RecordVerbs, RetentionVerbs, InventoryVerbs):
+=======
+class Bakthat(BackupVerbs, RestoreVerbs, SalvageVerbs, ContentVerbs, RecordVerbs, RetentionVerbs, CopyVerbs):
+>>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
     """The verbs, for one profile and its tools. Never prompts, prints, exits, or configures logging.
 
     `destination` is a name (`s3`, `local`, …); None means the profile's default destination.
@@ -116,7 +130,25 @@ def open_profile(
         progress=progress,
         profiles=every_profile,
     )
+    opened, of_file = profile, config
+
+    def other_tools(other: str | Profile) -> Tools:
+        """The tools of another profile. One that has the same database shares it."""
+        if not isinstance(other, Profile):
+            if not isinstance(of_file, ConfigSource):
+                raise UsageError(f"{other!r} names a profile of a file, and this one is from none; give a `Profile`")
+            other = of_file.load(other)
+        return build_tools(
+            other,
+            repo=tools.repo if other.database == opened.database else None,
+            clock=clock,
+            host=tools.host,
+            notice=notice,
+            progress=progress,
+        )
+
     hooks = hooks_of(profile, environment, notice)
+<<<<<<< HEAD
     return Bakthat(
         profile,
         tools,
@@ -125,3 +157,6 @@ def open_profile(
         hooks=hooks,
         handed_in=[*handed_in, *(["glacier"] if archives is not None else [])],
     )
+=======
+    return Bakthat(profile, tools, environment=environment, events=events, hooks=hooks, other_tools=other_tools)
+>>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
-from bakthat.domain.objects import ObjectInfo
+from bakthat.domain.objects import Leftover, Lock, ObjectInfo
 from bakthat.entrypoints.signals import StoppedBySignal
 from bakthat.errors import StoreError
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.url_signer import UrlSigner
+
+T = TypeVar("T")
 
 
 def exit_guarded(store: ObjectStore, which: str) -> ObjectStore:
@@ -55,6 +57,12 @@ class ExitGuardedStore(ObjectStore):
         with self._answering("put"):
             return self._store.put(key, body, replace=replace, size_hint=size_hint)
 
+    def copy_from(self, key: str, source: ObjectStore, *, expected: ObjectInfo) -> ObjectInfo | None:
+        if isinstance(source, ExitGuardedStore):
+            source = source._store
+        with self._answering("copy_from"):
+            return self._store.copy_from(key, source, expected=expected)
+
     def open(self, key: str) -> contextlib.AbstractContextManager[BinaryIO]:
         with self._answering("open"):
             return _Opened(self._store.open(key), self._which)
@@ -71,18 +79,32 @@ class ExitGuardedStore(ObjectStore):
             return self._store.stat(key)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        with self._answering("list"):
-            found = iter(self._store.list(prefix))
-        while True:
-            with self._answering("list"):
-                info = next(found, None)
-            if info is None:
-                return
-            yield info
+        return self._each("list", lambda: self._store.list(prefix))
 
     def delete(self, key: str) -> None:
         with self._answering("delete"):
             self._store.delete(key)
+
+    def lock_of(self, key: str) -> Lock | None:
+        with self._answering("lock_of"):
+            return self._store.lock_of(key)
+
+    def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
+        return self._each("leftovers", lambda: self._store.leftovers(prefix, details=details))
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        with self._answering("remove_leftover"):
+            return self._store.remove_leftover(leftover)
+
+    def _each(self, call: str, listing: Callable[[], Iterator[T]]) -> Iterator[T]:
+        with self._answering(call):
+            found = iter(listing())
+        while True:
+            with self._answering(call):
+                item = next(found, None)
+            if item is None:
+                return
+            yield item
 
     def _answering(self, call: str) -> contextlib.AbstractContextManager[None]:
         return _answering(self._which, call)

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.profile import Profile
-from bakthat.errors import RetrievalPending
+from bakthat.errors import BakthatError, RetrievalPending
+from bakthat.usecases.copy import CopyReport
 from bakthat.usecases.restore import Restored
 from bakthat.usecases.retention import Retention
 from bakthat.usecases.sync import Synced, SyncReport
@@ -61,6 +62,8 @@ def _facts(done: object) -> dict[str, Any]:
             return {"backups": _records(done.removed)}
         case Synced():
             return {"synced": {name: _changes(report) for name, report in done.reports.items()}}
+        case CopyReport():
+            return {"copied": _records(done.copied), "failed": [_failed(*failure) for failure in done.failed]}
         case list():
             return {"verified": [_verified(result) for result in done if isinstance(result, Verified)]}
         case _:
@@ -73,6 +76,10 @@ def _changes(report: SyncReport) -> dict[str, Any]:
 
 def _records(backups: Sequence[Backup]) -> list[dict[str, Any]]:
     return [backup.as_record() for backup in backups]
+
+
+def _failed(backup: Backup, error: BakthatError) -> dict[str, Any]:
+    return {"stored_filename": backup.stored_filename, "error": str(error)}
 
 
 def _verified(result: Verified) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import BinaryIO
 
-from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Tier
+from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Leftover, Lock, Tier
 from bakthat.domain.retrieval import Wait
 
 
@@ -32,6 +32,9 @@ class ArchiveStore(ABC):
 
     names_are_ids: bool = False
     """Whether the id of an archive is the stored filename with which its description begins."""
+
+    locks: bool = False
+    """Whether what is uploaded is locked for some time; then `lock_of` is asked after each upload."""
 
     @abstractmethod
     def upload(self, body: BinaryIO, *, description: str, size_hint: int | None = None) -> ArchiveId:
@@ -84,3 +87,16 @@ class ArchiveStore(ABC):
     @abstractmethod
     def inventory(self, job_id: JobId) -> Iterator[ArchiveInfo]:
         """Return the requested list. Raises `RetrievalPending` or `RetrievalExpired`, as `open`."""
+
+    def lock_of(self, archive_id: ArchiveId) -> Lock | None:
+        """Return what keeps the archive from being deleted; None if nothing does. This implementation is that of a
+        store without locks. Raises `ObjectNotFound`, `AccessDenied` if the credentials must not know."""
+        return None
+
+    def leftovers(self, *, details: bool = True) -> Iterator[Leftover]:
+        """As `ObjectStore.leftovers`. This implementation is that of a service that ends unfinished uploads itself."""
+        return iter(())
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        """As `ObjectStore.remove_leftover`."""
+        return True

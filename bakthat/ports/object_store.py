@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
-from bakthat.domain.objects import ObjectInfo
+from bakthat.domain.objects import Leftover, Lock, ObjectInfo
 from bakthat.ports.byte_ranges import read_and_skip
 
 
@@ -51,6 +51,27 @@ class ObjectStore(ABC):
             ObjectExists: The key is taken, and not `replace`. The existing object is unchanged, also if it appeared
                 while the body was read.
         """
+
+    def copy_from(self, key: str, source: ObjectStore, *, expected: ObjectInfo) -> ObjectInfo | None:
+        """Copy the object under `key` from another store, within the service, so that no byte passes this machine.
+
+        This implementation copies nothing. A store overrides it where its service can copy, and can be asked whether
+        the copy has the bytes of the source.
+
+        Args:
+            key: The key, in both stores.
+            source: Where the object is.
+            expected: What `source.stat` returned. The copy is of that object, or there is none.
+
+        Returns:
+            The copy, whole; None if it cannot be made or compared in this way. Then nothing was stored, and the caller
+            reads the object and puts it.
+
+        Raises:
+            ObjectExists: The key is taken here.
+            ObjectArchived: The object is in an archive class and needs a retrieval.
+        """
+        return None
 
     @abstractmethod
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
@@ -111,3 +132,36 @@ class ObjectStore(ABC):
     @abstractmethod
     def delete(self, key: str) -> None:
         """Delete the object. Does nothing if it is missing; a refusal is an error (`AccessDenied`)."""
+
+    def lock_of(self, key: str) -> Lock | None:
+        """Return what keeps the object from being deleted; None if the store knows that nothing does.
+
+        More than `stat` tells: the store finds out, at the price of a request, where the answer to `stat` leaves it
+        open. This implementation is that of a store without locks.
+
+        Raises:
+            ObjectNotFound: There is no such object.
+            AccessDenied: The credentials must not know.
+        """
+        return None
+
+    def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
+        """Yield the uploads that have not ended, of keys that start with the prefix: those of killed writers, those
+        that are under way, and those of other programs. This implementation is that of a store that keeps none.
+
+        Args:
+            prefix: Of the keys.
+            details: Whether to find out `latest` and `size`, which may cost a request for each.
+
+        Raises:
+            Unsupported: The service cannot list them.
+        """
+        return iter(())
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        """Remove what an upload left, so that it can no longer become an object. Does nothing if it is gone.
+
+        Returns:
+            False if it was left, because its writer is seen to be alive.
+        """
+        return True

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from attrs import define, field
 
-from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, ObjectInfo, Tier
+from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Leftover, Lock, ObjectInfo, Tier
 from bakthat.errors import StoreUnavailable
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.object_store import ObjectStore
@@ -24,9 +24,9 @@ from bakthat.ports.object_store import ObjectStore
 T = TypeVar("T")
 
 _STREAMS = {"put", "open", "open_range", "upload"}
-_LISTINGS = {"list", "inventory"}
-_CHANGES = {"put", "delete", "upload", "request", "request_inventory"}
-_METHODS = _STREAMS | _LISTINGS | _CHANGES | {"stat"}
+_LISTINGS = {"list", "inventory", "leftovers"}
+_CHANGES = {"put", "delete", "upload", "request", "request_inventory", "copy_from", "remove_leftover"}
+_METHODS = _STREAMS | _LISTINGS | _CHANGES | {"stat", "lock_of"}
 
 
 @define(kw_only=True)
@@ -34,13 +34,14 @@ class Fault:
     """One scripted failure.
 
     Args:
-        method: Of an object store `put`, `open`, `open_range`, `stat`, `list` or `delete`; of an archive store
-            `upload`, `request`, `open`, `delete`, `request_inventory` or `inventory`.
+        method: Of an object store `put`, `copy_from`, `open`, `open_range`, `stat`, `list` or `delete`; of an archive
+            store `upload`, `request`, `open`, `delete`, `request_inventory` or `inventory`; of both `lock_of`,
+            `leftovers` or `remove_leftover`.
         call: The number of the matching call that fails, from 1.
         times: How many calls in a row fail.
         key: Only calls whose key, prefix, description, archive id or job id starts with this.
         after_bytes: Fail after so many bytes of the body (`put`, `upload`, `open`, `open_range`).
-        after_items: Fail after so many items of the listing (`list`, `inventory`).
+        after_items: Fail after so many items of the listing (`list`, `inventory`, `leftovers`).
         afterwards: Carry the call out, and lose only its answer (calls that change something).
         error: Makes the error that is raised.
 
@@ -154,6 +155,9 @@ class FaultyObjectStore(ObjectStore):
             "put", key, body, lambda read: self.inner.put(key, read, replace=replace, size_hint=size_hint)
         )
 
+    def copy_from(self, key: str, source: ObjectStore, *, expected: ObjectInfo) -> ObjectInfo | None:
+        return self._script.carried_out("copy_from", key, lambda: self.inner.copy_from(key, source, expected=expected))
+
     def open(self, key: str) -> AbstractContextManager[BinaryIO]:
         return self._script.opened(key, lambda: self.inner.open(key))
 
@@ -173,6 +177,15 @@ class FaultyObjectStore(ObjectStore):
     def delete(self, key: str) -> None:
         self._script.carried_out("delete", key, lambda: self.inner.delete(key))
 
+    def lock_of(self, key: str) -> Lock | None:
+        return self._script.carried_out("lock_of", key, lambda: self.inner.lock_of(key))
+
+    def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
+        return self._script.listed("leftovers", prefix, lambda: self.inner.leftovers(prefix, details=details))
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        return self._script.carried_out("remove_leftover", leftover.key, lambda: self.inner.remove_leftover(leftover))
+
 
 class FaultyArchiveStore(ArchiveStore):
     """A store with faults. `calls` lists the calls, as (method, description or id). `faults` can be extended."""
@@ -183,6 +196,7 @@ class FaultyArchiveStore(ArchiveStore):
         self.minimum_days = inner.minimum_days
         self.usual_waits = inner.usual_waits
         self.names_are_ids = inner.names_are_ids
+        self.locks = inner.locks
         self._script = _Script(*faults)
         self.faults = self._script.faults
         self.calls = self._script.calls
@@ -209,6 +223,15 @@ class FaultyArchiveStore(ArchiveStore):
 
     def inventory(self, job_id: JobId) -> Iterator[ArchiveInfo]:
         return self._script.listed("inventory", job_id, lambda: self.inner.inventory(job_id))
+
+    def lock_of(self, archive_id: ArchiveId) -> Lock | None:
+        return self._script.carried_out("lock_of", archive_id, lambda: self.inner.lock_of(archive_id))
+
+    def leftovers(self, *, details: bool = True) -> Iterator[Leftover]:
+        return self._script.listed("leftovers", "", lambda: self.inner.leftovers(details=details))
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        return self._script.carried_out("remove_leftover", leftover.key, lambda: self.inner.remove_leftover(leftover))
 
 
 class _BreakingReader(io.RawIOBase):

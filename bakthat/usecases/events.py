@@ -51,6 +51,7 @@ class Events:
     - `on_delete_older_than`, `on_rotate_backups` `(session_id, deleted)`: a list of the deleted records
     - `on_verify(session_id, results)`: a list of `Verified`; a bad one is a failure of `verify`
     - `on_sync(session_id, report)`: a `SyncReport`
+    - `on_copy(session_id, report)`: a `CopyReport`; one with failures is a failure of `copy`
     - `on_failure(session_id, verb, error)`: instead of `on_…`; `error` is the exception that the caller gets
     - `on_progress(session_id, progress)`: a `bakthat.Progress`; often, and in the working thread
     """
@@ -70,6 +71,8 @@ class Events:
         self.on_verify = Event("on_verify")
         self.before_sync = Event("before_sync")
         self.on_sync = Event("on_sync")
+        self.before_copy = Event("before_copy")
+        self.on_copy = Event("on_copy")
         self.on_failure = Event("on_failure")
         self.on_progress = Event("on_progress")
 

@@ -147,6 +147,7 @@ def test_a_backup_that_is_deleted_while_it_is_verified_stays_deleted(box: Toolbo
     class Watched(FaultyObjectStore):
         def stat(self, key):
             found = super().stat(key)
+            box.stores["s3"] = self.inner
             delete(DeleteRequest(name="site", destination="s3"), box.tools)
             return found
 

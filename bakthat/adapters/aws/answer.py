@@ -92,6 +92,10 @@ class Answer:
             self._fail(name)
         return [Answer(item, what=self._what, operation=self._operation) for item in value]
 
+    def inner(self, name: str) -> Answer:
+        """Return a field that has fields of its own."""
+        return Answer(self._fields.get(name), what=self._what, operation=self._operation)
+
     def listed(self, name: str) -> list[Answer]:
         """Return the entries of a list that must be there, even if it is empty."""
         return self.items(name) if self.has(name) else self._fail(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
@@ -21,6 +21,7 @@ from bakthat.adapters.aws.answer import ask
 from bakthat.adapters.aws.client import client
 from bakthat.adapters.aws.errors import Redirected, code_of, status_of, translated
 from bakthat.adapters.aws.s3_bucket import Bucket, log_notice
+from bakthat.adapters.aws.s3_copy import Source, copy_within
 from bakthat.adapters.aws.s3_download import S3Reader
 from bakthat.adapters.aws.s3_head import check_not_a_web_site, explained_head, head
 from bakthat.adapters.aws.s3_listing import check_is_listing, entry_of, listed
@@ -29,7 +30,15 @@ from bakthat.adapters.aws.s3_upload import Uploader
 from bakthat.adapters.aws.settings import resolved
 from bakthat.domain.object_key import check_key
 from bakthat.domain.objects import ObjectInfo
-from bakthat.domain.profile import DEFAULT_REGION, Profile, endpoint_host, normal_prefix, s3_location, s3_owner
+from bakthat.domain.profile import (
+    DEFAULT_REGION,
+    Profile,
+    endpoint_host,
+    endpoint_place,
+    normal_prefix,
+    s3_location,
+    s3_owner,
+)
 from bakthat.errors import BakthatError, ConfigInvalid, InvalidName, StoreError, UsageError
 from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
@@ -58,6 +67,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         max_concurrency: int = 4,
         amazon: bool = False,
         claims: bool | None = None,
+        account: Hashable = None,
         page: int = 1000,
         put_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -79,6 +89,8 @@ class S3ObjectStore(ObjectStore, UrlSigner):
                 size. Others are not trusted with that.
             claims: Whether claims keep two writers of one key apart (`WriteClaims`); by default at all services but
                 Amazon's.
+            account: Equal for stores that the same credentials reach at the same service, so that it can copy objects
+                between them; None: unknown.
             page: Keys of one listing request.
             put_id: Returns a new random id for each write.
             clock: The current time, used where an answer has no date.
@@ -101,6 +113,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         self._max_concurrency = max_concurrency
         self._amazon = amazon
         self._page = page
+        self._account = account
         self._is_s3 = amazon
         self._reads_ranges = True
         self._uploader = Uploader(
@@ -135,6 +148,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             part_size=profile.part_size,
             max_concurrency=profile.max_concurrency,
             amazon=is_amazon(profile.endpoint_url),
+            account=_account(profile),
             notice=notice,
         )
 
@@ -145,6 +159,21 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         where = self._where(key)
         stored = self._uploader.upload(where["Key"], self._named(key), body, replace=replace, size_hint=size_hint)
         return ObjectInfo(key=key, size=stored.size, modified=stored.modified, storage_class=self._storage_class)
+
+    def copy_from(self, key: str, source: ObjectStore, *, expected: ObjectInfo) -> ObjectInfo | None:
+        where, what = self._where(key), self._named(key)
+        if not isinstance(source, S3ObjectStore) or self._account is None or self._account != source._account:
+            return None
+        there = source._where(key)
+        made = copy_within(
+            self._uploader.writer,
+            where["Key"],
+            what,
+            Source(bucket=there["Bucket"], key=there["Key"], what=source._named(key), expected=expected),
+        )
+        if made is None:
+            return None
+        return ObjectInfo(key=key, size=expected.size, modified=made, storage_class=self._storage_class)
 
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
@@ -317,6 +346,12 @@ def s3_client(profile: Profile, **config: Any) -> Any:
     # The asterisk puts it before botocore's handlers that would begin to retry.
     made.meta.events.register_first("needs-retry.s3.*", _refuse_web_site)
     return made
+
+
+def _account(profile: Profile) -> Hashable:
+    """What says that two profiles reach the same service with the same credentials."""
+    service = "amazon" if is_amazon(profile.endpoint_url) else endpoint_place(profile.endpoint_url or "")
+    return service, profile.access_key, profile.secret_key, profile.aws_profile
 
 
 def is_amazon(endpoint_url: str | None) -> bool:

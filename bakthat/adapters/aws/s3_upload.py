@@ -47,7 +47,7 @@ class Uploader:
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
-        self._writer = Writer(bucket)
+        self.writer = Writer(bucket)
 
     def upload(self, key: str, what: str, body: BinaryIO, *, replace: bool, size_hint: int | None) -> Uploaded:
         """Store an object, as `ObjectStore.put`. `key`: with the prefix. `what`: names the object in messages."""
@@ -58,7 +58,7 @@ class Uploader:
             size_hint=size_hint,
             equal=None if bucket.trusted else bucket.equal_parts,
         )
-        target = ObjectWrite(self._writer, key, what, replace)
+        target = ObjectWrite(self.writer, key, what, replace)
         multipart = Multipart(target, plan)
         try:
             if size_hint is not None and size_hint >= _EARLY * plan.first:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import BinaryIO
 
 from bakthat.domain.archive_description import describe
@@ -16,7 +17,7 @@ from bakthat.domain.backup import Backup, Owner
 from bakthat.domain.catalog import PREFIX, key_of, stored_filename_of
 from bakthat.domain.evidence import claims_to_be_of
 from bakthat.domain.glacier_inventory import GlacierInventory
-from bakthat.domain.objects import ArchiveId, Tier
+from bakthat.domain.objects import ArchiveId, Leftover, Lock, Tier
 from bakthat.domain.query import Query
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import (
@@ -32,7 +33,7 @@ from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.destinations.archive_names import ArchiveNames
-from bakthat.usecases.destinations.base import Destination, Found
+from bakthat.usecases.destinations.base import Destination, Found, Stored, lock_in_force
 from bakthat.usecases.destinations.retrievals import Retrievals
 from bakthat.usecases.destinations.saved_inventory import SavedInventory
 from bakthat.usecases.destinations.vault_listing import VaultListing
@@ -73,18 +74,30 @@ class ArchiveDestination(Destination):
         self.inventory = SavedInventory(catalog, notice=notice)
         self._listing = VaultListing(owner, archives, repo=repo, clock=clock, notice=notice)
 
-    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> ArchiveId:
+    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Stored:
         archive_id = self._archives.upload(body, description=describe(draft), size_hint=size_hint)
         name = draft.stored_filename
         try:
-            self._repo.remember_archive(name, archive_id)
+            # The copy of a backup has the name of its source, which may be in another vault, and known only here.
+            if self._repo.archive_id(name) is None:
+                self._repo.remember_archive(name, archive_id)
         except BakthatError as error:
             # The archive is stored; the copy in the bucket and its catalog entry can still identify it.
             self._notice(f"{name} is stored, but not in the database's inventory: {error}")
         own = GlacierInventory(archives={name: archive_id})
         # Another machine may have deleted other archives of this database: they are used only for a first copy.
         self.inventory.update(lambda saved: (saved if saved is not None else self.names.inventory()).merged(own))
-        return archive_id
+        return Stored(archive_id=archive_id, locked_until=self._locked_until(archive_id))
+
+    def _locked_until(self, archive_id: ArchiveId) -> datetime | None:
+        if not self._archives.locks:
+            return None
+        try:
+            lock = self._archives.lock_of(archive_id)
+        except StoreError as error:
+            self._notice(f"{self.owner.location}: the lock of what was stored cannot be read: {error}")
+            return None
+        return None if lock is None else lock.until
 
     def open(self, backup: Backup, *, tier: Tier | None = None) -> AbstractContextManager[BinaryIO]:
         return self._retrievals.opened(backup.stored_filename, self._id_of(backup), tier)
@@ -114,6 +127,20 @@ class ArchiveDestination(Destination):
             lambda saved: (saved if saved is not None else self.names.inventory()).without([backup.stored_filename])
         )
 
+    def lock_of(self, backup: Backup, now: datetime) -> Lock | None:
+        try:
+            archive_id = self._id_of(backup)
+        except ObjectNotFound:
+            return None
+        asked = partial(self._archives.lock_of, archive_id)
+        return lock_in_force(backup, now, seen=asked, asked=asked)
+
+    def leftovers(self, *, details: bool = True) -> Iterator[Leftover]:
+        return self._archives.leftovers(details=details)
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        return self._archives.remove_leftover(leftover)
+
     def usual_wait(self, tier: Tier | None) -> Wait | None:
         return self._retrievals.usual_wait(tier)
 
@@ -124,6 +151,22 @@ class ArchiveDestination(Destination):
         """From the bucket, if it has any data; else, without a prefix, from the vault's own inventory, which takes
         hours. With a prefix, only what the copy of the inventory names."""
         return self._inventoried(prefix) if prefix else self._found()
+
+    def unlisted(self, stored_filename: str) -> Found | None:
+        if not self._archives.names_are_ids or self.catalog is None:
+            return None
+        try:
+            info = self.catalog.stat(stored_filename)
+        except ObjectNotFound:
+            return None
+        return Found(
+            stored_filename=stored_filename,
+            size=info.size,
+            modified=info.modified,
+            stored_at=info.modified,
+            archive_id=stored_filename,
+            is_cold=info.is_cold,
+        )
 
     def _inventoried(self, prefix: str) -> Iterator[Found]:
         if self.catalog is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import BinaryIO
@@ -12,10 +12,11 @@ from typing import BinaryIO
 from attrs import frozen
 
 from bakthat.domain.backup import Backup, Owner
+from bakthat.domain.backup_metadata import Facts
 from bakthat.domain.catalog import MOST_BYTES, CatalogEntry, index_key_of, key_of, loads
-from bakthat.domain.objects import ArchiveId, Tier
+from bakthat.domain.objects import ArchiveId, Leftover, Lock, Tier
 from bakthat.domain.retrieval import Wait
-from bakthat.errors import ObjectNotFound
+from bakthat.errors import AccessDenied, ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.destinations.stored_ranges import StoredRanges
 
@@ -47,6 +48,20 @@ class Found:
     only_by_entry: bool = False
 
 
+@frozen(kw_only=True)
+class Stored:
+    """An archive that was just stored. `archive_id`: in an archive store. `locked_until`: when its lock ends, aware
+    UTC; None without one."""
+
+    archive_id: ArchiveId | None = None
+    locked_until: datetime | None = None
+
+    def as_facts(self) -> Facts:
+        """For the record."""
+        until = self.locked_until
+        return {"archive_id": self.archive_id, "locked_until": None if until is None else int(until.timestamp())}
+
+
 class Destination(ABC):
     """A store under the name that users give (`s3`, `glacier`, `local`, …). `owner`: identifies its records. `catalog`:
     the store of the catalog entries, None if there is none."""
@@ -65,8 +80,8 @@ class Destination(ABC):
         return self.owner.backend
 
     @abstractmethod
-    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> ArchiveId | None:
-        """Store an archive completely or not at all; return its id in an archive store.
+    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Stored:
+        """Store an archive completely or not at all.
 
         draft: its record as far as it is known before. size_hint: a size in bytes that it will not exceed by much.
         Raises `ObjectExists` if the name exists.
@@ -96,9 +111,26 @@ class Destination(ABC):
     def is_gone(self, backup: Backup) -> bool:
         """Whether a backup that `found` did not list is really gone; looks it up by name."""
 
+    def copy_from(self, backup: Backup, source: Destination) -> Stored | None:
+        """Store a copy of the backup's archive within the service of both destinations. None if that is not possible:
+        then nothing was stored. Raises `ObjectExists`, and `ObjectArchived` if it must be retrieved first."""
+        return None
+
     @abstractmethod
     def remove(self, backup: Backup) -> None:
-        """Remove the archive; it is absent afterwards."""
+        """Remove the archive; it is absent afterwards. The caller has made sure that no lock keeps it (`lock_of`)."""
+
+    def lock_of(self, backup: Backup, now: datetime) -> Lock | None:
+        """What keeps the archive from being deleted now, by the store; where that must not say so, by the record."""
+        return None
+
+    def leftovers(self, *, details: bool = True) -> Iterator[Leftover]:
+        """See `ObjectStore.leftovers`."""
+        return iter(())
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        """See `ObjectStore.remove_leftover`."""
+        return True
 
     def usual_wait(self, tier: Tier | None) -> Wait | None:
         """How long a retrieval usually takes, None if there is none to wait for."""
@@ -113,6 +145,11 @@ class Destination(ABC):
         """Every archive whose stored filename starts with the prefix, from one listing. Without a prefix it may raise
         `RetrievalPending`, if the inventory must be retrieved first. With one it returns at once, with what is
         known."""
+
+    def unlisted(self, stored_filename: str) -> Found | None:
+        """An archive that is in the store under this name, although `found` with a prefix does not know it; None if
+        there is none, or the store cannot be asked for a name."""
+        return None
 
     def write_entry(self, entry: CatalogEntry) -> None:
         """Store the catalog entry; it replaces an earlier one."""
@@ -153,3 +190,26 @@ class Destination(ABC):
         except ObjectNotFound:
             return None
         return content if len(content) <= limit else None
+
+
+def lock_in_force(
+    backup: Backup,
+    now: datetime,
+    *,
+    seen: Callable[[], Lock | None],
+    asked: Callable[[], Lock | None],
+) -> Lock | None:
+    """The lock that holds now. `seen`: what every answer about the archive tells; `asked`: what the store finds out,
+    which is used only if the record claims a lock that was not seen. Credentials that must not know leave it to the
+    record. The store comes first: in a versioned bucket the deletion of a locked object succeeds, and hides it."""
+    claimed = backup.metadata.locked_until
+    recorded = Lock(until=claimed) if claimed is not None else None
+    try:
+        lock = seen()
+        if lock is None and recorded is not None:
+            lock = asked()
+    except ObjectNotFound:
+        return None
+    except AccessDenied:
+        lock = recorded
+    return lock if lock is not None and lock.holds(now) else None

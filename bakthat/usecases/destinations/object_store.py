@@ -11,11 +11,11 @@ from typing import BinaryIO
 from bakthat.domain import glacier_inventory
 from bakthat.domain.backup import Backup, Owner
 from bakthat.domain.catalog import PREFIX, stored_filename_of
-from bakthat.domain.objects import ArchiveId, ObjectInfo, Tier
+from bakthat.domain.objects import ArchiveId, Leftover, Lock, ObjectInfo, Tier
 from bakthat.domain.retrieval import Wait
 from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged, StoreError, StoreUnavailable
 from bakthat.ports.object_store import ObjectStore
-from bakthat.usecases.destinations.base import Destination, Found
+from bakthat.usecases.destinations.base import Destination, Found, Stored, lock_in_force
 from bakthat.usecases.destinations.retrievals import Retrievals
 from bakthat.usecases.destinations.stored_ranges import StoredRanges
 
@@ -41,8 +41,18 @@ class ObjectDestination(Destination):
         self.catalog = catalog if catalog is not None else objects
         self._retrievals = retrievals
 
-    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> None:
-        self.objects.put(draft.stored_filename, body, size_hint=size_hint)
+    def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Stored:
+        return _stored(self.objects.put(draft.stored_filename, body, size_hint=size_hint))
+
+    def copy_from(self, backup: Backup, source: Destination) -> Stored | None:
+        if not isinstance(source, ObjectDestination):
+            return None
+        key = backup.stored_filename
+        there = source.objects.stat(key)
+        if backup.known_size not in (None, there.size):
+            raise PayloadDamaged(f"{key}: the store has {there.size} bytes of it, the record says {backup.size}")
+        made = self.objects.copy_from(key, source.objects, expected=there)
+        return None if made is None else _stored(made)
 
     @contextmanager
     def open(self, backup: Backup, *, tier: Tier | None = None) -> Iterator[BinaryIO]:
@@ -83,6 +93,18 @@ class ObjectDestination(Destination):
     def remove(self, backup: Backup) -> None:
         self.objects.delete(backup.stored_filename)
 
+    def lock_of(self, backup: Backup, now: datetime) -> Lock | None:
+        key = backup.stored_filename
+        return lock_in_force(
+            backup, now, seen=lambda: self.objects.stat(key).lock, asked=lambda: self.objects.lock_of(key)
+        )
+
+    def leftovers(self, *, details: bool = True) -> Iterator[Leftover]:
+        return self.objects.leftovers(details=details)
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        return self.objects.remove_leftover(leftover)
+
     def _claimed_keys(self) -> set[str]:
         """The keys that the copy of the inventory claims as archives of `glacier` in the same bucket."""
         try:
@@ -115,3 +137,7 @@ class ObjectDestination(Destination):
                 is_cold=info.is_cold,
                 claimed=info.is_cold and info.key in claimed,
             )
+
+
+def _stored(info: ObjectInfo) -> Stored:
+    return Stored(locked_until=info.lock.until if info.lock is not None else None)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from bakthat.domain import retrieval
 from bakthat.domain.objects import ArchiveId, RetrievalJob, Tier
 from bakthat.domain.retrieval import Wait
-from bakthat.errors import RetrievalExpired, RetrievalPending
+from bakthat.errors import ObjectNotFound, RetrievalExpired, RetrievalPending
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.metadata_repo import MetadataRepo
 
@@ -69,6 +69,10 @@ class Retrievals:
             if tier is not None and retrieval.SPEED[tier] > retrieval.SPEED[job.tier or Tier.STANDARD]:
                 return None
             raise self._pending(job) from None
+        except ObjectNotFound:
+            # The retrieval of a copy of this backup in another store, which has the same name.
+            self._repo.forget_job(name)
+            return None
         except RetrievalExpired:
             self._repo.forget_job(name)
             self._notice(f"{name}: the earlier retrieval has expired; requesting it again")

@@ -123,10 +123,10 @@ def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
 
     with flowing(produce) as flow, _stopping(archive):
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if archive.keys else b"")
-        archive_id = destination.store(draft, cast(BinaryIO, body), size_hint=archive.size_hint)
+        stored = destination.store(draft, cast(BinaryIO, body), size_hint=archive.size_hint)
         if not body.ended:
             # A store that breaks its contract now has a partial backup under the name of a complete one.
-            _discard(evolve(draft, metadata=draft.metadata.changed(archive_id=archive_id)), destination, tools)
+            _discard(evolve(draft, metadata=draft.metadata.changed(archive_id=stored.archive_id)), destination, tools)
             if flow.error is not None:
                 raise flow.error
             raise StoreError(
@@ -144,7 +144,7 @@ def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
         draft,
         size=body.size,
         last_updated=whole_seconds(tools.clock()),
-        metadata=draft.metadata.changed(sha256=body.sha256, archive_id=archive_id).changed(**facts_of(report)),
+        metadata=draft.metadata.changed(sha256=body.sha256).changed(**stored.as_facts()).changed(**facts_of(report)),
     )
     _record(made, destination, tools)
     return made

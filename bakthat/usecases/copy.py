@@ -1,0 +1,119 @@
+"""`copy`: a second copy of backups, in another destination. The stored bytes stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.callbacks import ignore
+from bakthat.domain.objects import Tier
+from bakthat.domain.query import Query
+from bakthat.errors import BackupNotFound, BakthatError, DatabaseError, UsageError
+from bakthat.usecases.copying.goal import Goal, There, oldest_first
+from bakthat.usecases.copying.one_backup import Copied, Moving
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.select_backup import choose, not_found
+from bakthat.usecases.tools import Tools
+
+
+@frozen(kw_only=True)
+class CopyRequest:
+    """What to copy, and where to.
+
+    name: of one backup, as `restore` selects it; None means all backups of the source. series: only of this series,
+    exactly. source, to: names of destinations, `to` of the goal's profile. host: only backups of this host. tier, wait:
+    as of a restore. dry_run: only report what would be copied.
+    """
+
+    name: str | None
+    source: str
+    to: str
+    series: str | None = None
+    host: str | None = None
+    tier: Tier | None = None
+    wait: bool = False
+    dry_run: bool = False
+
+
+@frozen(kw_only=True)
+class CopyReport:
+    """What is at the goal after a copy, or would be after a dry run; oldest first.
+
+    copied: the records of new copies at the goal. by_service: those of them that the service copied by itself. present:
+    the records of copies that were there. failed: backups of the source that are not at the goal, or not completely,
+    with the errors; repeating the call copies what is missing.
+    """
+
+    copied: tuple[Backup, ...] = ()
+    by_service: tuple[Backup, ...] = ()
+    present: tuple[Backup, ...] = ()
+    failed: tuple[tuple[Backup, BakthatError], ...] = ()
+    dry_run: bool = False
+
+
+def copy(
+    request: CopyRequest,
+    tools: Tools,
+    goal_tools: Tools,
+    *,
+    on_copied: Callable[[Copied], None] = ignore,
+    on_failed: Callable[[Backup, BakthatError], None] = lambda _backup, _error: None,
+) -> CopyReport:
+    """Copy backups from one destination to another. `goal_tools`: the tools of the goal's profile. `on_copied`,
+    `on_failed`: called for each backup.
+
+    A copy is complete or not there, and never replaces anything. One backup that fails does not stop the rest. Raises
+    `BackupNotFound`, `AmbiguousName`, `UsageError` if both destinations are the same place, `DatabaseError`.
+    """
+    source, destination = tools.destination(request.source), goal_tools.destination(request.to)
+    if source.owner.location == destination.owner.location:
+        raise UsageError(
+            f"the backups are in {source.owner.location}, and that is where they would be copied to; "
+            "name another place with --to, or another profile with --to-profile"
+        )
+    goal = Goal(destination, goal_tools)
+    moving = Moving(source=source, goal=goal, tools=tools, tier=request.tier, wait=request.wait)
+    copied: list[Copied] = []
+    failed: list[tuple[Backup, BakthatError]] = []
+    for backup in _chosen(request, source, tools):
+        try:
+            one = _tried(backup, goal) if request.dry_run else moving.copy(backup)
+        except DatabaseError:
+            raise
+        except BakthatError as error:
+            failed.append((backup, error))
+            on_failed(backup, error)
+        else:
+            copied.append(one)
+            on_copied(one)
+    return CopyReport(
+        copied=tuple(one.backup for one in copied if one.is_new),
+        by_service=tuple(one.backup for one in copied if one.by_service),
+        present=tuple(one.backup for one in copied if not one.is_new),
+        failed=tuple(failed),
+        dry_run=request.dry_run,
+    )
+
+
+def _tried(backup: Backup, goal: Goal) -> Copied:
+    there = goal.look(backup, copies=False)
+    return Copied(backup=goal.row(backup) or goal.draft(backup), is_new=there is There.NOTHING)
+
+
+def _chosen(request: CopyRequest, source: Destination, tools: Tools) -> list[Backup]:
+    if request.name is not None:
+        if request.series is not None:
+            raise UsageError("copy takes the NAME of a backup, or --all with --series")
+        return [choose(request.name, source, tools, host=request.host)]
+    query = Query(filename=request.series, backend=source.name, owners=(source.owner,))
+    backups = [
+        backup for backup in tools.repo.find(query) if not backup.is_value and request.host in (None, backup.host)
+    ]
+    if not backups and request.series is not None:
+        raise BackupNotFound(not_found(request.series, source, tools))
+    if not backups:
+        of_host = "" if request.host is None else f" of host {request.host}"
+        raise BackupNotFound(f"no backups{of_host} in {source.name} ({source.owner.location})")
+    return oldest_first(backups)
