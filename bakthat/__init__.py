@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from bakthat.entrypoints.key_value import KeyValue as KeyValue
     from bakthat.entrypoints.library.inventory_verbs import VaultInventory as VaultInventory
     from bakthat.entrypoints.library.opened_contents import Contents as Contents
+    from bakthat.usecases.copy import CopyReport as CopyReport
+    from bakthat.usecases.copying.one_backup import Copied as Copied
     from bakthat.usecases.delete import DeletionCandidate as DeletionCandidate
     from bakthat.usecases.diff import Compared as Compared
     from bakthat.usecases.events import Events as Events
@@ -87,6 +89,8 @@ _HOMES = {
     "KeyValue": "bakthat.entrypoints.key_value",
     "VaultInventory": "bakthat.entrypoints.library.inventory_verbs",
     "Contents": "bakthat.entrypoints.library.opened_contents",
+    "CopyReport": "bakthat.usecases.copy",
+    "Copied": "bakthat.usecases.copying.one_backup",
     "DeletionCandidate": "bakthat.usecases.delete",
     "Compared": "bakthat.usecases.diff",
     "Events": "bakthat.usecases.events",
@@ -106,6 +110,8 @@ __all__ = [
     "Bakthat",
     "Compared",
     "Contents",
+    "Copied",
+    "CopyReport",
     "Decision",
     "DeletionCandidate",
     "Difference",

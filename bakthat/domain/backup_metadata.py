@@ -36,13 +36,8 @@ class Facts(TypedDict, total=False):
     the stream. `root`: the base name that the members are under. `container`, `compression`: see `ArchiveFormat`;
     `packed_by_source`: see `StorageForm`. `encryption`: `scheme` and `recipients`. `counts`: `files`, `directories`,
     `others` and `bytes`. `excluded`: see `Excluded`. `problems`: the first of them, a line each; `problem_count`: all.
-<<<<<<< HEAD
-    `incremental`: see `Increment`. `archive_id`: in an archive store. `cut`: facts that had no room are left out.
-    `dry_run`: no backup was made.
-=======
-    `archive_id`: in an archive store. `locked_until`: when Object Lock ends, in UTC epoch seconds. `cut`: facts that
-    had no room are left out. `dry_run`: no backup was made.
->>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
+    `incremental`: see `Increment`. `archive_id`: in an archive store. `locked_until`: when Object Lock ends, in UTC
+    epoch seconds. `cut`: facts that had no room are left out. `dry_run`: no backup was made.
 
     Only in a database, never in a catalog entry: `stored_at`, the store's own date of the archive; `entry_seen`, when
     the catalog entry was written that was read last; both in UTC epoch seconds. `from_listing`: all that is known is

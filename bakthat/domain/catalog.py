@@ -47,13 +47,8 @@ ONLY_IN_A_DATABASE = frozenset({"entry_seen", "from_listing", "stored_at", "veri
 its archive was found, nor that it was verified."""
 
 _BY_IMPORTANCE = (
-<<<<<<< HEAD
     "is_enc", "encryption", "incremental", "KeyValue", "is_gzipped", "packed_by_source", "container", "compression",
-    "sha256", "incomplete", "archive_id", "location", "root", "client", "source", "tool", "counts",
-=======
-    "is_enc", "encryption", "KeyValue", "is_gzipped", "packed_by_source", "container", "compression", "sha256",
-    "incomplete", "archive_id", "location", "locked_until", "root", "client", "source", "tool", "counts",
->>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
+    "sha256", "incomplete", "archive_id", "location", "locked_until", "root", "client", "source", "tool", "counts",
 )  # fmt: skip
 _ORDER = {key: number for number, key in enumerate(_BY_IMPORTANCE)}
 

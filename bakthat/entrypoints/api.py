@@ -17,22 +17,15 @@ from bakthat.entrypoints.config_place import open_config
 from bakthat.entrypoints.hooks import hooks_of
 from bakthat.entrypoints.library.backup_verbs import BackupVerbs
 from bakthat.entrypoints.library.content_verbs import ContentVerbs
-<<<<<<< HEAD
-from bakthat.entrypoints.library.inventory_verbs import InventoryVerbs
-=======
 from bakthat.entrypoints.library.copy_verbs import CopyVerbs
->>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
+from bakthat.entrypoints.library.inventory_verbs import InventoryVerbs
 from bakthat.entrypoints.library.opened_profile import AnyPath
 from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
 from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
 from bakthat.entrypoints.library.salvage_verbs import SalvageVerbs
-<<<<<<< HEAD
 from bakthat.entrypoints.wiring import build_tools, utc_now
-=======
-from bakthat.entrypoints.wiring import build_tools, open_config, utc_now
 from bakthat.errors import UsageError
->>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.metadata_repo import MetadataRepo
@@ -44,11 +37,9 @@ from bakthat.usecases.tools import Tools
 log = logging.getLogger("bakthat")
 
 
-<<<<<<< HEAD
-class Bakthat(BackupVerbs, RestoreVerbs, SalvageVerbs, ContentVerbs, RecordVerbs, RetentionVerbs, InventoryVerbs):
-=======
-class Bakthat(BackupVerbs, RestoreVerbs, SalvageVerbs, ContentVerbs, RecordVerbs, RetentionVerbs, CopyVerbs):
->>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
+class Bakthat(
+    BackupVerbs, RestoreVerbs, SalvageVerbs, ContentVerbs, RecordVerbs, RetentionVerbs, CopyVerbs, InventoryVerbs
+):
     """The verbs, for one profile and its tools. Never prompts, prints, exits, or configures logging.
 
     `destination` is a name (`s3`, `local`, …); None means the profile's default destination.
@@ -148,7 +139,6 @@ def open_profile(
         )
 
     hooks = hooks_of(profile, environment, notice)
-<<<<<<< HEAD
     return Bakthat(
         profile,
         tools,
@@ -156,7 +146,5 @@ def open_profile(
         events=events,
         hooks=hooks,
         handed_in=[*handed_in, *(["glacier"] if archives is not None else [])],
+        other_tools=other_tools,
     )
-=======
-    return Bakthat(profile, tools, environment=environment, events=events, hooks=hooks, other_tools=other_tools)
->>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)

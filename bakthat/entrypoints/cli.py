@@ -23,33 +23,6 @@ from bakthat.entrypoints.common_options import common_before
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.signals import StoppedBySignal, end_after, end_if_signals_are_not_handled
 
-<<<<<<< HEAD
-=======
-COMMANDS = (
-    "backup",
-    "restore",
-    "show",
-    "ls",
-    "cat",
-    "find",
-    "diff",
-    "delete",
-    "remove_older_than",
-    "rotate_backups",
-    "sync",
-    "verify",
-    "copy",
-    "configure",
-    "configure_backups_rotation",
-    "keygen",
-    "show_glacier_inventory",
-    "show_local_glacier_inventory",
-    "backup_glacier_inventory",
-    "restore_glacier_inventory",
-)
-"""In the order of the help; each is a module of `bakthat.entrypoints.commands`."""
-
->>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 

@@ -32,6 +32,8 @@ OPTIONS: Mapping[str, str] = {
     "recipients_files": "--recipients-file",
     "target": "--target",
     "tier": "--tier",
+    "to": "--to",
+    "to_profile": "--to-profile",
 }
 """The option of each parameter that a message may name."""
 

@@ -17,7 +17,7 @@ from bakthat.entrypoints.command_line_words import in_command_line_words
 VERSION = 1
 """Of the output of every command."""
 
-_EPOCHS = ("stored_at", "entry_seen")
+_EPOCHS = ("stored_at", "entry_seen", "locked_until")
 """The dates in a record's metadata. `verified` has one more, `at`."""
 
 

@@ -71,7 +71,7 @@ def copy(
     if source.owner.location == destination.owner.location:
         raise UsageError(
             f"the backups are in {source.owner.location}, and that is where they would be copied to; "
-            "name another place with --to, or another profile with --to-profile"
+            "name another place with `to=`, or another profile with `to_profile=`"
         )
     goal = Goal(destination, goal_tools)
     moving = Moving(source=source, goal=goal, tools=tools, tier=request.tier, wait=request.wait)
@@ -105,7 +105,7 @@ def _tried(backup: Backup, goal: Goal) -> Copied:
 def _chosen(request: CopyRequest, source: Destination, tools: Tools) -> list[Backup]:
     if request.name is not None:
         if request.series is not None:
-            raise UsageError("copy takes the NAME of a backup, or --all with --series")
+            raise UsageError("a copy is of the backup with a name, or of all backups of a series; give one of them")
         return [choose(request.name, source, tools, host=request.host)]
     query = Query(filename=request.series, backend=source.name, owners=(source.owner,))
     backups = [

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from bakthat.domain.backup import Backup
-from bakthat.entrypoints import terminal
+from bakthat.entrypoints import json_output, terminal
+from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.entrypoints.library.copy_verbs import error_of
 from bakthat.entrypoints.options import (
     Settings,
@@ -83,7 +84,7 @@ def copy(
             on_failed=complain,
         )
     if as_json:
-        terminal.result_json(_as_json(done))
+        json_output.print_document(_as_json(done))
     else:
         settings.say(_summary(done))
     error = error_of(done)
@@ -102,8 +103,11 @@ def _summary(done: CopyReport) -> str:
 def _as_json(done: CopyReport) -> dict[str, Any]:
     return {
         "dry_run": done.dry_run,
-        "copied": [backup.as_record() for backup in done.copied],
-        "present": [backup.as_record() for backup in done.present],
+        "copied": [json_output.record_json(backup) for backup in done.copied],
+        "present": [json_output.record_json(backup) for backup in done.present],
         "by_service": [backup.stored_filename for backup in done.by_service],
-        "failed": [{"stored_filename": backup.stored_filename, "error": str(error)} for backup, error in done.failed],
+        "failed": [
+            {"stored_filename": backup.stored_filename, "error": in_command_line_words(str(error))}
+            for backup, error in done.failed
+        ],
     }

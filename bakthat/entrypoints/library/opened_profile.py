@@ -40,11 +40,8 @@ class OpenedProfile:
         events: Events | None = None,
         hooks: Hooks | None = None,
         new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
-<<<<<<< HEAD
         handed_in: Sequence[str] = (),
-=======
         other_tools: Callable[[str | Profile], Tools] | None = None,
->>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
     ) -> None:
         """`open_profile` makes one.
 
@@ -55,11 +52,8 @@ class OpenedProfile:
             events: Whose listeners are called.
             hooks: The profile's commands, run when a verb has ended.
             new_session: Makes the id that the events of one call share.
-<<<<<<< HEAD
             handed_in: The names of destinations whose stores the caller passed in, which the profile may not name.
-=======
             other_tools: Makes the tools of another profile.
->>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
         """
         self.profile = profile
         self.events = events if events is not None else Events()
@@ -67,11 +61,8 @@ class OpenedProfile:
         self._tools = tools
         self._environment = environment
         self._new_session = new_session
-<<<<<<< HEAD
         self._handed_in = tuple(handed_in)
-=======
         self._other_tools = other_tools
->>>>>>> a87e4df (copy: second copies of backups, streamed and checked, or made by the service and compared)
 
     @property
     def tools(self) -> Tools:
