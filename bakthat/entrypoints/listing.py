@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from attrs import frozen
 
 from bakthat.domain.backup import Backup, split_tags
 from bakthat.domain.callbacks import ignore
@@ -19,23 +22,59 @@ from bakthat.ports.config_source import ConfigSource
 from bakthat.usecases.show import show
 
 
+@frozen(kw_only=True)
+class Wanted:
+    """Which backups. query: a part of their names. since: not before it. host: that made them."""
+
+    query: str = ""
+    destination: str | None = None
+    tags: Sequence[str] = ()
+    since: datetime | None = None
+    host: str | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether there is no condition."""
+        return self == Wanted()
+
+    def matches(self, backup: Backup) -> bool:
+        """Whether it is of the host, and not too old."""
+        if self.host is not None and backup.host != self.host:
+            return False
+        return self.since is None or backup.when >= self.since
+
+
+@frozen(kw_only=True)
+class Listing:
+    """The backups, newest first, and the profiles in whose databases they are. has_config: a configuration
+    file has a profile, or variables have settings."""
+
+    backups: list[Backup]
+    profiles: list[Profile]
+    has_config: bool
+
+    @property
+    def whose(self) -> str:
+        """`profile work`, or `all profiles`."""
+        return f"profile {self.profiles[0].name}" if len(self.profiles) == 1 else "all profiles"
+
+
 def list_backups(
     source: ConfigSource,
     profile: str | None,
+    wanted: Wanted,
     *,
-    query: str = "",
-    destination: str | None = None,
-    tags: str | Sequence[str] = "",
     environment: Mapping[str, str] = os.environ,
     notice: Callable[[str], None] = ignore,
-) -> list[Backup]:
-    """The backups of one profile's stores; without a profile, everything in every profile's database. Newest first.
+) -> Listing:
+    """The backups of one profile's stores; without a profile, everything in every profile's database.
 
     environment: names the profile if `profile` is None, and has settings of that profile (`chosen_profile`).
     notice: called with a profile that cannot be read, where others can, and with a store that cannot be opened.
     """
     named = profile is not None or bool(environment.get(PROFILE_VARIABLE))
-    names = [] if named else source.names()
+    there = source.names()
+    names = [] if named else there
     loads = [functools.partial(source.load, name) for name in names if name != "default"]
     if named or "default" in names or not loads or set_variables(environment):
         loads.append(functools.partial(chosen_profile, source, profile, environment, notice=notice))
@@ -48,10 +87,9 @@ def list_backups(
                 raise
             notice(str(error))
     owners = owners_of(profiles[0], notice) if named else None
-    wanted = Query(
-        text=query, backend=destination, tags=split_tags(tags if isinstance(tags, str) else list(tags)), owners=owners
-    )
+    query = Query(text=wanted.query, backend=wanted.destination, tags=split_tags(list(wanted.tags)), owners=owners)
     found: list[Backup] = []
     for database in dict.fromkeys(one.database for one in profiles):
-        found += show(wanted, open_repo(database))
-    return sorted(found, key=newest_first, reverse=True)
+        found += [backup for backup in show(query, open_repo(database)) if wanted.matches(backup)]
+    backups = sorted(found, key=newest_first, reverse=True)
+    return Listing(backups=backups, profiles=profiles, has_config=bool(there or set_variables(environment)))

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.progress import Progress
+from bakthat.entrypoints import screen
 from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.errors import BakthatError, UsageError
 
@@ -25,10 +26,14 @@ _LONGEST_DELAY = 0.2
 
 
 def tell(text: str) -> None:
-    """Write a line to stderr. If that is impossible (a full disk, a reader that has left), the line is lost, and the
-    work goes on: a backup must not fail because its log does."""
+    """Write a line to stderr; on a terminal, broken between words where it is too long. If that is impossible (a full
+    disk, a reader that has left), the line is lost, and the work goes on: a backup must not fail because its log does.
+    """
+    line = printable(in_command_line_words(text))
+    if screen.is_terminal(sys.stderr):
+        line = "\n".join(screen.wrapped(line, screen.size_of(sys.stderr)[0]))
     try:
-        print(printable(in_command_line_words(text)), file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
     except OSError:
         _drop(sys.stderr)
 
@@ -170,13 +175,14 @@ def backup_line(backup: Backup, *, verbose: bool = False) -> str:
         marks.append("[deleted]")
     if verbose:
         marks.append(f"[host {backup.metadata.get('client', 'unknown')}]")
-        marks.append(f"[{_verified(backup)}]")
+        marks.append(f"[{verified_words(backup)}]")
     name = " ".join([backup.stored_filename, *marks])
     date = backup.when.strftime("%Y-%m-%d %H:%M:%SZ")
     return f"{date}\t{backup.backend:8}\t{human_size(backup.size):>8}\t{name}"
 
 
-def _verified(backup: Backup) -> str:
+def verified_words(backup: Backup) -> str:
+    """`never verified`, or `verified 2026-01-02: opens`."""
     verified = backup.metadata.verified
     if verified is None or not isinstance(verified.get("at"), int):
         return "never verified"
