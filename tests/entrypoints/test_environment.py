@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +85,34 @@ def test_a_bucket_is_named_by_the_environment_alone(container: CommandLine, moto
     del container.environment["BAKTHAT_PASSWORD_FILE"]
     assert container("backup", "site", "--prompt", "no").code == 0
     assert container("verify", "site").out.startswith("good\t")
+
+
+def test_the_endpoint_of_aws_alone_is_honoured_and_known(container: CommandLine, seaweedfs_url: str) -> None:
+    profile = s3_profile(seaweedfs_url)
+    container.environment = {
+        "AWS_ENDPOINT_URL_S3": seaweedfs_url,
+        "AWS_ACCESS_KEY_ID": str(profile.access_key),
+        "AWS_SECRET_ACCESS_KEY": str(profile.secret_key),
+        "BAKTHAT_S3_BUCKET": str(profile.s3_bucket),
+    }
+    stored = container("backup", "site", "--prompt", "no").out.strip()
+    location = f"s3://{profile.s3_bucket}?endpoint={seaweedfs_url.removeprefix('http://')}"
+    assert recorded_locations(container) == [location]
+    # What 1.0 recorded: the location by the profile's own text.
+    with contextlib.closing(sqlite3.connect(container.home / ".bakthat.sqlite")) as database, database:
+        database.execute("update backups set metadata = replace(metadata, ?, ?)", (location, location.split("?")[0]))
+    assert recorded_locations(container) == [location.split("?")[0]]
+    synced = container("sync")
+    assert (synced.code, stored in synced.out + synced.err) == (0, True), synced.err
+    assert recorded_locations(container) == [location]
+    assert container("restore", "site", "--target", "out").code == 0
+    assert (container.here / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"
+
+
+def recorded_locations(run: CommandLine) -> list[str]:
+    with contextlib.closing(sqlite3.connect(run.home / ".bakthat.sqlite")) as database:
+        rows = database.execute("select metadata from backups where not is_deleted")
+        return [json.loads(metadata)["location"] for (metadata,) in rows]
 
 
 # the command line
