@@ -7,6 +7,7 @@ incomplete · 4 the store · 5 password or damaged data · 75 a retrieval is pen
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -18,7 +19,7 @@ import click
 from bakthat import __version__, errors
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.command_group import Commands
-from bakthat.entrypoints.command_names import canonical
+from bakthat.entrypoints.command_names import COMPLETION_VARIABLE, canonical
 from bakthat.entrypoints.common_options import common_before
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.signals import StoppedBySignal, end_after, end_if_signals_are_not_handled
@@ -84,6 +85,12 @@ def main(arguments: list[str] | None = None) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` leaves it
             signal.signal(number, _stop)
     end_if_signals_are_not_handled([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    if COMPLETION_VARIABLE in os.environ:
+        from bakthat.entrypoints.completion import answer
+
+        with contextlib.suppress(Exception):  # a shell that has lost interest
+            terminal.result_bytes([answer(cli, os.environ[COMPLETION_VARIABLE]).encode()])
+        sys.exit(0)
     arguments = sys.argv[1:] if arguments is None else arguments
     as_json = json_output.is_wanted(arguments)
     code = 0

@@ -57,9 +57,16 @@ class Group(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, canonical(cmd_name))
-        if command is not None:
-            command.context_class = Context
-        return command
+        return command if command is None else _prepared(command, ctx)
+
+
+def _prepared(command: click.Command, ctx: click.Context) -> click.Command:
+    command.context_class = Context
+    if ctx.resilient_parsing:  # a shell asks for words
+        from bakthat.entrypoints.completion import add_completions
+
+        add_completions(command)
+    return command
 
 
 class Commands(Group):
@@ -85,10 +92,7 @@ class Commands(Group):
         command = getattr(importlib.import_module(f"{PACKAGE}.{attribute}"), attribute)
         for word in words[1:]:
             command = command.get_command(ctx, word)
-        if not isinstance(command, click.Command):
-            return None
-        command.context_class = Context
-        return command
+        return _prepared(command, ctx) if isinstance(command, click.Command) else None
 
 
 def group(**options: Any) -> Callable[[Callable[..., None]], Group]:

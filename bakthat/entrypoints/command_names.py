@@ -24,6 +24,7 @@ COMMANDS = (
     "configure-backups-rotation",
     "keygen",
     "glacier-inventory",
+    "completion",
 )
 """In the order of the help; each is a module of `bakthat.entrypoints.commands`, with `_` for `-`."""
 
@@ -58,6 +59,10 @@ _ADVICE: Mapping[str, str] = {
     "man": "`bakthat -h` lists the commands, `bakthat COMMAND -h` explains one",
     "version": "`bakthat --version` prints it",
 }
+
+
+COMPLETION_VARIABLE = "_BAKTHAT_COMPLETE"
+"""Set by the scripts of shells: `bash_complete` asks for words."""
 
 
 def canonical(word: str) -> str:

@@ -91,9 +91,9 @@ identity_option = click.option(
 )
 
 
-def _password_in(_: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
-    """Return the password in the file that the option names."""
-    if path is None:
+def _password_in(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    """Return the password in the file that the option names; nothing while a shell completes the line."""
+    if path is None or context.resilient_parsing:
         return None
     from bakthat.entrypoints.keys import password_in_file
 

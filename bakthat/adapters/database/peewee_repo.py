@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import Expression, fn
 
-from bakthat.adapters.database.engine import Database, Engine
+from bakthat.adapters.database.engine import BUSY_TIMEOUT, Database, Engine
 from bakthat.adapters.database.rows import COLUMNS, backup_of, check_storable, is_storable, row_of
 from bakthat.adapters.database.sqlite import SqliteFile
 from bakthat.adapters.database.tables import (
@@ -44,16 +44,21 @@ def open_repo(database: str) -> PeeweeRepo:
     Raises:
         ConfigInvalid: It is another URL, or PostgreSQL without its driver.
     """
+    return PeeweeRepo(open_engine(database))
+
+
+def open_engine(database: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Engine:
+    """Return the engine of a database, as `open_repo`. `busy_timeout`: seconds to wait for another writer."""
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", database)
     if scheme is None:
-        return PeeweeRepo(SqliteFile(database))
+        return SqliteFile(database, busy_timeout=busy_timeout)
     if scheme[1] == "sqlite":
         # As in other tools, the path follows three slashes: sqlite:///relative, sqlite:////absolute.
-        return PeeweeRepo(SqliteFile(database.removeprefix("sqlite://").removeprefix("/")))
+        return SqliteFile(database.removeprefix("sqlite://").removeprefix("/"), busy_timeout=busy_timeout)
     if scheme[1] in {"postgres", "postgresql"}:
         from bakthat.adapters.database.postgresql import PostgresqlServer
 
-        return PeeweeRepo(PostgresqlServer(database))
+        return PostgresqlServer(database, busy_timeout=busy_timeout)
     raise ConfigInvalid(f"database: no driver for {scheme[1]}:// URLs; give the path of a file, or postgresql://…")
 
 
