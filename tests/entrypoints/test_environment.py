@@ -14,14 +14,18 @@ import pytest
 
 import bakthat
 from bakthat import Bakthat, Profile, open_profile
+from bakthat.adapters.encryption.key_files import keygen
 from bakthat.adapters.memory.config_source import MemoryConfig
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.entrypoints.config_place import open_config, usual_file
 from bakthat.entrypoints.listing import list_backups
 from bakthat.errors import ConfigInvalid, ProfileNotFound
+from bakthat.testing.toolbox import SteppedClock
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.s3_servers import s3_profile
+
+PAIR = keygen(clock=SteppedClock())
 
 # a container: no file, only the environment
 
@@ -204,8 +208,8 @@ def test_a_stream_takes_a_password_file(bakthat_command: CommandLine, password_f
 @pytest.mark.parametrize(
     ("arguments", "settings", "told"),
     [
-        (["-r", "age1x", "--password-file", "password"], {}, "never both"),
-        (["--password-file", "password"], {"recipients": ["age1x"]}, "never both"),
+        (["-r", PAIR.recipient, "--password-file", "password"], {}, "never both"),
+        (["--password-file", "password"], {"recipients": [PAIR.recipient]}, "never both"),
         (["--password-file", "none"], {}, "--password-file: 'none' does not exist"),
         ([], {"password_file": "a", "password_command": "b"}, "password_file: there is a password_command as well"),
     ],
