@@ -27,10 +27,11 @@ class SourceKind(enum.Enum):
 class Keys:
     """What encrypts or decrypts a payload. Nothing of it that is secret shows in `repr`.
 
-    `passphrase`: for scrypt (age) or Blowfish (2013's files). `recipients`: public keys, `age1…`, `age1pq1…`; they only
-    encrypt. `identities`: private keys, `AGE-SECRET-KEY-1…`, `AGE-SECRET-KEY-PQ-1…`; they only decrypt. A payload is
-    encrypted with a passphrase or to recipients, never both: the age format forbids it. `allow_mixed_recipients`: allow
-    post-quantum recipients together with others.
+    `passphrase`: for scrypt (age) or Blowfish (2013's files). `recipients`: public keys, `age1…`, `age1pq1…`,
+    `ssh-ed25519 …`, `ssh-rsa …`; they only encrypt. `identities`: private keys, `AGE-SECRET-KEY-1…`,
+    `AGE-SECRET-KEY-PQ-1…`, the text of an SSH key's file; they only decrypt. A payload is encrypted with a passphrase
+    or to recipients, never both: the age format forbids it. `allow_mixed_recipients`: allow post-quantum recipients
+    together with others.
     """
 
     passphrase: str | None = field(default=None, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 POST_QUANTUM_PREFIX = "age1pq1"
 """What a recipient of age's hybrid type begins with (C2SP age specification, "mlkem768x25519")."""
@@ -20,6 +20,10 @@ _SSH_KINDS = ("ssh-ed25519", "ssh-rsa")
 _LABEL = 62
 """Characters of a label, as many as an X25519 recipient has. Of a longer key, the first are as good as all of them to
 recognize it."""
+
+_MOST_TOLD = 5
+_LONGEST_TOLD = 100
+"""Recipients in a message, and characters of each."""
 
 
 def kind_of(recipient: str) -> str:
@@ -61,3 +65,10 @@ def scheme(recipients: Iterable[str]) -> str:
     """The `scheme` of a record: `age-` and the kind, in lower case; `age-recipients` for several kinds."""
     kinds = {kind_of(recipient).lower() for recipient in recipients}
     return f"age-{kinds.pop()}" if len(kinds) == 1 else "age-recipients"
+
+
+def told(labels: Sequence[str]) -> str:
+    """The recorded recipients for a person: a few, each of a bounded length, since a store may hold anything."""
+    shown = [text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..." for text in labels[:_MOST_TOLD]]
+    more = len(labels) - len(shown)
+    return ", ".join([*shown, *([f"and {more} more"] if more > 0 else [])])

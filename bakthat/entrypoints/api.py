@@ -70,6 +70,7 @@ def open_profile(
     notice: Callable[[str], None] = log_notice,
     progress: Callable[[Progress], None] = ignore,
     events: Events | None = None,
+    ask_passphrase: Callable[[str], str] | None = None,
     second_process: bool = False,
 ) -> Bakthat:
     """Open one profile, whose verbs are the methods of the result. Nothing is opened, created or contacted yet.
@@ -94,6 +95,8 @@ def open_profile(
         notice: Called with lines for the user; by default they are warnings of the logger `bakthat`.
         progress: Called often with the progress of a verb.
         events: The events whose listeners are called; new ones by default.
+        ask_passphrase: Called for the passphrase of a key file that is encrypted (an SSH key, or by `age -p`), with the
+            name of the file; at most three times a file. Without it, such a file is an error (`PasswordNeeded`).
         second_process: Ignored. In 1.0, a restore could start a second process for small files.
 
     Raises:
@@ -145,6 +148,7 @@ def open_profile(
         environment=environment,
         events=events,
         hooks=hooks,
+        ask_passphrase=ask_passphrase,
         handed_in=[*handed_in, *(["glacier"] if archives is not None else [])],
         other_tools=other_tools,
     )

@@ -11,6 +11,7 @@ from bakthat.domain.environment_settings import PASSWORD_FILE_VARIABLE, PASSWORD
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.recipients import MIXED, is_mixed
+from bakthat.entrypoints.key_ring import KeyRing
 from bakthat.errors import UsageError
 
 Ask = Callable[[], str]
@@ -96,6 +97,7 @@ def decryption_keys(
     *,
     password: str | None = None,
     identities: Sequence[str] = (),
+    key_ring: KeyRing | None = None,
     ask: Ask | None = None,
     environment: Mapping[str, str] = os.environ,
     notice: Callable[[str], None] = ignore,
@@ -108,21 +110,21 @@ def decryption_keys(
         profile: Its `identity` is the key file if there are no `identities`.
         password: Before BAKTHAT_PASSWORD, BAKTHAT_PASSWORD_FILE, and those of the profile.
         identities: Key files.
+        key_ring: Reads them, and asks for their passphrases; None reads those that are not encrypted.
         ask: Called only if nothing else is found.
         environment: Where BAKTHAT_PASSWORD and BAKTHAT_PASSWORD_FILE are looked for.
         notice: Called with lines about key files and password files.
 
     Raises:
         UsageError: A key file or a password file cannot be used.
+        PasswordNeeded, WrongPassword: A key file is encrypted, and its passphrase is missing or wrong.
         ConfigError: The password command failed.
     """
     scheme = backup.metadata.encryption_scheme
     found: tuple[str, ...] = ()
     paths = tuple(identities) or ((profile.identity,) if profile.identity else ())
     if paths and scheme != "age-scrypt":
-        from bakthat.adapters.encryption.key_files import read_identities
-
-        found = tuple(key for path in paths for key in read_identities(path, notice=notice))
+        found = (key_ring or KeyRing(notice=notice)).identities_for(backup, paths)
     if backup.metadata.is_encrypted_to_recipients:
         return Keys(identities=found)
     secret = _password(profile, password, environment, notice)

@@ -61,6 +61,7 @@ class Settings:
             config=self.open_config(),
             notice=self.notice,
             progress=progress,
+            ask_passphrase=terminal.ask_passphrase if terminal.is_interactive() else None,
         )
 
 

@@ -240,6 +240,12 @@ def ask_password() -> str:
         return getpass.getpass("Password: ")
 
 
+def ask_passphrase(key_file: str) -> str:
+    """Ask for the passphrase of a key file."""
+    with _without_bars():
+        return getpass.getpass(printable(f"Passphrase of the key file {key_file}: "))
+
+
 def ask_line(question: str, default: str = "", *, secret: bool = False) -> str:
     """Ask a question; return the answer, or the default for a blank one. Answers may be piped in; raises `UsageError`
     at their end."""

@@ -11,8 +11,9 @@ from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.domain.payload import Keys
 from bakthat.domain.stored_name import parse
-from bakthat.errors import BackupNotFound, InvalidName, ObjectNotFound, PasswordNeeded
+from bakthat.errors import BackupNotFound, InvalidName, ObjectNotFound
 from bakthat.ports.object_store import ObjectStore
+from bakthat.usecases.missing_key import key_needed
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.select_backup import choose
 from bakthat.usecases.tools import Tools
@@ -53,9 +54,7 @@ def keys_of(backup: Backup, ask: Callable[[Backup], Keys]) -> Keys:
         return Keys()
     keys = ask(backup)
     if not keys:
-        raise PasswordNeeded(
-            f"{backup.stored_filename} is encrypted; give its password, or its key file with `identities=`"
-        )
+        raise key_needed(backup)
     return keys
 
 

@@ -155,10 +155,8 @@ def _verify_one(
         level = Level.PRESENT
         if quick:
             return Verified(backup=backup, level=level)
-        given = keys(backup) if backup.is_encrypted else Keys()
-        note = ""
-        if backup.is_encrypted and not given:
-            note = "no password or key file: not opened"
+        given, note = _keys_for(backup, keys)
+        if note:
             read_through(destination.open(backup), backup, tools, stage=stage)
         else:
             try:
@@ -181,3 +179,14 @@ def _verify_one(
         return Verified(backup=backup, level=level, error=named)
     except BakthatError as error:
         return Verified(backup=backup, level=level, error=error)
+
+
+def _keys_for(backup: Backup, keys: Callable[[Backup], Keys]) -> tuple[Keys, str]:
+    """The keys for a backup, and why it cannot be opened, if it cannot: its stored bytes are checked all the same."""
+    if not backup.is_encrypted:
+        return Keys(), ""
+    try:
+        given = keys(backup)
+    except PasswordNeeded as error:
+        return Keys(), f"not opened: {error}"
+    return given, "" if given else "no password or key file: not opened"

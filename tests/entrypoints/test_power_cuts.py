@@ -20,7 +20,7 @@ import yaml
 from attrs import define, field
 
 from bakthat.adapters.database.peewee_repo import open_repo
-from bakthat.adapters.encryption.key_files import read_identities
+from bakthat.adapters.encryption.identity_files import read_identities
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import loads

@@ -21,6 +21,8 @@ from bakthat.errors import PasswordNeeded, PayloadDamaged, UsageError, WrongPass
 HYBRID_IDENTITY_PREFIX = "AGE-SECRET-KEY-PQ-1"
 X25519_IDENTITY_PREFIX = "AGE-SECRET-KEY-1"
 
+_PEM = "-----BEGIN"
+
 _KNOWN = {"X25519": "age1…", "mlkem768x25519": "age1pq1…", "ssh-ed25519": "", "ssh-rsa": ""}
 """The kinds of stanzas, and how the recipient of one begins."""
 _TAG = re.compile(r"[A-Za-z0-9+/]{6}")
@@ -51,7 +53,7 @@ class Identity(Protocol):
 
 
 def parse_recipient(text: str) -> Recipient:
-    """Return the public key in `age1…` or `age1pq1…`.
+    """Return the public key in `age1…`, `age1pq1…`, `ssh-ed25519 …` or `ssh-rsa …`.
 
     Raises:
         ValueError: It is invalid. The message says why, and holds nothing of the text, which may be a secret.
@@ -59,18 +61,20 @@ def parse_recipient(text: str) -> Recipient:
     if text.upper().startswith("AGE-SECRET-KEY"):
         raise ValueError("it is a secret key; the recipient is the public key that belongs to it and starts with age1")
     if text.startswith("ssh-"):
-        raise ValueError("it is an SSH key, and only age keys (age1…) are supported; `bakthat keygen` makes one")
+        from bakthat.adapters.encryption.age_ssh import parse_ssh_recipient
+
+        return parse_ssh_recipient(text)
     if text.startswith(POST_QUANTUM_PREFIX):
         from bakthat.adapters.encryption.age_hybrid import HybridRecipient
 
         return HybridRecipient.parse(text)
     if not text.startswith("age1"):
-        raise ValueError("it does not start with age1")
+        raise ValueError("it does not start with age1 or ssh-")
     return X25519Recipient.parse(text)
 
 
 def parse_identity(text: str) -> Identity:
-    """Return the private key in `AGE-SECRET-KEY-1…` or `AGE-SECRET-KEY-PQ-1…`.
+    """Return the private key in `AGE-SECRET-KEY-1…`, `AGE-SECRET-KEY-PQ-1…`, or in the text of an SSH key's file.
 
     Raises:
         ValueError: It is invalid. The message says why, and holds nothing of the text.
@@ -83,6 +87,10 @@ def parse_identity(text: str) -> Identity:
         from bakthat.adapters.encryption.age_hybrid import HybridIdentity
 
         return HybridIdentity.parse(text)
+    if text.startswith(_PEM):
+        from bakthat.adapters.encryption.age_ssh import parse_ssh_identity
+
+        return parse_ssh_identity(text)
     if not text.startswith(X25519_IDENTITY_PREFIX):
         raise ValueError("it does not start with AGE-SECRET-KEY-1")
     return X25519Identity.parse(text)

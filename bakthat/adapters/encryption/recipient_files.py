@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from bakthat.adapters.encryption.age_keys import parse_recipient
+from bakthat.adapters.encryption.ssh_keys import foreign_kind
 from bakthat.adapters.filesystem.home import expand_home
 from bakthat.errors import UsageError
 
@@ -43,6 +44,10 @@ def read_recipients(path: StrPath, where: str, *, notice: Callable[[str], None] 
         try:
             found.append(str(parse_recipient(recipient)))
         except ValueError as error:
+            kind = foreign_kind(recipient)
+            if kind is not None and notice is not None:
+                notice(f"{place}: a key of the kind {kind} is passed over; age takes ssh-ed25519 and ssh-rsa")
+                continue
             raise UsageError(f"{place}: not a usable recipient: {error}") from None
     if not found:
         raise UsageError(f"{where}: {shown} contains no recipient, that is, no line such as age1…")

@@ -219,12 +219,12 @@ class ContentVerbs(OpenedProfile):
     ) -> Callable[[Backup], Keys]:
         """As `_opening`, but key files, the password command and a person are asked once for backups of one kind."""
         opening = self._opening(password, identities, functools.cache(ask) if ask is not None else None)
-        known: dict[str | None, Keys] = {}
+        known: dict[tuple[str | None, ...], Keys] = {}
 
         def keys(backup: Backup) -> Keys:
-            scheme = backup.metadata.encryption_scheme
-            if scheme not in known:
-                known[scheme] = opening(backup)
-            return known[scheme]
+            kind = (backup.metadata.encryption_scheme, *backup.metadata.recipients)
+            if kind not in known:
+                known[kind] = opening(backup)
+            return known[kind]
 
         return keys

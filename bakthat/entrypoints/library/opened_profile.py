@@ -16,6 +16,7 @@ from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints.hooks import Hooks
+from bakthat.entrypoints.key_ring import AskPassphrase, KeyRing
 from bakthat.entrypoints.keys import Ask, decryption_keys
 from bakthat.usecases.events import Events
 from bakthat.usecases.tools import Tools
@@ -39,6 +40,7 @@ class OpenedProfile:
         environment: Mapping[str, str] = os.environ,
         events: Events | None = None,
         hooks: Hooks | None = None,
+        ask_passphrase: AskPassphrase | None = None,
         new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
         handed_in: Sequence[str] = (),
         other_tools: Callable[[str | Profile], Tools] | None = None,
@@ -51,6 +53,7 @@ class OpenedProfile:
             environment: Where BAKTHAT_PASSWORD is looked for.
             events: Whose listeners are called.
             hooks: The profile's commands, run when a verb has ended.
+            ask_passphrase: Called for the passphrase of an encrypted key file, with the name of the file.
             new_session: Makes the id that the events of one call share.
             handed_in: The names of destinations whose stores the caller passed in, which the profile may not name.
             other_tools: Makes the tools of another profile.
@@ -60,6 +63,7 @@ class OpenedProfile:
         self._hooks = hooks
         self._tools = tools
         self._environment = environment
+        self._ask_passphrase = ask_passphrase
         self._new_session = new_session
         self._handed_in = tuple(handed_in)
         self._other_tools = other_tools
@@ -88,11 +92,13 @@ class OpenedProfile:
         self, password: str | None, identities: Sequence[AnyPath], ask: Ask | None
     ) -> Callable[[Backup], Keys]:
         """Return what finds the keys that may open a backup."""
+        key_ring = KeyRing(self._ask_passphrase, self.tools.notice)
         return lambda backup: decryption_keys(
             backup,
             self.profile,
             password=password,
             identities=[os.fspath(path) for path in identities],
+            key_ring=key_ring,
             ask=ask,
             environment=self._environment,
             notice=self.tools.notice,

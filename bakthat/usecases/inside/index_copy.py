@@ -10,6 +10,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.errors import ObjectArchived, ObjectNotFound, PayloadDamaged, WrongPassword
 from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.missing_key import wrong_key
 from bakthat.usecases.tools import Tools
 
 _OVERHEAD = 1024 * 1024
@@ -34,7 +35,7 @@ def read_index_copy(backup: Backup, keys: Keys, destination: Destination, tools:
                 stored = reader.read()
         return tools.compressors[compression].load_index(stored)
     except WrongPassword as error:
-        raise WrongPassword(f"{backup.stored_filename}: {error}") from error
+        raise wrong_key(backup, error) from error
     except PayloadDamaged as error:
         tools.notice(f"{backup.stored_filename}: the copy of its index cannot be used: {error}")
         return None

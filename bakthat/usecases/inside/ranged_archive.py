@@ -18,6 +18,7 @@ from bakthat.errors import ObjectNotFound, PayloadDamaged, WrongPassword
 from bakthat.ports.random_access import RandomAccess, RangeReader
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.destinations.stored_ranges import StoredRanges
+from bakthat.usecases.missing_key import wrong_key
 from bakthat.usecases.tools import Tools
 
 END_OF_ARCHIVE = bytes(1024)
@@ -112,7 +113,6 @@ def _decrypted(
     backup: Backup, keys: Keys, destination: Destination, known: Mapping[int, bytes], tools: Tools
 ) -> tuple[StoredRanges, RandomAccess] | None:
     """The stored object by ranges, and what is encrypted in it."""
-    name = backup.stored_filename
     try:
         stored = destination.open_ranges(backup, known)
         if stored is None:
@@ -122,7 +122,7 @@ def _decrypted(
     except ObjectNotFound as gone:
         raise ObjectNotFound(f"{gone}; `bakthat sync` updates the database from the store") from gone
     except WrongPassword as error:
-        raise error if name in str(error) else WrongPassword(f"{name}: {error}") from error
+        raise wrong_key(backup, error) from error
     return None if plain is None else (stored, plain)
 
 

@@ -11,8 +11,9 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.payload import Keys
 from bakthat.domain.progress import Progress
-from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, WrongPassword
+from bakthat.errors import PayloadDamaged, WrongPassword
 from bakthat.ports.payload import IndexedWriter, Packer
+from bakthat.usecases.missing_key import key_needed, wrong_key
 from bakthat.usecases.streams.hashing import CheckedReader
 from bakthat.usecases.streams.pipe import flowing
 from bakthat.usecases.tools import Tools
@@ -55,9 +56,7 @@ def open_archive(
     """
     with _naming(backup), ExitStack() as chain:
         if backup.is_encrypted and not keys:
-            raise PasswordNeeded(
-                f"{backup.stored_filename} is encrypted; give its password, or its key file with `identities=`"
-            )
+            raise key_needed(backup)
         checked = _checked(chain.enter_context(stored), backup, tools, stage)
 
         def decrypt(into: BinaryIO) -> None:
@@ -100,11 +99,9 @@ def _naming(backup: Backup) -> Iterator[None]:
     """Prefix errors of the payload with the stored filename, unless they contain it."""
     try:
         yield
-    except (PayloadDamaged, WrongPassword) as error:
+    except WrongPassword as error:
+        raise wrong_key(backup, error) from error
+    except PayloadDamaged as error:
         if backup.stored_filename in str(error):
             raise
-        raise _named(error, backup) from error
-
-
-def _named(error: PayloadError, backup: Backup) -> PayloadError:
-    return type(error)(f"{backup.stored_filename}: {error}")
+        raise PayloadDamaged(f"{backup.stored_filename}: {error}") from error

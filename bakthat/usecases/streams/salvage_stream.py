@@ -13,8 +13,10 @@ from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.progress import Progress
+from bakthat.errors import WrongPassword
 from bakthat.ports.salvage import Hole, Part, Verdict
 from bakthat.ports.streams import read_up_to
+from bakthat.usecases.missing_key import wrong_key
 from bakthat.usecases.tools import Tools
 
 _CHUNK = 1024 * 1024
@@ -91,7 +93,10 @@ def salvaged_parts(
     """
     with ExitStack() as chain:
         if backup.is_encrypted:
-            decrypted = chain.enter_context(tools.cipher.salvaging(cast(BinaryIO, stored), keys))
+            try:
+                decrypted = chain.enter_context(tools.cipher.salvaging(cast(BinaryIO, stored), keys))
+            except WrongPassword as error:
+                raise wrong_key(backup, error) from error
             parts = _judged(decrypted, stored)
         else:
             parts = _judged(_plain(stored), stored)

@@ -14,7 +14,8 @@ from bakthat.adapters.encryption import bech32
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.encryption.age_header import parse_header
 from bakthat.adapters.encryption.age_hybrid import HybridIdentity, needing_ml_kem
-from bakthat.adapters.encryption.key_files import check_recipient, keygen, read_identities, recipient_of, write_key_file
+from bakthat.adapters.encryption.identity_files import read_identities
+from bakthat.adapters.encryption.key_files import check_recipient, keygen, recipient_of, write_key_file
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, UsageError, WrongPassword
 from bakthat.ports.random_access import BytesAccess

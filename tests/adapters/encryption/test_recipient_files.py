@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import random
 from datetime import UTC, datetime
 
@@ -28,6 +29,28 @@ def recipients_of(tmp_path):
 def test_recipients_are_read_in_order_with_comments_blank_lines_and_other_line_ends(recipients_of):
     text = f"\ufeff# the team\r\n\r\n{OTHER.recipient}\r\n# me\n  {PAIR.recipient}\n{OTHER.recipient}"
     assert recipients_of(text) == (OTHER.recipient, PAIR.recipient)
+
+
+ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
+KIND = "sk-ssh-ed25519@openssh.com"
+SECURITY_KEY = f"{KIND} {base64.b64encode(len(KIND).to_bytes(4) + KIND.encode() + bytes(40)).decode()}"
+
+
+def test_ssh_keys_of_other_kinds_are_passed_over_with_a_notice_as_age_does(recipients_of):
+    notices = []
+    assert recipients_of(f"{SECURITY_KEY} token\n{ED25519} me@laptop\n", notices.append) == (ED25519,)
+    (notice,) = notices
+    assert "line 1: a key of the kind sk-ssh-ed25519@openssh.com is passed over" in notice
+
+
+def test_a_file_of_only_other_kinds_of_keys_has_no_recipient(recipients_of):
+    with pytest.raises(UsageError, match="contains no recipient"):
+        recipients_of(SECURITY_KEY, lambda _: None)
+
+
+def test_a_line_of_authorized_keys_with_options_is_refused_as_age_refuses_it(recipients_of):
+    with pytest.raises(UsageError, match=r"line 2: not a usable recipient"):
+        recipients_of(f'{ED25519}\nfrom="10.0.0.1" {ED25519}\n')
 
 
 @pytest.mark.parametrize(

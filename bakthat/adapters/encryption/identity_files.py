@@ -1,0 +1,172 @@
+"""Files of identities: as `age-keygen` writes them, encrypted with a passphrase by `age -p`, and private SSH keys.
+
+A file that is encrypted is `locked`: what is in it comes out when somebody gives the passphrase.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable
+
+from attrs import field, frozen
+
+from bakthat.adapters.encryption.age_armor import is_armored
+from bakthat.adapters.encryption.key_files import check_identity
+from bakthat.adapters.filesystem.home import expand_home
+from bakthat.domain.payload import AGE_MAGIC, Keys
+from bakthat.domain.recipients import label
+from bakthat.errors import PasswordNeeded, PayloadError, UsageError, WrongPassword
+
+_FILE_LIMIT = 1024 * 1024
+"""Bytes of the largest key file. That is 10,000 identities; a larger file was not meant to be one."""
+
+_PEM = b"-----BEGIN"
+"""What a PEM file begins with, such as an SSH key."""
+
+StrPath = str | os.PathLike[str]
+
+
+@frozen(kw_only=True)
+class IdentityFile:
+    """A key file.
+
+    `shown`: its path, for messages. `identities`: what it contains, unless it is locked. `unlock`: takes the passphrase
+    of a locked file, and returns the identities; raises `WrongPassword` or `UsageError`. `label`: how a record names
+    the public key of a locked file, so that nobody is asked in vain; empty if that is not known.
+    """
+
+    shown: str
+    identities: tuple[str, ...] = field(default=(), repr=False)
+    unlock: Callable[[str], tuple[str, ...]] | None = field(default=None, repr=False)
+    label: str = ""
+
+
+def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = None) -> tuple[str, ...]:
+    """Return the identities in a file that is not locked: see `read_identity_file`.
+
+    Raises:
+        PasswordNeeded: The file is locked.
+    """
+    file = read_identity_file(path, notice=notice)
+    if file.unlock is not None:
+        raise PasswordNeeded(f"the key file {file.shown} is encrypted with a passphrase")
+    return file.identities
+
+
+def read_identity_file(path: StrPath, *, notice: Callable[[str], None] | None = None) -> IdentityFile:
+    """Read a file of identities, one per line besides blank lines and `#` comments, or a private SSH key.
+
+    Args:
+        path: The file; `~` is expanded.
+        notice: Is called with one line if others may read the file.
+
+    Raises:
+        UsageError: The file cannot be read, or a line is invalid. The message names file and line, never the content.
+        ConfigInvalid: The path begins with `~`, and there is no home directory.
+    """
+    expanded = expand_home(path, "identity", instead="give the key file as an absolute path")
+    shown = repr(os.fspath(expanded))
+    data, mode = _read(expanded, shown)
+    if notice is not None and stat.S_ISREG(mode) and mode & 0o077:
+        allowed = stat.S_IMODE(mode)
+        notice(f"the identity file {shown} is open to other users (mode {allowed:04o}); run: chmod 600 {shown}")
+    if data.startswith(AGE_MAGIC.partition(b"/")[0]) or is_armored(data):
+        return IdentityFile(shown=shown, unlock=lambda passphrase: _decrypted(data, passphrase, shown))
+    if data.startswith(_PEM):
+        return _ssh_key(data, shown)
+    return IdentityFile(shown=shown, identities=_identities(data, shown))
+
+
+def _identities(data: bytes, shown: str) -> tuple[str, ...]:
+    text = _text(data)
+    if text is None:
+        raise UsageError(f"{shown} is not an identity file: it is not UTF-8 text")
+    identities = []
+    for number, line in enumerate(text.split("\n"), 1):
+        key = line.strip()
+        if not key or key.startswith("#"):
+            continue
+        identities.append(check_identity(key, f"{shown}, line {number}"))
+    if not identities:
+        raise UsageError(f"{shown} contains no identity, that is, no line that starts with AGE-SECRET-KEY-1")
+    return tuple(dict.fromkeys(identities))
+
+
+def _decrypted(data: bytes, passphrase: str, shown: str) -> tuple[str, ...]:
+    """The identities in a file that `age -p` has encrypted."""
+    from bakthat.adapters.encryption.age import AgeCipher
+
+    try:
+        with AgeCipher().unsealing(io.BytesIO(data), Keys(passphrase=passphrase)) as reader:
+            content = reader.read()
+    except WrongPassword as error:
+        raise WrongPassword(f"the key file {shown}: {error}") from None
+    except PasswordNeeded:
+        raise UsageError(
+            f"the key file {shown} is itself encrypted, and not with a passphrase; decrypt it first: age -d -o key.txt "
+            f"-i OTHER {shown}"
+        ) from None
+    except PayloadError as error:
+        raise UsageError(f"the key file {shown} cannot be decrypted: {error}") from None
+    if content.startswith(_PEM):
+        inner = _ssh_key(content, shown)
+        if inner.unlock is not None:
+            raise UsageError(f"the SSH key in the encrypted file {shown} is itself encrypted; encrypt it once")
+        return inner.identities
+    return _identities(content, shown)
+
+
+def _ssh_key(pem: bytes, shown: str) -> IdentityFile:
+    from bakthat.adapters.encryption.ssh_keys import (
+        PassphraseNeeded,
+        WrongPassphrase,
+        parse_private_key,
+        private_pem,
+        public_key_of_locked,
+        public_line,
+    )
+
+    def unlock(passphrase: str) -> tuple[str, ...]:
+        from bakthat.adapters.encryption.age_scrypt import passphrase_bytes
+
+        try:
+            return (private_pem(parse_private_key(pem, passphrase_bytes(passphrase))),)
+        except WrongPassphrase:
+            raise WrongPassword(f"the passphrase does not open the key file {shown}") from None
+        except ValueError as error:
+            raise UsageError(f"the key file {shown} cannot be used: {error}") from None
+
+    try:
+        return IdentityFile(shown=shown, identities=(private_pem(parse_private_key(pem)),))
+    except PassphraseNeeded:
+        key = public_key_of_locked(pem)
+        return IdentityFile(shown=shown, unlock=unlock, label=label(public_line(key)) if key is not None else "")
+    except ValueError as error:
+        raise UsageError(f"the key file {shown} cannot be used: {error}") from None
+
+
+def _read(path: str, shown: str) -> tuple[bytes, int]:
+    """Return the content of the file, and its mode."""
+    try:
+        with open(path, "rb") as file:
+            # Of the file that was opened, not of whatever has the name by now.
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(_FILE_LIMIT + 1)
+    except FileNotFoundError:
+        raise UsageError(f"the identity file {shown} does not exist") from None
+    except OSError as error:
+        raise UsageError(f"the identity file {shown} cannot be read: {error.strerror}") from None
+    if len(data) > _FILE_LIMIT:
+        raise UsageError(f"{shown} is not an identity file: it is larger than {_FILE_LIMIT} bytes")
+    return data, mode
+
+
+def _text(data: bytes) -> str | None:
+    """Return the text without a BOM; None if it is not UTF-8. The decoder's error contains the whole file, so it must
+    not become the context of ours."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None

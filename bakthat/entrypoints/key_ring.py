@@ -1,0 +1,94 @@
+"""The key files of one call: read once, and those that are encrypted opened once, when a backup needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.callbacks import ignore
+from bakthat.domain.recipients import label
+from bakthat.errors import PasswordNeeded, WrongPassword
+
+if TYPE_CHECKING:
+    from bakthat.adapters.encryption.identity_files import IdentityFile
+
+AskPassphrase = Callable[[str], str]
+"""Asks the user for the passphrase of a key file; takes the name of the file as it is shown; "" means none."""
+
+_TRIES = 3
+
+
+class KeyRing:
+    """Gives the identities for a backup.
+
+    Args:
+        ask: Asks for a passphrase; None if nobody can be asked.
+        notice: Called with lines about key files.
+    """
+
+    def __init__(self, ask: AskPassphrase | None = None, notice: Callable[[str], None] = ignore) -> None:
+        self._ask = ask
+        self._notice = notice
+        self._files: dict[str, IdentityFile] = {}
+        self._unlocked: dict[str, tuple[str, ...]] = {}
+
+    def identities_for(self, backup: Backup, paths: Sequence[str]) -> tuple[str, ...]:
+        """Return the identities in these files that may decrypt the backup.
+
+        A passphrase is asked for only if no other identity is recorded as the backup's.
+
+        Raises:
+            UsageError: A file cannot be used.
+            PasswordNeeded: The only files are encrypted, and nobody can be asked for their passphrases.
+            WrongPassword: The passphrase was wrong, several times.
+        """
+        files = {path: self._file(path) for path in paths}
+        found = [key for path, file in files.items() for key in self._unlocked.get(path, file.identities)]
+        locked = {path: file for path, file in files.items() if file.unlock is not None and path not in self._unlocked}
+        wanted = backup.metadata.recipients
+        if locked and not self._fits(found, wanted):
+            # A record may be wrong, so what does not fit it is tried where there is nothing else.
+            candidates = {path: file for path, file in locked.items() if not wanted or file.label in ("", *wanted)}
+            for path, file in (candidates or ({} if found else locked)).items():
+                if self._ask is None and found:
+                    self._notice(f"the key file {file.shown} is encrypted, and is not used: nobody can be asked")
+                    continue
+                found += self._unlock(path, file)
+                if self._fits(found, wanted):
+                    break
+        return tuple(dict.fromkeys(found))
+
+    def _file(self, path: str) -> IdentityFile:
+        if path not in self._files:
+            from bakthat.adapters.encryption.identity_files import read_identity_file
+
+            self._files[path] = read_identity_file(path, notice=self._notice)
+        return self._files[path]
+
+    def _fits(self, identities: Sequence[str], wanted: Sequence[str]) -> bool:
+        if not wanted or not identities:
+            return False
+        from bakthat.adapters.encryption.key_files import recipient_of
+
+        return any(label(recipient_of(identity)) in wanted for identity in identities)
+
+    def _unlock(self, path: str, file: IdentityFile) -> tuple[str, ...]:
+        assert file.unlock is not None  # noqa: S101 - the caller has chosen it
+        if self._ask is None:
+            raise PasswordNeeded(
+                f"the key file {file.shown} is encrypted, and there is no terminal to ask for its passphrase; run this "
+                "on a terminal, or name a key file that is not encrypted with `identities=`"
+            )
+        for left in reversed(range(_TRIES)):
+            passphrase = self._ask(file.shown)
+            if not passphrase:
+                raise PasswordNeeded(f"the key file {file.shown} is encrypted, and no passphrase was given")
+            try:
+                self._unlocked[path] = file.unlock(passphrase)
+                break
+            except WrongPassword as error:
+                if not left:
+                    raise
+                self._notice(f"{error}; try again")
+        return self._unlocked[path]

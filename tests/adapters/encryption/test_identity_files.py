@@ -1,0 +1,151 @@
+"""Key files that are encrypted: by `age -p`, and SSH keys with a passphrase."""
+
+from __future__ import annotations
+
+import base64
+import io
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bakthat.adapters.encryption.age import AgeCipher
+from bakthat.adapters.encryption.identity_files import read_identities, read_identity_file
+from bakthat.adapters.encryption.key_files import keygen, recipient_of
+from bakthat.domain.payload import Keys
+from bakthat.domain.recipients import label
+from bakthat.errors import PasswordNeeded, UsageError, WrongPassword
+from tests.fixtures import age_program
+from tests.fixtures.held_secrets import held_by
+from tests.fixtures.ssh_keygen import make_ssh_key
+
+PAIR = keygen(clock=lambda: datetime(2026, 3, 1, tzinfo=UTC), random=random.Random(1).randbytes)
+PASSPHRASE = "open sesame"
+
+
+def sealed(plain: bytes, keys: Keys) -> bytes:
+    into = io.BytesIO()
+    with AgeCipher(work_factor=4).sealing(into, keys) as writer:
+        writer.write(plain)
+    return into.getvalue()
+
+
+def armored(data: bytes) -> bytes:
+    name = b"AGE ENCRYPTED FILE-----\n"
+    text = base64.encodebytes(data).replace(b"\n", b"")
+    lines = b"".join(text[start : start + 64] + b"\n" for start in range(0, len(text), 64))
+    return b"-----BEGIN " + name + lines + b"-----END " + name
+
+
+LOCKED = sealed(PAIR.as_text().encode(), Keys(passphrase=PASSPHRASE))
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    def write(content: bytes) -> Path:
+        path = tmp_path / "key.age"
+        path.write_bytes(content)
+        path.chmod(0o600)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("content", [LOCKED, armored(LOCKED)], ids=["binary", "armored"])
+def test_a_file_that_is_encrypted_with_a_passphrase_is_read_with_it(key_file, content):
+    file = read_identity_file(key_file(content))
+    assert (file.identities, file.label) == ((), "")
+    assert file.unlock is not None
+    assert file.unlock(PASSPHRASE) == (PAIR.identity,)
+    with pytest.raises(WrongPassword, match=r"key\.age': the password does not open it") as refusal:
+        file.unlock("another")
+    assert "another" not in held_by(refusal.value)
+    with pytest.raises(PasswordNeeded, match="encrypted with a passphrase"):
+        read_identities(key_file(content))
+
+
+def test_what_age_p_writes_is_read(tmp_path):
+    (tmp_path / "key").write_text(PAIR.as_text())
+    age_program.encrypt_with_password(tmp_path / "key", PASSPHRASE, tmp_path / "key.age")
+    file = read_identity_file(tmp_path / "key.age")
+    assert file.unlock is not None
+    assert file.unlock(PASSPHRASE) == (PAIR.identity,)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (sealed(b"hunter2", Keys(passphrase=PASSPHRASE)), "line 1: not a usable identity"),
+        (
+            sealed(PAIR.as_text().encode(), Keys(recipients=(PAIR.recipient,))),
+            "not with a passphrase; decrypt it first",
+        ),
+        (LOCKED[:-1], "cannot be decrypted: .*cut short"),
+        (b"-----BEGIN AGE ENCRYPTED FILE-----\nYWdl", "cannot be decrypted: .*armor"),
+    ],
+    ids=["no key inside", "to a recipient", "cut short", "armor cut short"],
+)
+def test_an_encrypted_file_that_cannot_be_used_says_why(key_file, content, reason):
+    file = read_identity_file(key_file(content))
+    assert file.unlock is not None
+    with pytest.raises(UsageError, match=rf"key\.age'.*{reason}"):
+        file.unlock(PASSPHRASE)
+
+
+def test_an_ssh_key_within_an_encrypted_file_is_read_unless_it_is_encrypted_twice(tmp_path, key_file):
+    plain, locked = make_ssh_key(tmp_path / "plain"), make_ssh_key(tmp_path / "locked", passphrase=PASSPHRASE)
+    file = read_identity_file(key_file(sealed(plain.path.read_bytes(), Keys(passphrase=PASSPHRASE))))
+    assert file.unlock is not None
+    (identity,) = file.unlock(PASSPHRASE)
+    assert plain.public.startswith(recipient_of(identity))
+    file = read_identity_file(key_file(sealed(locked.path.read_bytes(), Keys(passphrase=PASSPHRASE))))
+    assert file.unlock is not None
+    with pytest.raises(UsageError, match="itself encrypted"):
+        file.unlock(PASSPHRASE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "is_labelled"),
+    [
+        ("ed25519", (), True),
+        ("rsa", ("-b", "2048"), True),
+        ("rsa", ("-b", "2048", "-m", "PEM"), False),
+        ("rsa", ("-b", "2048", "-m", "PKCS8"), False),
+    ],
+    ids=["ed25519", "rsa", "rsa PEM", "rsa PKCS8"],
+)
+def test_an_encrypted_ssh_key_is_read_with_its_passphrase_and_names_its_public_key(
+    tmp_path, kind, options, is_labelled
+):
+    key = make_ssh_key(tmp_path / "key", kind, passphrase=PASSPHRASE, options=options)
+    file = read_identity_file(key.path)
+    assert file.label == (label(key.public) if is_labelled else "")
+    assert file.unlock is not None
+    with pytest.raises(WrongPassword, match="the passphrase does not open the key file"):
+        file.unlock("another")
+    (identity,) = file.unlock(PASSPHRASE)
+    assert recipient_of(identity) == " ".join(key.public.split()[:2])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl", "malformed private key"),
+        (b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "malformed private key"),
+    ],
+    ids=["cut short", "a certificate"],
+)
+def test_a_pem_file_that_is_no_usable_key_says_so(key_file, content, reason):
+    with pytest.raises(UsageError, match=f"key.age' cannot be used: it is a {reason}"):
+        read_identity_file(key_file(content))
+
+
+def test_an_ssh_key_of_another_kind_says_so(tmp_path):
+    with pytest.raises(UsageError, match="it takes Ed25519 and RSA"):
+        read_identity_file(make_ssh_key(tmp_path / "key", "ecdsa").path)
+
+
+def test_a_key_file_shows_no_secret(tmp_path):
+    key = make_ssh_key(tmp_path / "key")
+    assert "PRIVATE KEY" not in repr(read_identity_file(key.path))
