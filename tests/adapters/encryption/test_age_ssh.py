@@ -86,7 +86,7 @@ def test_keys_of_all_kinds_open_what_is_encrypted_to_them_together() -> None:
     assert opened(file, ED25519) == opened(file, OTHER, RSA) == b"plain"
 
 
-def test_a_key_that_does_not_fit_is_told_with_the_fingerprints_of_those_that_would() -> None:
+def test_the_error_of_a_key_that_does_not_fit_has_the_fingerprints_of_those_that_would() -> None:
     file = sealed(b"plain", recipient_of(ED25519))
     with pytest.raises(WrongPassword, match=r"encrypted to other keys \(ssh-ed25519 SHA256:[A-Za-z0-9+/]{5}…\)"):
         opened(file, OTHER, RSA)

@@ -136,7 +136,7 @@ def test_an_encrypted_ssh_key_is_read_with_its_passphrase_and_names_its_public_k
     ],
     ids=["cut short", "a certificate"],
 )
-def test_a_pem_file_that_is_no_usable_key_says_so(key_file, content, reason):
+def test_a_pem_file_that_is_not_a_usable_key_says_so(key_file, content, reason):
     with pytest.raises(UsageError, match=f"key.age' cannot be used: it is a {reason}"):
         read_identity_file(key_file(content))
 
