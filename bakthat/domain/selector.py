@@ -61,7 +61,7 @@ def select(name: str, lookup: Lookup, viewpoint: Viewpoint) -> Choice:
         series = dated
     if exact:
         return Choice(_of_host(name, max(exact, key=newest_first), viewpoint.host))
-    return _newest(name, _fitting(name, series, lookup), viewpoint)
+    return _newest(name, _fitting(name, series, lookup), viewpoint, is_date=not series)
 
 
 Fits = list[tuple[Origin, list[Backup]]]
@@ -92,10 +92,12 @@ def _of_host(name: str, backup: Backup, host: str | None) -> Backup:
     return backup
 
 
-def _newest(name: str, fits: Fits, viewpoint: Viewpoint) -> Choice:
+def _newest(name: str, fits: Fits, viewpoint: Viewpoint, *, is_date: bool) -> Choice:
     origin, backups, others = _one_origin(name, fits, viewpoint)
     chosen, later = newest_of(backups, viewpoint.now)
     notices = []
+    if is_date and len(backups) > 1:
+        notices.append(f"{name}: {len(backups)} backups have this date; {chosen.stored_filename} is the newest")
     if others:
         notices.append(
             f"{name}: {chosen.stored_filename} is the newest of {origin}, this host; there are also backups of "
@@ -149,6 +151,18 @@ def newest_of(backups: Iterable[Backup], now: datetime) -> tuple[Backup, list[Ba
     later = [backup for backup in held if is_later(backup, now)]
     present = [backup for backup in held if not is_later(backup, now)]
     return max(present or later, key=newest_first), later
+
+
+def dates_of(name: str, backups: Iterable[Backup], *, most: int = 5) -> str:
+    """Say which dates the series has that NAME means together with another date; "" if it means none of them."""
+    held = list(backups)
+    for reading in stored_name.readings(name):
+        found = sorted((one for one in held if one.filename == reading.series), key=newest_first, reverse=True)
+        if found:
+            dates = ", ".join(f"{one.when:%Y-%m-%d %H:%M}" for one in found[:most])
+            older = f" and {len(found) - most} older" if len(found) > most else ""
+            return f"{reading.series} has backups of {dates}{older}"
+    return ""
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:

@@ -25,6 +25,12 @@ dot."""
 _ENDS_OF_TYPED = re.compile(rf"(.+?)((?:{'|'.join(map(re.escape, SUFFIXES))})(?:\.enc)?)", re.DOTALL)
 
 
+_SHOWN_DATE = re.compile(
+    r"(?P<series>.*?)(?P<date>[0-9]{4}-[0-9]{2}(-[0-9]{2}([T ][0-9]{2}(:[0-9]{2}(:[0-9]{2}Z?)?)?)?)?)", re.DOTALL
+)
+"""A series, and a date as `show` and JSON print it, or the start of one: at least its month."""
+
+
 @frozen(kw_only=True)
 class StoredName:
     """The parts of a stored filename. `when`: aware UTC, whole seconds. `suffix`: one of `SUFFIXES`.
@@ -142,7 +148,12 @@ class NameAndDate:
 
 
 def readings(name: str) -> list[NameAndDate]:
-    """Every way to read NAME as a series followed by the start of a date, with or without the dot."""
+    """Every way to read NAME as a series followed by the start of a date, with or without the dot: as in a stored
+    filename, or as `show` prints dates (`etc.2026-11-24`, `etc.2026-11-24 03:04`, `etc.2026-11-24T03:04:05Z`)."""
+    shown = _SHOWN_DATE.fullmatch(name)
+    if shown is not None:
+        date_start = re.sub(r"[^0-9]", "", shown["date"])
+        return [NameAndDate(series=series, date_start=date_start, rest="") for series in _series(shown["series"])]
     match = _ENDS_OF_TYPED.fullmatch(name)
     if match is None:
         return []
@@ -150,10 +161,12 @@ def readings(name: str) -> list[NameAndDate]:
     digits = len(stem) - len(stem.rstrip("0123456789"))
     found: list[NameAndDate] = []
     for length in range(4, min(digits, 14) + 1):
-        series, date_start = stem[:-length], stem[-length:]
-        if not series:
-            continue
-        found.append(NameAndDate(series=series, date_start=date_start, rest=rest))
-        if series.endswith(".") and len(series) > 1:
-            found.append(NameAndDate(series=series[:-1], date_start=date_start, rest=rest))
+        date_start = stem[-length:]
+        found += [NameAndDate(series=one, date_start=date_start, rest=rest) for one in _series(stem[:-length])]
     return found
+
+
+def _series(typed: str) -> list[str]:
+    """The series that may be meant by what is typed before a date."""
+    without_dot = [typed[:-1]] if typed.endswith(".") and len(typed) > 1 else []
+    return [*([typed] if typed else []), *without_dot]

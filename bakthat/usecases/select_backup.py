@@ -9,7 +9,7 @@ from attrs import evolve
 from bakthat.domain.backup import Backup
 from bakthat.domain.parameter import parameter
 from bakthat.domain.query import Query
-from bakthat.domain.selector import Lookup, OfAnotherHost, Viewpoint, nearest, select
+from bakthat.domain.selector import Lookup, OfAnotherHost, Viewpoint, dates_of, nearest, select
 from bakthat.errors import BackupNotFound
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.tools import Tools
@@ -39,11 +39,11 @@ def choose(name: str, destination: Destination, tools: Tools, *, host: str | Non
 
 def not_found(name: str, destination: Destination, tools: Tools) -> str:
     """The error message with the way out: similar names, or the destination that has such a backup."""
-    here: set[str] = set()
+    here: list[Backup] = []
     elsewhere: set[str] = set()
     for backup in tools.repo.find(Query()):
         if backup.belongs_to(destination.owner):
-            here.add(backup.filename)
+            here.append(backup)
         elif name in {backup.filename, backup.stored_filename}:
             elsewhere.add(backup.backend)
     text = f"{name}: no such backup in {destination.name} ({destination.owner.location})"
@@ -57,7 +57,9 @@ def not_found(name: str, destination: Destination, tools: Tools) -> str:
     if elsewhere:
         names = " or ".join(parameter("destination", backend) for backend in sorted(elsewhere))
         return f"{text}; there is one elsewhere, try {names} or another profile (`profile=`)"
-    alike = nearest(name, here)
+    if dates := dates_of(name, here):
+        return f"{text}; {dates}"
+    alike = nearest(name, {backup.filename for backup in here})
     if alike:
         return f"{text}; did you mean {' or '.join(alike)}?"
     return f"{text}; `bakthat show` lists the backups, `bakthat sync` finds those made by other machines"

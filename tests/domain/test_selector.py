@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from bakthat.domain.selector import Choice, Lookup, Viewpoint, nearest
+from bakthat.domain.selector import Choice, Lookup, Viewpoint, dates_of, nearest
 from bakthat.domain.selector import select as select_from
 from bakthat.domain.stored_name import StoredName
 from bakthat.errors import AmbiguousName, BackupNotFound
@@ -242,3 +242,48 @@ def test_if_all_are_dated_after_now_the_newest_is_taken():
 def test_a_backup_of_the_next_minute_is_not_later():
     assert chosen("site", lookup(WEB1), now=utc(2025, 12, 31, 23, 59)) == Choice(WEB1)
     assert chosen("site", lookup(WEB1), now=utc(2025, 12, 31, 23, 58, 59)).notices
+
+
+@pytest.mark.parametrize(
+    ("name", "stored_filename"),
+    [
+        ("bak.2012-09-27", "bak.20120927120000.tgz.enc"),
+        ("bak.2012-09", "bak.20120927120000.tgz.enc"),
+        ("bak.2012-09-27 11:00", "bak20120927110000.tgz.enc"),
+        ("bak.2012-09-27T11:00:00Z", "bak20120927110000.tgz.enc"),
+        ("bak2013-03-05", "bak.20130305000000.tgz"),
+    ],
+)
+def test_a_date_is_understood_as_show_prints_it(name, stored_filename):
+    assert select(name, STORE).stored_filename == stored_filename
+
+
+@pytest.mark.parametrize("name", ["bak.2012-9-27", "bak.2012-09-28", "bak.2012-", "2012-09-27", "ak.2012-09-27"])
+def test_a_date_that_no_backup_has_finds_none(name):
+    with pytest.raises(BackupNotFound):
+        select(name, STORE)
+
+
+def test_a_series_whose_name_ends_in_a_date_goes_before_a_date():
+    both = lookup(stored("x", utc(2026, 1, 2)), stored("x-2026-01-02", utc(2026, 3, 1)))
+    assert select("x-2026-01-02", both).filename == "x-2026-01-02"
+
+
+def test_a_date_of_several_backups_means_the_newest_and_says_so():
+    choice = chosen("bak.2012", STORE)
+    assert choice.notices == ("bak.2012: 2 backups have this date; bak.20120927120000.tgz.enc is the newest",)
+
+
+def test_a_date_of_one_backup_needs_no_word():
+    assert chosen("bak.2013", STORE).notices == ()
+
+
+def test_the_dates_that_there_are_are_named_newest_first():
+    backups = [stored("photos", utc(2026, month)) for month in range(1, 8)]
+    assert dates_of("photos.2024", backups) == (
+        "photos has backups of 2026-07-01 00:00, 2026-06-01 00:00, 2026-05-01 00:00, 2026-04-01 00:00, "
+        "2026-03-01 00:00 and 2 older"
+    )
+    assert dates_of("photos.2024-01", backups[:1]) == "photos has backups of 2026-01-01 00:00"
+    assert dates_of("fotos.2024", backups) == ""
+    assert dates_of("photos", backups) == ""

@@ -166,3 +166,16 @@ def test_messages_break_between_words_on_a_terminal_only(bakthat_command: Comman
     assert len(seen.lines) > 2
     assert max(map(len, seen.lines)) <= 60
     assert " ".join(seen.lines) == bakthat_command("show").err.strip()
+
+
+def test_a_date_without_backups_is_answered_with_those_there_are(bakthat_command: CommandLine, stored: str):
+    said = bakthat_command("ls", "photos.2024")
+    assert said.code == 1
+    assert "photos has backups of 20" in said.err
+
+
+def test_a_date_that_show_prints_can_be_restored(bakthat_command: CommandLine, stored: str):
+    date = " ".join(on_terminal(bakthat_command, "show").lines[1].split()[:2])
+    said = bakthat_command("restore", f"photos.{date}", "--target", "out")
+    assert said.code == 0
+    assert stored in said.err
