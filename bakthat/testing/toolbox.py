@@ -7,6 +7,7 @@ from functools import partial
 
 from attrs import define, field
 
+from bakthat.adapters.compression.block_sizes import GZIP_BLOCK, ZSTD_BLOCK
 from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.compression.zstd_compressor import ZstdCompressor
 from bakthat.adapters.memory.archive_store import MemoryArchiveStore
@@ -53,6 +54,8 @@ class Toolbox:
     archives: the vault of `glacier`.
     own: bakthat's own files, as seen from any source.
     notices, progress: the reports of the verbs, in order.
+    block_size: plain bytes of a gzip member and of a zstd frame; None: those of a real backup. With few of them, a
+    small archive has many blocks.
     """
 
     stores: dict[str, ObjectStore] = field(factory=dict)
@@ -65,6 +68,7 @@ class Toolbox:
     own: OwnThings = field(factory=OwnThings)
     notices: list[str] = field(factory=list)
     progress: list[Progress] = field(factory=list)
+    block_size: int | None = None
 
     def __attrs_post_init__(self) -> None:
         if not self.stores:
@@ -101,7 +105,10 @@ class Toolbox:
             repo=self.repo,
             tar=TarPacker(),
             plain=SingleFilePacker(),
-            compressors={Compression.GZIP: GzipCompressor(), Compression.ZSTD: ZstdCompressor()},
+            compressors={
+                Compression.GZIP: GzipCompressor(block_size=self.block_size or GZIP_BLOCK),
+                Compression.ZSTD: ZstdCompressor(block_size=self.block_size or ZSTD_BLOCK),
+            },
             # The cheapest key derivation: a test's backup holds no secrets.
             cipher=self.cipher if self.cipher is not None else AgeCipher(work_factor=1),
             examine=examine,

@@ -29,8 +29,8 @@ WHERE = "bakthat.yml, profile 'default'"
 
 @pytest.fixture(scope="module")
 def hourly():
-    """Hourly backups from 2025-12-20 until 2026-03-10 12:00, a Tuesday."""
-    return every(HOUR, utc(2025, 12, 20), 80 * 24 + 13)
+    """Backups of every sixth hour from 2025-12-20, and of every hour on 2026-03-10, a Tuesday, until 12:00."""
+    return [*every(6 * HOUR, utc(2025, 12, 20), 80 * 4), *every(HOUR, utc(2026, 3, 10), 13)]
 
 
 def test_nothing_is_planned_for_no_backups():

@@ -136,7 +136,7 @@ def test_of_an_uncompressed_tar_only_the_headers_are_read(box: Toolbox, tmp_path
     root = tmp_path / "large"
     root.mkdir()
     for number in range(3):
-        (root / f"{number}.bin").write_bytes(bytes(5_000_000))
+        (root / f"{number}.bin").write_bytes(bytes(2_000_000))
     made = back_up(box, root, compression=Compression.NONE, keys=keys)
     store = watched(box)
     assert paths(listed(box, "large", keys=lambda _: keys)) == {"0.bin", "1.bin", "2.bin"}

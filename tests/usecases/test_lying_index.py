@@ -20,6 +20,9 @@ from bakthat.usecases.sync import sync
 
 NAME = "big.20260102030405.tgz"
 
+BLOCK = 16 * 1024
+"""Small blocks, so that a part of a small archive is less than half of it."""
+
 Lie = Callable[[list[IndexEntry]], Sequence[IndexEntry]]
 
 
@@ -41,8 +44,8 @@ def a_tar() -> tuple[bytes, list[IndexEntry]]:
     for name, content in [("big/a.txt", b"a"), ("big/secret.txt", b"secret"), ("big/image.tar", inside)]:
         entries.append(IndexEntry(name, "file", len(content), 0, None, None, 0o644, 0, 0, "", len(stream)))
         stream += header(name, content)
-    for number in range(40):  # so that a part is less than half of the archive
-        name, content = f"big/{number}.bin", bytes([number]) * 100_000
+    for number in range(40):
+        name, content = f"big/{number}.bin", bytes([number]) * 4_000
         entries.append(IndexEntry(name, "file", len(content), 0, None, None, 0o644, 0, 0, "", len(stream)))
         stream += header(name, content)
     return bytes(stream + bytes(1024)), entries
@@ -52,7 +55,7 @@ def stored(lie: Lie) -> Toolbox:
     """A store with an archive whose index lies."""
     tar, entries = a_tar()
     into = io.BytesIO()
-    with GzipCompressor().compressing_with_index(into) as writer:
+    with GzipCompressor(block_size=BLOCK).compressing_with_index(into) as writer:
         writer.stream.write(tar)
         for entry in lie(entries):
             writer.on_entry(entry)

@@ -26,13 +26,21 @@ from bakthat.usecases.sync import sync
 
 SECRET = Keys(passphrase="secret")
 
+BLOCK = 64 * 1024
+"""A small archive has several blocks of this size, as a large one has of 1 MiB."""
+
+
+@pytest.fixture
+def box() -> Toolbox:
+    return Toolbox(block_size=BLOCK)
+
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("sources") / "big"
     (root / "deep" / "er").mkdir(parents=True)
     for number in range(4):
-        (root / f"{number}.bin").write_bytes(os.urandom(100_000))
+        (root / f"{number}.bin").write_bytes(os.urandom(10_000))
     (root / "deep" / "er" / "note.txt").write_text("a note")
     (root / "deep" / "empty").write_bytes(b"")
     (root / "link").symlink_to("deep/er/note.txt")
@@ -60,7 +68,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("large") / "big"
     root.mkdir()
     for number in range(6):
-        (root / f"{number}.bin").write_bytes(os.urandom(1_000_000))
+        (root / f"{number}.bin").write_bytes(os.urandom(200_000))
     (root / "note.txt").write_text("a note")
     return root
 
@@ -88,7 +96,7 @@ def stored(big: Path) -> dict[str, Toolbox]:
     """A backup of `big` in each form. No test changes them."""
     boxes = {}
     for form, (changes, _) in FORMS.items():
-        boxes[form] = Toolbox()
+        boxes[form] = Toolbox(block_size=BLOCK)
         back_up(boxes[form], big, **changes)
     return boxes
 
@@ -272,7 +280,7 @@ def test_damage_where_the_file_is_is_found_and_elsewhere_it_does_no_harm(box: To
 
 def test_a_full_check_finds_damage_anywhere(box: Toolbox, large: Path) -> None:
     made = back_up(box, large)
-    damaged(box, made, 5_000_000)
+    damaged(box, made, 1_000_000)
     with pytest.raises(PayloadDamaged):
         content(box, "0.bin", full_check=True)
 
@@ -282,16 +290,17 @@ def test_a_wrong_key_is_reported_before_anything_is_read(stored: dict[str, Toolb
         content(stored["encrypted"], "0.bin", keys=lambda _: Keys(passphrase="wrong"))
 
 
-@pytest.fixture
-def huge(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a file that is larger than what is read ahead."""
-    root = tmp_path / "big"
+    root = tmp_path_factory.mktemp("huge") / "big"
     root.mkdir()
     (root / "5.bin").write_bytes(os.urandom(10_000_000))
     return root
 
 
-def test_an_object_that_is_replaced_meanwhile_is_an_error(box: Toolbox, huge: Path) -> None:
+def test_an_object_that_is_replaced_meanwhile_is_an_error(huge: Path) -> None:
+    box = Toolbox()
     made = back_up(box, huge)
     store: ObjectStore = box.stores["s3"]
     with store.open(made.stored_filename) as reader:
@@ -303,7 +312,8 @@ def test_an_object_that_is_replaced_meanwhile_is_an_error(box: Toolbox, huge: Pa
         found.content.read()
 
 
-def test_an_object_that_is_deleted_meanwhile_is_an_error(box: Toolbox, huge: Path) -> None:
+def test_an_object_that_is_deleted_meanwhile_is_an_error(huge: Path) -> None:
+    box = Toolbox()
     made = back_up(box, huge)
     request = ReadRequest(name="big", destination="s3", path="5.bin")
     with pytest.raises(StoreError), read_file(request, box.tools) as found:

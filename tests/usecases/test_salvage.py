@@ -25,13 +25,21 @@ from bakthat.usecases.sync import sync
 SECRET = Keys(passphrase="secret")
 NONE = Keys()
 
+BLOCK = 64 * 1024
+"""A small archive has several blocks of this size, as a large one has of 1 MiB."""
+
+
+@pytest.fixture
+def box() -> Toolbox:
+    return Toolbox(block_size=BLOCK)
+
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("sources") / "big"
     root.mkdir()
     for number in range(4):
-        (root / f"{number}.bin").write_bytes(os.urandom(1_000_000))
+        (root / f"{number}.bin").write_bytes(os.urandom(200_000))
     return root
 
 
@@ -131,7 +139,7 @@ def test_a_header_of_zeros_amidst_the_archive_does_not_make_the_rest_doubtful(
     TarPacker().pack(large, tar, on_entry=entries.append)
     content = bytearray(tar.getvalue())
     content[entries[2].offset : entries[3].offset] = bytes(entries[3].offset - entries[2].offset)
-    with GzipCompressor().compressing_with_index(stored) as writer:
+    with GzipCompressor(block_size=BLOCK).compressing_with_index(stored) as writer:
         for entry in entries:
             writer.on_entry(entry)
         writer.stream.write(bytes(content))
@@ -157,7 +165,7 @@ def stream(box: Toolbox, content: bytes, **changes) -> Backup:
     return backup_stream(request, box.tools)
 
 
-CONTENT = os.urandom(3_000_000)
+CONTENT = os.urandom(300_000)
 
 
 @pytest.mark.parametrize("compression", list(Compression))
@@ -197,7 +205,7 @@ def test_a_truncated_plain_file_is_partial(box: Toolbox, tmp_path: Path) -> None
     damage(box, made, length=1000)
     (problem,) = salvaged(box, tmp_path / "target", "shop.sql").report.partial.listed
     assert problem.path == "shop.sql.partial"
-    assert problem.reason == "2999000 bytes are missing; there are zeros in their place; others may be wrong"
+    assert problem.reason == "299000 bytes are missing; there are zeros in their place; others may be wrong"
 
 
 def test_an_empty_stream_is_whole(box: Toolbox, tmp_path: Path) -> None:

@@ -25,16 +25,17 @@ from tests.fixtures import beefish_2013
 KEYS = Keys(passphrase="a password")
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "data"
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files that no test changes."""
+    root = tmp_path_factory.mktemp("tree") / "data"
     root.mkdir()
     for number in range(30):
         (root / f"{number:02}").write_bytes(os.urandom(20_000))
     return root
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def by_gnu_tar(tree: Path) -> bytes:
     """A `.tgz` as GNU tar and gzip make it: one member."""
     return subprocess.run(["tar", "cz", "-C", tree.parent, "data"], stdout=subprocess.PIPE, check=True).stdout
@@ -167,7 +168,7 @@ class TestFailures:
     def test_a_full_disk_leaves_nothing(self, small_disk: Path, tmp_path: Path, box: Toolbox) -> None:
         root = tmp_path / "large"
         root.mkdir()
-        for number in range(8):
+        for number in range(5):
             (root / str(number)).write_bytes(os.urandom(1_000_000))
         backup(BackupRequest(source=root, destination="s3"), box.tools)
         with pytest.raises(TargetError, match="No space left"):

@@ -33,7 +33,7 @@ class BlockWriter(io.BufferedIOBase):
         self._ahead = ahead
         self._waiting: deque[tuple[Future[bytes], bytearray]] = deque()
         self._spare: list[bytearray] = []
-        self._block = bytearray(self._size)
+        self._block = bytearray()  # grows with what is written: a small backup takes little memory
         self._filled = 0
         self._any = False
         self.block_lengths = array("I")
@@ -89,7 +89,7 @@ class BlockWriter(io.BufferedIOBase):
         self._filled = 0
         while self._waiting and (len(self._waiting) >= self._ahead or self._waiting[0][0].done()):
             self._write_next()
-        self._block = self._spare.pop() if self._spare else bytearray(self._size)
+        self._block = self._spare.pop() if self._spare else bytearray()
 
     def _write_next(self) -> None:
         future, block = self._waiting.popleft()

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from bakthat.adapters.compression.block_sizes import GZIP_BLOCK, checked_block_size
 from bakthat.domain.archive_index import PACKED_LIMIT
 from bakthat.ports.payload import Compressor, IndexedWriter
 from bakthat.ports.streams import write_whole
@@ -27,12 +28,22 @@ class GzipCompressor(Compressor):
         threads: How many compress, or decompress, at the same time.
         deflate: Compresses a block; ISA-L by default.
         index_limit: Bytes of the largest compressed index. An archive that needs a larger one gets none.
+        block_size: Plain bytes of a member, the most by default; a salvage takes them for the size of one that is lost.
+            With smaller members, a small archive has many.
     """
 
-    def __init__(self, *, threads: int = 2, deflate: Deflate | None = None, index_limit: int = PACKED_LIMIT) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = 2,
+        deflate: Deflate | None = None,
+        index_limit: int = PACKED_LIMIT,
+        block_size: int = GZIP_BLOCK,
+    ) -> None:
         self._threads = threads
         self._deflate = deflate
         self._index_limit = index_limit
+        self._block_size = checked_block_size(block_size, GZIP_BLOCK)
 
     @contextmanager
     def compressing(self, into: BinaryIO) -> Iterator[BinaryIO]:
@@ -43,7 +54,6 @@ class GzipCompressor(Compressor):
     @contextmanager
     def compressing_with_index(self, into: BinaryIO) -> Iterator[IndexedWriter]:
         from bakthat.adapters.compression.gzip_index import index_members
-        from bakthat.adapters.compression.gzip_member import BLOCK
         from bakthat.adapters.compression.index_codec import IndexBuilder
 
         builder = IndexBuilder(limit=self._index_limit)
@@ -52,7 +62,7 @@ class GzipCompressor(Compressor):
             yield indexed
             writer.finish()
             lengths = writer.block_lengths
-            index = builder.finish(block_size=BLOCK, block_lengths=lengths, plain_size=writer.plain_size)
+            index = builder.finish(block_size=self._block_size, block_lengths=lengths, plain_size=writer.plain_size)
             if index is None:
                 indexed.omitted = f"its index would be larger than {self._index_limit // 2**20} MiB"
                 return
@@ -63,11 +73,11 @@ class GzipCompressor(Compressor):
     @contextmanager
     def _writing(self, into: BinaryIO) -> Iterator[BlockWriter]:
         from bakthat.adapters.compression.block_writer import BlockWriter
-        from bakthat.adapters.compression.gzip_member import BLOCK, data_member, deflate
+        from bakthat.adapters.compression.gzip_member import data_member, deflate
 
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="bakthat-deflate")
         compress = functools.partial(data_member, deflate=self._deflate or deflate)
-        writer = BlockWriter(into, pool, compress, ahead=self._threads + 6, block_size=BLOCK)
+        writer = BlockWriter(into, pool, compress, ahead=self._threads + 6, block_size=self._block_size)
         try:
             yield writer
         finally:
@@ -98,14 +108,16 @@ class GzipCompressor(Compressor):
 
     def random_access(self, packed: RandomAccess, index: ArchiveIndex) -> RandomAccess:
         from bakthat.adapters.compression.block_access import BlockAccess, BlockFormat
-        from bakthat.adapters.compression.gzip_member import BLOCK, LONGEST_MEMBER, SHORTEST_MEMBER, read_member
+        from bakthat.adapters.compression.gzip_member import LONGEST_MEMBER, SHORTEST_MEMBER, read_member
 
         members = BlockFormat(
-            block_size=BLOCK, shortest=SHORTEST_MEMBER, longest=LONGEST_MEMBER, decompress=read_member
+            block_size=GZIP_BLOCK, shortest=SHORTEST_MEMBER, longest=LONGEST_MEMBER, decompress=read_member
         )
         return BlockAccess(packed, index, members)
 
     def salvaging(self, packed: Iterator[Part], index: ArchiveIndex | None = None) -> Iterator[Part]:
         from bakthat.adapters.compression.gzip_salvage import salvage_by_headers, salvage_by_index
 
-        return salvage_by_headers(packed) if index is None else salvage_by_index(packed, index)
+        if index is None:
+            return salvage_by_headers(packed, block=self._block_size)
+        return salvage_by_index(packed, index)

@@ -13,9 +13,10 @@ from typing import Protocol, cast
 
 from isal import igzip_lib, isal_zlib
 
+from bakthat.adapters.compression.block_sizes import GZIP_BLOCK
 from bakthat.errors import PayloadDamaged
 
-BLOCK = 1024 * 1024
+BLOCK = GZIP_BLOCK
 """Bytes of input in a member, at most."""
 
 LONGEST_MEMBER = BLOCK + BLOCK // 8

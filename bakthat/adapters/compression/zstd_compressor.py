@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from bakthat.adapters.compression.block_sizes import ZSTD_BLOCK, checked_block_size
 from bakthat.domain.archive_index import PACKED_LIMIT
 from bakthat.domain.compression_choice import ZSTD_LEVELS
 from bakthat.errors import UsageError
@@ -30,17 +31,28 @@ class ZstdCompressor(Compressor):
         threads: How many compress, or decompress, at the same time.
         level: From 1 to 19.
         index_limit: Bytes of the largest compressed index. An archive that needs a larger one gets none.
+        block_size: Plain bytes of a frame, the most by default. With smaller frames, a small archive has many.
     """
 
-    def __init__(self, *, threads: int = 2, level: int = DEFAULT_LEVEL, index_limit: int = PACKED_LIMIT) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = 2,
+        level: int = DEFAULT_LEVEL,
+        index_limit: int = PACKED_LIMIT,
+        block_size: int = ZSTD_BLOCK,
+    ) -> None:
         if level not in ZSTD_LEVELS:
             raise UsageError(f"zstd has the levels {ZSTD_LEVELS[0]} to {ZSTD_LEVELS[-1]}, and not {level}")
         self._threads = threads
         self._level = level
         self._index_limit = index_limit
+        self._block_size = checked_block_size(block_size, ZSTD_BLOCK)
 
     def at_level(self, level: int) -> ZstdCompressor:
-        return ZstdCompressor(threads=self._threads, level=level, index_limit=self._index_limit)
+        return ZstdCompressor(
+            threads=self._threads, level=level, index_limit=self._index_limit, block_size=self._block_size
+        )
 
     @contextmanager
     def compressing(self, into: BinaryIO) -> Iterator[BinaryIO]:
@@ -49,12 +61,11 @@ class ZstdCompressor(Compressor):
         with self._writing(into) as writer:
             yield cast(BinaryIO, writer)
             writer.finish()
-            write_whole(into, seek_table(writer.block_lengths, writer.plain_size, []))
+            write_whole(into, seek_table(writer.block_lengths, writer.plain_size, [], block_size=self._block_size))
 
     @contextmanager
     def compressing_with_index(self, into: BinaryIO) -> Iterator[IndexedWriter]:
         from bakthat.adapters.compression.index_codec import IndexBuilder
-        from bakthat.adapters.compression.zstd_frame import BLOCK
         from bakthat.adapters.compression.zstd_index import index_frames, seek_table
 
         builder = IndexBuilder(limit=self._index_limit)
@@ -63,7 +74,7 @@ class ZstdCompressor(Compressor):
             yield indexed
             writer.finish()
             lengths = writer.block_lengths
-            index = builder.finish(block_size=BLOCK, block_lengths=lengths, plain_size=writer.plain_size)
+            index = builder.finish(block_size=self._block_size, block_lengths=lengths, plain_size=writer.plain_size)
             skippable = []
             if index is None:
                 indexed.omitted = f"its index would be larger than {self._index_limit // 2**20} MiB"
@@ -72,17 +83,17 @@ class ZstdCompressor(Compressor):
                     write_whole(into, frame)
                     skippable.append(len(frame))
                 indexed.index = index.content
-            write_whole(into, seek_table(lengths, writer.plain_size, skippable))
+            write_whole(into, seek_table(lengths, writer.plain_size, skippable, block_size=self._block_size))
 
     @contextmanager
     def _writing(self, into: BinaryIO) -> Iterator[BlockWriter]:
         from bakthat.adapters.compression.block_writer import BlockWriter
-        from bakthat.adapters.compression.zstd_frame import BIG_TABLES_LEVEL, BLOCK, FrameMaker
+        from bakthat.adapters.compression.zstd_frame import BIG_TABLES_LEVEL, FrameMaker
 
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="bakthat-zstd")
         # With the larger tables of a high level, one block less waits: compressing is slower than anything else then.
         ahead = self._threads + (1 if self._level >= BIG_TABLES_LEVEL else 2)
-        writer = BlockWriter(into, pool, FrameMaker(self._level), ahead=ahead, block_size=BLOCK)
+        writer = BlockWriter(into, pool, FrameMaker(self._level), ahead=ahead, block_size=self._block_size)
         try:
             yield writer
         finally:
@@ -113,9 +124,11 @@ class ZstdCompressor(Compressor):
 
     def random_access(self, packed: RandomAccess, index: ArchiveIndex) -> RandomAccess:
         from bakthat.adapters.compression.block_access import BlockAccess, BlockFormat
-        from bakthat.adapters.compression.zstd_frame import BLOCK, LONGEST_FRAME, SHORTEST_FRAME, read_frame
+        from bakthat.adapters.compression.zstd_frame import LONGEST_FRAME, SHORTEST_FRAME, read_frame
 
-        frames = BlockFormat(block_size=BLOCK, shortest=SHORTEST_FRAME, longest=LONGEST_FRAME, decompress=read_frame)
+        frames = BlockFormat(
+            block_size=ZSTD_BLOCK, shortest=SHORTEST_FRAME, longest=LONGEST_FRAME, decompress=read_frame
+        )
         return BlockAccess(packed, index, frames)
 
     def salvaging(self, packed: Iterator[Part], index: ArchiveIndex | None = None) -> Iterator[Part]:

@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from bakthat.adapters.compression.block_sizes import ZSTD_BLOCK
 from bakthat.adapters.compression.zstd_engine import zstd
 from bakthat.errors import PayloadDamaged
 
-BLOCK = 4 * 1024 * 1024
-"""Bytes of input in a frame, at most. Frames of 1 MiB are 2 % larger."""
+BLOCK = ZSTD_BLOCK
+"""Bytes of input in a frame, at most."""
 
 LONGEST_FRAME = BLOCK + BLOCK // 64
 """Bytes of a frame that is decompressed at once, at most. zstd adds some 110 to 4 MiB that cannot be compressed."""

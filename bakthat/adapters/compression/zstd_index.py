@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterator
 
 from bakthat.adapters.compression.index_codec import PackedIndex, check_index, unpack_index
-from bakthat.adapters.compression.zstd_frame import BLOCK, SKIPPABLE_HEAD, skippable_head
+from bakthat.adapters.compression.zstd_frame import SKIPPABLE_HEAD, skippable_head
 from bakthat.domain.archive_index import PACKED_LIMIT, PLAIN_LIMIT, ArchiveIndex
 from bakthat.errors import PayloadDamaged
 from bakthat.ports.random_access import RandomAccess
@@ -59,12 +59,12 @@ def index_frames(index: PackedIndex, position: int) -> Iterator[bytes]:
     yield skippable_head(_OURS, _FOOTER.size) + footer
 
 
-def seek_table(lengths: array[int], plain_size: int, skippable: list[int]) -> bytes:
+def seek_table(lengths: array[int], plain_size: int, skippable: list[int], *, block_size: int) -> bytes:
     """Return the frame with the seek table; nothing for a stream with more frames than it can list.
 
     Args:
         lengths: Compressed bytes of each frame with data.
-        plain_size: Plain bytes of all of them: of each `BLOCK`, and of the last one the rest.
+        plain_size: Plain bytes of all of them: of each `block_size`, and of the last one the rest.
         skippable: Bytes of the skippable frames behind them.
     """
     count = len(lengths) + len(skippable)
@@ -72,8 +72,8 @@ def seek_table(lengths: array[int], plain_size: int, skippable: list[int]) -> by
         return b""
     table = array("I")
     for length in lengths:
-        table.extend((length, min(BLOCK, plain_size)))
-        plain_size -= min(BLOCK, plain_size)
+        table.extend((length, min(block_size, plain_size)))
+        plain_size -= min(block_size, plain_size)
     entries = b"".join(_SEEK_ENTRY.pack(*table[at : at + 2]) for at in range(0, len(table), 2))
     others = b"".join(_SEEK_ENTRY.pack(length, 0) for length in skippable)
     content = len(entries) + len(others) + _SEEK_FOOTER.size

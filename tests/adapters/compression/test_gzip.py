@@ -98,6 +98,28 @@ def test_every_member_contains_at_most_one_mebibyte_and_states_its_length() -> N
     assert b"".join(parts) == data
 
 
+def test_a_smaller_block_size_makes_many_members_of_little() -> None:
+    parts = [gzip.decompress(member) for member in members(compressed(text(250), GzipCompressor(block_size=100)))]
+    assert [len(part) for part in parts] == [100, 100, 50]
+
+
+@pytest.mark.parametrize("size", [-1, 0, BLOCK + 1])
+def test_a_block_size_that_no_reader_takes_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match=f"from 1 to {BLOCK} bytes, and not {size}"):
+        GzipCompressor(block_size=size)
+
+
+def test_a_little_content_takes_little_memory() -> None:
+    compressed(b"warm up")
+    tracemalloc.start()
+    try:
+        compressed(b"x" * 1000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < BLOCK // 2
+
+
 def test_an_empty_stream_is_one_empty_member() -> None:
     packed = compressed(b"")
     assert len(members(packed)) == 1

@@ -93,6 +93,21 @@ def test_every_frame_has_its_checksum_and_its_content_size() -> None:
     assert sizes == [BLOCK, BLOCK, 5]
 
 
+def test_a_smaller_block_size_makes_many_frames_of_little_and_a_seek_table_of_them() -> None:
+    small = ZstdCompressor(block_size=100)
+    for compressor in (small, small.at_level(5)):
+        packed = compressed(text(250), compressor)
+        table = packed[-9 - 5 * 8 : -9]  # of three frames, the index and its footer
+        assert [plain for _, plain in struct.iter_unpack("<II", table)] == [100, 100, 50, 0, 0]
+        assert plain_of(packed) == text(250)
+
+
+@pytest.mark.parametrize("size", [-1, 0, BLOCK + 1])
+def test_a_block_size_that_no_reader_takes_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match=f"from 1 to {BLOCK} bytes, and not {size}"):
+        ZstdCompressor(block_size=size)
+
+
 @pytest.mark.parametrize("size", [0, 5, 3 * BLOCK + 100])
 @pytest.mark.parametrize("index", [False, True])
 def test_an_independent_seekable_reader_finds_any_range(tmp_path: Path, size: int, index: bool) -> None:
