@@ -29,7 +29,7 @@ from bakthat.ports.payload import Cipher
 from bakthat.usecases.destinations.archive_store import ArchiveDestination
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.destinations.object_store import ObjectDestination
-from bakthat.usecases.tools import Tools
+from bakthat.usecases.tools import WORTH_A_REQUEST, Tools
 
 
 @define
@@ -55,7 +55,7 @@ class Toolbox:
     own: bakthat's own files, as seen from any source.
     notices, progress: the reports of the verbs, in order.
     block_size: plain bytes of a gzip member and of a zstd frame; None: those of a real backup. With few of them, a
-    small archive has many blocks.
+    small archive has many blocks, and two of them are worth a request.
     """
 
     stores: dict[str, ObjectStore] = field(factory=dict)
@@ -122,6 +122,7 @@ class Toolbox:
             sleep=lambda seconds: self.clock.forward(seconds=seconds),
             notice=self.notices.append,
             progress=self.progress.append,
+            worth_a_request=WORTH_A_REQUEST if self.block_size is None else 2 * self.block_size,
         )
 
     def keys_in(self, name: str) -> list[str]:

@@ -19,7 +19,7 @@ from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.members import rules_of, spans_of_selected
 from bakthat.usecases.inside.only_file import name_of_file
-from bakthat.usecases.inside.ranged_archive import WORTH_A_REQUEST, RangedArchive, Span, joined, naming, open_by_ranges
+from bakthat.usecases.inside.ranged_archive import RangedArchive, Span, joined, naming, open_by_ranges
 from bakthat.usecases.streams.archive_stream import open_archive, packer_of
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
@@ -125,7 +125,7 @@ def _parts_of(
         return None
     with naming(backup):
         selected = spans_of_selected(archive.index, rules_of(request.only, "`only=`"))
-    spans = list(joined(selected, WORTH_A_REQUEST))
+    spans = list(joined(selected, tools.worth_a_request))
     if archive.packed_bytes(spans) > archive.index.header.packed_size * _WORTH_PARTS:
         return None
     return _progressing(archive, spans, backup, tools)

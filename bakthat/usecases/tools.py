@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
     from bakthat.domain.exclusions import OwnThings
     from bakthat.domain.ignore_patterns import PatternList
 
+WORTH_A_REQUEST = 2 * 1024 * 1024
+"""Plain bytes that are rather read than skipped: a request to a service takes some 20 ms, in which they come, too."""
+
 
 @frozen(kw_only=True)
 class Tools:
@@ -34,7 +37,8 @@ class Tools:
     `UsageError`. own_things: what is bakthat's own below or around a source.
     clock: aware UTC. host: this machine's name. pid: this process. tool: name and version, recorded with each backup.
     sleep: waits for some seconds. notice: called with one line for the user. progress: called often with a verb's
-        progress. range_cache: keeps what was read of archives.
+        progress. range_cache: keeps what was read of archives. worth_a_request: plain bytes that a restore of parts
+        rather reads than skips.
     """
 
     destination: Callable[[str], Destination]
@@ -55,3 +59,4 @@ class Tools:
     notice: Callable[[str], None] = ignore
     progress: Callable[[Progress], None] = ignore
     range_cache: RangeCache = field(factory=NoCache)
+    worth_a_request: int = WORTH_A_REQUEST

@@ -28,12 +28,9 @@ Lie = Callable[[list[IndexEntry]], Sequence[IndexEntry]]
 
 def header(name: str, content: bytes = b"") -> bytes:
     """A member as a tar has it."""
-    into = io.BytesIO()
-    with tarfile.open(fileobj=into, mode="w") as archive:
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-    return into.getvalue()[: 512 + len(content) + -len(content) % 512]
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    return member.tobuf() + content + bytes(-len(content) % 512)
 
 
 def a_tar() -> tuple[bytes, list[IndexEntry]]:

@@ -295,7 +295,7 @@ def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a file that is larger than what is read ahead."""
     root = tmp_path_factory.mktemp("huge") / "big"
     root.mkdir()
-    (root / "5.bin").write_bytes(os.urandom(10_000_000))
+    (root / "5.bin").write_bytes(bytes(9 * 1024 * 1024) + os.urandom(500_000))
     return root
 
 

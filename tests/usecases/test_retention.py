@@ -375,11 +375,11 @@ def test_a_name_alone_is_not_the_newest_that_lets_the_others_go(box: Toolbox, da
 
 
 def test_junk_with_entries_under_past_dates_displaces_nothing(box: Toolbox, tree: Path) -> None:
-    made = back_up(box, tree, 30)
+    made = back_up(box, tree, 23)
     other = Toolbox(stores=dict(box.stores), clock=SteppedClock(box.clock.now), host="host")
     junk = backup(BackupRequest(source=tree, destination="s3", name="junk"), evolve(other.tools, clock=lambda: NOW))
     box.stores["s3"].delete(junk.stored_filename)
-    for day in range(8, 60):
+    for day in range(8, 40):
         when = box.clock.now - timedelta(days=day, hours=2)
         forged = evolve(junk, filename="db", stored_filename=f"db.{when:%Y%m%d%H%M%S}.tgz", backup_date=when, size=4)
         box.stores["s3"].put(forged.stored_filename, io.BytesIO(b"junk"))

@@ -169,7 +169,7 @@ class TestFailures:
         root = tmp_path / "large"
         root.mkdir()
         for number in range(5):
-            (root / str(number)).write_bytes(os.urandom(1_000_000))
+            (root / str(number)).write_bytes(b"x" * 1_000_000)
         backup(BackupRequest(source=root, destination="s3"), box.tools)
         with pytest.raises(TargetError, match="No space left"):
             salvage(SalvageRequest(name="large", destination="s3", target=small_disk), box.tools)

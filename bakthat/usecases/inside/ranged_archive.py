@@ -28,9 +28,6 @@ _READ_AHEAD = 8 * 1024 * 1024
 """Plain bytes that are read at a time. The members of a range are decompressed one after the other, but requested at
 once."""
 
-WORTH_A_REQUEST = 2 * 1024 * 1024
-"""Plain bytes that are rather read than skipped: a request to a service takes some 20 ms, in which they come, too."""
-
 _FIRST_READ = 64 * 1024
 """Bytes that are read after something was skipped: some headers."""
 
