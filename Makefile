@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Without compiled modules each run of the tests would take 1.5 s more to begin.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check programs format lint types imports test fast docs clean
+.PHONY: check programs format lint types imports test fast docs man clean
 
 check: programs .venv/installed lint types imports test
 
@@ -44,6 +44,10 @@ fast: .venv/installed
 # The reference of the Python library, from its docstrings; a warning is an error. The tests build it as well.
 docs: .venv/installed
 	$(BIN)/python docs/build_reference.py docs/_build
+
+# The manual page, from the commands. The tests say when it is not up to date.
+man: .venv/installed
+	$(BIN)/python docs/build_man_page.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist docs/_build

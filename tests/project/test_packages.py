@@ -45,6 +45,7 @@ def test_the_wheel_needs_no_more_than_it_declares_and_restores_what_it_backed_up
     command = here.folder / "bin" / "bakthat"
     run(command, "backup", "photos", "-d", "local", "--prompt", "no", cwd=home, home=home)
     run(command, "restore", "photos", "-d", "local", "--target", tmp_path / "target", cwd=home, home=home)
+    assert (here.folder / "share" / "man" / "man1" / "bakthat.1").is_file()
     assert (tmp_path / "target" / "photos" / "cat.jpg").read_bytes() == b"cat"
 
 
