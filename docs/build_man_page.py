@@ -66,9 +66,10 @@ def page() -> str:
         r".RI [ OPTIONS ]\~ COMMAND \~[ ARGS ]",
         ".SH DESCRIPTION",
         *_text(
-            "Backs up files, directories and streams to Amazon S3 and other S3 services, Glacier, or a folder. Each backup "
-            "is one archive, which tar(1) and age(1) open as well.\n\nNAME is a stored filename, a series (its newest "
-            "backup), or a series and the start of a date. Names of commands and options may be written with `_` for `-`."
+            "Backs up files, directories and streams to Amazon S3 and other S3 services, Glacier, or a folder. Each "
+            "backup is one archive, which tar(1) and age(1) open as well.\n\nNAME is a stored filename, a series (its "
+            "newest backup), or a series and the start of a date. Names of commands and options may be written with "
+            "`_` for `-`."
         ),
         ".SH COMMANDS",
     ]
