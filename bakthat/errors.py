@@ -30,6 +30,7 @@ errors to exit codes (`bakthat.entrypoints.cli`). Programming errors remain Pyth
     │   │   └── CredentialsRefused  missing, wrong or expired: no request can succeed
     │   └── StoreUnavailable        retryable
     ├── RetrievalPending            retryable
+    ├── JobRunning                  retryable: another run of the same job is under way
     ├── RetrievalExpired
     └── PayloadError                the stored bytes cannot be turned back into files
         ├── PasswordNeeded
@@ -156,6 +157,12 @@ class StoreUnavailable(StoreError):
 
 class RetrievalPending(BakthatError):
     """A retrieval from an archive has been requested and is not ready yet."""
+
+    retryable = True
+
+
+class JobRunning(BakthatError):
+    """Another run of the same job is under way."""
 
     retryable = True
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from attrs import evolve
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.origin import Group
+from bakthat.domain.origin import Group, Origin
 from bakthat.domain.query import newest_first
 from bakthat.domain.rotation import Decision, Plan
 
@@ -16,7 +16,7 @@ _UNKNOWN = ("of unknown origin in a series with several known ones; grouping by 
 
 
 def plan_origins(
-    groups: Iterable[Group], plan_one: Callable[[Sequence[Backup]], Plan], *, nameless: Sequence[Backup] = ()
+    groups: Iterable[Group], plan_one: Callable[[Origin, Sequence[Backup]], Plan], *, nameless: Sequence[Backup] = ()
 ) -> Plan:
     """One plan for all groups of a series. `plan_one`: plans the backups of one origin.
 
@@ -31,7 +31,7 @@ def plan_origins(
         if origin.is_unknown:
             keep += [Decision(backup, _UNKNOWN, origin) for backup in known]
         else:
-            one = plan_one(known)
+            one = plan_one(origin, known)
             keep += [evolve(decision, origin=origin) for decision in one.keep]
             drop += [evolve(decision, origin=origin) for decision in one.drop]
         keep += [Decision(backup, _NAMELESS, origin) for backup in members if id(backup) in apart]

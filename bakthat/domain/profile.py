@@ -90,6 +90,10 @@ class Profile:
     """Commands to run when a verb has ended: see `bakthat.adapters.commands.hooks`."""
     pass_environment: bool = False
     """Whether hooks and the password command get AWS's secrets from the environment."""
+    ping: str | None = field(default=None, repr=False, metadata=checked_by(settings.url))
+    """A secret: who knows the URL can report a backup that was never made. See `bakthat.domain.ping`."""
+    jobs: Mapping[str, Any] = field(factory=dict, repr=False)
+    """As the file has it; `bakthat.domain.job` reads it."""
     stores: Mapping[str, Any] = field(factory=dict, repr=False)
     """The settings of third-party stores, by the store's name."""
     extra: Mapping[str, Any] = field(factory=dict, repr=False)

@@ -104,7 +104,8 @@ _SWITCH = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("
 """YAML's words, and those of shells."""
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """Check a text."""
     if isinstance(value, str):
         return value
     if not isinstance(value, int | float | datetime.date):
@@ -121,7 +122,8 @@ def _yes_or_no(value: object) -> bool:
     raise ValueError(f"expected true or false, found {kind_of(value)}")
 
 
-def _texts(value: object) -> tuple[str, ...]:
+def texts(value: object) -> tuple[str, ...]:
+    """Check a list of texts, or a single one."""
     if isinstance(value, str):
         return (value,)
     if isinstance(value, list | tuple) and all(isinstance(item, str) and item for item in value):
@@ -139,18 +141,19 @@ def path(value: object) -> str:
     """Check a path: text, or any `os.PathLike`."""
     # os.PathLike, and without it: the domain knows no system.
     as_path = getattr(value, "__fspath__", None)
-    return _text(as_path() if as_path is not None else value)
+    return text(as_path() if as_path is not None else value)
 
 
 def url(value: object) -> str:
     """Check the URL of a service."""
-    text = _text(value)
-    if _URL.match(text):
-        return text
+    address = text(value)
+    if _URL.match(address):
+        return address
     raise ValueError("expected a URL that begins with https:// or http://")
 
 
-def _command(value: object) -> str | tuple[str, ...]:
+def command(value: object) -> str | tuple[str, ...]:
+    """Check a program and its arguments."""
     if isinstance(value, str):
         return value
     if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value) and value[0]:
@@ -238,11 +241,11 @@ def kind_of(value: object) -> str:
 
 
 _BY_TYPE: Mapping[frozenset[object], Check] = {
-    frozenset({str}): _text,
+    frozenset({str}): text,
     frozenset({bool}): _yes_or_no,
     frozenset({int}): _count,
-    frozenset({tuple[str, ...]}): _texts,
-    frozenset({str, tuple[str, ...]}): _command,
+    frozenset({tuple[str, ...]}): texts,
+    frozenset({str, tuple[str, ...]}): command,
     frozenset({Mapping[str, Any]}): _mapping,
 }
 """The types that a field of `Profile` has, without None."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from bakthat.domain.callbacks import ignore
+from bakthat.domain.job import Job, jobs_of
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
@@ -19,18 +20,21 @@ from bakthat.entrypoints.library.backup_verbs import BackupVerbs
 from bakthat.entrypoints.library.content_verbs import ContentVerbs
 from bakthat.entrypoints.library.copy_verbs import CopyVerbs
 from bakthat.entrypoints.library.inventory_verbs import InventoryVerbs
-from bakthat.entrypoints.library.opened_profile import AnyPath
+from bakthat.entrypoints.library.job_verbs import JobVerbs
+from bakthat.entrypoints.library.opened_profile import AnyPath, JobParts
 from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
 from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
 from bakthat.entrypoints.library.salvage_verbs import SalvageVerbs
-from bakthat.entrypoints.wiring import build_tools, utc_now
+from bakthat.entrypoints.wiring import absolute_path, build_tools, lock_files, pings_of, utc_now
 from bakthat.errors import UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
+from bakthat.ports.job_locks import JobLocks
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
+from bakthat.ports.pinger import Pinger
 from bakthat.usecases.events import Events
 from bakthat.usecases.tools import Tools
 
@@ -38,7 +42,15 @@ log = logging.getLogger("bakthat")
 
 
 class Bakthat(
-    BackupVerbs, RestoreVerbs, SalvageVerbs, ContentVerbs, RecordVerbs, RetentionVerbs, CopyVerbs, InventoryVerbs
+    JobVerbs,
+    BackupVerbs,
+    RestoreVerbs,
+    SalvageVerbs,
+    ContentVerbs,
+    RecordVerbs,
+    RetentionVerbs,
+    CopyVerbs,
+    InventoryVerbs,
 ):
     """The verbs, for one profile and its tools. Never prompts, prints, exits, or configures logging.
 
@@ -71,6 +83,8 @@ def open_profile(
     progress: Callable[[Progress], None] = ignore,
     events: Events | None = None,
     ask_passphrase: Callable[[str], str] | None = None,
+    pinger: Pinger | None = None,
+    locks: JobLocks | None = None,
     second_process: bool = False,
 ) -> Bakthat:
     """Open one profile, whose verbs are the methods of the result. Nothing is opened, created or contacted yet.
@@ -97,6 +111,8 @@ def open_profile(
         events: The events whose listeners are called; new ones by default.
         ask_passphrase: Called for the passphrase of a key file that is encrypted (an SSH key, or by `age -p`), with the
             name of the file; at most three times a file. Without it, such a file is an error (`PasswordNeeded`).
+        pinger: Sends the pings of the profile and its jobs.
+        locks: Keep two runs of a job apart.
         second_process: Ignored. In 1.0, a restore could start a second process for small files.
 
     Raises:
@@ -109,46 +125,61 @@ def open_profile(
             config = open_config(path, environment=environment, notice=notice)
         profile = chosen_profile(config, profile, environment, notice=notice)
         every_profile = config.readable_profiles
+    listeners = events if events is not None else Events()
     handed_in = dict(stores or {})
     if store is not None:
         handed_in[profile.default_destination] = store
-    tools = build_tools(
-        profile,
-        stores=handed_in,
-        archives=archives,
-        repo=repo,
-        cipher=cipher,
-        clock=clock,
-        host=lambda: environment.get("BAKTHAT_HOST") or profile.host or host(),
-        notice=notice,
-        progress=progress,
-        profiles=every_profile,
-    )
-    opened, of_file = profile, config
+    of_file = config
 
-    def other_tools(other: str | Profile) -> Tools:
-        """The tools of another profile. One that has the same database shares it."""
-        if not isinstance(other, Profile):
-            if not isinstance(of_file, ConfigSource):
-                raise UsageError(f"{other!r} names a profile of a file, and this one is from none; give a `Profile`")
-            other = of_file.load(other)
-        return build_tools(
-            other,
-            repo=tools.repo if other.database == opened.database else None,
+    def opened(chosen: Profile, verb: str, whose: str, jobs: Mapping[str, Job]) -> Bakthat:
+        tools = build_tools(
+            chosen,
+            stores=handed_in,
+            archives=archives,
+            repo=repo,
+            cipher=cipher,
             clock=clock,
-            host=tools.host,
+            host=lambda: environment.get("BAKTHAT_HOST") or chosen.host or host(),
             notice=notice,
             progress=progress,
+            profiles=every_profile,
         )
 
-    hooks = hooks_of(profile, environment, notice)
-    return Bakthat(
-        profile,
-        tools,
-        environment=environment,
-        events=events,
-        hooks=hooks,
-        ask_passphrase=ask_passphrase,
-        handed_in=[*handed_in, *(["glacier"] if archives is not None else [])],
-        other_tools=other_tools,
-    )
+        def other_tools(other: str | Profile) -> Tools:
+            """The tools of another profile. One that has the same database shares it."""
+            if not isinstance(other, Profile):
+                if not isinstance(of_file, ConfigSource):
+                    raise UsageError(
+                        f"{other!r} names a profile of a file, and this one is from none; give a `Profile`"
+                    )
+                other = of_file.load(other)
+            return build_tools(
+                other,
+                repo=tools.repo if other.database == chosen.database else None,
+                clock=clock,
+                host=tools.host,
+                notice=notice,
+                progress=progress,
+            )
+
+        return Bakthat(
+            chosen,
+            tools,
+            environment=environment,
+            events=listeners,
+            hooks=hooks_of(chosen, environment, notice),
+            pings=pings_of(chosen, verb, whose, pinger, notice),
+            job_parts=JobParts(
+                jobs=jobs,
+                locks=lambda: locks if locks is not None else lock_files(),
+                open_job=lambda job: opened(job.profile, "run", f"job {job.name!r}", {}),
+            ),
+            ask_passphrase=ask_passphrase,
+            handed_in=[*handed_in, *(["glacier"] if archives is not None else [])],
+            other_tools=other_tools,
+        )
+
+    jobs = jobs_of(profile, home=absolute_path)
+    for job in jobs.values():
+        hooks_of(job.profile, environment, notice)  # a mistake in them is reported now, not in the night
+    return opened(profile, "backup", f"profile {profile.name!r}", jobs)

@@ -1,8 +1,8 @@
 """The command line: parses, asks, prints, and maps errors to exit codes. It makes no decisions.
 
 Exit codes: 0 done · 1 not found, ambiguous, or refused · 2 usage or configuration · 3 backed up or restored, but
-incomplete · 4 the store · 5 password or damaged data · 75 a retrieval is pending (EX_TEMPFAIL of sysexits.h) ·
-130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
+incomplete · 4 the store · 5 password or damaged data · 75 a retrieval is pending, or a job is running already
+(EX_TEMPFAIL of sysexits.h) · 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 """
 
 from __future__ import annotations

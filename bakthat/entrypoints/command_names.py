@@ -8,6 +8,7 @@ from bakthat.domain.selector import nearest
 
 COMMANDS = (
     "backup",
+    "run",
     "restore",
     "show",
     "ls",

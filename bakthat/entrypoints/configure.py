@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +11,10 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.compression_choice import ZSTD_LEVELS, CompressionChoice, parse_compression
 from bakthat.domain.origin import origins
 from bakthat.domain.origin_plan import plan_origins
+from bakthat.domain.origin_policies import OriginPolicies
 from bakthat.domain.profile import DEFAULT_REGION, Profile
 from bakthat.domain.query import Query
-from bakthat.domain.rotation import SATURDAY, WEEKDAYS, RotationPolicy, first_week_day, plan, policy_from
+from bakthat.domain.rotation import SATURDAY, WEEKDAYS, RotationPolicy, first_week_day, policy_from
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.config_place import open_config, usual_file
 from bakthat.entrypoints.destinations import all_names, owners_of
@@ -192,7 +192,7 @@ def _preview(profile: Profile, policy: RotationPolicy) -> None:
         series.setdefault((backup.backend, backup.filename), []).append(backup)
     rows = []
     for (backend, filename), backups in sorted(series.items()):
-        planned = plan_origins(origins(backups), functools.partial(plan, policy, now=utc_now()))
+        planned = plan_origins(origins(backups), OriginPolicies(default=policy).plan_for(utc_now()))
         rows.append((f"  {filename}", backend, f"keeps {len(planned.keep)}", f"deletes {len(planned.drop)}"))
     for line in terminal.table(rows) or ["There are no backups yet."]:
         terminal.tell(line)

@@ -10,6 +10,7 @@ EXIT_CODES: list[tuple[type[BaseException], int]] = [
     (errors.StoreError, 4),
     (errors.PayloadError, 5),
     (errors.RetrievalPending, 75),
+    (errors.JobRunning, 75),
     (errors.BakthatError, 1),
 ]
 """The first matching class decides."""

@@ -11,6 +11,7 @@ from bakthat.errors import BakthatError, RetrievalPending
 from bakthat.usecases.copy import CopyReport
 from bakthat.usecases.restore import Restored
 from bakthat.usecases.retention import Retention
+from bakthat.usecases.run_job import JobRun
 from bakthat.usecases.sync import Synced, SyncReport
 from bakthat.usecases.verify import Verified
 
@@ -49,7 +50,7 @@ class Hooks:
 
 
 def _is_incomplete(verb: str, done: object) -> bool:
-    return verb in {"backup", "restore"} and isinstance(done, Backup | Restored) and done.is_incomplete
+    return verb in {"backup", "restore", "run"} and isinstance(done, Backup | Restored | JobRun) and done.is_incomplete
 
 
 def _facts(done: object) -> dict[str, Any]:
@@ -60,6 +61,8 @@ def _facts(done: object) -> dict[str, Any]:
             return {"backup": done.backup.as_record()}
         case Retention():
             return {"backups": _records(done.removed)}
+        case JobRun():
+            return _of_run(done)
         case Synced():
             return {"synced": {name: _changes(report) for name, report in done.reports.items()}}
         case CopyReport():
@@ -68,6 +71,17 @@ def _facts(done: object) -> dict[str, Any]:
             return {"verified": [_verified(result) for result in done if isinstance(result, Verified)]}
         case _:
             return {}
+
+
+def _of_run(run: JobRun) -> dict[str, Any]:
+    facts: dict[str, Any] = {"job": run.job}
+    if run.backup is not None:
+        facts["backup"] = run.backup.as_record()
+    if run.retention is not None:
+        facts["backups"] = _records(run.retention.removed)
+    if run.verified is not None:
+        facts["verified"] = [_verified(run.verified)]
+    return facts
 
 
 def _changes(report: SyncReport) -> dict[str, Any]:

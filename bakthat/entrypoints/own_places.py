@@ -41,6 +41,14 @@ def cache_folder() -> Path | None:
     return None if folder is None else folder / "bakthat"
 
 
+def lock_folder() -> Path | None:
+    """Return the folder of the locks of jobs, below the user's state (XDG Base Directory Specification); None without a
+    home. Not the specification's folder for sockets and locks: cron jobs do not have it."""
+    given = os.environ.get("XDG_STATE_HOME", "")
+    folder = _path(given if os.path.isabs(given) else "~/.local/state")
+    return None if folder is None else folder / "bakthat" / "locks"
+
+
 def _path(setting: str) -> Path | None:
     """Return the path, or None if it begins with `~` and there is no home directory."""
     if setting.startswith("file://"):

@@ -13,11 +13,16 @@ from bakthat.entrypoints.options import Settings
 from bakthat.usecases.retention import Retention
 
 
-def tell_plan(as_json: bool) -> Callable[[Plan], None]:
+def wants_table(settings: Settings, *, dry_run: bool, as_json: bool) -> bool:
+    """Whether each backup gets a line: a night's success is a line per series."""
+    return (dry_run or settings.verbose) and not as_json
+
+
+def tell_plan(is_wanted: bool) -> Callable[[Plan], None]:
     """Shows a plan before it is carried out."""
 
     def show(plan: Plan) -> None:
-        if not as_json:
+        if is_wanted:
             _tell_each(plan, plan_lines)
 
     return show
@@ -59,20 +64,35 @@ def plan_lines(plan: Plan) -> list[str]:
     )
 
 
-def report(done: Retention, settings: Settings, *, dry_run: bool, as_json: bool) -> None:
+def report(name: str, done: Retention, settings: Settings, *, dry_run: bool, as_json: bool) -> None:
     """The outcome; raises the first error of a deletion that failed, so that the exit code says so."""
     if as_json:
-        json_output.print_document(_as_json(done, dry_run))
-    elif dry_run:
-        settings.say(f"Would keep {len(done.plan.keep)} and delete {len(done.plan.drop)}; nothing was deleted.")
+        json_output.print_document(retention_as_json(done, dry_run))
     else:
-        settings.say(f"Kept {len(done.plan.keep)}, deleted {len(done.removed)}.")
+        tell_outcome(name, done, settings, dry_run=dry_run)
+    tell_failures(done, settings)
     if done.failed:
-        settings.notice(f"{len(done.failed)} of {len(done.plan.drop)} could not be deleted; run this again")
         raise done.failed[0][1]
 
 
-def _as_json(done: Retention, dry_run: bool) -> dict[str, Any]:
+def tell_outcome(name: str, done: Retention, settings: Settings, *, dry_run: bool) -> None:
+    """The line for a series."""
+    if dry_run:
+        keep, drop = len(done.plan.keep), len(done.plan.drop)
+        settings.say(f"{name}: would keep {keep} and delete {drop}; nothing was deleted.")
+    elif not settings.quiet:
+        origins = len(done.plan.by_origin())
+        of_origins = f" (of {origins} origins)" if origins > 1 else ""
+        terminal.result(f"{name}: kept {len(done.plan.keep)}, deleted {len(done.removed)}{of_origins}")
+
+
+def tell_failures(done: Retention, settings: Settings) -> None:
+    """How many deletions failed, if any."""
+    if done.failed:
+        settings.notice(f"{len(done.failed)} of {len(done.plan.drop)} could not be deleted; run this again")
+
+
+def retention_as_json(done: Retention, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "keep": [_decision(decision) for decision in done.plan.keep],

@@ -20,11 +20,15 @@ from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints.destination_type import Parts
 from bakthat.entrypoints.destinations import Destinations
-from bakthat.entrypoints.own_places import cache_folder, own_things
+from bakthat.entrypoints.own_places import cache_folder, lock_folder, own_things
+from bakthat.entrypoints.pings import Pings
+from bakthat.errors import ConfigInvalid
 from bakthat.ports.archive_store import ArchiveStore
+from bakthat.ports.job_locks import JobLocks
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
+from bakthat.ports.pinger import Pinger
 from bakthat.ports.range_cache import NoCache, RangeCache
 from bakthat.usecases.tools import Tools
 
@@ -132,3 +136,35 @@ def named_patterns(path: Path) -> PatternList:
     from bakthat.adapters.packing.writing import pattern_files
 
     return pattern_files.named_patterns(path)
+
+
+def absolute_path(path: str) -> str:
+    """Return a path of the configuration file as the system has it. Raises `ConfigInvalid`."""
+    from bakthat.adapters.filesystem.home import expand_home
+
+    return os.path.abspath(expand_home(path, "a path of a job"))
+
+
+def lock_files() -> JobLocks:
+    """Return the locks of jobs, in the user's folder for state. Raises `ConfigInvalid` without a home directory."""
+    from bakthat.adapters.locks.lock_files import LockFiles
+
+    folder = lock_folder()
+    if folder is None:
+        raise ConfigInvalid("there is no home directory for the locks of jobs; set HOME or XDG_STATE_HOME")
+    return LockFiles(folder)
+
+
+def pings_of(
+    profile: Profile, verb: str, whose: str, pinger: Pinger | None, notice: Callable[[str], None]
+) -> Pings | None:
+    """Return what reports to the profile's monitoring service; None if it names none."""
+    if profile.ping is None:
+        return None
+
+    def built() -> Pinger:
+        from bakthat.adapters.http.pinger import HttpPinger
+
+        return HttpPinger()
+
+    return Pings(url=profile.ping, verb=verb, whose=whose, pinger=lambda: pinger or built(), notice=notice)

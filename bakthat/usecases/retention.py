@@ -10,14 +10,14 @@ from attrs import evolve, frozen
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
-from bakthat.domain.origin import GroupBy, Scope, listed, origins, shown
+from bakthat.domain.origin import GroupBy, Origin, Scope, listed, origins, shown
 from bakthat.domain.origin_plan import plan_origins
+from bakthat.domain.origin_policies import OriginPolicies
 from bakthat.domain.query import Query, newest_first
 from bakthat.domain.rotation import (
     Plan,
     RotationPolicy,
     is_later,
-    plan,
     plan_by_age,
     rank,
 )
@@ -30,6 +30,13 @@ from bakthat.usecases.syncing.series import SyncedSeries, sync_series
 from bakthat.usecases.tools import Tools
 
 EVERY_ORIGIN = Scope()
+
+PlanOne = Callable[[Origin, Sequence[Backup]], Plan]
+"""Plans the backups of one origin."""
+
+
+class OriginNotFound(BackupNotFound):
+    """The series has no backups of the origins that are asked for."""
 
 
 @frozen(kw_only=True)
@@ -45,7 +52,7 @@ class Retention:
 def rotate_backups(
     filename: str,
     destination_name: str,
-    policy: RotationPolicy,
+    policy: RotationPolicy | OriginPolicies,
     tools: Tools,
     *,
     scope: Scope = EVERY_ORIGIN,
@@ -53,17 +60,14 @@ def rotate_backups(
     on_plan: Callable[[Plan], None] = ignore,
 ) -> Retention:
     """Delete the backups of exactly this series that the policy does not keep, each origin of the scope separately.
-    `on_plan` is called with the plan before anything is deleted.
+    `policy`: of all origins, or of each. `on_plan` is called with the plan before anything is deleted.
 
     The plan is made from the contents of the store, as far as they can be listed at once. Raises `BackupNotFound` for a
     series or an origin that is not there, `DatabaseError`, `ConfigError`, `StoreError` for a listing that fails. A
     store that refuses a deletion does not stop the rest: see `Retention.failed`.
     """
-
-    def thinned(backups: Sequence[Backup], now: datetime) -> Plan:
-        return plan(policy, backups, now)
-
-    return _retain(filename, destination_name, thinned, tools, scope, dry_run, on_plan)
+    policies = policy if isinstance(policy, OriginPolicies) else OriginPolicies(default=policy)
+    return _retain(filename, destination_name, policies.plan_for, tools, scope, dry_run, on_plan)
 
 
 def remove_older_than(
@@ -79,8 +83,8 @@ def remove_older_than(
     """Delete the backups of exactly this series that are older than `age`, except the newest and the newest complete
     one of each origin. Otherwise as `rotate_backups`."""
 
-    def cut_off(backups: Sequence[Backup], now: datetime) -> Plan:
-        return plan_by_age(now - age, backups, now)
+    def cut_off(now: datetime) -> PlanOne:
+        return lambda _, backups: plan_by_age(now - age, backups, now)
 
     return _retain(filename, destination_name, cut_off, tools, scope, dry_run, on_plan)
 
@@ -88,7 +92,7 @@ def remove_older_than(
 def _retain(
     filename: str,
     destination_name: str,
-    plan_one: Callable[[Sequence[Backup], datetime], Plan],
+    plan_at: Callable[[datetime], PlanOne],
     tools: Tools,
     scope: Scope,
     dry_run: bool,
@@ -96,7 +100,7 @@ def _retain(
 ) -> Retention:
     destination, now = tools.destination(destination_name), tools.clock()
     series = _series(filename, destination, tools, dry_run)
-    planned = _planned(filename, series, plan_one, scope, now)
+    planned = _planned(filename, series, plan_at(now), scope)
     for line in _notices(filename, series, planned, scope, now):
         tools.notice(line)
     on_plan(planned)
@@ -135,18 +139,12 @@ def _synced(filename: str, destination: Destination, tools: Tools, dry_run: bool
         return None
 
 
-def _planned(
-    filename: str,
-    series: SyncedSeries,
-    plan_one: Callable[[Sequence[Backup], datetime], Plan],
-    scope: Scope,
-    now: datetime,
-) -> Plan:
+def _planned(filename: str, series: SyncedSeries, plan_one: PlanOne, scope: Scope) -> Plan:
     groups = scope.groups(series.backups + series.nameless)
     if not groups:
         there = listed(origin for origin, _ in origins(series.backups + series.nameless))
-        raise BackupNotFound(f"{shown(filename)}: no backups of {scope}; there are backups of {there}")
-    return plan_origins(groups, lambda backups: plan_one(backups, now), nameless=series.nameless)
+        raise OriginNotFound(f"{shown(filename)}: no backups of {scope}; there are backups of {there}")
+    return plan_origins(groups, plan_one, nameless=series.nameless)
 
 
 def _notices(filename: str, series: SyncedSeries, planned: Plan, scope: Scope, now: datetime) -> list[str]:

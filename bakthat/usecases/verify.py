@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from attrs import frozen
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
+from bakthat.domain.verification import Level
 from bakthat.errors import (
     BackupNotFound,
     BakthatError,
@@ -28,17 +28,7 @@ from bakthat.usecases.select_backup import choose
 from bakthat.usecases.streams.archive_stream import open_archive, packer_of, read_through
 from bakthat.usecases.tools import Tools
 
-
-class Level(enum.StrEnum):
-    """The level up to which a backup was checked and found good."""
-
-    NONE = "none"
-    PRESENT = "present"
-    """It exists, with the recorded size."""
-    STORED = "stored bytes"
-    """Its stored bytes have the recorded SHA-256."""
-    OPENS = "opens"
-    """It was decrypted and decompressed, and its archive was read to the end."""
+__all__ = ["Level", "Verified", "verify"]
 
 
 @frozen(kw_only=True)

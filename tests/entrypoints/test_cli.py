@@ -209,9 +209,24 @@ def test_rotation_shows_the_same_table_for_a_dry_run_and_a_real_one(bakthat_comm
     time.sleep(1.1)  # so that the second backup need not be dated ahead, which the table would tell
     bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
     dry = bakthat_command("rotate_backups", "site", "-d", "local", "--dry-run")
-    real = bakthat_command("rotate_backups", "site", "-d", "local")
-    assert dry.lines[:2] == real.lines
-    assert [line.split()[0] for line in real.lines] == ["keep", "keep"]
+    real = bakthat_command("rotate_backups", "site", "-d", "local", "-v")
+    assert dry.lines[:2] == real.lines[:2]
+    assert [line.split()[0] for line in real.lines[:2]] == ["keep", "keep"]
+    assert real.lines[2:] == ["site: kept 2, deleted 0"]
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [["rotate_backups", "site"], ["rotate_backups", "--all"], ["remove_older_than", "site", "1D"]],
+    ids=["rotate", "all", "older"],
+)
+def test_retention_prints_a_line_for_each_series_and_with_quiet_nothing(
+    bakthat_command: CommandLine, stored: str, verb: list[str]
+) -> None:
+    bakthat_command.configure({"default": {"rotation": {"days": 1}, "default_destination": "local"}})
+    said, quiet = bakthat_command(*verb), bakthat_command(*verb, "-q")
+    assert (said.code, said.out, said.err) == (0, "site: kept 1, deleted 0\n", "")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
 
 
 def test_rotation_without_a_policy_names_the_command(bakthat_command: CommandLine, stored: str) -> None:

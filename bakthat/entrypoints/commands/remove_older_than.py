@@ -12,7 +12,7 @@ from bakthat.entrypoints.options import (
     json_option,
     origins_options,
 )
-from bakthat.entrypoints.retention_report import report, tell_plan
+from bakthat.entrypoints.retention_report import report, tell_plan, wants_table
 
 
 @click.command(short_help="Delete backups older than, for example, 3M.")
@@ -48,6 +48,6 @@ def remove_older_than(
             host=host,
             source=source,
             dry_run=dry_run,
-            on_plan=tell_plan(as_json),
+            on_plan=tell_plan(wants_table(settings, dry_run=dry_run, as_json=as_json)),
         )
-    report(done, settings, dry_run=dry_run, as_json=as_json)
+    report(name, done, settings, dry_run=dry_run, as_json=as_json)

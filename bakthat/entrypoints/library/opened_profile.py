@@ -9,15 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 
+from bakthat.adapters.memory.job_locks import MemoryJobLocks
 from bakthat.domain.backup import Backup
+from bakthat.domain.job import Job
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints.hooks import Hooks
 from bakthat.entrypoints.key_ring import AskPassphrase, KeyRing
 from bakthat.entrypoints.keys import Ask, decryption_keys
+from bakthat.entrypoints.pings import Pings
+from bakthat.ports.job_locks import JobLocks
 from bakthat.usecases.events import Events
 from bakthat.usecases.tools import Tools
 
@@ -27,6 +31,26 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 AnyPath = str | os.PathLike[str]
+
+
+@frozen(kw_only=True)
+class JobParts:
+    """What the jobs of a profile need. `jobs`: by name. `locks`: that keep two runs of a job apart. `open_job`: opens
+    the profile with the settings of a job."""
+
+    jobs: Mapping[str, Job] = field(factory=dict)
+    locks: Callable[[], JobLocks] = MemoryJobLocks
+    open_job: Callable[[Job], OpenedProfile] | None = None
+
+    def host_of(self, job: Job) -> str:
+        """The host that the backups of a job are recorded as being of."""
+        return self.opened(job).tools.host()
+
+    def opened(self, job: Job) -> OpenedProfile:
+        """The profile with the settings of a job."""
+        if self.open_job is None:
+            raise TypeError("jobs need a profile that `open_profile` has opened")
+        return self.open_job(job)
 
 
 class OpenedProfile:
@@ -41,6 +65,8 @@ class OpenedProfile:
         events: Events | None = None,
         hooks: Hooks | None = None,
         ask_passphrase: AskPassphrase | None = None,
+        pings: Pings | None = None,
+        job_parts: JobParts | None = None,
         new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
         handed_in: Sequence[str] = (),
         other_tools: Callable[[str | Profile], Tools] | None = None,
@@ -54,6 +80,8 @@ class OpenedProfile:
             events: Whose listeners are called.
             hooks: The profile's commands, run when a verb has ended.
             ask_passphrase: Called for the passphrase of an encrypted key file, with the name of the file.
+            pings: Reports to the profile's monitoring service.
+            job_parts: The profile's jobs, and what running them needs.
             new_session: Makes the id that the events of one call share.
             handed_in: The names of destinations whose stores the caller passed in, which the profile may not name.
             other_tools: Makes the tools of another profile.
@@ -61,6 +89,8 @@ class OpenedProfile:
         self.profile = profile
         self.events = events if events is not None else Events()
         self._hooks = hooks
+        self._pings = pings
+        self._parts = job_parts if job_parts is not None else JobParts()
         self._tools = tools
         self._environment = environment
         self._ask_passphrase = ask_passphrase
@@ -112,7 +142,7 @@ class OpenedProfile:
         reported: Callable[[T], object] = lambda done: done,
         failure: Callable[[T], BaseException | None] = lambda _: None,
     ) -> T:
-        """Carry out a verb between its two events, then run the profile's command for how it ended.
+        """Carry out a verb between its two events, then run the profile's command for how it ended, and ping.
 
         Args:
             verb: Its name among the events.
@@ -121,6 +151,8 @@ class OpenedProfile:
             failure: Finds what went wrong although the verb returned.
         """
         session = self._new_session()
+        if self._pings is not None:
+            self._pings.began(verb)
         try:
             done = self._between_events(verb, session, carry_out, reported=reported, failure=failure)
         except BaseException as error:
@@ -154,6 +186,8 @@ class OpenedProfile:
     def _run_hooks(self, verb: str, session: str, done: object, error: BaseException | None) -> None:
         if self._hooks is not None:
             self._hooks.ended(verb, session, done, error)
+        if self._pings is not None:
+            self._pings.ended(verb, done, error)
 
     def _watched(self, session: str) -> Tools:
         """Return the tools, with progress reported to the listeners too, if there are any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,12 +11,14 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.interval import interval_of
 from bakthat.domain.origin import GroupBy, Scope
+from bakthat.domain.origin_policies import OriginPolicies, policies_of_jobs
 from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
 from bakthat.entrypoints.library.opened_profile import OpenedProfile, short_form
 from bakthat.errors import UsageError
 from bakthat.usecases.retention import Retention
 from bakthat.usecases.retention import remove_older_than as remove_older
 from bakthat.usecases.retention import rotate_backups as rotate
+from bakthat.usecases.rotate_all import RotatedSeries, rotate_all
 from bakthat.usecases.tools import Tools
 
 
@@ -86,11 +89,9 @@ class RetentionVerbs(OpenedProfile):
         """As `rotate_backups`, with a result that contains what was kept and why, and what could not be deleted."""
 
         def carry_out(tools: Tools) -> Retention:
-            chosen = policy
-            if chosen is None:
-                chosen = policy_from(self.profile.rotation, where=f"profile {self.profile.name!r}")
             scope, place = _scope(group_by, host, source), self._destination(destination)
-            return rotate(filename, place, chosen, tools, scope=scope, dry_run=dry_run, on_plan=on_plan)
+            policies = self._policies(policy, filename, place)
+            return rotate(filename, place, policies, tools, scope=scope, dry_run=dry_run, on_plan=on_plan)
 
         return self._retain("rotate_backups", dry_run, carry_out)
 
@@ -103,7 +104,7 @@ class RetentionVerbs(OpenedProfile):
         Args:
             filename: The series, exactly.
             destination: Its name (`s3`, `local`, …); None means the profile's default destination.
-            policy: None means the profile's `rotation`.
+            policy: None means the profile's `rotation`, and for the origin of a job that of the job.
             group_by: What distinguishes origins, each of which is thinned separately: `host,source`, `host`, `source`,
                 `none`.
             host: Only origins of this host.
@@ -119,6 +120,62 @@ class RetentionVerbs(OpenedProfile):
             StoreError: The first error of a deletion, after all others were tried.
         """,
     )
+
+    def rotate_all_backups(
+        self,
+        destination: str | None = None,
+        *,
+        policy: RotationPolicy | None = None,
+        group_by: GroupBy | str = GroupBy.HOST_AND_SOURCE,
+        host: str | None = None,
+        source: str | None = None,
+        dry_run: bool = False,
+        on_plan: Callable[[str, Plan], None] = lambda _, __: None,
+    ) -> RotatedSeries:
+        """Delete the backups of every series that a policy does not keep. Hooks run once, for all series together.
+
+        Args:
+            destination, policy, group_by, host, source, dry_run: As of `rotate_backups`.
+            on_plan: Called with each series and its plan, before any of it is deleted.
+
+        Returns:
+            The retention or the error of each series. A series that fails does not stop the rest.
+
+        Raises:
+            InvalidPolicy, StoreError: Nothing is deleted then.
+        """
+        scope, place = _scope(group_by, host, source), self._destination(destination)
+        if policy is None and not self.profile.rotation and not any(job.rotation for job in self._parts.jobs.values()):
+            policy_from(None, where=f"profile {self.profile.name!r}")  # raises the error for that
+
+        def carry_out(tools: Tools) -> RotatedSeries:
+            def rotate_one(name: str) -> Retention:
+                policies = self._policies(policy, name, place, is_required=False)
+                tell = functools.partial(on_plan, name)
+                return rotate(name, place, policies, tools, scope=scope, dry_run=dry_run, on_plan=tell)
+
+            return rotate_all(place, rotate_one, tools)
+
+        if dry_run:
+            return carry_out(self.tools)
+        return self._run(
+            "rotate_backups",
+            carry_out,
+            reported=lambda done: list(done.removed),
+            failure=lambda done: done.error,
+        )
+
+    def _policies(
+        self, given: RotationPolicy | None, series: str, destination: str, *, is_required: bool = True
+    ) -> OriginPolicies:
+        """Return the policy of each origin. Raises `InvalidPolicy` if one is required, and there is none."""
+        if given is not None:
+            return OriginPolicies(default=given)
+        where, section = f"profile {self.profile.name!r}", self.profile.rotation
+        of_jobs = policies_of_jobs(self._parts.jobs.values(), series, destination, self._parts.host_of)
+        if section or (is_required and not any(of_jobs.values())):
+            return OriginPolicies(default=policy_from(section or None, where=where), by_origin=of_jobs)
+        return OriginPolicies(by_origin=of_jobs)
 
     def _retain(self, verb: str, dry_run: bool, carry_out: Callable[[Tools], Retention]) -> Retention:
         if dry_run:

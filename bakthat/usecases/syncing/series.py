@@ -53,6 +53,26 @@ def sync_series(filename: str, destination: Destination, tools: Tools, *, dry_ru
     )
 
 
+def series_names(destination: Destination, tools: Tools) -> list[str]:
+    """The names of all series of a destination, sorted: of those in the database, and of those in the store, where it
+    can be listed at once.
+
+    Raises `AccessDenied` if the credentials may not list, `StoreError`, `DatabaseError`.
+    """
+    names = set(recorded_series_names(destination, tools))
+    if destination.lists_archives:
+        for found in destination.found():
+            if "/" not in found.stored_filename and stored_name.is_stored_name(found.stored_filename):
+                names.add(stored_name.parse(found.stored_filename).series)
+    return sorted(names)
+
+
+def recorded_series_names(destination: Destination, tools: Tools) -> list[str]:
+    """The names of the series in the database, sorted."""
+    query = Query(backend=destination.name, owners=(destination.owner,))
+    return sorted({backup.filename for backup in tools.repo.find(query) if not backup.is_value})
+
+
 def _is_of_series(filename: str, found: Found, row: Backup | None) -> bool:
     if row is not None:
         return row.filename == filename

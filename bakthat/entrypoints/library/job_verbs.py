@@ -1,0 +1,99 @@
+"""The verbs of the library that are about the jobs of a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.callbacks import ignore
+from bakthat.domain.job import Job, chosen_jobs
+from bakthat.entrypoints.library.backup_verbs import BackupVerbs
+from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
+from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
+from bakthat.errors import UsageError
+from bakthat.usecases.retention import Retention
+from bakthat.usecases.run_job import JobOutcome, JobRun, JobRuns, own_backups, run_job
+from bakthat.usecases.verify import Verified
+
+
+class JobVerbs(BackupVerbs, RestoreVerbs, RetentionVerbs):
+    """Running jobs."""
+
+    def run_jobs(self, names: Sequence[str] = (), *, on_job: Callable[[JobRun], None] = ignore) -> JobRuns:
+        """Run jobs of the profile, one after the other: back up, rotate, verify, as each of them says.
+
+        The job's own `hooks` are run for each step, and those of `run` and its `ping` for the whole job. A job that
+        fails does not stop the others.
+
+        Args:
+            names: Of the jobs; by default all.
+            on_job: Called with each result as it comes.
+
+        Returns:
+            A result for each job. What went wrong is in it, and not raised.
+
+        Raises:
+            ConfigError: The profile has no such job, or there can be no lock.
+        """
+        results: list[JobRun] = []
+        if isinstance(names, str):
+            names = (names,)
+        for job in chosen_jobs(self._parts.jobs, names, self.profile.name):
+            done = self._run_one(job)
+            on_job(done)
+            results.append(done)
+        return JobRuns(jobs=tuple(results))
+
+    def _run_one(self, job: Job) -> JobRun:
+        # Copies of one file are of the same jobs, and a profile may have no file: so its path is no part of the lock.
+        with self._parts.locks().hold(f"{self.profile.name}.{job.name}", self.profile.database) as is_ours:
+            if not is_ours:
+                return JobRun(job=job.name, outcome=JobOutcome.RUNNING)
+            own = self._parts.opened(job)
+            assert isinstance(own, JobVerbs)  # noqa: S101 - of the same class as this
+            return own._run("run", lambda tools: run_job(job, _Steps(own), tools), failure=lambda done: done.error)
+
+
+class _Steps:
+    """The steps of a job by the verbs of its own settings, so that each has its events and hooks."""
+
+    def __init__(self, verbs: JobVerbs) -> None:
+        self._verbs = verbs
+
+    def back_up(self, job: Job) -> Backup:
+        def without_password() -> str:
+            """Called if there is nothing to encrypt with. A cron job that has lost BAKTHAT_PASSWORD must not go on with
+            plain backups."""
+            newest = next((one for one in own_backups(job, self._verbs.tools) if not one.is_deleted), None)
+            if newest is not None and newest.is_encrypted:
+                raise UsageError(
+                    f"the backups of {job.series} are encrypted, and there is no password for a new one: set "
+                    "BAKTHAT_PASSWORD or `recipients`; for plain backups, give the job another `name`"
+                )
+            return ""
+
+        if job.command is not None:
+            return self._verbs.backup_command(
+                job.command, job.destination, name=job.series, tags=job.tags, ask=without_password
+            )
+        return self._verbs.backup(
+            job.source or "",
+            job.destination,
+            name=job.series,
+            tags=job.tags,
+            excludes=job.exclude,
+            exclude_from=job.exclude_from,
+            ask=without_password,
+        )
+
+    def rotate(self, job: Job) -> Retention:
+        return self._verbs.rotate_backups_with_report(
+            job.series,
+            job.destination,
+            policy=job.rotation,
+            host=self._verbs.tools.host(),
+            source=job.recorded_source,
+        )
+
+    def verify(self, job: Job, backup: Backup) -> Verified:
+        return self._verbs.verify(backup.stored_filename, job.destination)[0]
