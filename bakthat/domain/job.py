@@ -250,7 +250,7 @@ def _rotation(settings: Profile, where: str) -> RotationPolicy | None:
 
 
 def _check_apart(jobs: Iterable[Job], where: str) -> None:
-    """Raises `ConfigInvalid` for two jobs whose backups could not be told apart: one would thin out the other's."""
+    """Raises `ConfigInvalid` for two jobs whose backups could not be distinguished: one would thin out the other's."""
     seen: dict[tuple[object, ...], str] = {}
     for job in jobs:
         its = job.profile

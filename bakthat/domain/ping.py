@@ -8,6 +8,8 @@ import re
 LONGEST_BODY = 10_000
 """Characters of a text that is sent."""
 
+_PATH_SIGNS = {"/", "\\"}
+
 _UP_TO = re.compile(r"(?=[:;,)](?:\s|$))|$")
 """Where the path that a text names ends at the latest: at the sign that closes a part of a sentence."""
 
@@ -31,11 +33,11 @@ def ping_url(url: str, ping: Ping) -> str:
 def without_paths(text: str) -> str:
     """The text in one line, with `…` in place of each path and URL, and of what follows it up to the next colon, comma,
     semicolon or bracket: a path may contain spaces."""
-    line = " ".join(text.split())
+    line = " ".join(text[: 2 * LONGEST_BODY].split())
     found: list[str] = []
     place = 0
-    for word in re.finditer(r"\S*[/\\]\S*", line):
-        if word.start() < place:
+    for word in re.finditer(r"\S+", line):
+        if word.start() < place or not _PATH_SIGNS & set(word[0]):
             continue
         end = _UP_TO.search(line, word.start())
         found.append(line[place : word.start()] + "…")

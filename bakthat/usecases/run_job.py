@@ -126,7 +126,7 @@ def _rotated(run: JobRun, job: Job, steps: Steps) -> JobRun:
 
 def _verified(run: JobRun, result: Verified) -> JobRun:
     run = evolve(run, verified=result)
-    # A pending retrieval is no failure: a later run reads what is then ready.
+    # A pending retrieval is not a failure: a later run reads what is then ready.
     if result.error is None or isinstance(result.error, RetrievalPending):
         return run
     return _failed(run, result.error)

@@ -61,7 +61,7 @@ def _reason(error: Exception, time_limit: float) -> str:
     """What went wrong, in words that do not contain the URL, as the errors of urllib3 do."""
     match error:
         case exceptions.SSLError():
-            return "the service has no valid certificate"
+            return "no trusted TLS connection to its host"
         case exceptions.ProxyError():
             return "the proxy did not answer"
         case exceptions.NameResolutionError():

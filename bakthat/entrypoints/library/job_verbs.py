@@ -45,7 +45,7 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RetentionVerbs):
         return JobRuns(jobs=tuple(results))
 
     def _run_one(self, job: Job) -> JobRun:
-        # Copies of one file are of the same jobs, and a profile may have no file: so its path is no part of the lock.
+        # Not by the path of the file: copies of it are of the same jobs, and a profile may have none.
         with self._parts.locks().hold(f"{self.profile.name}.{job.name}", self.profile.database) as is_ours:
             if not is_ours:
                 return JobRun(job=job.name, outcome=JobOutcome.RUNNING)
