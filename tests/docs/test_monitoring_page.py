@@ -51,8 +51,8 @@ def test_every_configuration_of_the_page_is_read_without_a_notice(bakthat_comman
         path = bakthat_command.home / ".bakthat.yml"
         path.write_text(example)
         path.chmod(0o600)
-        said = bakthat_command("show")
-        assert (said.code, said.err) == (0, "No backups.\n")
+        said = bakthat_command("show", "-q")
+        assert (said.code, said.err) == (0, "")
 
 
 def test_the_crontab_of_the_page_runs(reader: CommandLine) -> None:
