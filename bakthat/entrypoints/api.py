@@ -174,7 +174,7 @@ def open_profile(
                 locks=lambda: locks if locks is not None else lock_files(),
                 open_job=lambda job: opened(job.profile, "run", f"job {job.name!r}", {}),
             ),
-            ask_passphrase=ask_passphrase,
+            ask_passphrase=ask_passphrase if verb == "backup" else None,  # a job never asks
             handed_in=[*handed_in, *(["glacier"] if archives is not None else [])],
             other_tools=other_tools,
         )
