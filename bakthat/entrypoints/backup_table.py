@@ -13,6 +13,7 @@ from attrs import frozen
 from bakthat.domain.backup import Backup
 from bakthat.domain.stored_name import parse
 from bakthat.entrypoints import terminal
+from bakthat.entrypoints.encryption_words import encryption_words
 from bakthat.entrypoints.screen import cells, cut, cut_inside, padded, wrapped
 from bakthat.errors import InvalidName
 
@@ -77,7 +78,7 @@ def details(backup: Backup) -> list[str]:
     facts = [f"host {backup.host or 'unknown'}"]
     if backup.source and backup.source != "-":
         facts.append(f"of {backup.source}")
-    return [*facts, terminal.verified_words(backup)]
+    return [*facts, encryption_words(backup), terminal.verified_words(backup)]
 
 
 def age(when: datetime, now: datetime) -> str:

@@ -16,6 +16,7 @@ from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints import screen
 from bakthat.entrypoints.command_line_words import in_command_line_words
+from bakthat.entrypoints.encryption_words import encryption_words
 from bakthat.errors import BakthatError, UsageError
 
 _AT_ONCE = 64 * 1024
@@ -165,7 +166,7 @@ def counted(number: int, noun: str) -> str:
 
 def backup_line(backup: Backup, *, verbose: bool = False) -> str:
     """A line of `show`: date (UTC), backend, size, stored filename, (tags), separated by tabs. verbose: also the host,
-    and when the backup was last verified."""
+    the keys that the backup is encrypted to, and when it was last verified."""
     marks = []
     if backup.tags:
         marks.append(f"({' '.join(backup.tags)})")
@@ -175,6 +176,7 @@ def backup_line(backup: Backup, *, verbose: bool = False) -> str:
         marks.append("[deleted]")
     if verbose:
         marks.append(f"[host {backup.metadata.get('client', 'unknown')}]")
+        marks.append(f"[{encryption_words(backup)}]")
         marks.append(f"[{verified_words(backup)}]")
     name = " ".join([backup.stored_filename, *marks])
     date = backup.when.strftime("%Y-%m-%d %H:%M:%SZ")

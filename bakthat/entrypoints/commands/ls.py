@@ -9,6 +9,7 @@ import click
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.contents_report import entry_json, long_line, name_line
+from bakthat.entrypoints.encryption_words import encryption_words
 from bakthat.entrypoints.options import (
     Settings,
     allow_plain_option,
@@ -56,6 +57,8 @@ def ls(
 
     NAME is a stored filename, a series (its newest), or a series and the start of a date. Paths are relative to the
     backup's root. Of an archive that has an index, only the index is downloaded.
+
+    With -l or -v, a line on standard error says to which keys the backup is encrypted, as far as its record has them.
     """
     with settings.opened() as bakthat:
         entries = bakthat.ls(
@@ -79,9 +82,12 @@ def ls(
                 yield entry
 
         if as_json:
-            about = {"stored_filename": entries.backup.stored_filename}
+            backup = entries.backup
+            about = {"stored_filename": backup.stored_filename, "encryption": backup.metadata.get("encryption")}
             json_output.print_items(about, "entries", map(entry_json, counted()))
         else:
+            if entries.backup.is_encrypted and (long or settings.verbose):
+                settings.say(f"{entries.backup.stored_filename} is {encryption_words(entries.backup)}.")
             line: Callable[[IndexEntry], str] = long_line if long else name_line
             terminal.results(map(line, counted()))
         if patterns and not count:
