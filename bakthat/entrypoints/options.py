@@ -19,6 +19,7 @@ from bakthat.entrypoints.api import Bakthat, open_profile
 from bakthat.entrypoints.common_options import COMMON, common_of, with_common
 from bakthat.entrypoints.config_place import open_config
 from bakthat.entrypoints.exit_codes import exit_code
+from bakthat.entrypoints.password_tries import AskAgain
 from bakthat.errors import BakthatError, PasswordNeeded, UsageError
 from bakthat.ports.config_source import ConfigSource
 
@@ -148,14 +149,14 @@ def ask_new_password() -> str:
     return terminal.ask_new_password()
 
 
-def ask_password() -> str:
-    """Ask for the password of a backup. Raises `PasswordNeeded` without a terminal."""
+def _ask_password() -> str:
     if not terminal.is_interactive():
-        raise PasswordNeeded(
-            "the backup is encrypted, and there is no terminal to ask for its password: set BAKTHAT_PASSWORD, "
-            "or name a key file with -i"
-        )
+        raise PasswordNeeded("there is no terminal to ask for its password: set BAKTHAT_PASSWORD")
     return terminal.ask_password()
+
+
+ask_password = AskAgain(_ask_password)
+"""Asks for the password of a backup; a wrong one may be corrected. Raises `PasswordNeeded` without a terminal."""
 
 
 def origins_options(command: Callable[..., None]) -> Callable[..., None]:

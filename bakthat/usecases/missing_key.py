@@ -7,11 +7,16 @@ from bakthat.domain.recipients import told
 from bakthat.errors import PasswordNeeded, WrongPassword
 
 
-def key_needed(backup: Backup) -> PasswordNeeded:
-    """The error about an encrypted backup for which there is no key at all."""
+def key_needed(backup: Backup, why: str = "") -> PasswordNeeded:
+    """The error about an encrypted backup for which there is no key at all. `why`: why nobody was asked."""
     name, recipients = backup.stored_filename, told(backup.metadata.recipients)
     if recipients:
         return PasswordNeeded(f"{name} is encrypted to {recipients}; give the key file with `identities=`")
+    if why:
+        way_out = "" if backup.metadata.encryption_scheme else ", or its key file with `identities=`"
+        return PasswordNeeded(f"{name} is encrypted, and {why}{way_out}")
+    if backup.metadata.encryption_scheme == "age-scrypt":
+        return PasswordNeeded(f"{name} is encrypted with a password; give it")
     return PasswordNeeded(f"{name} is encrypted; give its password, or its key file with `identities=`")
 
 

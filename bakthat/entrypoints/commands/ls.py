@@ -55,8 +55,8 @@ def ls(
 ) -> None:
     """List what the backup NAME contains, without restoring it: all of it, or what matches PATH (gitignore grammar).
 
-    NAME is a stored filename, a series (its newest), or a series and the start of a date. Paths are relative to the
-    backup's root. Of an archive that has an index, only the index is downloaded.
+    NAME is a stored filename, a series (its newest), or a series and the start of a date (photos.2026-01).
+    Paths are relative to the backup's root. Of an archive that has an index, only the index is downloaded.
 
     With -l or -v, a line on standard error says to which keys the backup is encrypted, as far as its record has them.
     """

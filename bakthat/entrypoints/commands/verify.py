@@ -11,6 +11,7 @@ from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.entrypoints.options import (
     Settings,
     allow_plain_option,
+    ask_password,
     common,
     destination_option,
     host_option,
@@ -48,7 +49,8 @@ def verify(
     """Check the backup NAME, or with --all every one, without restoring it.
 
     Checks existence and size, the SHA-256 of the stored bytes, decryption, and that the archive can be read to its end.
-    An encrypted backup without a key is checked as far as possible.
+    On a terminal, the password is asked for; without it, or without a key, an encrypted backup is checked as far as
+    possible.
     """
     if (name is None) is not everything:
         raise UsageError("verify requires the NAME of a backup, or --all")
@@ -67,7 +69,7 @@ def verify(
             identities=identities,
             password=password,
             on_verified=show,
-            ask=None,
+            ask=ask_password if terminal.is_interactive() else None,
         )
     if as_json:
         json_output.print_document({"backups": [_as_json(result) for result in results]})

@@ -15,6 +15,7 @@ from bakthat.entrypoints.keys import Ask
 from bakthat.entrypoints.library.opened_contents import Contents, opened_file
 from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile
 from bakthat.entrypoints.library.restore_verbs import tier_of
+from bakthat.entrypoints.password_tries import AskAgain
 from bakthat.errors import BakthatError
 from bakthat.usecases.diff import Compared, DiffRequest
 from bakthat.usecases.diff import diff as compare
@@ -218,7 +219,8 @@ class ContentVerbs(OpenedProfile):
         self, password: str | None, identities: Sequence[AnyPath], ask: Ask | None
     ) -> Callable[[Backup], Keys]:
         """As `_opening`, but key files, the password command and a person are asked once for backups of one kind."""
-        opening = self._opening(password, identities, functools.cache(ask) if ask is not None else None)
+        once = ask if ask is None or isinstance(ask, AskAgain) else functools.cache(ask)
+        opening = self._opening(password, identities, once)
         known: dict[tuple[str | None, ...], Keys] = {}
 
         def keys(backup: Backup) -> Keys:

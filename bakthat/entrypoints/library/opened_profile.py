@@ -20,9 +20,11 @@ from bakthat.domain.progress import Progress
 from bakthat.entrypoints.hooks import Hooks
 from bakthat.entrypoints.key_ring import AskPassphrase, KeyRing
 from bakthat.entrypoints.keys import Ask, decryption_keys
+from bakthat.entrypoints.password_tries import PasswordTries
 from bakthat.entrypoints.pings import Pings
 from bakthat.ports.job_locks import JobLocks
 from bakthat.usecases.events import Events
+from bakthat.usecases.streams.password_check import HEAD, opens
 from bakthat.usecases.tools import Tools
 
 P = ParamSpec("P")
@@ -119,20 +121,40 @@ class OpenedProfile:
         return destination if destination is not None else self.profile.default_destination
 
     def _opening(
-        self, password: str | None, identities: Sequence[AnyPath], ask: Ask | None
+        self,
+        password: str | None,
+        identities: Sequence[AnyPath],
+        ask: Ask | None,
+        *,
+        head: Callable[[Backup], bytes] | None = None,
     ) -> Callable[[Backup], Keys]:
-        """Return what finds the keys that may open a backup."""
+        """Return what finds the keys that may open a backup. `head` reads its first bytes; None: from its destination,
+        to check a password that was typed."""
         key_ring = KeyRing(self._ask_passphrase, self.tools.notice)
-        return lambda backup: decryption_keys(
-            backup,
-            self.profile,
-            password=password,
-            identities=[os.fspath(path) for path in identities],
-            key_ring=key_ring,
-            ask=ask,
-            environment=self._environment,
+
+        def find(backup: Backup, asked: Ask | None) -> Keys:
+            return decryption_keys(
+                backup,
+                self.profile,
+                password=password,
+                identities=[os.fspath(path) for path in identities],
+                key_ring=key_ring,
+                ask=asked,
+                environment=self._environment,
+                notice=self.tools.notice,
+            )
+
+        return PasswordTries(
+            find,
+            ask,
+            head=head or self._head,
+            opens=lambda first, keys: opens(first, keys, self.tools),
             notice=self.tools.notice,
         )
+
+    def _head(self, backup: Backup) -> bytes:
+        stored = self.tools.destination(backup.backend).open_ranges(backup, {})
+        return stored.read_at(0, HEAD) if stored is not None else b""
 
     def _run(
         self,

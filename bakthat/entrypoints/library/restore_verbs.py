@@ -15,6 +15,7 @@ from bakthat.entrypoints.library.record_verbs import first_error
 from bakthat.errors import BakthatError, UsageError
 from bakthat.usecases.restore import Restored, RestoreRequest, restore_stored
 from bakthat.usecases.restore import restore as restore_backup
+from bakthat.usecases.streams.password_check import head_of
 from bakthat.usecases.tools import Tools
 from bakthat.usecases.verify import Verified
 from bakthat.usecases.verify import verify as verify_backups
@@ -125,7 +126,7 @@ class RestoreVerbs(OpenedProfile):
                 overwrite=overwrite,
                 only=tuple(only),
                 xattrs=xattrs if xattrs is not None else self.profile.xattrs,
-                keys=self._opening(password, identities, ask),
+                keys=self._opening(password, identities, ask, head=lambda _: head_of(objects, key)),
             )
             return restore_stored(objects, key, request, tools)
 

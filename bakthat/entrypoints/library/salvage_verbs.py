@@ -13,6 +13,7 @@ from bakthat.entrypoints.library.restore_verbs import tier_of
 from bakthat.errors import PayloadDamaged
 from bakthat.usecases.salvage import Salvaged, SalvageRequest, salvage_stored
 from bakthat.usecases.salvage import salvage as salvage_backup
+from bakthat.usecases.streams.password_check import head_of
 from bakthat.usecases.tools import Tools
 
 
@@ -102,7 +103,7 @@ class SalvageVerbs(OpenedProfile):
                 target=Path(target),
                 only=tuple(only),
                 xattrs=xattrs if xattrs is not None else self.profile.xattrs,
-                keys=self._opening(password, identities, ask),
+                keys=self._opening(password, identities, ask, head=lambda _: head_of(objects, key)),
             )
             return salvage_stored(objects, key, request, tools)
 
