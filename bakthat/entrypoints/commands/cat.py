@@ -51,7 +51,8 @@ def cat(
 
     NAME is a stored filename, a series (its newest), or a series and the start of a date (photos.2026-01).
     PATH is relative to the backup's root, and literal; without it, NAME is a backup of a single file or stream. Links
-    are followed inside of the backup. Of an archive that has an index, only the parts are downloaded that hold the file; each is checked.
+    are followed inside of the backup. Of an archive that has an index, only the parts that hold the file are
+    downloaded; each is checked.
     """
     with (
         settings.opened(bar=not sys.stdout.isatty()) as bakthat,
