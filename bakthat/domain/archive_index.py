@@ -22,9 +22,11 @@ from bakthat.domain.index_entry import (
     EntryKind,
     IndexEntry,
     entries_of_line,
+    is_continuation,
     json_line,
     lies,
     parsed,
+    with_more_names,
 )
 
 __all__ = [
@@ -54,6 +56,9 @@ PLAIN_LIMIT = 4 * 1024 * 1024 * 1024
 
 BLOCK_LIMIT = 64 * 1024 * 1024
 """Bytes of the largest block before its compression."""
+
+_NAMES_LIMIT = 256 * 1024 * 1024
+"""Bytes of the lines with the names of one directory: six times as many as names, if all are written with escapes."""
 
 _LENGTHS_PER_LINE = 1000
 _SHORTEST_BLOCK = 8
@@ -102,12 +107,26 @@ class ArchiveIndex:
             next(lines, None)
         count = 0
         end = 0
+        entries: list[IndexEntry] = []
+        names: list[bytes] = []
         for line in lines:
+            if is_continuation(line):
+                names.append(line)
+                if sum(map(len, names)) > _NAMES_LIMIT:
+                    raise lies("more names in one directory than bakthat writes")
+                continue
+            if names:
+                entries[-1:] = with_more_names(entries[-1:], names)
+                names.clear()
+            yield from entries
             entries = entries_of_line(line, end, header.plain_size)
             end = entries[-1].offset + RECORD
             count += len(entries)
             if count > header.entries:
                 break
+        else:
+            if names:
+                entries[-1:] = with_more_names(entries[-1:], names)
             yield from entries
         if count != header.entries:
             raise lies(f"another number of entries than the {header.entries} that it states")

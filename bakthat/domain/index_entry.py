@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import accumulate, repeat
 from operator import or_, sub
@@ -24,6 +24,10 @@ ENTRIES_PER_LINE = 1000
 
 LINE_LIMIT = 1024 * 1024
 """Bytes of the longest line. The path and the link of one entry, 64 KiB each and written with escapes, fit."""
+
+_NAMES_PER_LINE = 64 * 1024
+"""Characters of names in one line, if a directory has more than fit: fewer than 1 MiB, if all are written with
+escapes."""
 
 RECORD = 512
 """Bytes of a tar block: every header begins at a multiple of it."""
@@ -60,6 +64,9 @@ class IndexEntry(NamedTuple):
     """What a symbolic link contains, or the path of the member that a hard link stands for; else empty."""
     offset: int
     """Where its first header (the extended one, if there is one) begins in the tar stream, in bytes."""
+    unchanged: str | None = None
+    """Of a directory in an incremental archive: the names in it whose members are in an earlier archive, joined by
+    slashes. Whatever else it contains has entries of its own. None for everything else."""
 
 
 def entry_lines(entries: Sequence[IndexEntry]) -> bytes:
@@ -69,6 +76,8 @@ def entry_lines(entries: Sequence[IndexEntry]) -> bytes:
     columns: dict[str, Any] = dict(zip(IndexEntry._fields, zip(*entries, strict=True), strict=True))
     columns["offset"] = _differences(columns["offset"])
     columns["inode"] = _differences(columns["inode"])
+    if columns["unchanged"].count(None) == len(entries):
+        del columns["unchanged"]
     for name in _OFTEN_EQUAL:
         values = columns[name]
         first = values[0]
@@ -78,11 +87,56 @@ def entry_lines(entries: Sequence[IndexEntry]) -> bytes:
     try:
         line = json_line(columns)
     except UnicodeEncodeError:
-        line = json_line(columns | {name: _written(columns[name]) for name in ("path", "link")})
+        texts = [name for name in ("path", "link", "unchanged") if name in columns]
+        line = json_line(columns | {name: _written(columns[name]) for name in texts})
     if len(line) > LINE_LIMIT and len(entries) > 1:
         half = len(entries) // 2
         return entry_lines(entries[:half]) + entry_lines(entries[half:])
+    names = entries[0].unchanged
+    if len(line) > LINE_LIMIT and names and len(names) > _NAMES_PER_LINE:
+        first, *more = _chunks(names)
+        lines = [entry_lines([entries[0]._replace(unchanged=first)])]
+        for chunk in more:
+            try:
+                lines.append(json_line({_UNCHANGED: chunk}))
+            except UnicodeEncodeError:
+                lines.append(json_line({_UNCHANGED: _written(chunk)}))
+        return b"".join(lines)
     return line
+
+
+def _chunks(names: str) -> Iterator[str]:
+    """The names in chunks that begin and end with a whole name."""
+    start = 0
+    while len(names) - start > _NAMES_PER_LINE:
+        stop = names.rfind("/", start, start + _NAMES_PER_LINE)
+        yield names[start:stop]
+        start = stop + 1
+    yield names[start:]
+
+
+def is_continuation(line: bytes) -> bool:
+    """Whether a line has more names of the directory that is the last entry before it."""
+    return line.startswith(_CONTINUATION)
+
+
+def with_more_names(last: Sequence[IndexEntry], lines: Sequence[bytes]) -> list[IndexEntry]:
+    """Return the last entry of a line with the names of the lines behind it. Raises `PayloadDamaged`."""
+    if not last or not last[0].unchanged:
+        raise lies("names without a directory that they are in")
+    names = [last[0].unchanged]
+    for line in lines:
+        columns = parsed(line)
+        if not isinstance(columns, dict) or not isinstance(
+            name := _checked_names(columns.get(_UNCHANGED), "directory"), str
+        ):
+            raise lies("unchanged names that cannot be")
+        names.append(name)
+    return [last[0]._replace(unchanged="/".join(names))]
+
+
+_UNCHANGED = "unchanged"
+_CONTINUATION = b'{"unchanged":'
 
 
 def entries_of_line(line: bytes, start: int, stop: int) -> list[IndexEntry]:
@@ -128,6 +182,7 @@ def entries_of_line(line: bytes, start: int, stop: int) -> list[IndexEntry]:
             _numbers(columns, "gid", count, 0, _NUMBER_LIMIT),
             links,
             offsets,
+            _unchanged(columns, kinds, count),
         )
     )
 
@@ -223,6 +278,8 @@ def _are_kinds(kinds: Sequence[Any]) -> bool:
 
 def _written(texts: Any) -> Any:
     """The texts; what is not UTF-8 as an object that has the bytes in Base64."""
+    if texts is None:
+        return None
     if not isinstance(texts, str):
         return [_written(text) for text in texts]
     try:
@@ -243,6 +300,28 @@ def _texts(texts: Sequence[Any]) -> list[str]:
     if "\0" in together or len(max(found, key=len)) > _PATH_LIMIT:
         raise lies("a path that no system can have")
     return found
+
+
+def _unchanged(columns: dict[str, Any], kinds: Sequence[Any], count: int) -> Iterable[str | None]:
+    if "unchanged" not in columns:
+        return repeat(None, count)
+    return list(map(_checked_names, _column(columns, "unchanged", count), kinds))
+
+
+def _checked_names(value: Any, kind: str) -> str | None:
+    text = value if value is None or type(value) is str else _decoded(value)
+    if not text:
+        return text
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise lies("a name that no system can have") from None
+    if kind != "directory" or "\0" in text or _NO_NAMES.intersection(text.split("/")):
+        raise lies("unchanged names that cannot be")
+    return text
+
+
+_NO_NAMES = frozenset(("", ".", ".."))
 
 
 def _decoded(value: Any) -> str:

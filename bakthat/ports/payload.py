@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from attrs import define
+from attrs import define, frozen
 
 from bakthat.domain.payload import Keys, PackReport, UnpackReport
 from bakthat.errors import PayloadDamaged, UsageError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # patterns are for backups and an index for looking inside; e
     from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
     from bakthat.domain.exclusions import Exclusions
     from bakthat.domain.salvage import SalvageReport
+    from bakthat.ports.file_states import Changes
     from bakthat.ports.random_access import RandomAccess
     from bakthat.ports.salvage import Part
 
@@ -114,6 +115,61 @@ class Packer(ABC):
             TargetError: The disk refuses: it is full, read-only, or denies permission.
         """
 
+    def pack_changes(
+        self,
+        source: Path,
+        into: BinaryIO,
+        changes: Changes,
+        *,
+        exclusions: Exclusions | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+        xattrs: bool = True,
+        on_entry: Callable[[IndexEntry], None] | None = None,
+    ) -> PackReport:
+        """Write what is not in the archives that `changes` knows, and the names of everything; note what there is.
+
+        The report counts everything, whether it changed or not. Without a base it is a full archive, as `pack` writes
+        it. The other arguments are those of `pack`.
+
+        Args:
+            source: A directory.
+            into: Takes the stream.
+            changes: The backup that is continued, what it contains, and the draft that takes what this one contains.
+
+        Raises:
+            SourceError: The source itself does not exist, is not a directory, or cannot be read at all.
+            TooManyNames: Only a full archive can hold this source.
+            UsageError: This packer writes no incremental archives.
+        """
+        raise UsageError("this kind of archive cannot be incremental")
+
+    def unpack_chain(
+        self,
+        archives: Sequence[ChainedArchive],
+        into: Path,
+        *,
+        name: str,
+        name_is_guess: bool = False,
+        overwrite: bool = False,
+        only: Sequence[str] = (),
+        xattrs: bool = True,
+    ) -> UnpackReport:
+        """Restore what a full archive and the incremental ones that continue it contain together, as `unpack` does.
+
+        The result is the tree as it was at the last one. The arguments are those of `unpack`.
+
+        Args:
+            archives: The full one, then the others, each the base of the next. Each is opened when it is needed, and
+                read to its end.
+            into: The directory in which the directory `name` appears.
+
+        Raises:
+            ChainBroken: An archive names another base than the one before it.
+            UsageError: This packer knows no incremental archives.
+        """
+        raise UsageError("this kind of archive cannot be incremental")
+
     def entries(self, packed: BinaryIO) -> Iterator[IndexEntry]:
         """Return what the stream contains, member after member, by reading it to its very end.
 
@@ -172,6 +228,14 @@ class Packer(ABC):
             PayloadDamaged: While iterating and reading: as `check`.
         """
         raise UsageError("the files in such a backup cannot be read one by one; restore it")
+
+
+@frozen
+class ChainedArchive:
+    """An archive of a chain. name: its stored filename. opened: its stream."""
+
+    name: str
+    opened: AbstractContextManager[BinaryIO]
 
 
 @define

@@ -67,7 +67,7 @@ def test_what_is_written_is_read() -> None:
 def test_a_line_has_a_column_for_each_value_of_the_entries() -> None:
     entries = [entry("root/a"), entry("root/b", 1024, inode=70, mtime_ns=5), entry("root/c", 1536, size=6)]
     line = json.loads(entry_lines(entries))
-    assert list(line) == list(IndexEntry._fields)
+    assert list(line) == [name for name in IndexEntry._fields if name != "unchanged"]
     assert line["path"] == ["root/a", "root/b", "root/c"]
     assert line["mtime_ns"] == [1_700_000_000_123_456_789, 5, 1_700_000_000_123_456_789]
     assert line["offset"] == [0, 1024, 512]  # each as the difference to the one before
@@ -117,6 +117,68 @@ def test_a_name_that_is_not_utf8_comes_back() -> None:
     assert json.loads(lines[2])["path"] == [{"base64": "cm9vdC9jYWbp"}] * 2
     assert json.loads(lines[2])["link"] == ["", {"base64": "cm9vdC9jYWbp"}]
     assert read(lines) == entries
+
+
+def test_a_directory_of_an_incremental_archive_has_the_names_of_what_is_unchanged() -> None:
+    entries = [
+        entry("root", kind="directory", unchanged="a b/été/caf\udce9"),
+        entry("root/file", 512),
+        entry("root/empty", 1024, kind="directory", unchanged=""),
+    ]
+    lines = lines_of(header(blocks=2, entries=3, packed_size=100), [50, 50], entries)
+    assert json.loads(lines[2])["unchanged"] == [{"base64": "YSBiL8OpdMOpL2NhZuk="}, None, ""]
+    assert read(lines) == entries
+
+
+@pytest.mark.parametrize("suffix", [".txt", "\udce9", "\x01" * 9], ids=["text", "not UTF-8", "escapes"])
+def test_the_names_of_a_large_directory_take_several_lines(suffix: str) -> None:
+    names = "/".join(f"note-{number:06}{suffix}" for number in range(80_000))
+    large = entry("root/large", 512, kind="directory", unchanged=names)
+    entries = [entry(), large, large._replace(path="root/z", offset=1024)]
+    lines = entry_lines(entries).splitlines(keepends=True)
+    assert len(lines) > 4
+    assert max(map(len, lines)) <= 2**20
+    assert read(lines_of(header(blocks=2, entries=3, packed_size=100), [50, 50], entries)) == entries
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["a//b", "/a", "a/", "a/../b", ".", "a\0b", "\ud800", 5, ["a"]],
+    ids=["empty", "first", "last", "up", "dot", "NUL", "surrogate", "number", "list"],
+)
+def test_unchanged_names_that_cannot_be_are_damage(names: Any) -> None:
+    directory = entry("root", kind="directory", unchanged="a")
+
+    def lie(line: Any) -> Any:
+        return {**line, "unchanged": [names]}
+
+    lines = lines_of(header(), [100], [directory])
+    lines[2] = json.dumps(lie(json.loads(lines[2]))).encode()
+    with pytest.raises(PayloadDamaged):
+        read(lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [{"unchanged": 5}, {"unchanged": None}, {"unchanged": "a//b"}, {"unchanged": ["a"]}],
+    ids=["number", "null", "empty", "list"],
+)
+def test_more_names_that_cannot_be_are_damage(line: Any) -> None:
+    lines = lines_of(header(), [100], [entry("root", kind="directory", unchanged="a")])
+    assert read([*lines, b'{"unchanged":"b/c"}\n'])[0].unchanged == "a/b/c"
+    with pytest.raises(PayloadDamaged):
+        read([*lines, json.dumps(line, separators=(",", ":")).encode()])
+
+
+def test_more_names_need_a_directory_with_names() -> None:
+    for lines in (lines_of(header(), [100], [entry()]), lines_of(header(entries=0, plain_size=0), [100], [])):
+        with pytest.raises(PayloadDamaged):
+            read([*lines, b'{"unchanged":"b/c"}\n'])
+
+
+def test_only_a_directory_has_unchanged_names() -> None:
+    with pytest.raises(PayloadDamaged):
+        read(lines_of(header(), [100], [entry(unchanged="a")]))
 
 
 def test_many_blocks_and_many_entries_come_back() -> None:
@@ -231,7 +293,7 @@ def test_an_entry_that_cannot_be_is_damage(field: str, value: Any) -> None:
             read(changed(2, lambda line, column=column: line | {field: column}))  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("field", IndexEntry._fields)
+@pytest.mark.parametrize("field", [name for name in IndexEntry._fields if name != "unchanged"])
 def test_a_column_that_is_missing_or_of_the_wrong_length_is_damage(field: str) -> None:
     for values in ([], [entry()[IndexEntry._fields.index(field)]], [None] * 3):
         with pytest.raises(PayloadDamaged, match="the archive's index contains"):

@@ -31,6 +31,12 @@ ENTRIES = st.builds(
     gid=NUMBERS,
     link=NAMES | st.just(""),
     offset=st.just(0),
+    unchanged=st.none(),
+)
+DIRECTORIES = st.builds(
+    lambda entry, names: entry._replace(kind="directory", unchanged=names),
+    ENTRIES,
+    st.none() | st.lists(NAMES.filter(lambda name: name != "."), max_size=5).map("/".join),
 )
 
 
@@ -44,7 +50,7 @@ def read(lines: list[bytes]) -> list[IndexEntry]:
     return list(read_index(lambda: lines).entries())
 
 
-@given(st.lists(ENTRIES, max_size=20))
+@given(st.lists(ENTRIES | DIRECTORIES, max_size=20))
 def test_entries_come_back(entries: list[IndexEntry]) -> None:
     entries = [entry._replace(offset=512 * number) for number, entry in enumerate(entries)]
     assert read(lines_of(entries)) == entries

@@ -130,13 +130,20 @@ def check_index(index: PackedIndex) -> None:
 
 
 def _lines(content: bytes) -> Iterator[bytes]:
-    rest = b""
+    parts: list[bytes] = []
+    size = 0
     for chunk in _plain(content):
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-        if len(rest) > LINE_LIMIT:
+        start, *lines = chunk.split(b"\n")
+        parts.append(start)
+        size += len(start)
+        if size > LINE_LIMIT:
             raise PayloadDamaged("the archive's index contains a line without an end; it is damaged")
-    if rest:
+        if lines:
+            yield b"".join(parts)
+            *whole, start = lines
+            yield from whole
+            parts, size = [start], len(start)
+    if rest := b"".join(parts):
         yield rest
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.domain.payload import PackReport, UnpackReport
-from bakthat.ports.payload import Packer
+from bakthat.ports.payload import ChainedArchive, Packer
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
     from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
     from bakthat.domain.exclusions import Exclusions
     from bakthat.domain.salvage import SalvageReport
+    from bakthat.ports.file_states import Changes
     from bakthat.ports.salvage import Part
 
 _ROOTS_TOLD = 100
@@ -23,7 +25,14 @@ _LONGEST_ROOT = 255
 
 class TarPacker(Packer):
     """A backup imports only the writer, a restore only the extractor. Members contain their names: `name` is only the
-    root that may be replaced."""
+    root that may be replaced.
+
+    Args:
+        clock_ns: Nanoseconds since 1970, by the clock that file systems use.
+    """
+
+    def __init__(self, *, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self._clock_ns = clock_ns
 
     def pack(
         self,
@@ -74,6 +83,49 @@ class TarPacker(Packer):
 
         return extract_tar(
             packed, into, overwrite=overwrite, root=name, root_is_guess=name_is_guess, only=only, xattrs=xattrs
+        )
+
+    def pack_changes(
+        self,
+        source: Path,
+        into: BinaryIO,
+        changes: Changes,
+        *,
+        exclusions: Exclusions | None = None,
+        on_excluded: Callable[[str, str], None] | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+        xattrs: bool = True,
+        on_entry: Callable[[IndexEntry], None] | None = None,
+    ) -> PackReport:
+        from bakthat.adapters.packing.writing.changes_writer import write_changes
+
+        return write_changes(
+            source,
+            into,
+            changes,
+            exclusions=exclusions,
+            on_excluded=on_excluded,
+            on_bytes=on_bytes,
+            xattrs=xattrs,
+            on_entry=on_entry,
+            clock_ns=self._clock_ns,
+        )
+
+    def unpack_chain(
+        self,
+        archives: Sequence[ChainedArchive],
+        into: Path,
+        *,
+        name: str,
+        name_is_guess: bool = False,
+        overwrite: bool = False,
+        only: Sequence[str] = (),
+        xattrs: bool = True,
+    ) -> UnpackReport:
+        from bakthat.adapters.packing.extracting.chain_extractor import extract_chain
+
+        return extract_chain(
+            archives, into, overwrite=overwrite, root=name, root_is_guess=name_is_guess, only=only, xattrs=xattrs
         )
 
     def entries(self, packed: BinaryIO) -> Iterator[IndexEntry]:

@@ -8,7 +8,7 @@ import stat
 
 from attrs import define
 
-from bakthat.adapters.filesystem.dir_fd import LIST, NO_DIRECTORY, SEARCH, allow, opened
+from bakthat.adapters.filesystem.dir_fd import LIST, NO_DIRECTORY, SEARCH, allow, empty, exists, opened
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.packing.extracting.attributes import Attributes
@@ -118,6 +118,27 @@ class ExtractionTree:
                 raise PayloadDamaged(
                     f"the tar archive contains {printable(path)} as a non-empty directory and as something else"
                 ) from None
+
+    def holds(self, path: bytes) -> bool:
+        """Whether an entry has this path; symbolic links that wait do not count."""
+        parent, _, name = path.rpartition(b"/")
+        try:
+            return exists(name, self.directory(parent, make=False))
+        except (FileNotFoundError, PayloadDamaged):
+            return False
+
+    def remove(self, parent: int, name: bytes, path: bytes, *, is_directory: bool) -> None:
+        """Remove an entry; a directory with all that it contains. Raises OSError."""
+        if not is_directory:
+            os.unlink(name, dir_fd=parent)
+            return
+        for known in [known for known in self._open if known == path or known.startswith(path + b"/")]:
+            os.close(self._open.pop(known))
+        with opened(name, LIST, parent) as directory:
+            failure = empty(directory)
+        if failure is not None:
+            raise failure
+        os.rmdir(name, dir_fd=parent)
 
     def close(self) -> None:
         """Close the directories that are open."""

@@ -89,14 +89,14 @@ def extract_tar(
             not, or where the system does not permit it, permissions are narrowed, so that nobody gets more rights.
         links: the calls for links; where the file system has no hard links, copies take their place, with a notice.
     """
-    stream = _CallersStream(packed)
+    stream = CallersStream(packed)
     staging = StagingDirectory(into, overwrite=overwrite, root=root)
     selection = Selection(staging, only, root_is_guess=root_is_guess)
     with staging:
-        extraction = _Extraction(staging, selection, xattrs, links)
+        extraction = Extraction(staging, selection, xattrs, links)
         try:
             with contextlib.closing(extraction):
-                extraction.run(TarReader(cast(BinaryIO, stream)))
+                extraction.run(TarReader(cast(BinaryIO, stream), base=b""))
         except OSError as error:
             if error is stream.error:
                 raise
@@ -106,7 +106,7 @@ def extract_tar(
     return extraction.report(staging.notices)
 
 
-class _CallersStream:
+class CallersStream:
     """The stream of the caller. Its errors are passed on unchanged."""
 
     def __init__(self, packed: BinaryIO) -> None:
@@ -121,10 +121,10 @@ class _CallersStream:
             raise
 
 
-class _Extraction:
-    """One archive on its way into a staging directory."""
+class Extraction:
+    """An archive on its way into a staging directory: what `run` does, step by step for several archives."""
 
-    def __init__(self, staging: StagingDirectory, selection: Selection, xattrs: bool, links: Links) -> None:
+    def __init__(self, staging: StagingDirectory, selection: Selection, xattrs: bool, links: Links = _LINKS) -> None:
         self._selection = selection
         self._links = links
         self._names = LongNames(staging.scratch_file)
@@ -141,11 +141,9 @@ class _Extraction:
         """The path of the current member, for messages."""
 
     def run(self, reader: TarReader) -> None:
-        self._make_members(reader)
-        if reader.trailing_junk:
-            self._notices.add("extra bytes follow the end of the archive; they were ignored", b"")
-        self._make_symlinks()
-        self._finish_directories()
+        self.make_members(reader)
+        self.make_symlinks(self._new)
+        self.finish_directories()
 
     def close(self) -> None:
         self._new.close()
@@ -163,7 +161,8 @@ class _Extraction:
             notices=(*self._notices.problems(), *more),
         )
 
-    def _make_members(self, reader: TarReader) -> None:
+    def make_members(self, reader: TarReader) -> None:
+        """Make all members but symbolic links, which wait."""
         here: bytes | None = None
         directory = -1
         for member in reader:
@@ -201,6 +200,8 @@ class _Extraction:
                 if parent and not self._selection.is_partial:
                     tree.directory(parent)  # the archive may have nothing else in it
                 self._skip(path, member)
+        if reader.trailing_junk:
+            self._notices.add("extra bytes follow the end of the archive; they were ignored", b"")
 
     def _tree_for(self, path: bytes, member: Member) -> ExtractionTree | None:
         """The place for the member; None if it is not created."""
@@ -340,8 +341,8 @@ class _Extraction:
 
     # After everything else
 
-    def _make_symlinks(self) -> None:
-        tree = self._new
+    def make_symlinks(self, tree: ExtractionTree) -> None:
+        """Make the symbolic links that wait."""
         for key, symlink in tree.symlinks.items():
             self.current = path = self._names.name(key)
             above, _, name = path.rpartition(b"/")
@@ -366,7 +367,7 @@ class _Extraction:
                     "restored; restore elsewhere with `target=`"
                 ) from error
 
-    def _finish_directories(self) -> None:
+    def finish_directories(self) -> None:
         """The innermost first, because the attributes of an outer one may block access to it."""
         tree = self._new
         # Keys of long paths, whose order says nothing, begin with NUL; what lies above a short path is short

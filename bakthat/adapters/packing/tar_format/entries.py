@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from bakthat.adapters.packing.tar_format.dumpdir import names_in
 from bakthat.adapters.packing.tar_format.safe_path import safe_path
 from bakthat.adapters.packing.tar_format.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_format.tar_reader import TarReader
@@ -51,7 +52,12 @@ def entry_of(member: Member) -> IndexEntry | None:
         member.gid,
         os.fsdecode(safe_path(member.link) if kind == "hardlink" else member.link),
         member.offset,
+        _unchanged(member) if member.dumpdir is not None else None,
     )
+
+
+def _unchanged(member: Member) -> str:
+    return os.fsdecode(b"/".join(names_in(member.dumpdir or b"").unchanged))
 
 
 def _kind_of(member: Member) -> EntryKind | None:

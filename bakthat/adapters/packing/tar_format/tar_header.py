@@ -30,6 +30,7 @@ LINKED_COMMENT = b"bakthat: all linked"
 first member bears it marks every such file; of any other archive nothing is known about this."""
 
 _EXTENDED = b"x"
+_EXTENDED_FOR_ALL = b"g"
 _NAME = 100
 _PREFIX = 155
 _OWNER_NAME = 31
@@ -248,11 +249,16 @@ def _filled(body: bytes) -> bytes:
     return body + bytes(-len(body) % BLOCK)
 
 
+def header_for_all(records: bytes) -> bytes:
+    """A pax header that holds for all members behind it. `records`: as `record` writes them."""
+    return _extended_header(len(records), _EXTENDED_FOR_ALL) + _filled(records)
+
+
 @functools.lru_cache(maxsize=64)
-def _extended_header(size: int) -> bytes:
+def _extended_header(size: int, kind: bytes = _EXTENDED) -> bytes:
     return _checked(
         b"PaxHeaders/record".ljust(_NAME, b"\0") + _octal8(0o644) + _octal8(0) * 2 + b"%011o\0%011o\0" % (size, 0),
-        _EXTENDED + bytes(_NAME) + _tail(b"", b"", 0, b""),
+        kind + bytes(_NAME) + _tail(b"", b"", 0, b""),
     )
 
 

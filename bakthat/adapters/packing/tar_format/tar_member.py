@@ -30,6 +30,7 @@ class Member:
     else being holes. `linked`: whether other names of this file may follow as hard links; None if unknown. `content`:
     all of a small file, if it was at hand; `read` gives it as well, and None says nothing. `offset`: where its first
     header begins in the stream. `extended`: pax records about extended attributes, as they stand in the archive.
+    `dumpdir`: of a directory in an incremental archive of bakthat, what it contains, as `dumpdir.names_in` parses it.
     """
 
     name: bytes
@@ -49,3 +50,4 @@ class Member:
     content: memoryview | None = None
     offset: int = 0
     extended: bytes = b""
+    dumpdir: bytes | None = None

@@ -17,7 +17,7 @@ ADLER_MODULUS = 65521
 
 _ZEROS = bytes(BLOCK)
 _CHUNK = 1024 * 1024
-_META_LIMIT = 1024 * 1024
+METADATA_LIMIT = 1024 * 1024
 """Bytes of a header that describes the next member, which lies in memory as a whole. Linux knows no path of this
 length, nor attribute."""
 _LARGEST = 2**63 - 1
@@ -42,6 +42,8 @@ class TarStream:
         self.left = 0
         self.padding = 0
         self._known_header = b""
+        self.metadata_limit = METADATA_LIMIT
+        """Bytes of the longest header that describes the next member."""
         self.has_trailing_junk = False
         """After the end: something that is neither zeros nor a member followed the archive's end mark."""
 
@@ -132,8 +134,8 @@ class TarStream:
 
     def metadata(self, size: int) -> bytes:
         """Return the whole content of a header that describes the next member."""
-        if not 0 <= size <= _META_LIMIT:
-            raise self.damage(f"an extended header of {size} bytes; the limit is {_META_LIMIT}")
+        if not 0 <= size <= self.metadata_limit:
+            raise self.damage(f"an extended header of {size} bytes; the limit is {self.metadata_limit}")
         whole = size + -size % BLOCK
         if self.at + whole > len(self.buffer) and not self._fill(whole):
             raise self.cut_short()

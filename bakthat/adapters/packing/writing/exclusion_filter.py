@@ -92,13 +92,23 @@ class ExclusionFilter:
 
     def leaves_out(self, status: os.stat_result, path: str) -> bool:
         """Whether a file is too large, or on another file system; if so, it is counted."""
+        label = self._limit_exceeded(status)
+        if label:
+            self._leave_out(path, label)
+        return bool(label)
+
+    def would_leave_out(self, status: os.stat_result) -> bool:
+        """Whether an entry of this status is left out, unless it is a directory. Nothing is counted."""
+        if status.st_ino in self.own_inodes and self.is_own(status):
+            return True
+        return self.is_limited and stat.S_ISREG(status.st_mode) and bool(self._limit_exceeded(status))
+
+    def _limit_exceeded(self, status: os.stat_result) -> str:
         if self._larger_than is not None and status.st_size > self._larger_than:
-            self._leave_out(path, LARGER_THAN)
-        elif self.device is not None and status.st_dev != self.device:
-            self._leave_out(path, ONE_FILE_SYSTEM)
-        else:
-            return False
-        return True
+            return LARGER_THAN
+        if self.device is not None and status.st_dev != self.device:
+            return ONE_FILE_SYSTEM
+        return ""
 
     def as_content(self, path: str, label: str) -> None:
         """Count the content of the directory as left out, for the reason from `kept_alone`."""

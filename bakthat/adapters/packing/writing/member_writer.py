@@ -7,7 +7,10 @@ import stat
 from array import array
 from collections.abc import Callable
 
+from attrs import evolve
+
 from bakthat.adapters.packing.tar_format.accounts import Accounts
+from bakthat.adapters.packing.tar_format.dumpdir import DUMPDIR, Contents
 from bakthat.adapters.packing.tar_format.tar_header import (
     BLOCK_DEVICE,
     CHARACTER_DEVICE,
@@ -19,11 +22,13 @@ from bakthat.adapters.packing.tar_format.tar_header import (
     SYMBOLIC_LINK,
     Headers,
     member,
+    record,
 )
 from bakthat.adapters.packing.writing.exclusion_filter import ExclusionFilter
 from bakthat.adapters.packing.writing.hard_link_names import FirstNames
 from bakthat.adapters.packing.writing.place import CHANGED, O_FILE, OTHER_KIND, VANISHED, Place, encoded
 from bakthat.adapters.packing.writing.source import reason
+from bakthat.adapters.packing.writing.source_walk import Listing
 from bakthat.adapters.packing.writing.sparse import map_of, stretches_of
 from bakthat.adapters.packing.writing.tar_output import TarOutput
 from bakthat.adapters.packing.writing.xattr_source import Extended, XattrSource
@@ -65,7 +70,7 @@ class MemberWriter:
         self._own_inodes = exclusion.own_inodes
         self._accounts = Accounts()
         self._xattrs = XattrSource(self._accounts, keep=xattrs, problem=place.problem)
-        self._first_names = FirstNames()
+        self.first_names = FirstNames()
         self._on_entry = on_entry
         self._buffer: memoryview | None = None
         self.file_count = self.directory_count = self.other_count = 0
@@ -74,34 +79,55 @@ class MemberWriter:
         """Write a source that is a file itself."""
         self._write_file(descriptor, "", name, Headers(b"", self._accounts))
 
-    def directory(self, descriptor: int, name: bytes, status: os.stat_result) -> None:
-        self._write_directory(name, status, self._xattrs.of_open(descriptor, os.fsdecode(name), status))
+    def directory(self, descriptor: int, name: bytes, status: os.stat_result, listing: Listing) -> None:
+        self.write_directory(name, status, self.extended_of(descriptor, name, status))
 
-    def closed_directory(self, parent: int, name: str, status: os.stat_result) -> None:
-        self._write_directory(encoded(name), status, self._xattrs.of_entry(parent, name, status))
+    def closed_directory(
+        self, parent: int, name: str, status: os.stat_result, contents: Contents | None = None
+    ) -> None:
+        self.write_directory(encoded(name), status, self._xattrs.of_entry(parent, name, status), contents)
 
-    def _write_directory(self, name: bytes, status: os.stat_result, extended: Extended | None) -> None:
+    def left(self) -> None: ...
+
+    def extended_of(self, descriptor: int, name: bytes, status: os.stat_result) -> Extended | None:
+        """What the member of an open directory needs beside its status."""
+        return self._xattrs.of_open(descriptor, os.fsdecode(name), status)
+
+    def write_directory(
+        self, name: bytes, status: os.stat_result, extended: Extended | None, contents: Contents | None = None
+    ) -> None:
+        """Write the member of a directory in the current one. `contents`: for an incremental archive."""
         # The first member tells our reader that every file with further names has this mark.
         mark = b"" if self._place.path else LINKED_COMMENT
         if self._on_entry is not None:
-            self._note(name, "directory", status, extended)
+            self._note(name, "directory", status, extended, contents=contents)
+        if contents is not None:
+            known = Extended(status.st_mode, b"") if extended is None else extended
+            extended = evolve(known, records=known.records + record(DUMPDIR, contents.dumpdir))
         self._output.add(self._member(name + b"/", DIRECTORY, status, extended, comment=mark))
         self.directory_count += 1
 
     def files(self, parent: int, names: list[str]) -> None:
-        place = self._place
-        headers = Headers(place.path, self._accounts)
+        headers = self.headers()
         for name in names:
-            try:
-                descriptor = os.open(name, O_FILE | place.flags, dir_fd=parent)
-            except OSError as error:
-                descriptor = self._open_again(name, parent, error)
-                if descriptor < 0:
-                    continue
-            try:
-                self._write_file(descriptor, name, encoded(name), headers)
-            finally:
-                os.close(descriptor)
+            self.file(parent, name, headers)
+
+    def headers(self) -> Headers:
+        """The headers of the files in the current directory."""
+        return Headers(self._place.path, self._accounts)
+
+    def file(self, parent: int, name: str, headers: Headers) -> None:
+        """Write a file of the current directory."""
+        try:
+            descriptor = os.open(name, O_FILE | self._place.flags, dir_fd=parent)
+        except OSError as error:
+            descriptor = self._open_again(name, parent, error)
+            if descriptor < 0:
+                return
+        try:
+            self._write_file(descriptor, name, encoded(name), headers)
+        finally:
+            os.close(descriptor)
 
     def other(self, parent: int, name: str) -> None:
         found = self._place.look_at_other(name, parent)
@@ -148,7 +174,7 @@ class MemberWriter:
             if exclusion.is_limited and name and exclusion.leaves_out(status, place.known_as(name)):
                 return
             if status.st_nlink > 1:
-                first = self._first_names.find(status)
+                first = self.first_names.find(status)
             if size <= _SMALL and not first:
                 data = os.read(descriptor, size + 1)
                 while len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
@@ -165,7 +191,7 @@ class MemberWriter:
             return
         extended = self._xattrs.of_open(descriptor, name, status)
         if status.st_nlink > 1:
-            self._first_names.add(status, place.path + path)
+            self.first_names.add(status, place.path + path)
         comment = LINKED_COMMENT if status.st_nlink > 1 or not place.path else b""
         if self._on_entry is not None:
             self._note(path, "file", status, extended, size=size)
@@ -186,6 +212,7 @@ class MemberWriter:
         *,
         size: int = 0,
         link: bytes = b"",
+        contents: Contents | None = None,
     ) -> None:
         """Report the member whose header comes next."""
         assert self._on_entry is not None  # noqa: S101 - checked by the caller
@@ -203,6 +230,7 @@ class MemberWriter:
                 status.st_gid,
                 link.decode("utf-8", "surrogateescape") if link else "",
                 self._output.position,
+                None if contents is None else contents.unchanged.decode("utf-8", "surrogateescape"),
             )
         )
 

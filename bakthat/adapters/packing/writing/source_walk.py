@@ -15,7 +15,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from attrs import define
 
@@ -35,10 +35,18 @@ _MAX_PATH = 64 * 1024 - 256
 _TOO_DEEP = "is too deep: a restore supports paths of up to 64 KiB; its contents are missing"
 
 
+class Listing(NamedTuple):
+    """The names in a directory, without excluded ones, each list sorted."""
+
+    files: list[str]
+    subdirectories: list[str]
+    others: list[str]
+
+
 class Visitor(Protocol):
     """The callbacks of a walk."""
 
-    def directory(self, descriptor: int, name: bytes, status: os.stat_result) -> None:
+    def directory(self, descriptor: int, name: bytes, status: os.stat_result, listing: Listing) -> None:
         """Called with each directory, before its entries."""
 
     def closed_directory(self, parent: int, name: str, status: os.stat_result) -> None:
@@ -49,6 +57,9 @@ class Visitor(Protocol):
 
     def other(self, parent: int, name: str) -> None:
         """Called with each entry that is neither a file nor a directory."""
+
+    def left(self) -> None:
+        """Called when all of a directory that was entered has been visited."""
 
 
 @define
@@ -108,21 +119,26 @@ class SourceWalk:
             status = os.fstat(descriptor)
             if not place.path:
                 self._exclusion.start_on(status.st_dev)
-            visitor.directory(descriptor, name, status)
-            place.path += name + b"/"
-            files, subdirectories, others = self._list(descriptor, patterns)
-            visitor.files(descriptor, files)
-            for other in others:
+            above = place.path
+            place.path = above + name + b"/"
+            listing = self._list(descriptor, patterns)
+            place.path = above
+            visitor.directory(descriptor, name, status, listing)
+            place.path = above + name + b"/"
+            visitor.files(descriptor, listing.files)
+            for other in listing.others:
                 visitor.other(descriptor, other)
         except BaseException:
             os.close(descriptor)
             raise
-        return _Level(descriptor, status.st_dev, status.st_ino, iter(subdirectories), len(name) + 1, patterns)
+        subdirectories = iter(listing.subdirectories)
+        return _Level(descriptor, status.st_dev, status.st_ino, subdirectories, len(name) + 1, patterns)
 
     def _leave(self, levels: list[_Level]) -> None:
         place = self._place
         level = levels.pop()
         place.path = place.path[: -level.name_length]
+        self._visitor.left()
         try:
             while levels and levels[-1].descriptor < 0 and not self._reopen(levels[-1], level.descriptor):
                 # The tree was moved: the rest of this directory can no longer be found.
@@ -130,6 +146,7 @@ class SourceWalk:
                 if any(True for _ in lost.subdirectories):
                     place.problem("", "was moved during the backup; the rest of its directories is missing")
                 place.path = place.path[: -lost.name_length]
+                self._visitor.left()
         finally:
             level.close()
 
@@ -178,8 +195,7 @@ class SourceWalk:
         else:
             place.problem(name, OTHER_KIND)
 
-    def _list(self, descriptor: int, patterns: ignore_patterns.Level | None) -> tuple[list[str], list[str], list[str]]:
-        """The names of files, of subdirectories and of other entries, sorted, without excluded ones."""
+    def _list(self, descriptor: int, patterns: ignore_patterns.Level | None) -> Listing:
         place, exclusion = self._place, self._exclusion
         files: list[str] = []
         subdirectories: list[str] = []
@@ -213,4 +229,4 @@ class SourceWalk:
         files.sort()
         subdirectories.sort()
         others.sort()
-        return files, subdirectories, others
+        return Listing(files, subdirectories, others)

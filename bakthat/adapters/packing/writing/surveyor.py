@@ -8,6 +8,7 @@ from bakthat.adapters.packing.writing.exclusion_filter import ExclusionFilter
 from bakthat.adapters.packing.writing.hard_link_names import FirstNames
 from bakthat.adapters.packing.writing.place import VANISHED, Place, encoded
 from bakthat.adapters.packing.writing.source import reason
+from bakthat.adapters.packing.writing.source_walk import Listing
 
 
 class Surveyor:
@@ -19,7 +20,7 @@ class Surveyor:
         self._first_names = FirstNames()
         self.file_count = self.directory_count = self.other_count = self.size = 0
 
-    def directory(self, descriptor: int, name: bytes, status: os.stat_result) -> None:
+    def directory(self, descriptor: int, name: bytes, status: os.stat_result, listing: Listing) -> None:
         self.directory_count += 1
 
     def closed_directory(self, parent: int, name: str, status: os.stat_result) -> None:
@@ -44,6 +45,8 @@ class Surveyor:
                     continue
                 self._first_names.add(status, place.path + encoded(name))
             self.size += status.st_size
+
+    def left(self) -> None: ...
 
     def other(self, parent: int, name: str) -> None:
         if self._place.look_at_other(name, parent) is not None:

@@ -15,8 +15,11 @@ class Tally:
     def __init__(self) -> None:
         self._listed: list[Problem] = []
         self._counts: dict[str, int] = {}
+        self.count = 0
+        """All problems, of any kind."""
 
     def add(self, path: str, why: str) -> None:
+        self.count += 1
         count = self._counts[why] = self._counts.get(why, 0) + 1
         if count <= _LISTED:
             self._listed.append(Problem(path, why))

@@ -65,7 +65,7 @@ def write_tar(
         finally:
             os.close(descriptor)
     output.finish()
-    return _report(source, writer, output.content, place, exclusion)
+    return report_of(source, writer, output.content, place, exclusion)
 
 
 def survey(source: Path, *, exclusions: Exclusions | None = None, on_excluded: OnExcluded | None = None) -> PackReport:
@@ -77,12 +77,13 @@ def survey(source: Path, *, exclusions: Exclusions | None = None, on_excluded: O
     exclusion = ExclusionFilter(source, exclusions or Exclusions(), on_excluded)
     surveyor = Surveyor(place, exclusion)
     SourceWalk(source, place, exclusion, surveyor).run(os.fsencode(root_name(source)))
-    return _report(source, surveyor, surveyor.size, place, exclusion)
+    return report_of(source, surveyor, surveyor.size, place, exclusion)
 
 
-def _report(
+def report_of(
     source: Path, counted: MemberWriter | Surveyor, size: int, place: Place, exclusion: ExclusionFilter
 ) -> PackReport:
+    """What a walk found."""
     everything = printable(str(source))
     return PackReport(
         files=counted.file_count,
