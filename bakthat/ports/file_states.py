@@ -64,8 +64,7 @@ class FileStates(ABC):
     def draft(self, origin: str) -> AbstractContextManager[StateDraft]:
         """Return a new draft. Leaving the context without `StateDraft.keep` changes nothing.
 
-        Raises:
-            OSError: The state cannot be written.
+        No error of the disk is raised before `StateDraft.keep`.
         """
 
 

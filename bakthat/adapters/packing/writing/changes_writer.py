@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 from attrs import define, field
 
+from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.packing.tar_format.dumpdir import BASE, LONGEST, Contents, contents_of
 from bakthat.adapters.packing.tar_format.tar_header import header_for_all, record
 from bakthat.adapters.packing.writing.exclusion_filter import ExclusionFilter, OnExcluded
@@ -49,13 +50,14 @@ def write_changes(
     xattrs: bool = True,
     on_entry: OnEntry | None = None,
     clock_ns: Callable[[], int] = time.time_ns,
+    longest_dumpdir: int = LONGEST,
 ) -> PackReport:
     """Write what changed below the directory `source` into the stream, as `Packer.pack_changes` promises."""
     output = TarOutput(into, on_bytes)
     place = Place(source)
     exclusion = ExclusionFilter(source, exclusions or Exclusions(), on_excluded)
     members = MemberWriter(output, place, exclusion, xattrs=xattrs, on_entry=on_entry)
-    writer = ChangesWriter(members, place, exclusion, changes, clock_ns=clock_ns)
+    writer = ChangesWriter(members, place, exclusion, changes, clock_ns=clock_ns, longest_dumpdir=longest_dumpdir)
     if changes.base is not None:
         output.add(header_for_all(record(BASE, changes.base.encode())))
     SourceWalk(source, place, exclusion, writer).run(os.fsencode(root_name(source)))
@@ -103,6 +105,7 @@ class ChangesWriter:
         changes: Changes,
         *,
         clock_ns: Callable[[], int],
+        longest_dumpdir: int,
     ) -> None:
         self._writer = writer
         self._place = place
@@ -111,6 +114,7 @@ class ChangesWriter:
         self._draft = changes.draft
         self._is_incremental = changes.base is not None
         self._clock_ns = clock_ns
+        self._longest_dumpdir = longest_dumpdir
         self._open: list[_Directory] = []
         self.unchanged_size = 0
         """Bytes of the files that are unchanged."""
@@ -232,6 +236,7 @@ class ChangesWriter:
         if not self._is_incremental:
             return None
         contents = contents_of(entered.stored - entered.missing, entered.unchanged, entered.below - entered.missing)
-        if len(contents.dumpdir) > LONGEST:
-            raise TooManyNames(f"{self._place.known_as(os.fsdecode(entered.name))} has too many entries")
+        if len(contents.dumpdir) > self._longest_dumpdir:
+            name = os.fsdecode(entered.name) if self._place.path else ""  # the source itself
+            raise TooManyNames(f"{printable(self._place.known_as(name))} has too many entries")
         return contents
