@@ -22,6 +22,7 @@ PROFILE_VARIABLE = "BAKTHAT_PROFILE"
 CONFIG_VARIABLE = "BAKTHAT_CONFIG"
 PASSWORD_VARIABLE = "BAKTHAT_PASSWORD"  # noqa: S105 - the variable's name
 PASSWORD_FILE_VARIABLE = "BAKTHAT_PASSWORD_FILE"  # noqa: S105 - the variable's name
+PAGER_VARIABLE = "BAKTHAT_PAGER"
 
 _KEYS = tuple(setting.name for setting in fields(Profile) if setting.name not in {"name", "extra", "password_file"})
 """`BAKTHAT_PASSWORD_FILE` does not set a key: it also stands before `password_command` of the file."""
@@ -29,7 +30,7 @@ _KEYS = tuple(setting.name for setting in fields(Profile) if setting.name not in
 VARIABLES: Mapping[str, str] = {f"{PREFIX}{key.upper()}": key for key in _KEYS if has_text(fields_dict(Profile)[key])}
 """The key that each variable sets."""
 
-_OTHERS = (PROFILE_VARIABLE, CONFIG_VARIABLE, PASSWORD_VARIABLE, PASSWORD_FILE_VARIABLE)
+_OTHERS = (PROFILE_VARIABLE, CONFIG_VARIABLE, PASSWORD_VARIABLE, PASSWORD_FILE_VARIABLE, PAGER_VARIABLE)
 
 _ONLY_IN_FILES = {f"{PREFIX}{key.upper()}": key for key in _KEYS} | {f"{PREFIX}EXTRA": "extra", f"{PREFIX}NAME": "name"}
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+from bakthat.domain.environment_settings import PAGER_VARIABLE
 from bakthat.entrypoints import screen, terminal
 
 _NOT_FOUND = 127
@@ -23,7 +24,7 @@ def pager_command(environment: Mapping[str, str]) -> str | None:
     that cannot do it, or a machine without `less`."""
     if environment.get("TERM", "dumb") == "dumb":
         return None
-    chosen = next((environment[name] for name in ("BAKTHAT_PAGER", "PAGER") if name in environment), None)
+    chosen = next((environment[name] for name in (PAGER_VARIABLE, "PAGER") if name in environment), None)
     if chosen is None:
         return "less" if shutil.which("less") else None
     return None if chosen.strip() in ("", "cat") else chosen

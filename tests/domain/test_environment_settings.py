@@ -129,7 +129,7 @@ def test_a_key_that_only_a_file_can_have_is_named_as_such():
 
 
 def test_nothing_is_said_about_variables_that_are_used():
-    others = ["BAKTHAT_PROFILE", "BAKTHAT_CONFIG", "BAKTHAT_PASSWORD", "BAKTHAT_PASSWORD_FILE"]
+    others = ["BAKTHAT_PROFILE", "BAKTHAT_CONFIG", "BAKTHAT_PASSWORD", "BAKTHAT_PASSWORD_FILE", "BAKTHAT_PAGER"]
     assert unknown_variables(dict.fromkeys([*VARIABLES, *others], "x")) == []
 
 
