@@ -1,0 +1,57 @@
+"""The configuration of the site's generator, Sphinx."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # this checkout, whatever is installed
+
+from pygments.lexers.special import TextLexer
+
+import bakthat
+from docs.site.docstrings import as_rst
+
+project = "bakthat"
+author = "the authors of bakthat"
+release = bakthat.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+root_doc = "index"
+nitpicky = False
+html_theme = "furo"
+html_title = f"bakthat {release}"
+html_static_path = [str(Path(__file__).parent / "static")]
+html_css_files = ["bakthat.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_show_copyright = False
+html_theme_options = {"top_of_page_buttons": [], "navigation_with_keys": True}
+pygments_style = "default"
+pygments_dark_style = "github-dark"
+
+myst_heading_anchors = 4
+myst_enable_extensions = ["attrs_block"]
+
+autodoc_class_signature = "separated"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+napoleon_use_param = True
+add_module_names = False
+toc_object_entries = False
+
+
+def setup(app: Any) -> None:
+    """Have docstrings converted before napoleon sees their sections."""
+    app.connect("autodoc-process-docstring", _convert, priority=100)
+    app.add_lexer("gitignore", TextLexer)
+
+
+def _convert(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    lines[:] = as_rst(lines)
