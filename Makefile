@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Without compiled modules each run of the tests would take 1.5 s more to begin.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check programs format lint types imports test fast docs man clean
+.PHONY: check programs format lint types imports test fast docs pictures man clean
 
 check: programs .venv/installed lint types imports test
 
@@ -41,9 +41,13 @@ test: programs .venv/installed
 fast: .venv/installed
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q -p tests.fixtures.forked_workers tests/domain tests/usecases
 
-# The reference of the Python library, from its docstrings; a warning is an error. The tests build it as well.
+# The documentation site; a warning is an error. The tests build it as well.
 docs: .venv/installed
-	$(BIN)/python docs/build_reference.py docs/_build
+	$(BIN)/python docs/build_site.py docs/_build
+
+# The pictures of terminals in the documentation, from real runs.
+pictures: programs .venv/installed
+	$(BIN)/python docs/site/pictures.py docs/pictures
 
 # The manual page, from the commands. The tests say when it is not up to date.
 man: .venv/installed

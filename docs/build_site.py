@@ -1,6 +1,6 @@
 """Builds the documentation site: `make docs`. A warning is an error.
 
-    python docs/build_site.py docs/_build
+python docs/build_site.py docs/_build
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def write_sources(folder: Path) -> None:
     """Write all pages, with their navigation."""
     sources = Sources(folder)
     sources.write_all()
-    sources.write_generated("commands.md", commands.page())
+    (folder / "commands.md").open("a").write(commands.sections())
+    (folder / "api.md").open("a").write(library.sections())
     for name, text in library.pages():
         sources.write_generated(name, text)
     index = folder / "index.md"

@@ -1,37 +1,36 @@
-"""The page about every command and option, from the commands themselves."""
+"""What the page about the commands has on the site: every command and option, from the commands themselves."""
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import click
 
 from bakthat.entrypoints.cli import cli
 
-INTRODUCTION = """# Commands
 
-Every command with all its options, as this version has them; `bakthat COMMAND -h` prints the same. Names may be written
-with `_` for `-`. [Exit codes](exit-codes.md) · [JSON output](json.md) · [Settings](configuration.md)
-
-"""
-
-
-def page() -> str:
-    """The whole page."""
+def sections() -> str:
+    """A section for each command."""
     context = click.Context(cli, info_name="bakthat")
-    parts = [INTRODUCTION, "## Options before a command\n\n", _options(cli, context)]
+    parts = ["\n## Options of every command\n\n", _options(cli, context)]
     for name in cli.list_commands(context):
         parts.append(_section(name, context, level=2))
     return "".join(parts)
 
 
+def _command(name: str, above: click.Context) -> click.Command:
+    command = above.command.get_command(above, name) if isinstance(above.command, click.Group) else None
+    if command is None:
+        raise LookupError(name)
+    return command
+
+
 def _section(name: str, above: click.Context, *, level: int) -> str:
-    assert isinstance(above.command, click.Group)
-    command = above.command.get_command(above, name)
-    assert command is not None, name
+    command = _command(name, above)
     context = click.Context(command, info_name=name, parent=above)
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    text = (command.help or command.short_help or "").replace("\b\n", "")
+    text = inspect.cleandoc(command.help or command.short_help or "").replace("\b\n", "")
     parts = [f"{'#' * level} {context.command_path.removeprefix('bakthat ')}\n\n```text\n{usage}\n```\n\n"]
     parts.append(f"{_plain(text)}\n\n")
     if isinstance(command, click.Group):
@@ -42,7 +41,7 @@ def _section(name: str, above: click.Context, *, level: int) -> str:
 
 
 def _options(command: click.Command, context: click.Context) -> str:
-    rows = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
+    rows = [record for param in command.get_params(context) if (record := param.get_help_record(context)) and record[1]]
     if not rows:
         return ""
     lines = ["| option | meaning |", "|---|---|"]

@@ -33,7 +33,6 @@ pygments_dark_style = "github-dark"
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_block"]
 
-autodoc_class_signature = "separated"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -50,7 +49,8 @@ toc_object_entries = False
 def setup(app: Any) -> None:
     """Have docstrings converted before napoleon sees their sections."""
     app.connect("autodoc-process-docstring", _convert, priority=100)
-    app.add_lexer("gitignore", TextLexer)
+    for language in ("cron", "gitignore"):  # that Pygments does not know
+        app.add_lexer(language, TextLexer)
 
 
 def _convert(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:

@@ -1,7 +1,7 @@
 """The docstrings of bakthat, as Sphinx reads them.
 
-They are written for readers of the source: code is in single backquotes, and an example is indented by four spaces. Sphinx
-wants reStructuredText: double backquotes, and a directive before the example.
+They are written for readers of the source: code is in single backquotes, and an example is indented by four spaces.
+Sphinx wants reStructuredText: double backquotes, and a directive before the example.
 """
 
 from __future__ import annotations

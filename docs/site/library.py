@@ -11,12 +11,6 @@ from pathlib import Path
 
 import bakthat
 
-INTRODUCTION = """# Reference of the library
-
-Made from the docstrings of this version. [The Python library](library.md) explains how it is used.
-
-"""
-
 PACKAGES = {
     "bakthat.errors": "Errors",
     "bakthat.ports": "Ports",
@@ -31,14 +25,9 @@ _ADAPTERS = re.compile(r"bakthat\.adapters\.(memory|local_folder|streams)")
 
 _FROM_THE_DOMAIN = re.compile(r"^from (bakthat\.domain\.\w+) import", re.MULTILINE)
 
-RESULTS = "Results and values"
-VERBS = "An opened profile"
-FUNCTIONS = "Functions"
-
 
 def pages() -> Iterator[tuple[str, str]]:
-    """The name and the text of each page."""
-    yield "api.md", INTRODUCTION + _main()
+    """The name and the text of each page below `api.md`."""
     for package in PACKAGES:
         yield f"{page_of(package)}.md", _package(package)
 
@@ -48,24 +37,19 @@ def page_of(package: str) -> str:
     return f"api-{package.removeprefix('bakthat.')}"
 
 
-def _main() -> str:
+def sections() -> str:
+    """What `api.md` has on the site: the functions, an opened profile, and the results."""
     values = [(name, getattr(bakthat, name)) for name in bakthat.__all__ if name != "errors"]
     functions = [name for name, value in values if inspect.isfunction(value)]
     results = [name for name, value in values if inspect.isclass(value) and name != "Bakthat"]
-    rst = [f".. autofunction:: bakthat.{name}" for name in ["open_profile"]]
-    verbs = [".. autoclass:: bakthat.Bakthat\n   :members:\n   :inherited-members:"]
+    opened = [
+        ".. autofunction:: bakthat.open_profile",
+        ".. autoclass:: bakthat.Bakthat\n   :members:\n   :inherited-members:\n   :exclude-members: __init__",
+    ]
     others = [f".. autofunction:: bakthat.{name}" for name in functions if name != "open_profile"]
     of_results = [f".. autoclass:: bakthat.{name}\n   :members:" for name in results]
-    return "\n".join(
-        [
-            f"## {VERBS}\n",
-            _rst(rst + verbs),
-            f"## {FUNCTIONS}\n",
-            _rst(others),
-            f"## {RESULTS}\n",
-            _rst(of_results),
-        ]
-    )
+    parts = {"An opened profile": opened, "Functions": others, "Results and values": of_results}
+    return "".join(f"\n## {heading}\n\n{_rst(directives)}" for heading, directives in parts.items())
 
 
 def _package(name: str) -> str:

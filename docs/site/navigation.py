@@ -1,4 +1,4 @@
-"""The navigation of the site, from the lists of `docs/index.md`: a heading is a group, and each item's link is a page."""
+"""The navigation of the site, from the lists of `docs/index.md`: a heading is a group, an item a page."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The sources of the documentation site: the pages of `docs/`, what they link to outside of it, and generated pages.
 
-The pages are plain Markdown, which a code host shows as it is. For the site, they are copied, and their links outside of
-`docs/` lead to copies of those files: another Markdown file becomes a page, any other file a page with its text.
+The pages are plain Markdown, which a code host shows as it is. For the site, they are copied, and their links outside
+of `docs/` lead to copies of those files: another Markdown file becomes a page, any other file a page with its text.
 """
 
 from __future__ import annotations

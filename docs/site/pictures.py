@@ -1,8 +1,8 @@
 """Draws the pictures of the documentation from real runs of bakthat: `python docs/site/pictures.py docs/pictures`.
 
-Every picture is what a terminal of 100 columns shows. The backups are made by bakthat at fixed times; the commands run at a
-fixed time (faketime), in a home of their own. So a run today gives the same picture as a run in a year, unless bakthat
-prints something else.
+Every picture is what a terminal of 100 columns shows. The backups are made by bakthat at fixed times; the commands run
+at a fixed time (faketime), in a home of their own. So a run today gives the same picture as a run in a year, unless
+bakthat prints something else.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def make_backups(home: Path) -> None:
     (home / ".bakthat.yml").chmod(0o600)
     (home / "photos").mkdir()
     (home / "letters").mkdir()
-    random_bytes = random.Random(7).randbytes
+    random_bytes = random.Random(7).randbytes  # noqa: S311 - the same bytes each time
     (home / "photos" / "summer.jpg").write_bytes(random_bytes(412_000))
     for number in range(3):
         (home / "letters" / f"{number}.txt").write_bytes(random_bytes(8_000 + 1_000 * number))
@@ -114,7 +114,7 @@ def at_a_terminal(arguments: Sequence[str], home: Path) -> str:
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",
         "BAKTHAT_HOST": "desk",
-        "BAKTHAT_PAGER": "cat",
+        "PAGER": "cat",
     }
     fake = ["faketime", "-f", f"@{NOW:%Y-%m-%d %H:%M:%S}"]
     with subprocess.Popen(
@@ -136,8 +136,9 @@ def at_a_terminal(arguments: Sequence[str], home: Path) -> str:
 
 def as_shown(said: str) -> str:
     """What is left on the terminal: a line that was written again shows its last version."""
-    lines = said.replace("\r\n", "\n").split("\n")
-    return "\n".join(re.split(r"\r|\x1b\[\d*K", line)[-1] if "\r" in line or "\x1b[" in line else line for line in lines)
+    lines = [re.split(r"\r|\x1b\[\d*K", line)[-1] for line in said.replace("\r\n", "\n").split("\n")]
+    # The bar of progress shows a speed, which is not the same twice.
+    return "\n".join(line for line in lines if "━" not in line)
 
 
 def drawn(title: str, said: str) -> str:

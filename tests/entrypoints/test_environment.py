@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from bakthat.adapters.encryption.key_files import keygen
 from bakthat.adapters.memory.config_source import MemoryConfig
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
+from bakthat.domain.environment_settings import unknown_variables
 from bakthat.entrypoints.config_place import open_config, usual_file
 from bakthat.entrypoints.listing import list_backups
 from bakthat.errors import ConfigInvalid, ProfileNotFound
@@ -356,3 +358,10 @@ def test_configure_changes_the_file_that_is_read(bakthat_command: CommandLine) -
     assert said.code == 0, said.err
     assert "Saved profile 'default' in ~/.config/bakthat/config.yml." in said.err
     assert not os.path.lexists(bakthat_command.home / ".bakthat.yml")
+
+
+def test_every_variable_that_the_code_reads_is_known() -> None:
+    sources = (Path(__file__).parents[2] / "bakthat").rglob("*.py")
+    read = {name for path in sources for name in re.findall(r'"(BAKTHAT_[A-Z_]+)"', path.read_text())}
+    assert "BAKTHAT_PAGER" in read
+    assert unknown_variables(dict.fromkeys(read, "x")) == []
