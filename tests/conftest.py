@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 
 pytest_plugins = [
+    "tests.fixtures.chromium",
     "tests.fixtures.command_line",
     "tests.fixtures.machine",
     "tests.fixtures.s3_servers",

@@ -20,6 +20,7 @@ COMMANDS = (
     "rotate-backups",
     "sync",
     "verify",
+    "status",
     "copy",
     "configure",
     "configure-backups-rotation",

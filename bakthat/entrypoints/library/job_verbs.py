@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
+from bakthat.domain.interval import parse_interval
 from bakthat.domain.job import Job, chosen_jobs
+from bakthat.domain.origin import Origin
+from bakthat.domain.status import Expected, StatusReport
 from bakthat.entrypoints.library.backup_verbs import BackupVerbs
+from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
 from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
 from bakthat.errors import UsageError
 from bakthat.usecases.retention import Retention
 from bakthat.usecases.run_job import JobOutcome, JobRun, JobRuns, own_backups, run_job
+from bakthat.usecases.status import StatusRequest
+from bakthat.usecases.status import status as status_of
 from bakthat.usecases.verify import Verified
 
 
-class JobVerbs(BackupVerbs, RestoreVerbs, RetentionVerbs):
-    """Running jobs."""
+class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
+    """Running jobs, and looking whether they have run."""
 
     def run_jobs(self, names: Sequence[str] = (), *, on_job: Callable[[JobRun], None] = ignore) -> JobRuns:
         """Run jobs of the profile, one after the other: back up, rotate, verify, as each of them says.
@@ -43,6 +50,35 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RetentionVerbs):
             on_job(done)
             results.append(done)
         return JobRuns(jobs=tuple(results))
+
+    def status(self, *, max_age: str | timedelta | None = None) -> StatusReport:
+        """Report whether the backups that should be there are there, by series and origin. Reads only the database.
+
+        Args:
+            max_age: How old a newest backup may be, such as `26h`, where the job that makes it does not say.
+
+        Returns:
+            The state of the backups in all stores of the profile and its jobs. A job that never ran is in it, too.
+
+        Raises:
+            InvalidInterval, DatabaseError: There is no report.
+        """
+        age = parse_interval(max_age) if isinstance(max_age, str) else max_age
+        expected = [self._expected(job) for job in self._parts.jobs.values()]
+        owners = (*self._owners(), *(one.owner for one in expected))
+        return status_of(StatusRequest(owners=owners, expected=expected, max_age=age), self.tools)
+
+    def _expected(self, job: Job) -> Expected:
+        own = self._parts.opened(job)
+        assert isinstance(own, JobVerbs)  # noqa: S101 - of the same class as this
+        owners = [owner for owner in own._owners() if owner.backend == job.destination]
+        return Expected(
+            job=job.name,
+            series=job.series,
+            owner=owners[0] if owners else own.tools.destination(job.destination).owner,
+            origin=Origin(host=own.tools.host(), source=job.recorded_source),
+            max_age=job.max_age,
+        )
 
     def _run_one(self, job: Job) -> JobRun:
         # Not by the path of the file: copies of it are of the same jobs, and a profile may have none.

@@ -1,0 +1,35 @@
+"""Writes a small file that other programs read: they see the old content or the new, never a part of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+
+READABLE_BY_ALL = 0o644
+
+
+def replace_file(path: str | os.PathLike[str], content: str, *, mode: int = READABLE_BY_ALL) -> None:
+    """Replace the file, or create it; another kind of file, such as a pipe or a device, is written to. Raises OSError.
+
+    The temporary file beside it begins with `.bakthat-` and has no suffix: programs that read `*.prom` do not see it.
+    """
+    target = os.path.realpath(path)  # a symbolic link stays
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(target).st_mode):
+            with open(target, "w", encoding="utf-8") as device:
+                device.write(content)
+            return
+    descriptor, temporary = tempfile.mkstemp(prefix=".bakthat-", dir=os.path.dirname(target))
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise

@@ -1,0 +1,121 @@
+"""The table of `bakthat status`, and its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bakthat.domain.duration import in_words
+from bakthat.domain.status import SeriesStatus, StatusReport
+from bakthat.entrypoints import json_output, terminal
+from bakthat.entrypoints.screen import cells, cut_inside, padded
+
+_TITLES = ("", "SERIES", "OF", "DEST", "NEWEST", "SIZE", "NUMBER", "TOTAL", "VERIFIED")
+_RIGHT = frozenset({"NEWEST", "SIZE", "NUMBER", "TOTAL"})
+_CUT = (("OF", 12), ("SERIES", 12), ("OF", 6))
+"""The columns that are cut on a narrow terminal, one after the other, and to what width."""
+
+
+def table(report: StatusReport, *, width: int | None, header: bool) -> list[str]:
+    """Return a line for each series. `width`: of the screen; None cuts nothing."""
+    rows = [dict(zip(_TITLES, _row(one, report), strict=True)) for one in report.series]
+    if header and rows:
+        rows.insert(0, {title: title for title in _TITLES})
+    widths = {title: max((cells(row[title]) for row in rows), default=0) for title in _TITLES}
+    if width is not None:
+        for title, least in _CUT:
+            too_wide = sum(widths.values()) + 2 * (len(widths) - 1) - width
+            if too_wide > 0:
+                widths[title] = min(widths[title], max(widths[title] - too_wide, least))
+    return [_line(row, widths) for row in rows]
+
+
+def _line(row: dict[str, str], widths: dict[str, int]) -> str:
+    shown = (
+        padded(cut_inside(row[title], widths[title], widths[title] // 2), widths[title], right=title in _RIGHT)
+        for title in _TITLES
+    )
+    return "  ".join(shown).rstrip()
+
+
+def _row(one: SeriesStatus, report: StatusReport) -> Sequence[str]:
+    return (
+        state_word(one),
+        terminal.printable(one.series),
+        str(one.origin),
+        one.destination,
+        "never" if one.age is None else in_words(one.age),
+        "-" if one.newest is None else terminal.human_size(one.newest.size),
+        str(one.number),
+        terminal.human_size(one.total_size),
+        verified_words(one, report),
+    )
+
+
+def state_word(one: SeriesStatus) -> str:
+    """Return the worst that can be said of a series: `LATE`, `BAD`, `INCOMPLETE` or `ok`."""
+    if one.is_bad:
+        return "BAD"
+    if one.is_late:
+        return "LATE"
+    return "INCOMPLETE" if one.is_incomplete else "ok"
+
+
+def verified_words(one: SeriesStatus, report: StatusReport) -> str:
+    """Return when a backup was last verified, and how: `3 days ago: opens`."""
+    if one.verification is None:
+        return "never"
+    how = "BAD" if one.is_bad else str(one.verification.level)
+    return f"{in_words(report.at - one.verification.at)} ago: {how}"
+
+
+def total_words(report: StatusReport) -> str:
+    """Return the last line."""
+    if not report.series:
+        return "No backups, and no jobs."
+    wrong = sum(not one.is_good for one in report.series)
+    state = f"{wrong} of {len(report.series)} not good" if wrong else "all good"
+    number, size = terminal.counted(report.number, "backup"), terminal.human_size(report.total_size)
+    return f"{len(report.series)} series, {number}, {size}: {state}."
+
+
+def as_json(report: StatusReport) -> dict[str, Any]:
+    """Return the report for `--json`."""
+    return {
+        "at": int(report.at.timestamp()),
+        "at_iso": json_output.iso(report.at),
+        "good": report.is_good,
+        "number": report.number,
+        "total_size": report.total_size,
+        "series": [_series_json(one) for one in report.series],
+    }
+
+
+def _series_json(one: SeriesStatus) -> dict[str, Any]:
+    verification = one.verification
+    return {
+        "series": one.series,
+        "origin": {"host": one.origin.host, "source": one.origin.source, "unknown": one.origin.is_unknown},
+        "destination": one.destination,
+        "location": one.location,
+        "job": one.job,
+        "good": one.is_good,
+        "late": one.is_late,
+        "incomplete": one.is_incomplete,
+        "bad": one.is_bad,
+        "problems": list(one.problems),
+        "newest": None if one.newest is None else json_output.record_json(one.newest),
+        "age_seconds": None if one.age is None else int(one.age.total_seconds()),
+        "max_age_seconds": None if one.max_age is None else int(one.max_age.total_seconds()),
+        "number": one.number,
+        "total_size": one.total_size,
+        "verified": None
+        if verification is None
+        else {
+            "stored_filename": verification.backup.stored_filename,
+            "at": int(verification.at.timestamp()),
+            "at_iso": json_output.iso(verification.at),
+            "level": str(verification.level),
+            "error": verification.error or None,
+        },
+    }
