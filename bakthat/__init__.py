@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from bakthat.domain.rotation import Plan as Plan
     from bakthat.domain.rotation import RotationPolicy as RotationPolicy
     from bakthat.domain.salvage import SalvageReport as SalvageReport
+    from bakthat.domain.status import SeriesStatus as SeriesStatus
+    from bakthat.domain.status import StatusReport as StatusReport
+    from bakthat.domain.verification import Verification as Verification
     from bakthat.entrypoints.api import Bakthat as Bakthat
     from bakthat.entrypoints.api import open_profile as open_profile
     from bakthat.entrypoints.functions import backup as backup
@@ -53,6 +56,10 @@ if TYPE_CHECKING:
     from bakthat.usecases.find import FoundFile as FoundFile
     from bakthat.usecases.restore import Restored as Restored
     from bakthat.usecases.retention import Retention as Retention
+    from bakthat.usecases.rotate_all import RotatedSeries as RotatedSeries
+    from bakthat.usecases.run_job import JobOutcome as JobOutcome
+    from bakthat.usecases.run_job import JobRun as JobRun
+    from bakthat.usecases.run_job import JobRuns as JobRuns
     from bakthat.usecases.salvage import Salvaged as Salvaged
     from bakthat.usecases.sync import Synced as Synced
     from bakthat.usecases.sync import SyncReport as SyncReport
@@ -97,6 +104,13 @@ _HOMES = {
     "FoundFile": "bakthat.usecases.find",
     "Restored": "bakthat.usecases.restore",
     "Retention": "bakthat.usecases.retention",
+    "JobOutcome": "bakthat.usecases.run_job",
+    "JobRun": "bakthat.usecases.run_job",
+    "JobRuns": "bakthat.usecases.run_job",
+    "RotatedSeries": "bakthat.usecases.rotate_all",
+    "SeriesStatus": "bakthat.domain.status",
+    "StatusReport": "bakthat.domain.status",
+    "Verification": "bakthat.domain.verification",
     "Salvaged": "bakthat.usecases.salvage",
     "SyncReport": "bakthat.usecases.sync",
     "Synced": "bakthat.usecases.sync",
@@ -119,6 +133,9 @@ __all__ = [
     "FoundFile",
     "GroupBy",
     "IndexEntry",
+    "JobOutcome",
+    "JobRun",
+    "JobRuns",
     "KeyValue",
     "Level",
     "Plan",
@@ -126,14 +143,18 @@ __all__ = [
     "Progress",
     "Restored",
     "Retention",
+    "RotatedSeries",
     "RotationPolicy",
     "SalvageReport",
     "Salvaged",
+    "SeriesStatus",
+    "StatusReport",
     "SyncReport",
     "Synced",
     "Tier",
     "UnpackReport",
     "VaultInventory",
+    "Verification",
     "Verified",
     "backup",
     "backup_command",

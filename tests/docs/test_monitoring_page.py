@@ -69,3 +69,22 @@ def test_the_crontab_of_the_page_runs(reader: CommandLine) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_status_of_the_page_is_good_after_a_run(reader: CommandLine) -> None:
+    (block,) = blocks("Status", "sh")
+    follow(block, reader)
+    assert sorted(path.name for path in reader.here.iterdir()) == ["bakthat.prom", "status.html"]
+
+
+def test_every_metric_has_its_row(reader: CommandLine) -> None:
+    reader("run", "-q")
+    reader("verify", "--all", "-q")
+    reader("status", "-q", "--prometheus", "bakthat.prom")
+    written = set(re.findall(r"^# TYPE (\w+)", (reader.here / "bakthat.prom").read_text(), re.MULTILINE))
+    assert set(re.findall(r"^\| `(bakthat_\w+)`", PAGE, re.MULTILINE)) == written
+
+
+def test_the_table_of_the_page_has_the_columns_of_the_command(reader: CommandLine) -> None:
+    (example,) = blocks("Status", "console")
+    assert example.splitlines()[1].split() == reader("status").lines[0].split()
