@@ -21,7 +21,7 @@ from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.environment_settings import unknown_variables
 from bakthat.entrypoints.config_place import open_config, usual_file
-from bakthat.entrypoints.listing import list_backups
+from bakthat.entrypoints.listing import Wanted, list_backups
 from bakthat.errors import ConfigInvalid, ProfileNotFound
 from bakthat.testing.toolbox import SteppedClock
 from tests.fixtures.command_line import CommandLine
@@ -176,6 +176,26 @@ def test_configure_saves_nothing_of_the_environment(bakthat_command: CommandLine
     assert "of-the-environment" not in (bakthat_command.home / ".bakthat.yml").read_text()
 
 
+def test_the_goal_of_a_copy_is_not_changed_by_the_environment(bakthat_command: CommandLine) -> None:
+    bakthat_command.configure({"nas": {"default_destination": "local", "local_path": "nas"}})
+    bakthat_command.environment.update(BAKTHAT_DEFAULT_DESTINATION="local", BAKTHAT_LOCAL_PATH="here")
+    (bakthat_command.here / "f").write_text("1")
+    stored = bakthat_command("backup", "f", "--prompt", "no").out.strip()
+    said = bakthat_command("copy", "f", "--to", "local", "--to-profile", "nas")
+    assert said.code == 0, said.err
+    assert (bakthat_command.here / "here" / stored).is_file()
+    assert (bakthat_command.here / "nas" / stored).is_file()
+
+
+def test_the_keys_of_a_job_stand_before_the_environment(bakthat_command: CommandLine) -> None:
+    (bakthat_command.here / "f").write_text("1")
+    job = {"source": str(bakthat_command.here / "f"), "compression": "zstd"}
+    bakthat_command.configure({"default": {"default_destination": "local", "jobs": {"f": job}}})
+    said = bakthat_command("run", BAKTHAT_COMPRESSION="none", BAKTHAT_HOST="web1")
+    assert (said.code, ".zst" in said.out) == (0, True), said.err
+    assert "web1" in bakthat_command("show", "-v").out
+
+
 # password files
 
 
@@ -297,8 +317,8 @@ def test_show_of_all_profiles_reads_the_database_of_the_environment(tmp_path: Pa
     (tmp_path / "f").write_text("1")
     config = MemoryConfig([Profile(name="nas", database=str(tmp_path / "of-nas"))])
     made = open_profile(None, config=config, environment=environment).backup(tmp_path / "f")
-    assert list_backups(config, None, environment=environment) == [made]
-    assert list_backups(config, "nas", environment={}) == []
+    assert list_backups(config, None, Wanted(), environment=environment).backups == [made]
+    assert list_backups(config, "nas", Wanted(), environment={}).backups == []
 
 
 # which file it is

@@ -333,6 +333,7 @@ SECRETS = {
     "BAKTHAT_PASSWORD_FILE": "/run/secrets/password",
     "BAKTHAT_ACCESS_KEY": "AKIA",
     "BAKTHAT_SECRET_KEY": "secret",
+    "BAKTHAT_PING": "https://hc.example.org/secret",
 }
 AWS_SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIA",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_OURS = ("BAKTHAT_PASSWORD", "BAKTHAT_ACCESS_KEY", "BAKTHAT_SECRET_KEY")
-"""Prefixes: `BAKTHAT_PASSWORD_FILE` is also removed."""
+_OURS = ("BAKTHAT_PASSWORD", "BAKTHAT_ACCESS_KEY", "BAKTHAT_SECRET_KEY", "BAKTHAT_PING")
+"""Prefixes: `BAKTHAT_PASSWORD_FILE` is also removed. A hook that runs bakthat must not ping as well."""
 
 _AWS = (
     "AWS_ACCESS_KEY_ID",
