@@ -12,7 +12,9 @@ from attrs import frozen
 from bakthat.domain.archive_format import Compression, Container
 from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.backup import Backup
+from bakthat.domain.literal_patterns import literal_pattern
 from bakthat.domain.objects import Tier
+from bakthat.domain.parameter import parameter
 from bakthat.domain.payload import Keys
 from bakthat.domain.salvage import SalvageReport
 from bakthat.errors import BackupNotFound, PayloadDamaged, StoreError
@@ -125,7 +127,9 @@ def _salvage(
             )
         stored.read_rest()
     if request.only and report.is_empty and not stored.faults():
-        raise BackupNotFound(f"nothing in {backup.stored_filename} matches {', '.join(request.only)}")
+        literal = literal_pattern(request.only)
+        hint = f"; a backslash makes a bracket literal: {parameter('only', [literal])}" if literal else ""
+        raise BackupNotFound(f"nothing in {backup.stored_filename} matches {', '.join(request.only)}{hint}")
     for notice in report.notices:
         tools.notice(f"{notice.path}: {notice.reason}")
     return Salvaged(backup=backup, report=report, faults=stored.faults())

@@ -51,6 +51,11 @@ def test_a_command_is_spelled_either_way(bakthat_command: CommandLine, name: str
     assert said.pop().startswith(f"Usage: bakthat {name} ")
 
 
+def test_every_command_takes_one_line_of_the_help(bakthat_command: CommandLine):
+    commands = bakthat_command("-h").out.split("Commands:\n")[1].splitlines()
+    assert [line for line in commands if line.startswith("   ")] == []
+
+
 def test_an_option_is_spelled_either_way(bakthat_command: CommandLine):
     (bakthat_command.here / "site").mkdir()
     said = bakthat_command("backup", "site", "-d", "local", "--dry_run", "--exclude_larger_than=1M")

@@ -7,9 +7,9 @@ import time
 import yaml
 
 from bakthat.adapters.aws.s3 import s3_client
-from tests.fixtures.age_program import run_with_terminal
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.s3_servers import s3_profile
+from tests.fixtures.terminal import Seen, on_terminal
 
 
 def saved(bakthat_command: CommandLine) -> dict:
@@ -101,22 +101,149 @@ def test_what_is_in_brackets_is_kept_and_a_dash_removes(bakthat_command: Command
     }
 
 
+FOLDER = [("Where do they go?", "local"), ("Folder", "~/disk")]
+PLAIN = [("Encrypt with", "none")]
+COMPRESSION = [("Compression", "")]
+NO_ROTATION = [("Thin out", "no")]
+
+
+def configured(command: CommandLine, *answers: tuple[str, str]) -> Seen:
+    seen = on_terminal(command, "configure", answers=[(f"{question}", answer) for question, answer in answers])
+    assert seen.unasked == (), seen.text
+    return seen
+
+
+def test_a_terminal_is_asked_for_the_destination_first_and_for_nothing_that_it_does_not_need(
+    bakthat_command: CommandLine,
+) -> None:
+    seen = configured(bakthat_command, *FOLDER, *PLAIN, *COMPRESSION, *NO_ROTATION)
+    assert seen.code == 0
+    assert "AWS" not in seen.text
+    assert saved(bakthat_command) == {"default": {"local_path": "~/disk", "default_destination": "local"}}
+
+
+def test_the_destination_is_tried_and_nothing_stays_there(bakthat_command: CommandLine) -> None:
+    seen = configured(bakthat_command, *FOLDER, *PLAIN, *COMPRESSION, *NO_ROTATION)
+    assert "Wrote, read and deleted a test object" in " ".join(seen.text.split())
+    assert [path.name for path in (bakthat_command.home / "disk").iterdir()] == [".bakthat-store"]  # the store's own
+
+
+def test_a_destination_that_cannot_be_written_is_an_error_and_the_settings_are_saved(
+    bakthat_command: CommandLine,
+) -> None:
+    (bakthat_command.home / "disk").write_text("a file")
+    seen = configured(bakthat_command, *FOLDER, *PLAIN, *COMPRESSION, *NO_ROTATION)
+    assert seen.code == 4
+    assert saved(bakthat_command)["default"]["local_path"] == "~/disk"
+
+
+def test_the_next_step_is_shown(bakthat_command: CommandLine) -> None:
+    seen = configured(bakthat_command, *FOLDER, *PLAIN, *COMPRESSION, *NO_ROTATION)
+    assert "bakthat backup DIR" in seen.text
+    assert "rotate-backups" not in seen.text
+
+
+def test_a_rotation_is_asked_for(bakthat_command: CommandLine) -> None:
+    asked = [("Thin out", "yes"), ("Number of days", "10"), ("Number of weeks", ""), ("Number of months", "")]
+    seen = configured(bakthat_command, *FOLDER, *PLAIN, *COMPRESSION, *asked)
+    rotation = saved(bakthat_command)["default"]["rotation"]
+    assert (rotation["days"], rotation["weeks"], rotation["months"]) == (10, 4, 6)
+    assert "bakthat rotate-backups NAME" in seen.text
+
+
+def test_a_new_key_pair_is_written_and_its_copy_asked_for(bakthat_command: CommandLine) -> None:
+    key = [("Encrypt with", "key"), ("Public key", ""), ("New file", "")]
+    seen = configured(bakthat_command, *FOLDER, *key, *COMPRESSION, *NO_ROTATION)
+    profile = saved(bakthat_command)["default"]
+    key_file = bakthat_command.home / ".bakthat.key"
+    assert profile["recipients"][0] in key_file.read_text()
+    assert profile["identity"] == "~/.bakthat.key"
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    assert "Keep a copy of ~/.bakthat.key" in " ".join(seen.text.split())
+    assert "AGE-SECRET-KEY" not in seen.text
+
+
+def test_a_public_key_is_checked_when_it_is_typed(bakthat_command: CommandLine) -> None:
+    recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+    key = [("Encrypt with", "key"), ("Public key", "age1wrong"), ("Public key", recipient)]
+    configured(bakthat_command, *FOLDER, *key, *COMPRESSION, *NO_ROTATION)
+    assert saved(bakthat_command)["default"]["recipients"] == [recipient]
+
+
+def test_a_key_file_is_never_overwritten(bakthat_command: CommandLine) -> None:
+    (bakthat_command.home / ".bakthat.key").write_text("precious")
+    key = [("Encrypt with", "key"), ("Public key", ""), ("New file", ""), ("New file", "~/other.key")]
+    configured(bakthat_command, *FOLDER, *key, *COMPRESSION, *NO_ROTATION)
+    assert (bakthat_command.home / ".bakthat.key").read_text() == "precious"
+    assert (bakthat_command.home / "other.key").exists()
+
+
+def test_an_s3_bucket_is_asked_for_with_its_service_and_tried(bakthat_command: CommandLine, seaweedfs_url: str) -> None:
+    made = s3_profile(seaweedfs_url)
+    seen = configured(
+        bakthat_command,
+        ("Where do they go?", "s3"),
+        ("S3 bucket name", str(made.s3_bucket)),
+        ("Endpoint URL", str(made.endpoint_url)),
+        ("Region", ""),
+        ("AWS access key", str(made.access_key)),
+        ("AWS secret key", str(made.secret_key)),
+        ("Encrypt with", "password"),
+        ("File with the password", ""),
+        *COMPRESSION,
+        *NO_ROTATION,
+    )
+    assert seen.code == 0
+    assert "Wrote, read and deleted a test object" in " ".join(seen.text.split())
+    assert str(made.secret_key) not in seen.text
+    assert "Folder" not in seen.text
+    client = s3_client(made)
+    assert client.list_objects_v2(Bucket=made.s3_bucket)["KeyCount"] == 0
+    client.close()
+
+
+def test_an_archive_class_is_asked_for_where_there_is_no_vault(bakthat_command: CommandLine, moto_url: str) -> None:
+    made = s3_profile(moto_url)
+    configured(
+        bakthat_command,
+        ("Where do they go?", "glacier"),
+        ("Glacier vault name", ""),
+        ("S3 bucket name", str(made.s3_bucket)),
+        ("Endpoint URL", str(made.endpoint_url)),
+        ("Region", ""),
+        ("AWS access key", str(made.access_key)),
+        ("AWS secret key", str(made.secret_key)),
+        ("Archive class", "DEEP_ARCHIVE"),
+        *PLAIN,
+        *COMPRESSION,
+        *NO_ROTATION,
+    )
+    assert saved(bakthat_command)["default"]["glacier_storage_class"] == "DEEP_ARCHIVE"
+
+
+def test_what_is_set_is_offered_again(bakthat_command: CommandLine) -> None:
+    recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+    before = {
+        "default_destination": "local",
+        "local_path": "~/disk",
+        "recipients": [recipient],
+        "rotation": {"days": 3},
+        "hooks": {"failure": "true"},
+    }
+    bakthat_command.configure({"default": before})
+    answers = [("Where do they go?", ""), ("Folder", ""), ("Encrypt with", ""), ("Keep age1", ""), ("Compression", "")]
+    configured(bakthat_command, *answers)
+    assert saved(bakthat_command)["default"] == before
+
+
 def test_the_compression_is_asked_for_on_a_terminal_until_it_is_one(bakthat_command: CommandLine) -> None:
     bakthat_command.configure({"default": {"compress": False, "default_destination": "local"}})
-    shown = run_with_terminal(
-        bakthat_command.command("configure"),
-        typed=["", "", "", "", "", "", "", "zip", "zstd:9"],
-        prompt=b": ",
-        cwd=bakthat_command.here,
-        env=bakthat_command.env(),
-    )
-    assert "Compression (gzip, zstd, zstd:1 to zstd:19, none) [none]:" in shown
-    assert "Expected gzip, zstd or none" in shown
-    assert saved(bakthat_command)["default"] == {
-        "compress": True,
-        "default_destination": "local",
-        "compression": "zstd:9",
-    }
+    answers = [("Compression", "zip"), ("Compression", "zstd:9")]
+    seen = configured(bakthat_command, *FOLDER, *PLAIN, *answers, *NO_ROTATION)
+    assert "Compression (gzip, zstd, zstd:1 to zstd:19, none) [none]:" in " ".join(seen.text.split())
+    assert "Expected gzip, zstd or none" in seen.text
+    profile = saved(bakthat_command)["default"]
+    assert (profile["compress"], profile["compression"]) == (True, "zstd:9")
 
 
 def test_piped_answers_of_1_0_keep_the_compression(bakthat_command: CommandLine) -> None:

@@ -383,3 +383,11 @@ def test_restore_of_a_part_reads_the_whole_archive_only_with_a_full_check(
     assert (bakthat_command.here / "part" / "photos" / "notes.txt").read_text() == "hello\n"
     assert bakthat_command(*part, "checked", "--full-check").code == 5
     assert list((bakthat_command.here / "checked").iterdir()) == []
+
+
+def test_a_bracket_in_a_name_is_explained(bakthat_command: CommandLine, photos: Path) -> None:
+    (photos / "song [vocals].mp3").write_bytes(b"x")
+    bakthat_command("backup", "photos", "--prompt", "no")
+    said = bakthat_command("ls", "photos", "song [vocals].mp3")
+    assert (said.code, r"'song \[vocals].mp3'" in said.err) == (1, True), said.err
+    assert bakthat_command("ls", "photos", r"song \[vocals].mp3").lines == ["song [vocals].mp3"]

@@ -9,7 +9,7 @@ from bakthat.entrypoints.completion import SHELLS, script
 from bakthat.entrypoints.options import Settings, common
 
 
-@click.command(short_help="Print the script that completes words in a shell.")
+@click.command(short_help="Print a shell's completion script.")
 @click.argument("shell", type=click.Choice(SHELLS))
 @common
 def completion(settings: Settings, shell: str) -> None:

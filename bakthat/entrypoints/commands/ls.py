@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 
 import click
 
 from bakthat.domain.archive_index import IndexEntry
+from bakthat.domain.literal_patterns import literal_pattern
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.contents_report import entry_json, long_line, name_line
 from bakthat.entrypoints.encryption_words import encryption_words
@@ -91,4 +93,6 @@ def ls(
             line: Callable[[IndexEntry], str] = long_line if long else name_line
             terminal.results(map(line, counted()))
         if patterns and not count:
-            raise BackupNotFound(f"nothing in {entries.backup.stored_filename} matches {', '.join(patterns)}")
+            literal = literal_pattern(patterns)
+            hint = f"; a backslash makes a bracket literal: {shlex.quote(literal)}" if literal else ""
+            raise BackupNotFound(f"nothing in {entries.backup.stored_filename} matches {', '.join(patterns)}{hint}")

@@ -14,7 +14,7 @@ from bakthat.errors import BakthatError, JobRunning
 from bakthat.usecases.run_job import JobOutcome, JobRun, JobRuns
 
 
-@click.command(short_help="Run the jobs of the profile: back up, rotate, verify.")
+@click.command(short_help="Run the jobs: back up, rotate, verify.")
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @json_option
 @common

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
+from bakthat.domain.literal_patterns import literal_pattern
 from bakthat.domain.parameter import parameter
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
 
@@ -19,11 +20,8 @@ indicates a hostile archive."""
 
 def literally(only: Sequence[str]) -> str:
     """The end of an error for patterns that match nothing: how to name a file with a bracket. Empty without one."""
-    for pattern in only:
-        if "[" in pattern and "\\[" not in pattern:
-            literal = printable(pattern.replace("[", "\\["))
-            return f"; a backslash makes a bracket literal: {parameter('only', [literal])}"
-    return ""
+    literal = literal_pattern(only)
+    return f"; a backslash makes a bracket literal: {parameter('only', [printable(literal)])}" if literal else ""
 
 
 class Selection:
