@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ LARGE = None
 """Means the subclass's `large`, where a size is a parameter."""
 
 
+@functools.lru_cache(maxsize=4)  # a suite asks for the same ones in each test
 def some_bytes(size: int, seed: int = 1) -> bytes:
     """Return pseudo-random bytes, the same ones each time."""
     return random.Random(seed).randbytes(size)  # noqa: S311 - test data

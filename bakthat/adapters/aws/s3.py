@@ -22,7 +22,7 @@ from bakthat.adapters.aws.client import client
 from bakthat.adapters.aws.errors import Redirected, code_of, status_of, translated
 from bakthat.adapters.aws.s3_bucket import Bucket, log_notice
 from bakthat.adapters.aws.s3_copy import Source, copy_within
-from bakthat.adapters.aws.s3_download import S3Reader
+from bakthat.adapters.aws.s3_download import RANGE, S3Reader
 from bakthat.adapters.aws.s3_head import check_not_a_web_site, explained_head, head
 from bakthat.adapters.aws.s3_listing import check_is_listing, entry_of, listed
 from bakthat.adapters.aws.s3_part_sizes import MAX_PART, MIN_PART
@@ -64,6 +64,8 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         region: str = DEFAULT_REGION,
         storage_class: str | None = None,
         part_size: int | None = None,
+        least_part: int = MIN_PART,
+        range_size: int = RANGE,
         max_concurrency: int = 4,
         amazon: bool = False,
         claims: bool | None = None,
@@ -84,6 +86,8 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             region: Where `create_bucket` creates the bucket.
             storage_class: Of new objects.
             part_size: Bytes; None lets parts grow with the stream.
+            least_part: The fewest bytes of a part that the service takes; Amazon's S3 takes 5 MiB.
+            range_size: Bytes of one request of a download.
             max_concurrency: Requests of one upload or download in flight at once.
             amazon: The service is Amazon's own: it lists in key order, honours conditions, and accepts parts of any
                 size. Others are not trusted with that.
@@ -100,8 +104,8 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         Raises:
             ConfigInvalid: `part_size` or `max_concurrency` is out of range.
         """
-        if part_size is not None and not MIN_PART <= part_size <= MAX_PART:
-            raise ConfigInvalid(f"part_size is {part_size} bytes; it must be between {MIN_PART} and {MAX_PART}")
+        if part_size is not None and not least_part <= part_size <= MAX_PART:
+            raise ConfigInvalid(f"part_size is {part_size} bytes; it must be between {least_part} and {MAX_PART}")
         if max_concurrency < 1:
             raise ConfigInvalid(f"max_concurrency is {max_concurrency}; it must be at least 1")
         self._client = client
@@ -110,6 +114,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         self.location = location or s3_location(bucket, prefix)
         self._region = region
         self._storage_class = storage_class
+        self._range_size = range_size
         self._max_concurrency = max_concurrency
         self._amazon = amazon
         self._page = page
@@ -178,7 +183,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
         where, what = self._where(key), self._named(key)
-        with S3Reader(self._client, where, what, max_concurrency=self._max_concurrency) as reader:
+        with self._reader(where, what) as reader:
             self._check_not_a_web_site(reader.etag, where, what)
             yield cast(BinaryIO, reader)
 
@@ -190,18 +195,14 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             check_version(self.stat(key), expected, what)
             yield io.BytesIO()
             return
-        with S3Reader(
-            self._client,
-            where,
-            what,
-            max_concurrency=self._max_concurrency,
-            start=start,
-            stop=stop,
-            expected=expected,
-        ) as reader:
+        with self._reader(where, what, start=start, stop=stop, expected=expected) as reader:
             self._check_not_a_web_site(reader.etag, where, what)
             self._reads_ranges = self._reads_ranges and not reader.is_whole
             yield cast(BinaryIO, reader)
+
+    def _reader(self, where: dict[str, str], what: str, **part: Any) -> S3Reader:
+        limits: dict[str, Any] = {"max_concurrency": self._max_concurrency, "range_size": self._range_size}
+        return S3Reader(self._client, where, what, **limits, **part)
 
     @property
     def reads_ranges(self) -> bool:

@@ -50,6 +50,7 @@ class S3Reader(io.RawIOBase):
         start: int = 0,
         stop: int | None = None,
         expected: ObjectInfo | None = None,
+        range_size: int = RANGE,
     ) -> None:
         """Send the first request. A stream of at most `_CHUNK` bytes needs no thread.
 
@@ -61,11 +62,13 @@ class S3Reader(io.RawIOBase):
             start: Position of the first byte.
             stop: Position behind the last byte; None for the object's end.
             expected: What `stat` returned earlier; another object is an error.
+            range_size: Bytes of one request.
 
         Raises:
             ObjectNotFound, ObjectArchived, and what else the service says.
         """
         self._what = what
+        self._range = range_size
         self._window = max_concurrency
         self._requests = RangeRequests(client, where, what, expected)
         self._stopped = threading.Event()
@@ -76,10 +79,10 @@ class S3Reader(io.RawIOBase):
         self._failure: BaseException | None = None
         self._step = _CHUNK
         self._whole: Any = None
-        first = self._requests.first(start, start + RANGE if stop is None else min(start + RANGE, stop))
+        first = self._requests.first(start, start + self._range if stop is None else min(start + self._range, stop))
         self._size = first.size
         self._stop = self._size if stop is None else min(stop, self._size)
-        self._asked = min(start + RANGE, self._stop)
+        self._asked = min(start + self._range, self._stop)
         self._start_reading(first, start)
 
     @property
@@ -136,7 +139,7 @@ class S3Reader(io.RawIOBase):
             return
         if self._asked <= start and self._size:
             first.body.close()
-        elif not first.is_range and (start or self._stop < self._size or self._size > RANGE):
+        elif not first.is_range and (start or self._stop < self._size or self._size > self._range):
             self._whole, self._window = first.body, 1
             self._ahead.append(self._workers.submit(partial(self._read_on, start, self._asked, skip=start)))
         elif self._stop - start <= _CHUNK:
@@ -168,7 +171,7 @@ class S3Reader(io.RawIOBase):
     def _ask(self) -> None:
         """Request the next ranges, as many as may be ahead."""
         while self._asked < self._stop and len(self._ahead) < self._window:
-            start, self._asked = self._asked, min(self._asked + RANGE, self._stop)
+            start, self._asked = self._asked, min(self._asked + self._range, self._stop)
             job = self._fetch if self._whole is None else self._read_on
             self._ahead.append(self._workers.submit(partial(job, start, self._asked)))
 
@@ -188,7 +191,7 @@ class S3Reader(io.RawIOBase):
             try:
                 with translated(self._what), closing(body):
                     if self._read(body, end - at, step, chunks):
-                        self._step = RANGE if time.monotonic() - begun < _FAST else _CHUNK
+                        self._step = self._range if time.monotonic() - begun < _FAST else _CHUNK
                         return chunks
             except StoreUnavailable as error:
                 failure = error

@@ -731,8 +731,8 @@ print(identical, peak())
 """
 
 
-def test_a_gibibyte_is_uploaded_and_read_in_bounded_memory(service: FakeGlacier, vault: Vault) -> None:
-    size = 1 << 30
+def test_much_more_than_the_memory_is_uploaded_and_read_in_it(service: FakeGlacier, vault: Vault) -> None:
+    size = 320 * MIB
     with subprocess.Popen(
         [sys.executable, "-c", LARGE_TRANSFER, service.url, str(size)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -30,7 +30,7 @@ from bakthat.testing.faulty_proxy import (
     meanwhile,
 )
 from bakthat.testing.object_store_contract import some_bytes
-from tests.fixtures.s3_rig import THREE_PARTS, Rig
+from tests.fixtures.s3_rig import RANGE, THREE_PARTS, TWO_PARTS, Rig
 from tests.fixtures.s3_servers import s3_profile
 
 MIB = 1024 * 1024
@@ -327,7 +327,7 @@ def test_after_an_unreadable_answer_another_writers_object_is_not_taken_for_the_
 # reading
 
 
-LARGE = some_bytes(25 * MIB + 17)
+LARGE = some_bytes(3 * RANGE + MIB + 17)
 
 
 def weak(old: str) -> str:
@@ -431,7 +431,7 @@ def test_parts_that_stay_behind_are_a_notice(moto_rig: Rig, moto_url: str, tmp_p
 @pytest.mark.parametrize("status", [302, 403, 502])
 @pytest.mark.parametrize(
     ("operation", "content"),
-    [("PutObject", b"small"), ("CreateMultipartUpload", THREE_PARTS), (COMPLETION, THREE_PARTS)],
+    [("PutObject", b"small"), ("CreateMultipartUpload", TWO_PARTS), (COMPLETION, TWO_PARTS)],
 )
 def test_after_an_answer_of_a_proxy_the_object_is_whole_or_there_is_an_error_and_none(
     moto_rig: Rig, operation: str, content: bytes, status: int, body: bytes, is_carried_out: bool

@@ -33,11 +33,11 @@ from bakthat.testing.faulty_proxy import (
     reset_in_the_answer,
 )
 from bakthat.testing.object_store_contract import some_bytes
-from tests.fixtures.s3_rig import Rig
+from tests.fixtures.s3_rig import RANGE, Rig
 
 MIB = 1024 * 1024
 FOREVER = None
-LARGE = some_bytes(25 * MIB + 17)
+LARGE = some_bytes(3 * RANGE + MIB + 17)
 
 
 def wait_for_threads(name: str) -> None:
@@ -161,7 +161,7 @@ def test_an_archived_object_is_an_error_on_entry(rig: Rig):
 
 
 def test_nothing_is_fetched_far_ahead_of_what_is_read(rig: Rig):
-    rig.direct.put("k", io.BytesIO(some_bytes(4 * MIB) * 9))
+    rig.direct.put("k", io.BytesIO(some_bytes(MIB) * 9))
     with rig.store(max_concurrency=2).open("k") as reader:
         reader.read(1)
         time.sleep(0.3)

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bakthat.adapters.aws.s3_download import RANGE
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import ObjectArchived, ObjectNotFound, StoreError, StoreUnavailable
 from bakthat.testing.deviations import both, dropping, has, ignoring, ranging, rewriting, setting, where
@@ -25,7 +24,7 @@ from bakthat.testing.faulty_proxy import (
     reset_in_the_answer,
 )
 from bakthat.testing.object_store_contract import some_bytes
-from tests.fixtures.s3_rig import Rig
+from tests.fixtures.s3_rig import RANGE, Rig
 
 LARGE = some_bytes(3 * RANGE + 5)
 SMALL = some_bytes(300_000)
@@ -301,9 +300,9 @@ def test_ranges_of_threads_at_once_do_not_mix(rig: Rig):
     store, expected = rig.store(), rig.direct.stat("k")
 
     def read_at(start: int) -> bytes:
-        with store.open_range("k", start, start + 2_000_000, expected=expected) as reader:
+        with store.open_range("k", start, start + 1_500_000, expected=expected) as reader:
             return reader.read()
 
-    starts = range(0, len(LARGE) - 2_000_000, 3_000_000)
+    starts = range(0, len(LARGE) - 1_500_000, 700_000)
     with ThreadPoolExecutor(6) as threads:
-        assert list(threads.map(read_at, starts)) == [LARGE[start : start + 2_000_000] for start in starts]
+        assert list(threads.map(read_at, starts)) == [LARGE[start : start + 1_500_000] for start in starts]

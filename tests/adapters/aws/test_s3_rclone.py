@@ -20,8 +20,12 @@ from bakthat.testing.faulty_proxy import (
     lose_the_answer,
     reset_in_the_answer,
 )
-from tests.fixtures.s3_rig import THREE_PARTS, Rig
+from bakthat.testing.object_store_contract import some_bytes
+from tests.fixtures.s3_rig import Rig
 from tests.fixtures.s3_servers import s3_profile
+
+THREE_PARTS = some_bytes(600_000)
+"""At the rig's part size for rclone."""
 
 WRITES = [
     ("PutObject", b"small"),
@@ -60,7 +64,7 @@ def test_a_taken_key_is_refused(rclone_rig: Rig, content: bytes):
 def test_every_verb_works(rclone_url: str, tmp_path: Path):
     source = tmp_path / "photos"
     source.mkdir()
-    (source / "large.jpg").write_bytes(os.urandom(60_000_000))
+    (source / "large.jpg").write_bytes(os.urandom(20_000_000))
     profile = s3_profile(rclone_url, database=str(tmp_path / "database.sqlite"))
     bk = open_profile(profile, environment={}, host=lambda: "test")
     made = bk.backup(source, password="secret", tags=["nightly"])

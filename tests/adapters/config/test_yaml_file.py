@@ -474,7 +474,7 @@ _values = st.recursive(
 _documents = st.dictionaries(_keys, _values, min_size=1, max_size=4)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(old=_documents, new=_documents, flow=st.sampled_from([True, False, None]), indent=st.sampled_from([2, 4]))
 def test_an_edited_text_reads_as_it_should(
     old: dict[str, Any], new: dict[str, Any], flow: bool | None, indent: int

@@ -332,20 +332,12 @@ def test_eight_processes_that_write_at_once_lose_nothing(kind: str, path: Path, 
         script(path, SQL_OF_2013, "DELETE FROM backups; DELETE FROM inventory;")
     database = request.getfixturevalue("postgresql_url") if kind == "postgresql" else str(path)
     processes, rounds = range(8), range(6)
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.adapters.database.writing_process", database, str(number), str(len(rounds))],
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-        )
-        for number in processes
-    ]
-    try:
-        won = [json.loads(process.communicate(timeout=60)[0]) for process in running]
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
+    counts = [str(len(processes)), str(len(rounds))]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.adapters.database.writing_processes", database, *counts],
+        stdout=subprocess.PIPE, cwd=ROOT, timeout=120, check=True,
+    )  # fmt: skip
+    won = json.loads(done.stdout)
     repo = open_repo(database)
     backups = {(backup.filename, backup.backend): backup for backup in repo.find(EVERYTHING)}
     each = [f"{number}-{i}" for number in processes for i in rounds]

@@ -1,13 +1,15 @@
-"""A process that writes into a database while others do the same.
+"""Processes that write into one database at once.
 
-`python -m tests.adapters.database.writing_process DATABASE NUMBER ROUNDS` prints the names of the
-shared backups that it was the first to add, as JSON."""
+`python -m tests.adapters.database.writing_processes DATABASE PROCESSES ROUNDS` prints, for each of them, the names of
+the shared backups that it was the first to add, as JSON. They are forked from one that has imported what they need, and
+has opened nothing yet."""
 
 from __future__ import annotations
 
 import json
 import sys
 from datetime import timedelta
+from multiprocessing import get_context
 
 from bakthat.adapters.database.peewee_repo import open_repo
 from bakthat.domain.objects import ArchiveId, JobId, RetrievalJob
@@ -38,4 +40,7 @@ def write(database: str, number: int, rounds: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    json.dump(write(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])), sys.stdout)
+    database, processes, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    with get_context("fork").Pool(processes) as pool:
+        won = pool.starmap(write, [(database, number, rounds) for number in range(processes)], chunksize=1)
+    json.dump(won, sys.stdout)
