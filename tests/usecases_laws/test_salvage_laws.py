@@ -14,7 +14,7 @@ from attrs import field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakthat.adapters.compression.gzip_compressor import GzipCompressor
+from bakthat.domain.archive_format import Compression
 from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.payload import Keys
 from bakthat.ports.random_access import BytesAccess
@@ -38,16 +38,29 @@ class Archive:
     keys: Keys
 
 
-def made(source: Path, keys: Keys) -> Archive:
-    box = Toolbox()
-    record = backup(BackupRequest(source=source, destination="s3", keys=keys), box.tools)
+BLOCK = 128 * 1024
+"""Plain bytes of a member or frame, so that a small archive has several."""
+
+FORMS = {
+    "gzip": (Compression.GZIP, Keys()),
+    "gzip, encrypted": (Compression.GZIP, SECRET),
+    "zstd": (Compression.ZSTD, Keys()),
+    "zstd, encrypted": (Compression.ZSTD, SECRET),
+}
+
+
+def made(source: Path, compression: Compression, keys: Keys) -> Archive:
+    box = Toolbox(block_size=BLOCK)
+    request = BackupRequest(source=source, destination="s3", keys=keys, compression=compression)
+    record = backup(request, box.tools)
     with box.stores["s3"].open(record.stored_filename) as reader:
         stored = reader.read()
     access = BytesAccess(stored)
     packed = box.tools.cipher.random_access(access, keys) if keys else access
     assert packed is not None
-    index = GzipCompressor().read_index(packed)
+    index = box.tools.compressors[compression].read_index(packed)
     assert index is not None
+    assert len(index.block_starts) > 8
     return Archive(source, box, record.stored_filename, stored, index, keys)
 
 
@@ -56,8 +69,8 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Archive]:
     source = tmp_path_factory.mktemp("sources") / "big"
     source.mkdir()
     for number in range(30):
-        (source / f"{number}.bin").write_bytes(os.urandom(1 + number * 7_777))
-    return {"plain": made(source, Keys()), "encrypted": made(source, SECRET)}
+        (source / f"{number}.bin").write_bytes(os.urandom(1 + number * 3_333))
+    return {form: made(source, compression, keys) for form, (compression, keys) in FORMS.items()}
 
 
 def untouched(archive: Archive, first: int, last: int) -> set[str]:
@@ -101,7 +114,7 @@ def position(archive: Archive, place: float) -> int:
     return FIRST + int(place * (len(archive.stored) - FIRST))
 
 
-@pytest.mark.parametrize("form", ["plain", "encrypted"])
+@pytest.mark.parametrize("form", FORMS)
 @settings(max_examples=25, deadline=None)
 @given(place=PLACES, flip=st.integers(1, 255))
 def test_a_flipped_byte(archives: dict[str, Archive], form: str, place: float, flip: int) -> None:
@@ -112,7 +125,7 @@ def test_a_flipped_byte(archives: dict[str, Archive], form: str, place: float, f
     check(archive, bytes(altered), untouched(archive, at, at))
 
 
-@pytest.mark.parametrize("form", ["plain", "encrypted"])
+@pytest.mark.parametrize("form", FORMS)
 @settings(max_examples=15, deadline=None)
 @given(place=PLACES)
 def test_a_cut_end(archives: dict[str, Archive], form: str, place: float) -> None:
@@ -121,7 +134,7 @@ def test_a_cut_end(archives: dict[str, Archive], form: str, place: float) -> Non
     check(archive, archive.stored[:length], untouched(archive, length, len(archive.stored) - 1))
 
 
-@pytest.mark.parametrize("form", ["plain", "encrypted"])
+@pytest.mark.parametrize("form", FORMS)
 @settings(max_examples=15, deadline=None)
 @given(place=PLACES, length=st.integers(1, 150_000))
 def test_zeros_in_the_middle(archives: dict[str, Archive], form: str, place: float, length: int) -> None:
