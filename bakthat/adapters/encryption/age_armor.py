@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Generator
 from typing import BinaryIO
 
@@ -26,6 +27,8 @@ _BYTES = 48
 _LONGEST_LINE = _COLUMNS + 2
 _BLOCK = 4096 * (_COLUMNS + 1)
 """Bytes that are read and decoded at a time."""
+_LINES_ONE_BY_ONE = 512
+"""Lines that are decoded one by one where a block cannot be decoded at once."""
 
 
 def is_armored(head: bytes) -> bool:
@@ -70,7 +73,11 @@ def dearmored(head: bytes, rest: BinaryIO) -> Generator[bytes, None, None]:
 def dearmored_with_holes(head: bytes, rest: BinaryIO) -> Generator[bytes, None, None]:
     """Yield the bytes of a damaged file in text form, to be salvaged: zeros for each line that cannot be decoded."""
     lines = _Lines(head, rest)
-    while lines.peek(1) and not (line := lines.next(strict=False)).startswith(_LAST_LINE[:9]):
+    while lines.peek(1):
+        yield from lines.uniform()
+        line = lines.next(strict=False) if lines.peek(1) else b""
+        if line.startswith(_LAST_LINE[:9]):
+            break
         if line.startswith(FIRST_LINE[:11]) or not line:
             continue
         data = _decoded(line)
@@ -85,8 +92,10 @@ class _Lines:
 
     def __init__(self, head: bytes, rest: BinaryIO) -> None:
         self._text = head
+        self._at = 0
         self._source = rest
         self._number = 0
+        self._next_try = 0
         self.taken = 0
         """Bytes of the text that were taken."""
 
@@ -96,9 +105,8 @@ class _Lines:
 
     def peek(self, size: int) -> bytes:
         """Return up to so many of the next bytes; fewer only at the end."""
-        if len(self._text) < size:
-            self._text += read_up_to(self._source, _BLOCK)
-        return self._text[:size]
+        self._fill(size)
+        return self._text[self._at : self._at + size]
 
     def rest(self, limit: int) -> bytes:
         """Take up to so many of the next bytes."""
@@ -108,40 +116,50 @@ class _Lines:
     def next(self, *, strict: bool = True) -> bytes:
         """Take a line. Raises `PayloadDamaged` at the end of the text, and, if strict, for a line that is too long."""
         self._number += 1
-        longest = WHITE_SPACE + 1 if self._number == 1 else _LONGEST_LINE
-        text = self.peek(longest if strict else _BLOCK)
-        end = text.find(b"\n")
-        if not text:
+        longest = _BLOCK if not strict else WHITE_SPACE + 1 if self._number == 1 else _LONGEST_LINE
+        self._fill(longest)
+        end = self._text.find(b"\n", self._at, self._at + longest) + 1 - self._at
+        there = min(longest, len(self._text) - self._at)
+        if not there:
             raise self.damage("it is cut short")
-        if end < 0 and strict and len(text) >= longest:
+        if end <= 0 and strict and there >= longest:
             raise self.damage(f"a line of more than {_COLUMNS} columns")
-        line = self._take(end + 1 if end >= 0 else len(text))
+        line = self._take(end if end > 0 else there)
         return line.removesuffix(b"\n").removesuffix(b"\r")
 
     def uniform(self) -> Generator[bytes, None, None]:
         """Take and decode the next whole lines, as many as are alike: this is what makes large files fast."""
-        while True:
-            text = self.peek(_BLOCK)
-            wide = text[_COLUMNS : _COLUMNS + 2] == b"\r\n"
-            width, ends = (_COLUMNS + 2, (b"\r", b"\n")) if wide else (_COLUMNS + 1, (b"\n",))
-            stop = text.find(b"-")
-            count = (len(text) if stop < 0 else stop) // width
-            body = text[: count * width]
-            if not count or any(body[_COLUMNS + place :: width] != end * count for place, end in enumerate(ends)):
-                return
-            letters = body.translate(None, b"\r\n")
-            if len(letters) != count * _COLUMNS or b"=" in letters:
-                return
-            try:
-                data = binascii.a2b_base64(letters, strict_mode=True)
-            except binascii.Error:
-                return
-            self._take(len(body))
-            self._number += count
-            yield data
+        while self._number >= self._next_try:
+            body, count = self._whole_lines()
+            data = b""
+            if count:
+                with contextlib.suppress(binascii.Error):
+                    data = binascii.a2b_base64(body.translate(None, b"\r\n"), strict_mode=True)
+            if len(data) == count * _BYTES and count:
+                self._take(len(body))
+                self._number += count
+                yield data
+            else:
+                self._next_try = self._number + _LINES_ONE_BY_ONE
+
+    def _whole_lines(self) -> tuple[bytes, int]:
+        """The next lines of one width, as far as they look like that, and how many they are."""
+        text = self.peek(_BLOCK)
+        ends = (b"\r", b"\n") if text[_COLUMNS : _COLUMNS + 2] == b"\r\n" else (b"\n",)
+        width, stop = _COLUMNS + len(ends), text.find(b"-")
+        count = (len(text) if stop < 0 else stop) // width
+        body = text[: count * width]
+        alike = all(body[_COLUMNS + place :: width] == end * count for place, end in enumerate(ends))
+        return (body, count) if alike else (b"", 0)
+
+    def _fill(self, size: int) -> None:
+        if len(self._text) - self._at < size:
+            self._text = self._text[self._at :] + read_up_to(self._source, _BLOCK)
+            self._at = 0
 
     def _take(self, size: int) -> bytes:
-        taken, self._text = self._text[:size], self._text[size:]
+        taken = self._text[self._at : self._at + size]
+        self._at += len(taken)
         self.taken += len(taken)
         return taken
 

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from bakthat.adapters.encryption.age_header import HEADER_LIMIT, Header, Stanza, parse_header, parse_stanzas
-from bakthat.adapters.encryption.age_keys import unwrap
+from bakthat.adapters.encryption.age_keys import parse_identities, unwrap
 from bakthat.adapters.encryption.age_primitives import NONCE_SIZE, TAG_SIZE
 from bakthat.adapters.encryption.age_stream import CHUNK, ChunkSource, chunk_nonce, payload_key
 from bakthat.domain.payload import Keys
@@ -104,9 +104,10 @@ def _file_key(stanzas: list[Stanza], keys: Keys) -> bytes:
     if len(stanzas) > 1 and any(stanza.kind == "scrypt" for stanza in stanzas):
         raise PayloadDamaged("the age header is damaged: a password together with other recipients")
     failure: PayloadError | None = None
+    identities = parse_identities(keys)  # once: a header may have 10,000 stanzas
     for stanza in stanzas:
         try:
-            return unwrap(Header(stanzas=(stanza,), authenticated=b"", mac=b""), keys)
+            return unwrap(Header(stanzas=(stanza,), authenticated=b"", mac=b""), keys, parsed=identities)
         except WrongPassword as error:
             failure = error
         except PayloadDamaged as error:

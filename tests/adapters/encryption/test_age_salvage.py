@@ -8,15 +8,18 @@ import random
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.encryption.age import AgeCipher
-from bakthat.adapters.encryption.age_header import MAGIC
+from bakthat.adapters.encryption.age_header import MAGIC, Stanza, build_header
+from bakthat.adapters.encryption.age_primitives import to_base64
 from bakthat.adapters.encryption.age_stream import CHUNK, ENCRYPTED_CHUNK
 from bakthat.adapters.encryption.detecting import DetectingCipher
-from bakthat.adapters.encryption.key_files import keygen
+from bakthat.adapters.encryption.key_files import keygen, recipient_of
+from bakthat.adapters.encryption.ssh_keys import private_pem
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, WrongPassword
 from bakthat.ports.payload import Cipher
@@ -182,3 +185,30 @@ class TestOf2013:
         plain = b"".join(part for part in salvaged(bytes(damaged), self.KEYS) if isinstance(part, bytes))
         assert len(plain) == len(self.PACKED)
         assert {at // 8 for at in differing(self.PACKED, plain)} <= {20_000 // 8 - 1, 20_000 // 8}
+
+
+def test_identities_are_parsed_once_however_many_stanzas_a_header_has():
+    class Counted(tuple[str, ...]):
+        read = 0
+
+        def __iter__(self):
+            Counted.read += 1
+            return super().__iter__()
+
+    stanzas = [Stanza(kind="X25519", arguments=(to_base64(bytes([9, *bytes(31)])),), body=bytes(32))] * 100
+    header = build_header(bytes(16), stanzas)
+    keys = Keys(identities=Counted([ONE.identity]))
+    with pytest.raises(WrongPassword), AgeCipher().salvaging(io.BytesIO(header + bytes(100)), keys):
+        pytest.fail("was entered")
+    assert Counted.read == 1
+
+
+@pytest.mark.parametrize("kind", ["post-quantum", "SSH"])
+def test_an_archive_to_a_key_of_another_kind_is_salvaged_although_its_first_line_is_damaged(kind):
+    if kind == "SSH":
+        identity = private_pem(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    else:
+        identity = keygen(clock=lambda: datetime(2026, 1, 1, tzinfo=UTC), post_quantum=True).identity
+    data = sealed(PLAIN, Keys(recipients=(recipient_of(identity),)))
+    parts = salvaged(b"x" + data[1:], Keys(identities=(identity,)))
+    assert b"".join(part for part in parts if isinstance(part, bytes)) == PLAIN
