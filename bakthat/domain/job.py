@@ -29,8 +29,15 @@ each night; without this, `verify_every: 1D` would verify every other night."""
 _NAME = re.compile(r"\w[\w.@+-]{0,99}")
 """What a job may be called. Its name is part of the name of a file, and a word on the command line."""
 
-_ONLY_OF_A_PROFILE = frozenset({"name", "extra", "jobs", "stores", "database", "default_destination"})
-"""Settings that are the same for all jobs of a profile."""
+_ONLY_OF_A_PROFILE = frozenset(
+    {
+        *("name", "extra", "jobs", "stores", "database", "default_destination", "access_key", "secret_key"),
+        *("aws_profile", "region_name", "endpoint_url", "addressing_style", "s3_bucket", "s3_prefix", "glacier_vault"),
+        *("glacier_storage_class", "local_path"),
+    }
+)
+"""Settings that say where the records and the stores are. Backups that a job put elsewhere would be out of sight for
+every other command with this profile."""
 
 
 def _interval(value: object) -> timedelta:
@@ -213,6 +220,9 @@ def _checked(section: Mapping[Any, Any], where: str) -> tuple[dict[str, Any], di
     replaced: dict[str, Any] = {}
     settings, defaults, wrong = fields_dict(Profile), Profile(), []
     for key, value in section.items():
+        if key in _ONLY_OF_A_PROFILE:
+            wrong.append(f"{key} is a setting of the whole profile; make another profile for another {key}")
+            continue
         if key not in _OWN and key not in SETTINGS:
             near = nearest(key, [*_OWN, *SETTINGS], most=1) if isinstance(key, str) else []
             wrong.append(f"unknown key {key!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
@@ -253,9 +263,8 @@ def _check_apart(jobs: Iterable[Job], where: str) -> None:
     """Raises `ConfigInvalid` for two jobs whose backups could not be distinguished: one would thin out the other's."""
     seen: dict[tuple[object, ...], str] = {}
     for job in jobs:
-        its = job.profile
-        place = (its.s3_bucket, its.s3_prefix, its.glacier_vault, its.endpoint_url, its.local_path, its.host)
-        other = seen.setdefault((job.series, job.recorded_source, job.destination, *place), job.name)
+        key = (job.series, job.recorded_source, job.destination, job.profile.host)
+        other = seen.setdefault(key, job.name)
         if other != job.name:
             raise ConfigInvalid(
                 f"{where}: {other} and {job.name} would make the same series {job.series!r}; give one of them another "

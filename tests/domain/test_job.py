@@ -43,14 +43,12 @@ def test_a_null_takes_the_profiles_rotation_away() -> None:
 
 
 def test_every_setting_that_concerns_a_backup_may_be_a_jobs_own() -> None:
-    assert set(fields_dict(Profile)) - set(SETTINGS) == {
-        "name",
-        "extra",
-        "jobs",
-        "stores",
-        "database",
-        "default_destination",
+    of_stores = {
+        *("access_key", "secret_key", "aws_profile", "region_name", "endpoint_url", "addressing_style", "s3_bucket"),
+        *("s3_prefix", "glacier_vault", "glacier_storage_class", "local_path", "stores"),
     }
+    of_all = {"name", "extra", "jobs", "database", "default_destination"}
+    assert set(fields_dict(Profile)) - set(SETTINGS) == of_stores | of_all
 
 
 def test_a_job_has_keys_of_its_own() -> None:
@@ -84,7 +82,7 @@ def test_the_paths_of_a_job_are_made_absolute() -> None:
         ({}, "give it `source: /etc` or `command: [pg_dump, shop]`"),
         ({"source": "/etc", "command": "x"}, "a source or a command; give it one of them"),
         ({"source": "/etc", "exlude": ["a"]}, "unknown key 'exlude' (did you mean 'exclude'?)"),
-        ({"source": "/etc", "database": "x"}, "unknown key 'database'"),
+        ({"source": "/etc", "s3_prefix": "x"}, "s3_prefix is a setting of the whole profile; make another profile"),
         ({"source": "etc"}, "source: expected an absolute path"),
         ({"source": "/"}, "no name of its own; add `name:`"),
         ({"source": "/a.tar.gz"}, "add `name:`"),

@@ -259,7 +259,10 @@ def _has_secrets(content: Mapping[str, Any]) -> bool:
     for raw in content.values():
         if not isinstance(raw, dict):
             continue
-        if any(raw.get(key) for key in ("access_key", "secret_key", "bakmanager_token", "password")):
+        if any(raw.get(key) for key in ("access_key", "secret_key", "bakmanager_token", "password", "ping")):
+            return True
+        jobs = raw.get("jobs")
+        if isinstance(jobs, dict) and any(isinstance(job, dict) and job.get("ping") for job in jobs.values()):
             return True
         for key in ("database", "endpoint_url"):
             # A password within a URL.

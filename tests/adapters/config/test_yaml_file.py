@@ -300,6 +300,8 @@ def test_a_profile_may_be_called_sync(path: Path) -> None:
         f"access_key: {SECRET}",
         f"database: postgresql://me:{SECRET}@h/d",
         f"bakmanager_token: {SECRET}",
+        f"ping: https://hc.example.org/{SECRET}",
+        f"jobs: {{etc: {{source: /etc, ping: https://hc.example.org/{SECRET}}}}}",
     ],
 )
 def test_a_file_with_keys_that_others_may_read_is_noticed(path: Path, setting: str) -> None:
