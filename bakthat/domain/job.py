@@ -220,7 +220,7 @@ def _checked(section: Mapping[Any, Any], where: str) -> tuple[dict[str, Any], di
     replaced: dict[str, Any] = {}
     settings, defaults, wrong = fields_dict(Profile), Profile(), []
     for key, value in section.items():
-        if key in _ONLY_OF_A_PROFILE:
+        if key in _ONLY_OF_A_PROFILE and key not in _OWN:
             wrong.append(f"{key} is a setting of the whole profile; make another profile for another {key}")
             continue
         if key not in _OWN and key not in SETTINGS:

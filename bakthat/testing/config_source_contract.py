@@ -44,6 +44,8 @@ FULL = Profile(
     local_path="/mnt/disk: two # not a comment",
     database="postgresql://me:p%40ss@db/bakthat",
     recipients=("age1first", "age1second"),
+    recipients_file="~/.age/recipients",
+    allow_mixed_recipients=True,
     identity="~/.age/key",
     password_command=("pass", "show", "back up's"),
     part_size=16 * 2**20,
@@ -91,6 +93,11 @@ class ConfigSourceContract:
         assert source.load("full") == FULL
         source.save(FULL_WITH_FILE)
         assert source.load("full") == FULL_WITH_FILE
+
+    def test_a_password_file_comes_back_as_it_was_saved(self, source: ConfigSource) -> None:
+        profile = Profile(password_file="~/.password")  # noqa: S106
+        source.save(profile)
+        assert source.load("default") == profile
 
     def test_a_command_may_be_one_text(self, source: ConfigSource) -> None:
         profile = Profile(password_command="pass show 'bakthat'")  # noqa: S106
