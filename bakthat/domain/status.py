@@ -104,10 +104,11 @@ class SeriesStatus:
 
 @frozen(kw_only=True)
 class StatusReport:
-    """The state of all backups of a profile, at a moment. `series`: the worst first."""
+    """The state of all backups of a profile, at a moment. `series`: the worst first. `max_age`: that was asked for."""
 
     at: datetime
     series: tuple[SeriesStatus, ...] = ()
+    max_age: timedelta | None = None
 
     @property
     def number(self) -> int:
@@ -121,8 +122,9 @@ class StatusReport:
 
     @property
     def is_good(self) -> bool:
-        """Whether no backup is late, incomplete at its newest, or found bad by its last verification."""
-        return all(one.is_good for one in self.series)
+        """Whether no backup is late, incomplete at its newest, or found bad by its last verification. Without any
+        backup this is so only if nobody has asked how old they are."""
+        return all(one.is_good for one in self.series) and (bool(self.series) or self.max_age is None)
 
 
 def report_of(
@@ -161,7 +163,7 @@ def report_of(
         )
         for job in wanted.values()
     ]
-    return StatusReport(at=now, series=tuple(sorted(found, key=_order)))
+    return StatusReport(at=now, series=tuple(sorted(found, key=_order)), max_age=max_age)
 
 
 def _status(series: str, origin: Origin, owner: Owner, live: Sequence[Backup], now: datetime) -> SeriesStatus:

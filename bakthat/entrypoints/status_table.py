@@ -7,21 +7,25 @@ from typing import Any
 
 from bakthat.domain.duration import in_words
 from bakthat.domain.status import SeriesStatus, StatusReport
+from bakthat.domain.verification import Verification
 from bakthat.entrypoints import json_output, terminal
+from bakthat.entrypoints.backup_table import age
 from bakthat.entrypoints.screen import cells, cut_inside, padded
 
-_TITLES = ("", "SERIES", "OF", "DEST", "NEWEST", "SIZE", "NUMBER", "TOTAL", "VERIFIED")
-_RIGHT = frozenset({"NEWEST", "SIZE", "NUMBER", "TOTAL"})
+_TITLES = ("", "SERIES", "OF", "DEST", "AGE", "SIZE", "NUMBER", "TOTAL", "VERIFIED")
+_RIGHT = frozenset({"AGE", "SIZE", "NUMBER", "TOTAL"})
 _CUT = (("OF", 12), ("SERIES", 12), ("OF", 6))
 """The columns that are cut on a narrow terminal, one after the other, and to what width."""
 
 
 def table(report: StatusReport, *, width: int | None, header: bool) -> list[str]:
-    """Return a line for each series. `width`: of the screen; None cuts nothing."""
+    """Return a line for each series. `width`: of the screen; None cuts nothing. On a screen, the destination has a
+    column only if there are several."""
     rows = [dict(zip(_TITLES, _row(one, report), strict=True)) for one in report.series]
+    titles = [title for title in _TITLES if title != "DEST" or width is None or len({row[title] for row in rows}) > 1]
     if header and rows:
         rows.insert(0, {title: title for title in _TITLES})
-    widths = {title: max((cells(row[title]) for row in rows), default=0) for title in _TITLES}
+    widths = {title: max((cells(row[title]) for row in rows), default=0) for title in titles}
     if width is not None:
         for title, least in _CUT:
             too_wide = sum(widths.values()) + 2 * (len(widths) - 1) - width
@@ -30,12 +34,12 @@ def table(report: StatusReport, *, width: int | None, header: bool) -> list[str]
     return [_line(row, widths) for row in rows]
 
 
+def _cell(text: str, width: int, *, right: bool) -> str:
+    return padded(cut_inside(text, width, width * 2 // 3), width, right=right)
+
+
 def _line(row: dict[str, str], widths: dict[str, int]) -> str:
-    shown = (
-        padded(cut_inside(row[title], widths[title], widths[title] // 2), widths[title], right=title in _RIGHT)
-        for title in _TITLES
-    )
-    return "  ".join(shown).rstrip()
+    return "  ".join(_cell(row[title], width, right=title in _RIGHT) for title, width in widths.items()).rstrip()
 
 
 def _row(one: SeriesStatus, report: StatusReport) -> Sequence[str]:
@@ -44,12 +48,17 @@ def _row(one: SeriesStatus, report: StatusReport) -> Sequence[str]:
         terminal.printable(one.series),
         str(one.origin),
         one.destination,
-        "never" if one.age is None else in_words(one.age),
+        "never" if one.newest is None else age(one.newest.when, report.at),
         "-" if one.newest is None else terminal.human_size(one.newest.size),
         str(one.number),
         terminal.human_size(one.total_size),
-        verified_words(one, report),
+        _verified(one, report),
     )
+
+
+def _verified(one: SeriesStatus, report: StatusReport) -> str:
+    """`3D: opens`."""
+    return "never" if one.verification is None else f"{age(one.verification.at, report.at)}: {_how(one.verification)}"
 
 
 def state_word(one: SeriesStatus) -> str:
@@ -65,8 +74,11 @@ def verified_words(one: SeriesStatus, report: StatusReport) -> str:
     """Return when a backup was last verified, and how: `3 days ago: opens`."""
     if one.verification is None:
         return "never"
-    how = "BAD" if one.is_bad else str(one.verification.level)
-    return f"{in_words(report.at - one.verification.at)} ago: {how}"
+    return f"{in_words(report.at - one.verification.at)} ago: {_how(one.verification)}"
+
+
+def _how(verification: Verification) -> str:
+    return "BAD" if verification.is_bad else str(verification.level)
 
 
 def total_words(report: StatusReport) -> str:

@@ -101,6 +101,11 @@ def test_deleted_backups_and_values_are_no_series() -> None:
     assert report(made(1, is_deleted=True), made(1, KeyValue=True)).series == ()
 
 
+def test_nothing_at_all_is_good_only_if_nobody_asks_for_an_age() -> None:
+    assert report().is_good
+    assert not report(max_age=timedelta(hours=26)).is_good
+
+
 def test_the_worst_come_first() -> None:
     found = report(
         made(1, series="a"), made(1, series="b", incomplete=True), jobs=[expected("c"), expected("d", source="/d")]

@@ -52,7 +52,7 @@ def rotate_backups(
     -v and --dry-run, shows what is kept and deleted, and why. The newest backup is never deleted.
     """
     if (name is None) is not everything:
-        raise UsageError("rotate_backups requires the NAME of a series, or --all")
+        raise UsageError("rotate-backups requires the NAME of a series, or --all")
     has_table = wants_table(settings, dry_run=dry_run, as_json=as_json)
     if name is not None:
         with settings.opened() as bakthat:

@@ -42,6 +42,7 @@ def page(report: StatusReport, profile: str) -> str:
     """The HTML of the page."""
     wrong = [one for one in report.series if not one.is_good]
     title = f"{len(wrong)} of {len(report.series)} series not good" if wrong else "Backups are good"
+    title = title if report.series else "No backups"
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     style = (resources.files(__package__) / "style.css").read_text(encoding="utf-8")
@@ -78,7 +79,10 @@ def page(report: StatusReport, profile: str) -> str:
 
 def _verdict(report: StatusReport, wrong: list[SeriesStatus]) -> str:
     if not report.series:
-        return '<section class="verdict good" aria-label="Result"><p>There are no backups, and no jobs.</p></section>'
+        kind = "good" if report.is_good else "wrong"
+        return (
+            f'<section class="verdict {kind}" aria-label="Result"><p>There are no backups, and no jobs.</p></section>'
+        )
     if not wrong:
         return '<section class="verdict good" aria-label="Result"><p>✓ Every series is as it should be.</p></section>'
     items = "".join(f"<li>{escaped(one.title)}: {escaped(problem)}</li>" for one in wrong for problem in one.problems)
