@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # this checkout, whatever is
 from pygments.lexers.special import TextLexer
 
 import bakthat
+from bakthat.domain.environment_settings import VARIABLES
 from docs.site.docstrings import as_rst
 
 project = "bakthat"
@@ -53,5 +54,11 @@ def setup(app: Any) -> None:
         app.add_lexer(language, TextLexer)
 
 
-def _convert(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+def _convert(_app: Any, _what: str, _name: str, object_: Any, _options: Any, lines: list[str]) -> None:
     lines[:] = as_rst(lines)
+    if object_ is bakthat.Profile:
+        lines += [
+            "",
+            "Where a profile is opened by its name, these variables of the environment stand before its keys:",
+        ]
+        lines += ["", *(f"- ``{variable}``: ``{key}``" for variable, key in VARIABLES.items()), ""]

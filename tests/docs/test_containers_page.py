@@ -36,7 +36,7 @@ class Host:
     def __init__(self, run: CommandLine, root: Path, bucket: Mapping[str, str]) -> None:
         self._run = run
         self._root = root
-        (text,) = blocks("env")
+        (text,) = blocks("ini")
         self._env_file = dict(line.split("=", 1) for line in text.splitlines())
         assert self._env_file["BAKTHAT_RECIPIENTS"] == "age1..."
         self._env_file |= {**bucket, "BAKTHAT_RECIPIENTS": PAIR.recipient}

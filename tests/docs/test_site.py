@@ -12,6 +12,7 @@ import click
 import pytest
 
 import bakthat
+from bakthat.domain.environment_settings import VARIABLES
 from bakthat.entrypoints.cli import cli
 from docs.site.navigation import groups
 
@@ -56,6 +57,11 @@ def test_every_public_name_of_the_library_is_there(site: Path) -> None:
     names = [f"bakthat.{name}" for name in bakthat.__all__ if name != "errors"]
     names += [f"bakthat.Bakthat.{name}" for name in dir(bakthat.Bakthat) if not name.startswith("_")]
     assert [name for name in names if f'id="{name}"' not in page] == []
+
+
+def test_the_variable_of_every_setting_is_there(site: Path) -> None:
+    page = (site / "api.html").read_text()
+    assert [variable for variable in VARIABLES if variable not in page] == []
 
 
 def test_what_authors_of_stores_and_tests_need_is_there(site: Path) -> None:
