@@ -11,6 +11,7 @@ from typing import Any
 import click
 from attrs import frozen
 
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.objects import Tier
 from bakthat.domain.origin import GroupBy
 from bakthat.domain.progress import Progress
@@ -20,6 +21,7 @@ from bakthat.entrypoints.common_options import COMMON, common_of, with_common
 from bakthat.entrypoints.config_place import open_config
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.password_tries import AskAgain
+from bakthat.entrypoints.progress_bar import progress_bar
 from bakthat.errors import BakthatError, PasswordNeeded, UsageError
 from bakthat.ports.config_source import ConfigSource
 
@@ -52,10 +54,10 @@ class Settings:
     @contextlib.contextmanager
     def opened(self, *, bar: bool = True) -> Iterator[Bakthat]:
         """The verbs for the chosen profile, with a progress bar while they run."""
-        with terminal.progress_bar(bar and not self.quiet) as progress:
+        with progress_bar(bar and not self.quiet) as progress:
             yield self.bakthat(progress)
 
-    def bakthat(self, progress: Callable[[Progress], None] = lambda _: None) -> Bakthat:
+    def bakthat(self, progress: Callable[[Progress], None] = ignore) -> Bakthat:
         """The verbs for the chosen profile."""
         return open_profile(
             self.profile,

@@ -9,14 +9,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from bakthat.domain.backup import Backup, from_epoch
-from bakthat.domain.progress import Progress
 from bakthat.entrypoints import screen
 from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.entrypoints.encryption_words import encryption_words
+from bakthat.entrypoints.human_words import counted as counted
+from bakthat.entrypoints.human_words import human_size as human_size
+from bakthat.entrypoints.progress_bar import without_bars
 from bakthat.errors import BakthatError, UsageError
 
 _AT_ONCE = 64 * 1024
@@ -150,20 +152,6 @@ def printable(text: str) -> str:
     return escaped.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def human_size(size: float) -> str:
-    """A readable size, in powers of 1,000: `3.4 MB`."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError  # the loop returns
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def backup_line(backup: Backup, *, verbose: bool = False) -> str:
     """A line of `show`: date (UTC), backend, size, stored filename, (tags), separated by tabs. verbose: also the host,
     the keys that the backup is encrypted to, and when it was last verified."""
@@ -207,23 +195,6 @@ def is_input_closed() -> bool:
     return cannot_be_read and os.path.samestat(os.fstat(0), os.stat(os.devnull))
 
 
-_shown_bars: list[Any] = []
-"""The progress bars on the terminal."""
-
-
-@contextlib.contextmanager
-def _without_bars() -> Iterator[None]:
-    """Take progress bars away while the body asks something: they would be drawn over the question."""
-    stopped = list(_shown_bars)
-    for bar in stopped:
-        bar.stop()
-    try:
-        yield
-    finally:
-        for bar in stopped:
-            bar.start()
-
-
 def ask_new_password() -> str:
     """Ask for a password twice, until both are equal; blank means none."""
     while True:
@@ -238,13 +209,13 @@ def ask_new_password() -> str:
 
 def ask_password() -> str:
     """Ask for the password of a backup."""
-    with _without_bars():
+    with without_bars():
         return getpass.getpass("Password: ")
 
 
 def ask_passphrase(key_file: str) -> str:
     """Ask for the passphrase of a key file."""
-    with _without_bars():
+    with without_bars():
         return getpass.getpass(printable(f"Passphrase of the key file {key_file}: "))
 
 
@@ -275,66 +246,6 @@ def ask_yes(question: str, *, default: bool) -> bool:
         if answer in {"n", "no"}:
             return False
         tell("Please answer yes or no.")
-
-
-@contextlib.contextmanager
-def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
-    """Show a progress bar on stderr while the body runs, if it is a terminal and a bar is requested; imports `rich`
-    only then."""
-    if not (wanted and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TransferSpeedColumn,
-    )
-    from rich.progress import Progress as Bar
-
-    bars: dict[str, Bar] = {}
-
-    def bar_for(unit: str) -> Bar:
-        if unit not in bars:
-            amount = [DownloadColumn(), TransferSpeedColumn()] if unit == "bytes" else [MofNCompleteColumn()]
-            bars[unit] = Bar(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                *amount,
-                TimeElapsedColumn(),
-                console=Console(stderr=True),
-                transient=True,
-                # Otherwise rich would redirect output for a file or a pipe to the terminal.
-                redirect_stdout=sys.stdout.isatty(),
-            )
-            bars[unit].start()
-            _shown_bars.append(bars[unit])
-        return bars[unit]
-
-    tasks: dict[str, Any] = {}
-    last = 0.0
-
-    def show(progress: Progress) -> None:
-        nonlocal last
-        # Ten updates a second are enough; a report may come with every block.
-        now = time.monotonic()
-        if now - last < 0.1 and progress.done != progress.total:
-            return
-        last = now
-        bar = bar_for(progress.unit)
-        if progress.stage not in tasks:
-            tasks[progress.stage] = bar.add_task(progress.stage, total=progress.total)
-        bar.update(tasks[progress.stage], completed=progress.done, total=progress.total)
-
-    try:
-        yield show
-    finally:
-        for bar in bars.values():
-            _shown_bars.remove(bar)
-            bar.stop()
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

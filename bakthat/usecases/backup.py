@@ -50,6 +50,7 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
         keys=request.keys,
         tags=request.tags,
         size_hint=_size_hint(request.source, kind, form),
+        count=lambda: packer_of(form.format, tools).survey(request.source, exclusions=exclusions).size,
     )
     return store_new(archive, tools)
 

@@ -46,7 +46,7 @@ def test_a_first_backup_needs_no_account(bakthat_command: CommandLine, site: Pat
     said = bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
     assert said.code == 0
     assert re.fullmatch(NAME, said.out.strip())
-    assert re.search(r"Backed up 2 files \(19 B\) to file:///.*: \d+ B, not encrypted\.", said.err)
+    assert re.search(r"Backed up 2 files \(19 B\) to local ~/\.bakthat/store: \d+ B, not encrypted\.", said.err)
 
 
 def test_the_current_directory_is_the_default(bakthat_command: CommandLine, site: Path) -> None:

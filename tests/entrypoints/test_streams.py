@@ -42,7 +42,7 @@ def test_standard_input_is_backed_up_and_comes_back_as_a_file(bakthat_command: C
     said = bakthat_command("backup", "-", "--name", "shop.sql", *PLAIN, answers="CREATE TABLE x();\n")
     assert said.code == 0
     assert re.fullmatch(r"shop\.sql\.\d{14}\.gz", said.out.strip())
-    assert re.search(r"Backed up a stream \(18 B\) to file:///.*, not encrypted\.", said.err)
+    assert re.search(r"Backed up a stream \(18 B\) to local ~/\.bakthat/store: .*, not encrypted\.", said.err)
     assert bakthat_command("verify", "shop.sql", "-d", "local").code == 0
     assert bakthat_command("restore", "shop.sql", "-d", "local").out == "./shop.sql\n"
     assert (bakthat_command.here / "shop.sql").read_text() == "CREATE TABLE x();\n"

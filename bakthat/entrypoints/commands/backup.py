@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import time
 from typing import Any, BinaryIO, cast
 
 import click
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.recipients import told
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.api import Bakthat
+from bakthat.entrypoints.backup_table import home_folder, place_words
 from bakthat.entrypoints.left_out_report import left_out_line
 from bakthat.entrypoints.options import (
     INCOMPLETE,
@@ -103,6 +106,7 @@ def backup(
     command without a shell, and back up its output; if it fails, nothing is stored.
     """
     filename = words[0] if words else "."
+    begun = time.monotonic()
     asked = ask_new_password if prompt == "yes" else None
     left_out = {
         "--exclude": excludes,
@@ -130,7 +134,7 @@ def backup(
                 compression=compression,
                 ask=asked,
             )
-        _report(settings, made, "-", as_json=as_json)
+        _report(settings, made, "-", seconds=time.monotonic() - begun, as_json=as_json)
         return
     if len(words) > 1:
         raise click.UsageError(f"Got unexpected extra argument ({' '.join(words[1:])})")
@@ -157,7 +161,7 @@ def backup(
             on_excluded=_tell_excluded if settings.verbose else None,
             dry_run=dry_run,
         )
-    _report(settings, made, filename, as_json=as_json, dry_run=dry_run)
+    _report(settings, made, filename, seconds=time.monotonic() - begun, as_json=as_json, dry_run=dry_run)
 
 
 def _check_stream(left_out: list[str], words: tuple[str, ...], stdin_from_command: bool, name: str | None) -> None:
@@ -195,7 +199,9 @@ def _refuse_to_ask() -> str:
     )
 
 
-def _report(settings: Settings, made: Backup, filename: str, *, as_json: bool, dry_run: bool = False) -> None:
+def _report(
+    settings: Settings, made: Backup, filename: str, *, seconds: float, as_json: bool, dry_run: bool = False
+) -> None:
     if as_json:
         json_output.print_document(json_output.record_json(made))
     elif dry_run:
@@ -203,6 +209,8 @@ def _report(settings: Settings, made: Backup, filename: str, *, as_json: bool, d
     else:
         terminal.result(made.stored_filename)
         settings.say(_summary(made))
+        if settings.verbose:
+            terminal.tell(_details(made, seconds))
     if left_out := left_out_line(made, filename):
         settings.say(left_out)
     if made.is_incomplete:
@@ -215,9 +223,31 @@ def _summary(made: Backup) -> str:
     encryption = "encrypted" if made.is_encrypted else "not encrypted"
     files = "a stream" if made.source == "-" else terminal.counted(counts["files"], "file")
     return (
-        f"Backed up {files} ({terminal.human_size(counts['bytes'])}) to {made.location}: "
+        f"Backed up {files} ({terminal.human_size(counts['bytes'])}) to {_place(made)}: "
         f"{terminal.human_size(made.size)}, {encryption}."
     )
+
+
+def _place(made: Backup) -> str:
+    location = made.location or ""
+    return location if "?" in location else f"{made.backend} {place_words(location, home=home_folder())}"
+
+
+def _details(made: Backup, seconds: float) -> str:
+    """What `-v` adds: what was read, how fast, how well it was compressed, and how it is encrypted."""
+    metadata, counts = made.metadata, made.metadata["counts"]
+    kinds = (("files", "file"), ("directories", "directory"), ("others", "other entry"))
+    read = ", ".join(terminal.counted(counts[key], noun) for key, noun in kinds if counts.get(key))
+    speed = terminal.human_size(counts["bytes"] / max(seconds, 0.001))
+    facts = [f"Read {read or 'a stream'} in {seconds:.1f} s ({speed}/s)"]
+    if counts["bytes"]:
+        share = 100 * made.size / counts["bytes"]
+        facts.append(f"stored {share:.0f} % of it with {metadata.get('compression') or 'no compression'}")
+    if made.is_encrypted:
+        keys = told(metadata.recipients)
+        facts.append(f"encrypted to {keys}" if keys else "encrypted with a password")
+    facts.append(f"SHA-256 {made.sha256}")
+    return f"{'; '.join(facts)}."
 
 
 def _summary_of_dry_run(made: Backup) -> str:

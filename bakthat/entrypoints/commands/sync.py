@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from bakthat.entrypoints import json_output, terminal
+from bakthat.entrypoints.api import Bakthat
+from bakthat.entrypoints.backup_table import details, home_folder, place_words
 from bakthat.entrypoints.options import Settings, common, dry_run_option, json_option
 from bakthat.usecases.sync import SyncReport
 
@@ -30,6 +32,8 @@ def sync(settings: Settings, destination: str | None, dry_run: bool, as_json: bo
     else:
         for name, report in reports.items():
             _tell(name, report, settings, dry_run)
+            if settings.verbose:
+                _tell_details(name, report, bakthat)
     for other in failures[1:]:
         settings.notice(str(other))
     if failures:
@@ -43,6 +47,22 @@ def _as_json(report: SyncReport) -> dict[str, Any]:
         "vanished": [json_output.record_json(backup) for backup in report.vanished],
         "unreadable": list(report.unreadable),
     }
+
+
+def _tell_details(name: str, report: SyncReport, bakthat: Bakthat) -> None:
+    """What `-v` adds: the facts of what changed, and what the destination has now."""
+    changes = (("added", report.added), ("updated", report.updated), ("vanished", report.vanished))
+    for word, backups in changes:
+        for backup in backups:
+            size = terminal.human_size(backup.size) if backup.known_size is not None else "size unknown"
+            facts = [f"{backup.when:%Y-%m-%d %H:%M}", size, *details(backup)]
+            terminal.tell(f"{word} {backup.stored_filename}: {'; '.join(facts)}")
+    for unreadable in report.unreadable:
+        terminal.tell(f"{unreadable}: its catalog entry is not used")
+    known = bakthat.show(destination=name)
+    size = terminal.human_size(sum(backup.size for backup in known))
+    place = place_words(bakthat.tools.destination(name).owner.location, home=home_folder())
+    terminal.tell(f"{name} {place}: {terminal.counted(len(known), 'backup')} in the database, {size}.")
 
 
 def _tell(name: str, report: SyncReport, settings: Settings, dry_run: bool) -> None:

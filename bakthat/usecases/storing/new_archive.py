@@ -20,6 +20,7 @@ from attrs import evolve, field, frozen
 from bakthat.domain.archive_format import StorageForm
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.backup_metadata import BackupMetadata, Facts
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.catalog import CatalogEntry
 from bakthat.domain.payload import AGE_MAGIC, Keys, PackReport
 from bakthat.domain.progress import Progress
@@ -28,6 +29,7 @@ from bakthat.domain.stored_name import StoredName
 from bakthat.errors import BakthatError, DuplicateBackup, ObjectExists, StoreError
 from bakthat.ports.payload import IndexedWriter
 from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.storing.counted_total import CountedTotal
 from bakthat.usecases.storing.facts import facts_of, report_notices
 from bakthat.usecases.storing.index_copy import write_index_copy
 from bakthat.usecases.storing.name_claims import NameClaims
@@ -52,6 +54,8 @@ class NewArchive:
     is_repeatable: whether `produce` can be called again, for another name.
     stop: called from another thread if the backup fails, so that a blocked `produce` returns early.
     size_hint: a size in bytes that the archive will not exceed by much.
+    count: counts, without reading a file, how many bytes `produce` will read; None where nobody knows. Called from
+        another thread, if somebody watches the progress.
     """
 
     series: str
@@ -62,6 +66,7 @@ class NewArchive:
     keys: Keys = field(factory=Keys)
     tags: tuple[str, ...] = ()
     size_hint: int | None = None
+    count: Callable[[], int] | None = None
     is_repeatable: bool = True
     stop: Callable[[], None] = lambda: None
 
@@ -114,14 +119,16 @@ def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
     def on_bytes(count: int) -> None:
         nonlocal read
         read += count
-        tools.progress(Progress(stage="backing up", done=read))
+        all_of_it = None if total.value is None else max(total.value, read)
+        tools.progress(Progress(stage="backing up", done=read, total=all_of_it))
 
     def produce(into: BinaryIO) -> tuple[PackReport, IndexedWriter]:
         with writing(into, archive.form.format, archive.keys, tools) as writer:
             report = archive.produce(writer, on_bytes)
         return report, writer
 
-    with flowing(produce) as flow, _stopping(archive):
+    total = CountedTotal(archive.count if tools.progress is not ignore else None)
+    with total, flowing(produce) as flow, _stopping(archive):
         body = RecordedReader(flow.reader, must_start=AGE_MAGIC if archive.keys else b"")
         stored = destination.store(draft, cast(BinaryIO, body), size_hint=archive.size_hint)
         if not body.ended:

@@ -1,0 +1,106 @@
+"""What a progress bar says, and what `-v` adds."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+
+import pytest
+
+from bakthat import Profile, open_profile
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
+from bakthat.domain.progress import Progress
+from bakthat.entrypoints.progress_bar import amount, time_words
+from bakthat.errors import SourceError
+from bakthat.usecases.storing.counted_total import CountedTotal
+from tests.fixtures.command_line import CommandLine
+
+
+def test_an_unknown_total_is_not_mentioned():
+    assert amount(29_400_000, None) == "29.4 MB"
+    assert amount(29_400_000, 1_200_000_000) == "29.4 MB of 1.2 GB"
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "remaining", "words"),
+    [
+        (65.9, None, "1:05"),
+        (65, 5, "0:05 left"),
+        (65, 3_723, "1:02:03 left"),
+        (None, None, ""),
+    ],
+    ids=["elapsed", "left", "hours", "nothing"],
+)
+def test_the_time_is_what_is_left_where_that_is_known(elapsed, remaining, words):
+    assert time_words(elapsed, remaining) == words
+
+
+def test_a_total_is_counted_while_the_body_runs():
+    with CountedTotal(lambda: 5, delay=0) as total:
+        while total.value is None:
+            pass
+    assert total.value == 5
+
+
+def test_nothing_is_counted_for_a_body_that_is_done_at_once():
+    with CountedTotal(lambda: 5, delay=3600) as total:
+        pass
+    assert total.value is None
+
+
+def test_a_source_that_cannot_be_counted_has_no_total():
+    def count() -> int:
+        raise SourceError("gone")
+
+    with CountedTotal(count, delay=0) as total:
+        for thread in threading.enumerate():
+            if thread.name == "bakthat-total":
+                thread.join()
+    assert total.value is None
+
+
+def test_a_backup_that_takes_long_reports_its_total(tmp_path: Path):
+    (tmp_path / "site").mkdir()
+    for number in range(4):
+        (tmp_path / "site" / str(number)).write_bytes(b"x" * 2_000_000)
+    reports: list[Progress] = []
+
+    def slowly(progress: Progress) -> None:
+        reports.append(progress)
+        for thread in threading.enumerate():
+            if thread.name == "bakthat-total":
+                thread.join()
+
+    store = MemoryObjectStore("memory://s3")
+    bakthat = open_profile(Profile(), stores={"s3": store}, repo=MemoryRepo(), environment={}, progress=slowly)
+    bakthat.backup(tmp_path / "site")
+    assert reports[-1] == Progress(stage="backing up", done=8_000_000, total=8_000_000)
+
+
+@pytest.fixture
+def site(bakthat_command: CommandLine) -> CommandLine:
+    bakthat_command.configure({"default": {"default_destination": "local"}})
+    (bakthat_command.here / "site").mkdir()
+    (bakthat_command.here / "site" / "index.html").write_text("hello" * 100)
+    return bakthat_command
+
+
+def test_verbose_says_what_a_backup_has_read_and_how_it_is_stored(site: CommandLine):
+    said = site("backup", "site", "-v", BAKTHAT_PASSWORD="secret")
+    details = said.err.splitlines()[-1]
+    assert re.fullmatch(
+        r"Read 1 file, 1 directory in \d+\.\d s \(.*/s\); stored \d+ % of it with gzip; encrypted with a password; "
+        r"SHA-256 [0-9a-f]{64}\.",
+        details,
+    )
+
+
+def test_verbose_says_what_a_sync_has_found(site: CommandLine):
+    stored = site("backup", "site", "--prompt", "no").lines[0]
+    (site.home / ".bakthat.sqlite").unlink()
+    said = site("sync", "-v")
+    assert said.out == f"added\t{stored}\n"
+    assert f"added {stored}: 20" in said.err
+    assert "local ~/.bakthat/store: 1 backup in the database" in said.err
