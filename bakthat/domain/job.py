@@ -108,6 +108,7 @@ _OF_FILES = frozenset(
         "exclude_larger_than",
         "one_file_system",
         "xattrs",
+        "incremental",
     }
 )
 """Keys that mean nothing for the output of a command."""

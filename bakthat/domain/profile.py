@@ -12,8 +12,9 @@ from attrs import evolve, field, fields, frozen, resolve_types
 from bakthat.domain import settings
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.compression_choice import CompressionChoice, parse_compression
+from bakthat.domain.increment_policy import checked_setting, setting_of_text
 from bakthat.domain.selector import nearest
-from bakthat.domain.settings import checked, checked_by
+from bakthat.domain.settings import checked, checked_by, read_by
 from bakthat.errors import ConfigInvalid
 
 DEFAULT_REGION = "us-east-1"
@@ -56,6 +57,11 @@ class Profile:
     one_file_system: bool = False
     xattrs: bool = True
     """Whether backups keep, and restores give back, extended attributes, access control lists and the like."""
+    incremental: Mapping[str, Any] | bool | None = field(
+        default=None, metadata={**checked_by(checked_setting), **read_by(setting_of_text)}
+    )
+    """Whether backups of directories store what changed, and when a full one is made: see
+    `bakthat.domain.increment_policy`."""
     host: str | None = None
     """The host that backups are recorded as being of; None means the machine's host name."""
     rotation: Mapping[str, Any] | None = field(default=None, metadata=settings.read_by(settings.numbers_by_name))

@@ -24,6 +24,7 @@ from bakthat.entrypoints.own_places import cache_folder, lock_folder, own_things
 from bakthat.entrypoints.pings import Pings
 from bakthat.errors import ConfigInvalid
 from bakthat.ports.archive_store import ArchiveStore
+from bakthat.ports.file_states import FileStates, NoStates
 from bakthat.ports.job_locks import JobLocks
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
@@ -113,6 +114,7 @@ def build_tools(
         notice=notice,
         progress=progress,
         range_cache=range_cache(),
+        states=file_states(),
     )
 
 
@@ -122,6 +124,14 @@ def range_cache() -> RangeCache:
 
     folder = cache_folder()
     return NoCache() if folder is None else RangeFiles(folder)
+
+
+def file_states() -> FileStates:
+    """Return the states of sources, in the user's cache folder; nothing is kept without a home directory."""
+    from bakthat.adapters.cache.state_files import StateFiles
+
+    folder = cache_folder()
+    return NoStates() if folder is None else StateFiles(folder / "states")
 
 
 def source_patterns(source: Path, gitignore: bool, notice: Callable[[str], None]) -> PatternList | None:

@@ -7,8 +7,8 @@ own backups can still compare. It may be lost at any time; then the next backup 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Set
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Set
+from contextlib import AbstractContextManager, contextmanager
 
 from attrs import frozen
 
@@ -66,6 +66,25 @@ class FileStates(ABC):
 
         No error of the disk is raised before `StateDraft.keep`.
         """
+
+
+class NoStates(FileStates):
+    """Keeps nothing, so that every backup is a full one."""
+
+    def known(self, origin: str, backup: str) -> KnownFiles | None:
+        return None
+
+    @contextmanager
+    def draft(self, origin: str) -> Iterator[StateDraft]:
+        yield _NoDraft()
+
+
+class _NoDraft(StateDraft):
+    def add(self, directory: bytes, contained: Fingerprints) -> None:
+        pass
+
+    def keep(self, backup: str) -> None:
+        pass
 
 
 @frozen(kw_only=True)

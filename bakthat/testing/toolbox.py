@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -11,6 +12,7 @@ from bakthat.adapters.compression.block_sizes import GZIP_BLOCK, ZSTD_BLOCK
 from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.adapters.compression.zstd_compressor import ZstdCompressor
 from bakthat.adapters.memory.archive_store import MemoryArchiveStore
+from bakthat.adapters.memory.file_states import MemoryFileStates
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.adapters.packing.single_file import SingleFilePacker
@@ -23,6 +25,7 @@ from bakthat.domain.exclusions import OwnThings
 from bakthat.domain.progress import Progress
 from bakthat.errors import UnknownDestination
 from bakthat.ports.archive_store import ArchiveStore
+from bakthat.ports.file_states import FileStates
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import Cipher
@@ -53,6 +56,8 @@ class Toolbox:
     stores: destinations by name, `s3` and `local` by default.
     archives: the vault of `glacier`.
     own: bakthat's own files, as seen from any source.
+    states: what the newest backups contained, for incremental ones.
+    clock_ns: nanoseconds since 1970, with which the times of files are compared: by default long after all of them.
     notices, progress: the reports of the verbs, in order.
     block_size: plain bytes of a gzip member and of a zstd frame; None: those of a real backup. With few of them, a
     small archive has many blocks, and two of them are worth a request.
@@ -66,6 +71,8 @@ class Toolbox:
     host: str = "host"
     pid: int = 1
     own: OwnThings = field(factory=OwnThings)
+    states: FileStates = field(factory=MemoryFileStates)
+    clock_ns: Callable[[], int] = lambda: 1 << 62
     notices: list[str] = field(factory=list)
     progress: list[Progress] = field(factory=list)
     block_size: int | None = None
@@ -103,7 +110,7 @@ class Toolbox:
         return Tools(
             destination=self.destination,
             repo=self.repo,
-            tar=TarPacker(),
+            tar=TarPacker(clock_ns=self.clock_ns),
             plain=SingleFilePacker(),
             compressors={
                 Compression.GZIP: GzipCompressor(block_size=self.block_size or GZIP_BLOCK),
@@ -122,6 +129,7 @@ class Toolbox:
             sleep=lambda seconds: self.clock.forward(seconds=seconds),
             notice=self.notices.append,
             progress=self.progress.append,
+            states=self.states,
             worth_a_request=WORTH_A_REQUEST if self.block_size is None else 2 * self.block_size,
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from bakthat.domain.archive_format import Container, StorageForm, storage_form
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import PackReport, SourceKind
+from bakthat.ports.file_states import Changes
 from bakthat.ports.payload import IndexedWriter
 from bakthat.usecases.backup_request import BackupRequest, facts_of_source, series_for
 from bakthat.usecases.exclusions import exclusions_for
@@ -22,8 +23,9 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
     """Store the source as one archive, then its catalog entry, then its record; return the record.
 
     Nothing is stored if anything fails before the archive is complete. Files that could not be read, or changed while
-    they were read, are named through `tools.notice`, and the record says `incomplete`. Raises `SourceError`,
-    `InvalidName`, `StoreError`, `ConfigError`; `DatabaseError` says whether the archive is stored already.
+    they were read, are named through `tools.notice`, and the record says `incomplete`. An incremental backup that has
+    nothing to continue is a full one, and a notice says why. Raises `SourceError`, `InvalidName`, `StoreError`,
+    `ConfigError`; `DatabaseError` says whether the archive is stored already.
     """
     kind = tools.examine(request.source)
     form = storage_form(kind, request.compression)
@@ -52,7 +54,26 @@ def backup(request: BackupRequest, tools: Tools) -> Backup:
         size_hint=_size_hint(request.source, kind, form),
         count=lambda: packer_of(form.format, tools).survey(request.source, exclusions=exclusions).size,
     )
-    return store_new(archive, tools)
+    if request.incremental is None or kind is not SourceKind.DIRECTORY:
+        return store_new(archive, tools)
+
+    from bakthat.usecases.incremental_archive import store_incremental
+
+    def pack_changes(into: IndexedWriter, on_bytes: Callable[[int], None], changes: Changes) -> PackReport:
+        return tools.tar.pack_changes(
+            request.source,
+            into.stream,
+            changes,
+            exclusions=exclusions,
+            on_excluded=request.on_excluded,
+            on_bytes=on_bytes,
+            on_entry=into.on_entry,
+            xattrs=request.xattrs,
+        )
+
+    return store_incremental(
+        archive, pack_changes, tools, policy=request.incremental, full=request.full, xattrs=request.xattrs
+    )
 
 
 def _size_hint(source: Path, kind: SourceKind, form: StorageForm) -> int | None:

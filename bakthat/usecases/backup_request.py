@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from bakthat.domain.archive_format import Compression, StorageForm
 from bakthat.domain.backup_metadata import Facts
+from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.payload import Keys
 from bakthat.domain.stored_name import check_series, series_of
 from bakthat.errors import SourceError
@@ -31,6 +32,8 @@ class BackupRequest:
     recorded_source: the source in the record, by default the path of the source; "" for none: the path of a temporary
         directory differs each time.
     xattrs: keep extended attributes, access control lists, file capabilities and SELinux labels.
+    incremental: of a directory, store only what changed since the newest backup, as long as the policy allows it; None
+        stores everything. full: store everything, and begin a new chain.
     """
 
     source: Path
@@ -43,6 +46,8 @@ class BackupRequest:
     compression: Compression = Compression.GZIP
     recorded_source: str | None = None
     xattrs: bool = True
+    incremental: IncrementPolicy | None = None
+    full: bool = False
 
 
 def series_for(request: BackupRequest, form: StorageForm) -> str:

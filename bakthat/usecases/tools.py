@@ -13,6 +13,7 @@ from bakthat.domain.archive_format import Compression
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.payload import SourceKind
 from bakthat.domain.progress import Progress
+from bakthat.ports.file_states import FileStates, NoStates
 from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.payload import Cipher, Compressor, Packer
 from bakthat.ports.range_cache import NoCache, RangeCache
@@ -37,7 +38,8 @@ class Tools:
     `UsageError`. own_things: what is bakthat's own below or around a source.
     clock: aware UTC. host: this machine's name. pid: this process. tool: name and version, recorded with each backup.
     sleep: waits for some seconds. notice: called with one line for the user. progress: called often with a verb's
-        progress. range_cache: keeps what was read of archives. worth_a_request: plain bytes that a restore of parts
+        progress. range_cache: keeps what was read of archives. states: what the newest
+        backups contained, for incremental ones. worth_a_request: plain bytes that a restore of parts
         rather reads than skips.
     """
 
@@ -59,4 +61,5 @@ class Tools:
     notice: Callable[[str], None] = ignore
     progress: Callable[[Progress], None] = ignore
     range_cache: RangeCache = field(factory=NoCache)
+    states: FileStates = field(factory=NoStates)
     worth_a_request: int = WORTH_A_REQUEST

@@ -18,8 +18,8 @@ from bakthat.domain.environment_settings import (
 from bakthat.domain.profile import Profile
 from bakthat.errors import ConfigInvalid
 
-IN_FILES_ONLY = {"name", "extra", "hooks", "jobs", "stores", "incremental", "object_lock"}
-ALTHOUGH_A_MAPPING = {"rotation"}
+IN_FILES_ONLY = {"name", "extra", "hooks", "jobs", "stores", "object_lock"}
+ALTHOUGH_A_MAPPING = {"rotation", "incremental"}
 
 
 def test_every_key_with_a_single_value_has_a_variable():
@@ -44,6 +44,8 @@ def test_every_key_with_a_single_value_has_a_variable():
         ("BAKTHAT_EXCLUDE_LARGER_THAN", "500M", 500_000_000),
         ("BAKTHAT_RECIPIENTS", "age1a, age1b\nage1c\n", ("age1a", "age1b", "age1c")),
         ("BAKTHAT_PASSWORD_COMMAND", "pass show backups", "pass show backups"),
+        ("BAKTHAT_INCREMENTAL", "yes", True),
+        ("BAKTHAT_INCREMENTAL", "full_every=30D most=7", {"full_every": "30D", "most": "7"}),
         ("BAKTHAT_ROTATION", "days=7 weeks=4", {"days": "7", "weeks": "4"}),
         ("BAKTHAT_ROTATION", "{days: 7, first_week_day: monday}", {"days": "7", "first_week_day": "monday"}),
     ],

@@ -69,6 +69,12 @@ from bakthat.errors import UsageError
 @click.option("--exclude-larger-than", metavar="SIZE", help="Leave out larger files: 500M, 16MiB, or bytes.")
 @click.option("--one-file-system", is_flag=True, help="Leave out file systems mounted below FILENAME.")
 @no_xattrs_option
+@click.option(
+    "--incremental/--no-incremental",
+    default=None,
+    help="Of a directory, store only what changed since its newest backup.",
+)
+@click.option("--full", is_flag=True, help="Store everything, although backups are incremental.")
 @dry_run_option
 @json_option
 @common
@@ -93,6 +99,8 @@ def backup(
     exclude_larger_than: str | None,
     one_file_system: bool,
     no_xattrs: bool,
+    incremental: bool | None,
+    full: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -117,6 +125,8 @@ def backup(
         "--exclude-larger-than": exclude_larger_than,
         "--one-file-system": one_file_system,
         "--no-xattrs": no_xattrs,
+        "--incremental": incremental,
+        "--full": full,
         "--dry-run": dry_run,
     }
     if stdin_from_command or filename == "-":
@@ -157,6 +167,8 @@ def backup(
             one_file_system=one_file_system or None,
             xattrs=False if no_xattrs else None,
             compression=compression,
+            incremental=incremental,
+            full=full,
             ask=asked,
             on_excluded=_tell_excluded if settings.verbose else None,
             dry_run=dry_run,

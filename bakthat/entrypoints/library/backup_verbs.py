@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from attrs import evolve
 
 from bakthat.domain.backup import Backup, split_tags
 from bakthat.domain.compression_choice import CompressionChoice, parse_compression
+from bakthat.domain.increment_policy import IncrementPolicy, policy_of_setting
 from bakthat.domain.payload import Keys
 from bakthat.domain.size import parse_size
 from bakthat.domain.stored_name import check_series
@@ -52,6 +53,8 @@ class BackupVerbs(OpenedProfile):
         one_file_system: bool | None = None,
         xattrs: bool | None = None,
         compression: str | None = None,
+        incremental: bool | Mapping[str, Any] | None = None,
+        full: bool = False,
         recorded_source: str | None = None,
         ask: Ask | None = None,
         on_excluded: Callable[[str, str], None] | None = None,
@@ -81,7 +84,10 @@ class BackupVerbs(OpenedProfile):
             one_file_system: Leave out file systems mounted below the source.
             xattrs: Keep extended attributes, access control lists, file capabilities and SELinux labels.
             compression: `gzip`, `zstd`, `zstd:1` to `zstd:19`, or `none`; None means the profile's setting.
-            recorded_source: The source in the record instead of the path; "" for none.
+            incremental: Of a directory, store only what changed since its newest backup. True, or settings that say
+                when a full one is made: `{"full_every": "30D", "most": 30}`. None means the profile's setting.
+            full: Make a full backup anyway, which begins a new chain.
+            recorded_source: The source in the record instead of the path; "" for none. An incremental backup needs one.
             ask: Called for a password if none is found elsewhere.
             on_excluded: Called with the path of each entry that is left out, and the reason.
             dry_run: Walk the source and return the record as it would be, with `counts` and `excluded` in its
@@ -123,6 +129,8 @@ class BackupVerbs(OpenedProfile):
                 compression=choice.compression,
                 xattrs=_given(xattrs, profile.xattrs),
                 recorded_source=recorded_source,
+                incremental=self._increment_policy(incremental),
+                full=full,
             )
 
         if dry_run:
@@ -262,6 +270,15 @@ class BackupVerbs(OpenedProfile):
             environment=self._environment,
             notice=self.tools.notice,
         )
+
+    def _increment_policy(self, given: bool | Mapping[str, Any] | None) -> IncrementPolicy | None:
+        setting = given
+        if given is None or (given is True and self.profile.incremental):
+            setting = self.profile.incremental
+        try:
+            return policy_of_setting(setting) if setting is not None else None
+        except ValueError as error:
+            raise UsageError(f"incremental: {error}") from None
 
     def _compression(self, given: str | None) -> CompressionChoice:
         if given is None:

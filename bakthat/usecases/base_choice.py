@@ -1,0 +1,91 @@
+"""Chooses the backup that an incremental one continues."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.backup_metadata import Facts
+from bakthat.domain.chain import Chains
+from bakthat.domain.increment_policy import IncrementPolicy
+from bakthat.domain.query import Query, newest_first
+from bakthat.errors import AccessDenied, ChainBroken, DatabaseError
+from bakthat.ports.file_states import KnownFiles
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.syncing.series import sync_series
+from bakthat.usecases.tools import Tools
+
+
+@frozen(kw_only=True)
+class Origin:
+    """Where the next backup comes from, and how it is stored. xattrs: whether it keeps extended attributes, without
+    which it cannot be continued by one that does."""
+
+    series: str
+    facts: Facts
+    is_encrypted: bool
+    xattrs: bool
+
+    def made(self, backup: Backup) -> bool:
+        """Whether the backup is of this origin."""
+        return (backup.host, backup.source) == (self.facts.get("client"), self.facts.get("source"))
+
+    def key(self, destination: Destination) -> str:
+        """Names the origin among the states: one for each place where its backups are stored."""
+        parts = (destination.owner.location, self.series, self.facts.get("client"), self.facts.get("source"))
+        return "\n".join(repr(part) for part in parts)
+
+    def version(self, backup: Backup) -> str:
+        """Names this archive among all that have ever existed, and how it was made."""
+        parts = (backup.location, backup.stored_filename, backup.sha256, "xattrs" if self.xattrs else "no xattrs")
+        return "\n".join(repr(part) for part in parts)
+
+
+@frozen(kw_only=True)
+class Base:
+    """What the next backup continues. backup, known: None for a full one; then `why` says why, as a clause."""
+
+    backup: Backup | None = None
+    known: KnownFiles | None = None
+    why: str = ""
+
+
+def choose_base(origin: Origin, policy: IncrementPolicy, destination: Destination, tools: Tools) -> Base:
+    """The newest backup of the origin, if it can be continued. The store is asked what is still there: one listing.
+
+    Raises `StoreError`.
+    """
+    if origin.facts.get("source") is None:
+        return Base(why="its record has no source")
+    try:
+        backups = _backups(origin.series, destination, tools)
+    except DatabaseError as error:
+        return Base(why=f"the database cannot be used ({error})")
+    own = [backup for backup in backups if origin.made(backup) and not backup.is_value]
+    if not own:
+        return Base(why="there is no earlier one of this source and host")
+    newest = max(own, key=newest_first)
+    if newest.when >= tools.clock():
+        return Base(why=f"{newest.stored_filename} is dated after now")
+    try:
+        chain = Chains(backups).chain(newest)
+    except ChainBroken as error:
+        return Base(why=str(error))
+    if why := policy.why_full(chain, tools.clock()):
+        return Base(why=why)
+    if any(backup.is_encrypted != origin.is_encrypted for backup in chain):
+        return Base(why=f"the chain of {newest.stored_filename} is {'not ' if origin.is_encrypted else ''}encrypted")
+    known = tools.states.known(origin.key(destination), origin.version(newest)) if newest.sha256 else None
+    if known is None:
+        return Base(why=f"this machine has no state of {newest.stored_filename}, which would be continued")
+    return Base(backup=newest, known=known)
+
+
+def _backups(series: str, destination: Destination, tools: Tools) -> list[Backup]:
+    """The backups of the series that are in the store; by the database alone where the store may not be listed."""
+    try:
+        return list(sync_series(series, destination, tools).backups)
+    except AccessDenied as error:
+        tools.notice(f"whether earlier backups of {series} are still there is not known: {error}")
+        query = Query(filename=series, backend=destination.name, owners=(destination.owner,))
+        return list(tools.repo.find(query))

@@ -1,0 +1,88 @@
+"""From a directory to an archive of what changed in it, or to a full one that begins a chain.
+
+choose the base             the newest backup of the origin, if it can be continued
+store the archive           entry and row included; the packer notes in a draft what there is
+keep the draft              as the state of the origin: never before the archive and its record are safe
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Protocol
+
+from attrs import evolve
+
+from bakthat.domain.backup import Backup
+from bakthat.domain.chain import next_increment
+from bakthat.domain.increment_policy import IncrementPolicy
+from bakthat.domain.origin import shown
+from bakthat.domain.payload import PackReport
+from bakthat.ports.file_states import Changes, StateDraft, TooManyNames
+from bakthat.ports.payload import IndexedWriter
+from bakthat.usecases.base_choice import Base, Origin, choose_base
+from bakthat.usecases.storing.new_archive import NewArchive, store_new
+from bakthat.usecases.tools import Tools
+
+
+class PackChanges(Protocol):
+    """Writes the content: `Packer.pack_changes`, with the source and the options of the backup."""
+
+    def __call__(self, into: IndexedWriter, on_bytes: Callable[[int], None], changes: Changes) -> PackReport: ...
+
+
+def store_incremental(
+    archive: NewArchive, pack: PackChanges, tools: Tools, *, policy: IncrementPolicy, full: bool, xattrs: bool
+) -> Backup:
+    """Store the archive, which has no content yet, as `store_new` does.
+
+    policy: when a full one is made. full: make one anyway. xattrs: whether the archive keeps extended attributes. A
+    notice says why a full one is made that was not asked for, and if the next one will have to be one.
+    """
+    origin = Origin(series=archive.series, facts=archive.facts, is_encrypted=bool(archive.keys), xattrs=xattrs)
+    base = Base() if full else choose_base(origin, policy, archive.destination, tools)
+    if base.backup is not None:
+        try:
+            return _store(archive, pack, base, origin, tools)
+        except TooManyNames as error:
+            base = Base(why=str(error))
+    if base.why:
+        tools.notice(f"{shown(archive.series)}: a full backup is made: {base.why}")
+    return _store(archive, pack, base, origin, tools)
+
+
+def _store(archive: NewArchive, pack: PackChanges, base: Base, origin: Origin, tools: Tools) -> Backup:
+    key = origin.key(archive.destination)
+    draft: StateDraft | None = None
+    with ExitStack() as drafts:
+
+        def produce(into: IndexedWriter, on_bytes: Callable[[int], None]) -> PackReport:
+            nonlocal draft
+            drafts.close()  # that of an attempt under another name
+            draft = drafts.enter_context(tools.states.draft(key))
+            name = base.backup.stored_filename if base.backup is not None else None
+            return pack(into, on_bytes, Changes(draft=draft, base=name, known=base.known))
+
+        made = store_new(_continuing(archive, base, produce), tools)
+        if draft is not None:
+            try:
+                draft.keep(origin.version(made))
+            except OSError as error:
+                tools.notice(
+                    f"{made.stored_filename} is stored, but what it contains cannot be noted on this machine, so that "
+                    f"the next backup will be a full one: {error.strerror or error}"
+                )
+        return made
+
+
+def _continuing(
+    archive: NewArchive, base: Base, produce: Callable[[IndexedWriter, Callable[[int], None]], PackReport]
+) -> NewArchive:
+    if base.backup is None:
+        return evolve(archive, produce=produce)
+    return evolve(
+        archive,
+        produce=produce,
+        form=evolve(archive.form, incremental=True),
+        facts={**archive.facts, "incremental": next_increment(base.backup).as_metadata()},
+    )
