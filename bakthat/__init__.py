@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bakthat.domain.archive_index import IndexEntry as IndexEntry
     from bakthat.domain.backup import Backup as Backup
     from bakthat.domain.content_diff import Difference as Difference
+    from bakthat.domain.objects import Leftover as Leftover
     from bakthat.domain.objects import Tier as Tier
     from bakthat.domain.origin import GroupBy as GroupBy
     from bakthat.domain.payload import UnpackReport as UnpackReport
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from bakthat.entrypoints.key_value import KeyValue as KeyValue
     from bakthat.entrypoints.library.inventory_verbs import VaultInventory as VaultInventory
     from bakthat.entrypoints.library.opened_contents import Contents as Contents
+    from bakthat.usecases.cleanup import CleanedUp as CleanedUp
+    from bakthat.usecases.cleanup import CleanupReport as CleanupReport
     from bakthat.usecases.copy import CopyReport as CopyReport
     from bakthat.usecases.copying.one_backup import Copied as Copied
     from bakthat.usecases.delete import DeletionCandidate as DeletionCandidate
@@ -70,6 +73,7 @@ _HOMES = {
     "IndexEntry": "bakthat.domain.archive_index",
     "Backup": "bakthat.domain.backup",
     "Difference": "bakthat.domain.content_diff",
+    "Leftover": "bakthat.domain.objects",
     "Tier": "bakthat.domain.objects",
     "GroupBy": "bakthat.domain.origin",
     "UnpackReport": "bakthat.domain.payload",
@@ -96,6 +100,8 @@ _HOMES = {
     "KeyValue": "bakthat.entrypoints.key_value",
     "VaultInventory": "bakthat.entrypoints.library.inventory_verbs",
     "Contents": "bakthat.entrypoints.library.opened_contents",
+    "CleanedUp": "bakthat.usecases.cleanup",
+    "CleanupReport": "bakthat.usecases.cleanup",
     "CopyReport": "bakthat.usecases.copy",
     "Copied": "bakthat.usecases.copying.one_backup",
     "DeletionCandidate": "bakthat.usecases.delete",
@@ -122,6 +128,8 @@ __all__ = [
     "Backup",
     "BakHelper",
     "Bakthat",
+    "CleanedUp",
+    "CleanupReport",
     "Compared",
     "Contents",
     "Copied",
@@ -137,6 +145,7 @@ __all__ = [
     "JobRun",
     "JobRuns",
     "KeyValue",
+    "Leftover",
     "Level",
     "Plan",
     "Profile",

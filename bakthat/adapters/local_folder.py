@@ -22,13 +22,15 @@ from bakthat.adapters.filesystem.whole_file import (
     TEMPORARY,
     FileCalls,
     WholeFile,
+    leftovers_in,
     remove_leftovers,
+    remove_unlocked,
     sync_folder,
 )
 from bakthat.adapters.streams import write_all
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.object_key import check_key
-from bakthat.domain.objects import ObjectInfo
+from bakthat.domain.objects import Leftover, ObjectInfo
 from bakthat.errors import AccessDenied, ObjectExists, ObjectNotFound, StoreError, StoreUnavailable
 from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
@@ -149,6 +151,27 @@ class LocalObjectStore(ObjectStore):
                 sync_folder(folder)
             finally:
                 os.close(folder)
+
+    def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
+        """The hidden files of writers. Where the system has files without names, killed writers leave none."""
+        with self._translated(prefix):
+            self._check_folder()
+        for path, found in leftovers_in(str(self._folder)):
+            name = os.path.relpath(path, self._folder)
+            if name.startswith(prefix):
+                changed = _moment(found.st_mtime)
+                yield Leftover(
+                    key=os.fsencode(name).decode("utf-8", "backslashreplace"),
+                    upload_id=path,
+                    started=changed,
+                    latest=changed,
+                    size=found.st_size,
+                    is_of_bakthat=True,
+                )
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        with self._translated(leftover.key):
+            return remove_unlocked(leftover.upload_id, self._calls)
 
     def _path(self, key: str) -> Path:
         return self._folder / check_key(key)

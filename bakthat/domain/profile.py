@@ -13,6 +13,7 @@ from bakthat.domain import settings
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.compression_choice import CompressionChoice, parse_compression
 from bakthat.domain.increment_policy import checked_setting, setting_of_text
+from bakthat.domain.object_lock import ObjectLock, object_lock_from
 from bakthat.domain.selector import nearest
 from bakthat.domain.settings import checked, checked_by, read_by
 from bakthat.errors import ConfigInvalid
@@ -92,6 +93,16 @@ class Profile:
     """Requests in flight at once."""
     checksums: str | None = field(default=None, metadata=checked_by(settings.checksums))
     """`when_supported` or `when_required`; None means `when_required` with `endpoint_url`, else `when_supported`."""
+    sse: str | None = field(default=None, metadata=checked_by(settings.sse))
+    """How the service encrypts objects: `AES256` or `aws:kms`. None means as the bucket says."""
+    kms_key_id: str | None = None
+    """With `aws:kms`: the key; None means the account's key for S3."""
+    object_lock: Mapping[str, Any] | None = field(default=None, metadata=checked_by(settings.object_lock))
+    """The mode and the days of the lock of new archives; see `lock`."""
+    limit_upload: int | None = field(default=None, metadata=checked_by(settings.rate))
+    """Bytes a second."""
+    limit_download: int | None = field(default=None, metadata=checked_by(settings.rate))
+    """Bytes a second."""
     hooks: Mapping[str, Any] | None = field(default=None, repr=False)
     """Commands to run when a verb has ended: see `bakthat.adapters.commands.hooks`."""
     pass_environment: bool = False
@@ -120,9 +131,16 @@ class Profile:
             wrong.append(f"compression: `{self.compression}` contradicts `compress: false`; remove one of them")
         if not wrong and self.password_command and self.password_file:
             wrong.append("password_file: there is a password_command as well; remove one of them")
+        if not wrong and self.kms_key_id and self.sse != "aws:kms":
+            wrong.append("kms_key_id: it needs `sse: aws:kms`")
         if wrong:
             name = self.name if isinstance(self.name, str) else "default"
             raise ConfigInvalid(f"profile {name!r}: {'; '.join(wrong)}")
+
+    @property
+    def lock(self) -> ObjectLock | None:
+        """The lock of new archives, by `object_lock`."""
+        return None if self.object_lock is None else object_lock_from(self.object_lock)
 
     @property
     def compression_choice(self) -> CompressionChoice:

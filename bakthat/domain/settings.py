@@ -10,6 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Protocol, get_args
 
 from bakthat.domain.compression_choice import parse_compression
+from bakthat.domain.object_lock import object_lock_from
 from bakthat.domain.size import parse_size
 from bakthat.errors import UsageError
 
@@ -202,6 +203,27 @@ def _count(value: object) -> int:
 def compression(value: object) -> str:
     """Check a compression, and perhaps its level."""
     return str(parse_compression(value if isinstance(value, str) else ""))
+
+
+def object_lock(value: object) -> Mapping[str, Any]:
+    """Check the section that locks new archives: `{mode: governance, days: 30}`."""
+    lock = object_lock_from(_mapping(value))
+    return {"mode": lock.mode, "days": lock.days}
+
+
+def rate(value: object) -> int:
+    """Check a number of bytes a second, at least 1: `5M` is 5,000,000."""
+    found = size(value)
+    if found < 1:
+        raise ValueError("expected at least 1 byte a second; without the key there is no limit")
+    return found
+
+
+def sse(value: object) -> str:
+    """Check how the service encrypts objects."""
+    if value in ("AES256", "aws:kms"):
+        return str(value)
+    raise ValueError("expected AES256 or aws:kms")
 
 
 def checksums(value: object) -> str:

@@ -8,6 +8,8 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
+from attrs import evolve
+
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.job import Job, jobs_of
 from bakthat.domain.payload import Keys
@@ -17,6 +19,7 @@ from bakthat.entrypoints.chosen_profile import chosen_profile
 from bakthat.entrypoints.config_place import open_config
 from bakthat.entrypoints.hooks import hooks_of
 from bakthat.entrypoints.library.backup_verbs import BackupVerbs
+from bakthat.entrypoints.library.cleanup_verbs import CleanupVerbs
 from bakthat.entrypoints.library.content_verbs import ContentVerbs
 from bakthat.entrypoints.library.copy_verbs import CopyVerbs
 from bakthat.entrypoints.library.inventory_verbs import InventoryVerbs
@@ -50,6 +53,7 @@ class Bakthat(
     RecordVerbs,
     RetentionVerbs,
     CopyVerbs,
+    CleanupVerbs,
     InventoryVerbs,
 ):
     """The verbs, for one profile and its tools. Never prompts, prints, exits, or configures logging.
@@ -85,6 +89,8 @@ def open_profile(
     ask_passphrase: Callable[[str], str] | None = None,
     pinger: Pinger | None = None,
     locks: JobLocks | None = None,
+    limit_upload: str | int | None = None,
+    limit_download: str | int | None = None,
     second_process: bool = False,
 ) -> Bakthat:
     """Open one profile, whose verbs are the methods of the result. Nothing is opened, created or contacted yet.
@@ -113,6 +119,7 @@ def open_profile(
             name of the file; at most three times a file. Without it, such a file is an error (`PasswordNeeded`).
         pinger: Sends the pings of the profile and its jobs.
         locks: Keep two runs of a job apart.
+        limit_upload, limit_download: Bytes a second, such as `5M`; they replace those of the profile.
         second_process: Ignored. In 1.0, a restore could start a second process for small files.
 
     Raises:
@@ -126,6 +133,9 @@ def open_profile(
         profile = chosen_profile(config, profile, environment, notice=notice)
         every_profile = config.readable_profiles
     listeners = events if events is not None else Events()
+    limits = {"limit_upload": limit_upload, "limit_download": limit_download}
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    profile = evolve(profile, **given)  # type: ignore[arg-type]
     handed_in = dict(stores or {})
     if store is not None:
         handed_in[profile.default_destination] = store
@@ -154,7 +164,7 @@ def open_profile(
                     )
                 other = of_file.load(other)
             return build_tools(
-                other,
+                evolve(other, **given),  # type: ignore[arg-type]
                 repo=tools.repo if other.database == chosen.database else None,
                 clock=clock,
                 host=tools.host,

@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import evolve
 
 from bakthat.adapters.aws.settings import owner_of_glacier, owner_of_s3
+from bakthat.adapters.rate_limit import NO_LIMITS, Limits
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.objects import COLD_CLASSES
 from bakthat.domain.profile import DEFAULT_LOCAL_PATH, Profile
@@ -28,19 +29,26 @@ def _open_s3(parts: Parts) -> Destination:
     owner = owner_of_s3(profile)
     from bakthat.adapters.aws.s3 import S3ObjectStore
 
-    objects = S3ObjectStore.from_profile(profile, notice=parts.notice)
-    # Entries are read at any time, so they never go into another storage class.
-    catalog = _bucket(parts) if profile.storage_class else None
+    objects = S3ObjectStore.from_profile(profile, notice=parts.notice, limits=parts.limits)
+    # Entries are read at any time, so they never go into another storage class. They are rewritten, and never locked;
+    # nor are values.
+    catalog = _bucket(parts) if profile.storage_class or profile.object_lock else None
+    values = None
+    if profile.object_lock:
+        free = evolve(profile, object_lock=None)
+        values = S3ObjectStore.from_profile(free, notice=parts.notice, limits=parts.limits)
 
     def retrievals() -> Retrievals:
         """Return the retrievals of objects in the bucket that a lifecycle rule has moved to an archive class."""
         from bakthat.adapters.aws.s3_archive_class import S3ColdStore
 
-        archives = S3ColdStore.of_bucket(profile, notice=parts.notice)
+        archives = S3ColdStore.of_bucket(profile, notice=parts.notice, limits=parts.limits)
         return Retrievals(archives, parts.repo, clock=parts.clock, notice=parts.notice)
 
     is_cold = profile.storage_class in COLD_CLASSES
-    return ObjectDestination(owner, objects, catalog=catalog, retrievals=retrievals, keeps_index_copies=is_cold)
+    return ObjectDestination(
+        owner, objects, catalog=catalog, values=values, retrievals=retrievals, keeps_index_copies=is_cold
+    )
 
 
 def _s3_object(url: str, profile: Profile) -> tuple[ObjectStore, str]:
@@ -62,11 +70,11 @@ def _open_glacier(parts: Parts) -> Destination:
     elif profile.glacier_vault:
         from bakthat.adapters.aws.glacier import GlacierArchiveStore
 
-        archives = GlacierArchiveStore.from_profile(profile)
+        archives = GlacierArchiveStore.from_profile(profile, limits=parts.limits)
     else:
         from bakthat.adapters.aws.s3_archive_class import S3ColdStore
 
-        archives = S3ColdStore.from_profile(profile, notice=parts.notice)
+        archives = S3ColdStore.from_profile(profile, notice=parts.notice, limits=parts.limits)
     return ArchiveDestination(owner, archives, _bucket(parts), repo=parts.repo, clock=parts.clock, notice=parts.notice)
 
 
@@ -79,7 +87,8 @@ def _bucket(parts: Parts) -> ObjectStore | None:
         return None
     from bakthat.adapters.aws.s3 import S3ObjectStore
 
-    return S3ObjectStore.from_profile(evolve(parts.profile, storage_class=None), notice=parts.notice)
+    free = evolve(parts.profile, storage_class=None, object_lock=None)
+    return S3ObjectStore.from_profile(free, notice=parts.notice, limits=parts.limits)
 
 
 def _local_folder(profile: Profile) -> Path | None:
@@ -100,10 +109,12 @@ def _local_folder_is_there(profile: Profile) -> bool:
     return folder is not None and folder.is_dir()
 
 
-def _open_local(profile: Profile, notice: Callable[[str], None] = ignore) -> Destination:
+def _open_local(profile: Profile, notice: Callable[[str], None] = ignore, limits: Limits = NO_LIMITS) -> Destination:
+    from bakthat.adapters.limited_store import limited
     from bakthat.adapters.local_folder import LocalObjectStore
 
-    return destination_of("local", LocalObjectStore(Path(profile.local_path), notice=notice), profile)
+    store = LocalObjectStore(Path(profile.local_path), notice=notice)
+    return destination_of("local", limited(store, limits.upload, limits.download), profile)
 
 
 def _file(place: str, _: Profile) -> tuple[ObjectStore, str]:
@@ -138,7 +149,7 @@ BUILT_IN: tuple[DestinationType, ...] = (
         is_configured=lambda profile: _local_folder(profile) is not None,
         is_there=_local_folder_is_there,
         owner=lambda profile: _open_local(profile).owner,
-        open=lambda parts: _open_local(parts.profile, parts.notice),
+        open=lambda parts: _open_local(parts.profile, parts.notice, parts.limits),
         schemes=("file",),
         from_url=_file,
     ),

@@ -42,6 +42,7 @@ ON_ITS_OWN: Mapping[str, str] = {
     "glacier_inventory.load()": "`bakthat glacier-inventory load`",
     "restore_from()": "`bakthat restore --from`",
     "spare_last_complete=False": "--yes",
+    "cleanup()": "`bakthat cleanup`",
     "sync()": "`bakthat sync`",
 }
 """What is said in another way on the command line, by how a message says it."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from attrs import field, frozen
 
+from bakthat.adapters.rate_limit import NO_LIMITS, Limits
 from bakthat.domain.backup import Owner, backend_hash
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.profile import Profile
@@ -23,6 +24,7 @@ class Parts:
 
     stores: object stores from the caller, by the name of the destination that each replaces or adds.
     archives: replaces the vault of `glacier`.
+    limits: of the bytes that all destinations together send and receive.
     """
 
     profile: Profile
@@ -31,6 +33,7 @@ class Parts:
     repo: MetadataRepo
     clock: Callable[[], datetime]
     notice: Callable[[str], None] = ignore
+    limits: Limits = NO_LIMITS
 
 
 @frozen(kw_only=True)

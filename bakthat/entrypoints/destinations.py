@@ -37,17 +37,23 @@ class Destinations:
     def _open(self, name: str) -> Destination:
         stores = self._parts.stores
         if name in stores:
-            return destination_of(name, stores[name], self._parts.profile)
+            return self._limited(name, stores[name])
         for kind in BUILT_IN:
             if kind.name == name:
                 return kind.open(self._parts)
         store = open_store(name, self._parts.profile)
         if store is not None:
-            return destination_of(name, store, self._parts.profile)
+            return self._limited(name, store)
         known = [*(kind.name for kind in BUILT_IN), *stores, *store_names()]
         similar = nearest(name, known)
         hint = f"; did you mean {similar[0]}?" if similar else ""
         raise UnknownDestination(f"there is no destination {name!r}; there are {', '.join(known)}{hint}")
+
+    def _limited(self, name: str, store: ObjectStore) -> Destination:
+        from bakthat.adapters.limited_store import limited
+
+        limits = self._parts.limits
+        return destination_of(name, limited(store, limits.upload, limits.download), self._parts.profile)
 
 
 def all_names() -> list[str]:

@@ -37,6 +37,9 @@ class Settings:
     profile: str | None
     quiet: bool
     verbose: bool
+    limit_upload: str | None = None
+    """This and the next one only on commands that have them (`limit_options`)."""
+    limit_download: str | None = None
 
     def notice(self, text: str) -> None:
         """Print a line for the user, also with `--quiet`."""
@@ -65,6 +68,8 @@ class Settings:
             notice=self.notice,
             progress=progress,
             ask_passphrase=terminal.ask_passphrase if terminal.is_interactive() else None,
+            limit_upload=self.limit_upload,
+            limit_download=self.limit_download,
         )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakthat import __version__
+from bakthat.adapters.rate_limit import Limits, RateLimit
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.profile import Profile
@@ -95,6 +96,7 @@ def build_tools(
                 repo=chosen_repo,
                 clock=clock,
                 notice=notice,
+                limits=limits_of(profile, sleep=sleep),
             )
         ),
         repo=chosen_repo,
@@ -115,6 +117,15 @@ def build_tools(
         progress=progress,
         range_cache=range_cache(),
         states=file_states(),
+    )
+
+
+def limits_of(profile: Profile, *, sleep: Callable[[float], None] = time.sleep) -> Limits:
+    """Return the limits of the bytes that the profile's stores send and receive."""
+    up, down = profile.limit_upload, profile.limit_download
+    return Limits(
+        upload=RateLimit(up, sleep=sleep) if up is not None else None,
+        download=RateLimit(down, sleep=sleep) if down is not None else None,
     )
 
 

@@ -18,6 +18,7 @@ A store's own test is a subclass and two or three fixtures:
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
 import threading
@@ -29,7 +30,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Tier
-from bakthat.errors import BakthatError, ObjectNotFound, RetrievalExpired, RetrievalPending, UsageError
+from bakthat.errors import BakthatError, ObjectNotFound, RetrievalExpired, RetrievalPending, Unsupported, UsageError
 from bakthat.ports.archive_store import ArchiveStore
 
 Turn = Callable[[JobId], None]
@@ -163,6 +164,17 @@ class ArchiveStoreContract:
         with pytest.raises(_SourceFailed):
             store.upload(_body(content, fails=True), description=stored_filename())
         assert self.listed(store, finish) == []
+
+    def test_an_upload_that_fails_leaves_nothing_over(self, store: ArchiveStore) -> None:
+        with pytest.raises(_SourceFailed):
+            store.upload(_body(some_bytes(self.large), fails=True), description=stored_filename())
+        with contextlib.suppress(Unsupported):
+            assert list(store.leftovers()) == []
+
+    def test_an_archive_without_a_lock_has_none(self, store: ArchiveStore) -> None:
+        """Every store in these tests is one that locks nothing."""
+        archive_id = self.upload(store, b"x", 1)
+        assert (store.locks, store.lock_of(archive_id)) == (False, None)
 
     def test_equal_bytes_are_archives_of_their_own(self, store: ArchiveStore, finish: Turn) -> None:
         one, other = self.upload(store, b"same", 1), self.upload(store, b"same", 2)

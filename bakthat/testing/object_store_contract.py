@@ -21,6 +21,7 @@ import pytest
 
 from bakthat.errors import InvalidName, ObjectExists, ObjectNotFound, StoreError
 from bakthat.ports.object_store import ObjectStore
+from bakthat.testing.object_store_beside import BesideStoring
 from bakthat.testing.object_store_ranges import LARGE, RangesOfObjects, some_bytes
 
 __all__ = ["LARGE", "ObjectStoreContract", "some_bytes"]
@@ -63,7 +64,7 @@ def _fail() -> None:
     raise _SourceFailed
 
 
-class ObjectStoreContract(RangesOfObjects):
+class ObjectStoreContract(RangesOfObjects, BesideStoring):
     """Subclass it, and override the fixture `store` with an empty store."""
 
     large = 20 * 1024 * 1024 + 17

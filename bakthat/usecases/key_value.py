@@ -66,7 +66,7 @@ def set_value(
     if compress:
         content = gzip.compress(content, mtime=0)
     stored = _encrypted(content, keys, tools) if keys else content
-    destination.objects.put(key, io.BytesIO(stored), replace=True)
+    destination.values.put(key, io.BytesIO(stored), replace=True)
     now = whole_seconds(tools.clock())
     metadata = BackupMetadata.of(
         KeyValue=True,
@@ -102,7 +102,7 @@ def get_value(key: str, destination_name: str, tools: Tools, *, keys: Keys) -> S
     destination = _destination(destination_name, tools)
     backup = find_value(key, destination_name, tools)
     try:
-        with destination.objects.open(key) as reader:
+        with destination.values.open(key) as reader:
             content = reader.read(MOST_BYTES + _OVERHEAD + 1)
     except ObjectNotFound:
         raise BackupNotFound(f"{key}: no such key in {destination.owner.location}") from None
@@ -144,7 +144,7 @@ def delete_value(key: str, destination_name: str, tools: Tools) -> bool:
     destination = _destination(destination_name, tools)
     _check_free(key, destination, tools)
     rows = _rows(key, destination, tools)
-    destination.objects.delete(key)
+    destination.values.delete(key)
     destination.remove_entry(key)
     for row in rows:
         tools.repo.replace(row.deleted(tools.clock()))
@@ -153,7 +153,7 @@ def delete_value(key: str, destination_name: str, tools: Tools) -> bool:
 
 def value_store(destination_name: str, tools: Tools) -> ObjectStore:
     """The store for values of this destination."""
-    return _destination(destination_name, tools).objects
+    return _destination(destination_name, tools).values
 
 
 def _destination(name: str, tools: Tools) -> ObjectDestination:

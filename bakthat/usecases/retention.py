@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
+from bakthat.domain.locked_plan import without_locked
 from bakthat.domain.origin import GroupBy, Origin, Scope, listed, origins, shown
 from bakthat.domain.origin_plan import plan_origins
 from bakthat.domain.origin_policies import OriginPolicies
@@ -101,6 +102,7 @@ def _retain(
     destination, now = tools.destination(destination_name), tools.clock()
     series = _series(filename, destination, tools, dry_run)
     planned = _planned(filename, series, plan_at(now), scope)
+    planned = without_locked(planned, lambda backup: destination.lock_of(backup, now))
     for line in _notices(filename, series, planned, scope, now):
         tools.notice(line)
     on_plan(planned)

@@ -16,6 +16,7 @@ from bakthat.domain.query import Query
 from bakthat.errors import BakthatError, InvalidName
 from bakthat.usecases.destinations.base import Found
 from bakthat.usecases.syncing.former_location import rewrite_former
+from bakthat.usecases.syncing.leftovers import tell_of_leftovers
 from bakthat.usecases.syncing.run import Complaints, SyncRun, mark_vanished, take_in
 from bakthat.usecases.tools import Tools
 
@@ -70,6 +71,7 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
         rows |= {row.stored_filename: row for row in rewritten}
         taken = take_in(run, list(archives.values()), rows)
         vanished = mark_vanished(run, rows, archives)
+    tell_of_leftovers(destination, tools)
     return SyncReport(
         added=taken.added,
         vanished=vanished,

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -196,6 +197,35 @@ def test_a_leftover_of_a_killed_writer_is_cleared_and_others_are_not(folder: Pat
         store.put("k", io.BytesIO(b"x"))
     # One that has just changed may be written by another machine, whose locks are not seen here.
     assert files_below(folder) == [".bakthat-put-elsewhere", ".bakthat-put-live", "k"]
+
+
+def test_leftovers_of_killed_writers_are_found_in_every_folder(folder: Path) -> None:
+    store = LocalObjectStore(folder)
+    store.put("k", io.BytesIO(b"x"))
+    (folder / "bakthat_catalog").mkdir()
+    for name in (".bakthat-put-1", "bakthat_catalog/.bakthat-put-2"):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (0, 0))
+    found = sorted(store.leftovers(), key=lambda leftover: leftover.key)
+    assert [(left.key, left.size, left.is_of_bakthat) for left in found] == [
+        (".bakthat-put-1", 4, True),
+        ("bakthat_catalog/.bakthat-put-2", 4, True),
+    ]
+    assert {left.latest for left in found} == {datetime(1970, 1, 1, tzinfo=UTC)}
+    assert [store.remove_leftover(left) for left in found] == [True, True]
+    assert files_below(folder) == ["k"]
+
+
+def test_a_leftover_whose_writer_is_alive_is_not_removed(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / ".bakthat-put-live").write_bytes(b"half")
+    store = LocalObjectStore(folder)
+    (found,) = store.leftovers()
+    with (folder / ".bakthat-put-live").open("rb") as live:
+        fcntl.flock(live, fcntl.LOCK_EX)
+        assert not store.remove_leftover(found)
+    assert store.remove_leftover(found)
+    assert store.remove_leftover(found), "it is gone, which is what was asked for"
 
 
 def test_a_file_that_is_too_large_for_its_file_system_says_so(folder: Path) -> None:

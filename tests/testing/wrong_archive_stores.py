@@ -7,14 +7,14 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 
 import pytest
 from attrs import evolve
 
 from bakthat.adapters.memory.archive_store import MemoryArchiveStore
-from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Tier
+from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Leftover, Lock, Tier
 from bakthat.errors import BakthatError, ObjectNotFound, RetrievalExpired, RetrievalPending, StoreError, UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.testing.archive_store_contract import ArchiveStoreContract
@@ -39,6 +39,22 @@ class Right(MemoryArchiveStore):
 
     def reader_of(self, content: bytes) -> AbstractContextManager[BinaryIO]:
         return io.BytesIO(content)
+
+
+# beside storing
+
+
+@falls_by("test_an_archive_without_a_lock_has_none")
+class LocksEverything(Right):
+    def lock_of(self, archive_id: ArchiveId) -> Lock | None:
+        return Lock(until=None)
+
+
+@falls_by("test_an_upload_that_fails_leaves_nothing_over")
+class LeavesPartsBehind(Right):
+    def leftovers(self, *, details: bool = True) -> Iterator[Leftover]:
+        now = datetime.now(UTC)
+        return iter([Leftover(key="k", upload_id="1", started=now, latest=now)])
 
 
 # uploading

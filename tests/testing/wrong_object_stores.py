@@ -8,7 +8,7 @@ import locale
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import BinaryIO, cast
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from attrs import evolve
 
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.object_key import check_key
-from bakthat.domain.objects import ObjectInfo
+from bakthat.domain.objects import Leftover, Lock, ObjectInfo
 from bakthat.errors import BakthatError, ObjectExists, ObjectNotFound, StoreError
 from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
@@ -840,6 +840,39 @@ class LeavesATombstone(Right):
         if key in self._dead:
             raise ObjectExists(f"{key} is deleted")
         return super().put(key, body, replace=replace, size_hint=size_hint)
+
+
+# beside storing
+
+
+@falls_by("test_a_copy_replaces_nothing")
+class CopiesOverWhatIsThere(Right):
+    def copy_from(self, key: str, source: ObjectStore, *, expected: ObjectInfo) -> ObjectInfo | None:
+        with source.open(key) as reader:
+            return self.put(key, reader, replace=True)
+
+
+@falls_by("test_a_copy_of_anothers_object_is_that_object_or_none")
+class CopiesTheNameAlone(Right):
+    def copy_from(self, key: str, source: ObjectStore, *, expected: ObjectInfo) -> ObjectInfo | None:
+        return self.put(key, io.BytesIO())
+
+
+@falls_by("test_an_object_without_a_lock_has_none_and_can_be_deleted")
+class LocksEverything(Right):
+    def lock_of(self, key: str) -> Lock | None:
+        return Lock(until=None)
+
+
+@falls_by("test_a_write_that_fails_leaves_nothing_over")
+class LeavesPartsBehind(Right):
+    def content_of(self, body: BinaryIO, size_hint: int | None) -> bytes:
+        try:
+            return super().content_of(body, size_hint)
+        except Exception:
+            now = datetime.now(UTC)
+            self.unfinished.append(Leftover(key="k", upload_id="1", started=now, latest=now))
+            raise
 
 
 # identity

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, cast
 
 from bakthat.adapters.aws.client import client
 from bakthat.adapters.aws.glacier_jobs import WAITS, VaultJobs
 from bakthat.adapters.aws.glacier_upload import BUFFERED, MOST_PARTS, VaultUploads
 from bakthat.adapters.aws.glacier_vault import Vault, short
 from bakthat.adapters.aws.settings import resolved
+from bakthat.adapters.rate_limit import NO_LIMITS, LimitedContext, LimitedReader, Limits
 from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Tier
 from bakthat.domain.profile import Profile, glacier_location
 from bakthat.errors import ConfigInvalid, ObjectNotFound
@@ -39,6 +40,7 @@ class GlacierArchiveStore(ArchiveStore):
             4 GiB.
         clock: The current time.
         sleep: Waits for so many seconds, between two attempts to read.
+        limits: Of the bytes of archives. A part is sent at once when it is full, and a range is read ahead at once.
     """
 
     minimum_days = 90
@@ -56,9 +58,11 @@ class GlacierArchiveStore(ArchiveStore):
         buffered: int = BUFFERED,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self.location = glacier_location(client.meta.region_name, vault, endpoint_url)
         self._vault = Vault(client=client, name=vault, location=self.location)
+        self._limits = limits
         concurrency = max(1, max_concurrency)
         self._uploads = VaultUploads(
             self._vault,
@@ -70,7 +74,7 @@ class GlacierArchiveStore(ArchiveStore):
         self._jobs = VaultJobs(self._vault, max_concurrency=concurrency, clock=clock, sleep=sleep)
 
     @classmethod
-    def from_profile(cls, profile: Profile) -> Self:
+    def from_profile(cls, profile: Profile, *, limits: Limits = NO_LIMITS) -> Self:
         """The vault that the profile names. Raises `ConfigError`; sends nothing."""
         if not profile.glacier_vault:
             raise ConfigInvalid(f"profile {profile.name!r} names no glacier_vault")
@@ -81,6 +85,7 @@ class GlacierArchiveStore(ArchiveStore):
             endpoint_url=profile.endpoint_url,
             part_size=profile.part_size,
             max_concurrency=profile.max_concurrency,
+            limits=limits,
         )
 
     def __repr__(self) -> str:
@@ -92,13 +97,16 @@ class GlacierArchiveStore(ArchiveStore):
             self._vault.ask(self._vault.client.create_vault)
 
     def upload(self, body: BinaryIO, *, description: str, size_hint: int | None = None) -> ArchiveId:
+        if self._limits.upload is not None:
+            body = cast(BinaryIO, LimitedReader(body, self._limits.upload))
         return self._uploads.upload(body, description=description, size_hint=size_hint)
 
     def request(self, archive_id: ArchiveId, *, tier: Tier = Tier.STANDARD) -> JobId:
         return self._jobs.request(archive_id, tier=tier)
 
     def open(self, job_id: JobId) -> AbstractContextManager[BinaryIO]:
-        return self._jobs.opened(job_id)
+        opened, limit = self._jobs.opened(job_id), self._limits.download
+        return opened if limit is None else LimitedContext(opened, limit)
 
     def delete(self, archive_id: ArchiveId) -> None:
         try:

@@ -24,12 +24,16 @@ from bakthat.adapters.aws.s3_bucket import Bucket, log_notice
 from bakthat.adapters.aws.s3_copy import Source, copy_within
 from bakthat.adapters.aws.s3_download import RANGE, S3Reader
 from bakthat.adapters.aws.s3_head import check_not_a_web_site, explained_head, head
+from bakthat.adapters.aws.s3_leftovers import left_claims, remove_unfinished, unfinished_uploads
 from bakthat.adapters.aws.s3_listing import check_is_listing, entry_of, listed
+from bakthat.adapters.aws.s3_locks import confirmed, lock_in, retention_of
 from bakthat.adapters.aws.s3_part_sizes import MAX_PART, MIN_PART
-from bakthat.adapters.aws.s3_upload import Uploader
+from bakthat.adapters.aws.s3_upload import Uploaded, Uploader
 from bakthat.adapters.aws.settings import resolved
+from bakthat.adapters.rate_limit import NO_LIMITS, Limits
 from bakthat.domain.object_key import check_key
-from bakthat.domain.objects import ObjectInfo
+from bakthat.domain.object_lock import ObjectLock
+from bakthat.domain.objects import Leftover, Lock, ObjectInfo
 from bakthat.domain.profile import (
     DEFAULT_REGION,
     Profile,
@@ -39,7 +43,7 @@ from bakthat.domain.profile import (
     s3_location,
     s3_owner,
 )
-from bakthat.errors import BakthatError, ConfigInvalid, InvalidName, StoreError, UsageError
+from bakthat.errors import BakthatError, ConfigInvalid, InvalidName, ObjectLocked, StoreError, UsageError
 from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.url_signer import UrlSigner
@@ -70,6 +74,10 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         amazon: bool = False,
         claims: bool | None = None,
         account: Hashable = None,
+        sse: str | None = None,
+        kms_key_id: str | None = None,
+        lock: ObjectLock | None = None,
+        limits: Limits = NO_LIMITS,
         page: int = 1000,
         put_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -95,6 +103,10 @@ class S3ObjectStore(ObjectStore, UrlSigner):
                 Amazon's.
             account: Equal for stores that the same credentials reach at the same service, so that it can copy objects
                 between them; None: unknown.
+            sse: How the service encrypts new objects: `AES256` or `aws:kms`.
+            kms_key_id: The key of `aws:kms`.
+            lock: Of new objects.
+            limits: Of the bytes of bodies, in both directions.
             page: Keys of one listing request.
             put_id: Returns a new random id for each write.
             clock: The current time, used where an answer has no date.
@@ -118,7 +130,10 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         self._max_concurrency = max_concurrency
         self._amazon = amazon
         self._page = page
+        self._notice = notice
         self._account = account
+        self._lock = lock
+        self._download_limit = limits.download
         self._is_s3 = amazon
         self._reads_ranges = True
         self._uploader = Uploader(
@@ -131,6 +146,10 @@ class S3ObjectStore(ObjectStore, UrlSigner):
                 max_concurrency=max_concurrency,
                 trusted=amazon,
                 claims=not amazon if claims is None else claims,
+                sse=sse,
+                kms_key_id=kms_key_id,
+                lock=lock,
+                upload_limit=limits.upload,
                 put_id=put_id,
                 clock=clock,
                 pause=pause,
@@ -139,7 +158,9 @@ class S3ObjectStore(ObjectStore, UrlSigner):
         )
 
     @classmethod
-    def from_profile(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> S3ObjectStore:
+    def from_profile(
+        cls, profile: Profile, *, notice: Callable[[str], None] = log_notice, limits: Limits = NO_LIMITS
+    ) -> S3ObjectStore:
         """Return the store of a profile's `s3` destination. Sends nothing. Raises `ConfigError`."""
         profile = resolved(profile, "s3")
         owner = s3_owner(profile)
@@ -154,6 +175,10 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             max_concurrency=profile.max_concurrency,
             amazon=is_amazon(profile.endpoint_url),
             account=_account(profile),
+            sse=profile.sse,
+            kms_key_id=profile.kms_key_id,
+            lock=profile.lock,
+            limits=limits,
             notice=notice,
         )
 
@@ -163,7 +188,17 @@ class S3ObjectStore(ObjectStore, UrlSigner):
     def put(self, key: str, body: BinaryIO, *, replace: bool = False, size_hint: int | None = None) -> ObjectInfo:
         where = self._where(key)
         stored = self._uploader.upload(where["Key"], self._named(key), body, replace=replace, size_hint=size_hint)
-        return ObjectInfo(key=key, size=stored.size, modified=stored.modified, storage_class=self._storage_class)
+        return self._stored(key, stored)
+
+    def _stored(self, key: str, stored: Uploaded) -> ObjectInfo:
+        lock = None
+        if stored.locked_until is not None:
+            lock = confirmed(self._client, self._where(key), self._named(key), stored.locked_until)
+            if lock is None:
+                self._notice(f"{self._named(key)} is stored, but the service has not locked it")
+        return ObjectInfo(
+            key=key, size=stored.size, modified=stored.modified, storage_class=self._storage_class, lock=lock
+        )
 
     def copy_from(self, key: str, source: ObjectStore, *, expected: ObjectInfo) -> ObjectInfo | None:
         where, what = self._where(key), self._named(key)
@@ -176,9 +211,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             what,
             Source(bucket=there["Bucket"], key=there["Key"], what=source._named(key), expected=expected),
         )
-        if made is None:
-            return None
-        return ObjectInfo(key=key, size=expected.size, modified=made, storage_class=self._storage_class)
+        return None if made is None else self._stored(key, made)
 
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
@@ -202,7 +235,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
 
     def _reader(self, where: dict[str, str], what: str, **part: Any) -> S3Reader:
         limits: dict[str, Any] = {"max_concurrency": self._max_concurrency, "range_size": self._range_size}
-        return S3Reader(self._client, where, what, **limits, **part)
+        return S3Reader(self._client, where, what, limit=self._download_limit, **limits, **part)
 
     @property
     def reads_ranges(self) -> bool:
@@ -223,6 +256,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             modified=modified,
             storage_class=found.maybe_text("StorageClass"),
             etag=found.maybe_text("ETag"),
+            lock=lock_in(found),
         )
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -242,7 +276,20 @@ class S3ObjectStore(ObjectStore, UrlSigner):
                 how = self._protection(where, what) if status_of(error) in {400, 403, 409, 423} else None
                 if how is None:
                     raise
-                raise StoreError(f"{what}: protected {how}; it cannot be deleted before") from error
+                raise ObjectLocked(f"{what}: protected {how}; it cannot be deleted before") from error
+
+    def lock_of(self, key: str) -> Lock | None:
+        where, what = self._where(key), self._named(key)
+        return lock_in(explained_head(self._client, where, what)) or retention_of(self._client, where, what)
+
+    def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
+        yield from unfinished_uploads(self._client, self._bucket, self._prefix, prefix, self.location, details=details)
+        if self._uploader.writer.claims is not None:
+            yield from left_claims(self._client, self._bucket, self._prefix, prefix, self.location)
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        remove_unfinished(self._client, self._bucket, self._prefix, leftover, self._named(leftover.key))
+        return True
 
     def presign(self, key: str, expires_in: int, method: str = "GET") -> str:
         """Return a URL with which anybody can access this one object for so many seconds, with the rights of the
@@ -272,6 +319,8 @@ class S3ObjectStore(ObjectStore, UrlSigner):
     def create_bucket(self) -> None:
         """Create the bucket, unless it exists and is one's own. Only `configure` does this."""
         request: dict[str, Any] = {"Bucket": self._bucket}
+        if self._lock is not None:
+            request["ObjectLockEnabledForBucket"] = True
         if self._amazon and self._region != "us-east-1":
             request["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
         with translated(self.location, _BUCKET_TAKEN):
@@ -304,10 +353,12 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             found = head(self._client, where, what)
         except BakthatError:
             return None
-        until = found.maybe_moment("ObjectLockRetainUntilDate")
-        if found.maybe_text("ObjectLockLegalHoldStatus") == "ON":
+        lock = lock_in(found)
+        if lock is None:
+            return None
+        if lock.until is None:
             return "by a legal hold, until that is removed"
-        return f"by Object Lock until {until:%Y-%m-%d %H:%M} UTC" if until is not None else None
+        return f"by Object Lock until {lock.until:%Y-%m-%d %H:%M} UTC"
 
     def _where(self, key: str) -> dict[str, str]:
         whole = self._prefix + check_key(key)

@@ -29,11 +29,13 @@ from bakthat.adapters.aws.s3 import S3ObjectStore, is_amazon, s3_client
 from bakthat.adapters.aws.s3_bucket import log_notice
 from bakthat.adapters.aws.s3_head import explained_head
 from bakthat.adapters.aws.settings import resolved
+from bakthat.adapters.rate_limit import NO_LIMITS, Limits
 from bakthat.domain import glacier_inventory, retrieval
 from bakthat.domain.archive_description import read_description
 from bakthat.domain.catalog import stored_filename_of
 from bakthat.domain.object_key import check_key
-from bakthat.domain.objects import COLD_CLASSES, ArchiveId, ArchiveInfo, JobId, Tier
+from bakthat.domain.object_lock import ObjectLock
+from bakthat.domain.objects import COLD_CLASSES, ArchiveId, ArchiveInfo, JobId, Leftover, Lock, Tier
 from bakthat.domain.parameter import parameter
 from bakthat.domain.profile import Profile, glacier_owner, normal_prefix, s3_location, s3_owner
 from bakthat.domain.retrieval import JobState
@@ -95,6 +97,10 @@ class S3ColdStore(ArchiveStore):
         part_size: int | None = None,
         max_concurrency: int = 4,
         amazon: bool = False,
+        sse: str | None = None,
+        kms_key_id: str | None = None,
+        lock: ObjectLock | None = None,
+        limits: Limits = NO_LIMITS,
         notice: Callable[[str], None] = log_notice,
     ) -> None:
         """Send nothing yet.
@@ -124,11 +130,20 @@ class S3ColdStore(ArchiveStore):
             part_size=part_size,
             max_concurrency=max_concurrency,
             amazon=amazon,
+            sse=sse,
+            kms_key_id=kms_key_id,
+            lock=lock,
+            limits=limits,
             notice=notice,
         )
+        self.locks = lock is not None
+        self._locked: dict[str, Lock | None] = {}
+        """What `upload` found out about the locks of its own archives."""
 
     @classmethod
-    def from_profile(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> Self:
+    def from_profile(
+        cls, profile: Profile, *, notice: Callable[[str], None] = log_notice, limits: Limits = NO_LIMITS
+    ) -> Self:
         """Return the store of a profile's `glacier` destination that has a class and no vault. Sends nothing. Raises
         `ConfigError`."""
         if profile.glacier_storage_class not in COLD_CLASSES:
@@ -137,17 +152,26 @@ class S3ColdStore(ArchiveStore):
                 "other classes need no retrieval, use storage_class and `destination='s3'`"
             )
         profile = resolved(profile, "s3")
-        return cls._made(profile, glacier_owner(profile).location, profile.glacier_storage_class, notice)
+        return cls._made(profile, glacier_owner(profile).location, profile.glacier_storage_class, notice, limits)
 
     @classmethod
-    def of_bucket(cls, profile: Profile, *, notice: Callable[[str], None] = log_notice) -> Self:
+    def of_bucket(
+        cls, profile: Profile, *, notice: Callable[[str], None] = log_notice, limits: Limits = NO_LIMITS
+    ) -> Self:
         """Return the bucket of a profile's `s3` destination, to retrieve what a lifecycle rule has moved to an archive
         class. Raises `ConfigError`."""
         profile = resolved(profile, "s3")
-        return cls._made(profile, s3_owner(profile).location, profile.storage_class, notice)
+        return cls._made(profile, s3_owner(profile).location, profile.storage_class, notice, limits)
 
     @classmethod
-    def _made(cls, profile: Profile, location: str, storage_class: str | None, notice: Callable[[str], None]) -> Self:
+    def _made(
+        cls,
+        profile: Profile,
+        location: str,
+        storage_class: str | None,
+        notice: Callable[[str], None],
+        limits: Limits,
+    ) -> Self:
         return cls(
             s3_client(profile),
             profile.s3_bucket or "",
@@ -157,6 +181,10 @@ class S3ColdStore(ArchiveStore):
             part_size=profile.part_size,
             max_concurrency=profile.max_concurrency,
             amazon=is_amazon(profile.endpoint_url),
+            sse=profile.sse,
+            kms_key_id=profile.kms_key_id,
+            lock=profile.lock,
+            limits=limits,
             notice=notice,
         )
 
@@ -167,7 +195,10 @@ class S3ColdStore(ArchiveStore):
         stored_filename, _ = read_description(description)
         if stored_filename is None:
             raise UsageError(f"{self.location}: a description must begin with the stored filename, which is the key")
-        return ArchiveId(self._objects.put(stored_filename, body, size_hint=size_hint).key)
+        made = self._objects.put(stored_filename, body, size_hint=size_hint)
+        if self.locks:
+            self._locked[made.key] = made.lock
+        return ArchiveId(made.key)
 
     def request(self, archive_id: ArchiveId, *, tier: Tier = Tier.STANDARD) -> JobId:
         found = _Frozen.of(self._head(archive_id))
@@ -205,6 +236,17 @@ class S3ColdStore(ArchiveStore):
 
     def delete(self, archive_id: ArchiveId) -> None:
         self._objects.delete(archive_id)
+
+    def lock_of(self, archive_id: ArchiveId) -> Lock | None:
+        if archive_id in self._locked:
+            return self._locked.pop(archive_id)
+        return self._objects.lock_of(archive_id)
+
+    def leftovers(self, *, details: bool = True) -> Iterator[Leftover]:
+        return self._objects.leftovers(details=details)
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        return self._objects.remove_leftover(leftover)
 
     def request_inventory(self) -> JobId:
         """Return a constant job: a listing of the bucket needs no retrieval."""

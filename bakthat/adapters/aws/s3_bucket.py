@@ -11,6 +11,8 @@ from typing import Any
 from attrs import field, frozen
 
 from bakthat.adapters.aws.s3_part_sizes import EQUAL_PARTS, MAX_PARTS
+from bakthat.adapters.rate_limit import RateLimit
+from bakthat.domain.object_lock import ObjectLock
 
 _log = logging.getLogger("bakthat")
 
@@ -37,6 +39,10 @@ class Bucket:
             several sizes.
         claims: Whether claims keep two writers of one key apart: a service may honour a condition, and yet let two
             simultaneous writes pass.
+        sse: How the service encrypts new objects, by its own word.
+        kms_key_id: With which key.
+        lock: Of new objects.
+        upload_limit: Of the bytes of bodies.
         put_id: Returns a new random id for each write.
         clock: The current time.
         pause: Waits for so many seconds.
@@ -53,6 +59,10 @@ class Bucket:
     equal_parts: int = EQUAL_PARTS
     trusted: bool = False
     claims: bool = True
+    sse: str | None = None
+    kms_key_id: str | None = None
+    lock: ObjectLock | None = None
+    upload_limit: RateLimit | None = None
     put_id: Callable[[], str] = field(repr=False)
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
     pause: Callable[[float], None] = field(default=time.sleep, repr=False)

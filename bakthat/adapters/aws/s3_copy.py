@@ -18,7 +18,6 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable
-from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
@@ -30,6 +29,7 @@ from bakthat.adapters.aws.s3_head import explained_head
 from bakthat.adapters.aws.s3_multipart import Multipart
 from bakthat.adapters.aws.s3_object_write import ObjectWrite
 from bakthat.adapters.aws.s3_part_sizes import MAX_PART, plan_parts
+from bakthat.adapters.aws.s3_upload import Uploaded
 from bakthat.adapters.aws.s3_writer import Writer
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import ConfigError, ObjectArchived, ObjectExists, StoreError
@@ -65,11 +65,11 @@ class _Seen:
     size: int
 
 
-def copy_within(writer: Writer, key: str, what: str, source: Source) -> datetime | None:
+def copy_within(writer: Writer, key: str, what: str, source: Source) -> Uploaded | None:
     """Copy the object to `key` of the writer's bucket. `what`: names the copy in messages.
 
     Returns:
-        When it was made; None if this service cannot make it, or not so that it can be compared with the source. Then
+        The copy; None if this service cannot make it, or not so that it can be compared with the source. Then
         nothing is stored.
 
     Raises:
@@ -87,7 +87,7 @@ def copy_within(writer: Writer, key: str, what: str, source: Source) -> datetime
         if copying.copy_parts(source, seen.etag, sizes) != seen.md5 + (f"-{seen.parts}" if seen.parts else ""):
             _log.debug("%s: the copy within the service cannot be compared with the source: it is read and sent", what)
             return None
-        return copying.complete()
+        return Uploaded(size=seen.size, modified=copying.complete(), locked_until=target.locked_until)
     except (ObjectExists, ObjectArchived):
         raise
     except (StoreError, ConfigError) as error:

@@ -20,6 +20,7 @@ from botocore.exceptions import FlexibleChecksumError
 from bakthat.adapters.aws.daemon_threads import Workers
 from bakthat.adapters.aws.errors import translated
 from bakthat.adapters.aws.s3_ranges import FirstAnswer, RangeRequests
+from bakthat.adapters.rate_limit import RateLimit
 from bakthat.domain.objects import ObjectInfo
 from bakthat.errors import StoreUnavailable
 
@@ -51,6 +52,7 @@ class S3Reader(io.RawIOBase):
         stop: int | None = None,
         expected: ObjectInfo | None = None,
         range_size: int = RANGE,
+        limit: RateLimit | None = None,
     ) -> None:
         """Send the first request. A stream of at most `_CHUNK` bytes needs no thread.
 
@@ -63,12 +65,14 @@ class S3Reader(io.RawIOBase):
             stop: Position behind the last byte; None for the object's end.
             expected: What `stat` returned earlier; another object is an error.
             range_size: Bytes of one request.
+            limit: Of the bytes that arrive.
 
         Raises:
             ObjectNotFound, ObjectArchived, and what else the service says.
         """
         self._what = what
         self._range = range_size
+        self._limit = limit
         self._window = max_concurrency
         self._requests = RangeRequests(client, where, what, expected)
         self._stopped = threading.Event()
@@ -220,6 +224,8 @@ class S3Reader(io.RawIOBase):
 
     def _read(self, body: Any, wanted: int, step: int, chunks: list[bytes], *, is_end: bool = True) -> bool:
         """Read so many bytes, at most `step` at a time. Return False if the body ends before."""
+        if self._limit is not None:
+            step = min(step, self._limit.step)
         while wanted:
             chunk = self._next_of(body, min(wanted, step))
             if not chunk:
@@ -235,4 +241,6 @@ class S3Reader(io.RawIOBase):
         if self._stopped.is_set():
             raise CancelledError
         chunk: bytes = body.read(size)
+        if self._limit is not None:
+            self._limit.pass_on(len(chunk))
         return chunk

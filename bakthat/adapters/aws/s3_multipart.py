@@ -146,8 +146,9 @@ class Multipart:
 
     def _create(self) -> str:
         request = {**self._target.properties, "ChecksumAlgorithm": "CRC32"}
-        with translated(self._target.what):
+        with translated(self._target.what, self._target.codes()):
             answer, _ = self._write(self._client.create_multipart_upload, request)
+        self._target.check_encryption(answer)
         # A repeated request may have created an upload whose id is unknown.
         self._may_have_strays = answer.resent
         return answer.text("UploadId")
@@ -168,7 +169,7 @@ class Multipart:
             while True:
                 answer, sent = self._write(
                     self._client.upload_part,
-                    {**request, "Body": PartBody(view, self._cancelled), "ChecksumCRC32": checksum},
+                    {**request, "Body": self._body(view), "ChecksumCRC32": checksum},
                 )
                 etag = answer.text("ETag")
                 entry = {"PartNumber": number, "ETag": etag}
@@ -179,6 +180,9 @@ class Multipart:
                 # The service did not check the CRC, and the ETag is not the MD5. It does check a Content-MD5, which is
                 # sent beside the CRC, since the upload was created with one.
                 self._learnt.features = evolve(self._learnt.features, md5=True)
+
+    def _body(self, view: memoryview) -> PartBody:
+        return PartBody(view, self._cancelled, self._target.bucket.upload_limit)
 
     def _buffer(self, size: int) -> bytearray:
         """Return a buffer for the next part, as soon as the memory allows. Raises the error of a part that failed."""

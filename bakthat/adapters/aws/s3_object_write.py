@@ -30,6 +30,7 @@ from bakthat.errors import (
     AccessDenied,
     BakthatError,
     ConfigError,
+    ConfigInvalid,
     ObjectExists,
     ObjectNotFound,
     StoreError,
@@ -47,6 +48,17 @@ TOO_LARGE: Codes = {
 }
 
 
+_NO_LOCK: Codes = dict.fromkeys(
+    ("InvalidRequest", "ObjectLockConfigurationNotFoundError"),
+    (
+        ConfigInvalid,
+        "the service refused the lock: Object Lock must be enabled when a bucket is made; use such a bucket, or remove "
+        "object_lock from the profile",
+    ),
+)
+_UNCONFIRMED = "s3://{}: the service does not confirm the encryption {}; ask it whether it encrypts what is stored"
+
+
 class ObjectWrite:
     """One object that is being uploaded."""
 
@@ -59,6 +71,9 @@ class ObjectWrite:
         self._replace = replace
         self._put_id = writer.bucket.put_id()
         self._looked = False
+        lock = writer.bucket.lock
+        self.locked_until = lock.until(writer.bucket.clock()) if lock is not None else None
+        """When the object's lock ends, if it gets one."""
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -66,7 +81,19 @@ class ObjectWrite:
         properties: dict[str, Any] = {"Metadata": {"put-id": self._put_id}}
         if self.bucket.storage_class is not None:
             properties["StorageClass"] = self.bucket.storage_class
-        return properties
+        if self.bucket.lock is not None:
+            properties["ObjectLockMode"] = self.bucket.lock.mode.upper()
+            properties["ObjectLockRetainUntilDate"] = self.locked_until
+        return {**properties, **self.writer.encryption}
+
+    def codes(self, codes: Codes | None = None) -> Codes:
+        """The meanings of the service's codes, with those of a refused lock."""
+        return {**(codes or {}), **(_NO_LOCK if self.bucket.lock is not None else {})}
+
+    def check_encryption(self, answer: Answer) -> None:
+        """Give a notice, once, if the answer does not confirm the encryption that was requested."""
+        if self.bucket.sse is not None and answer.maybe_text("ServerSideEncryption") != self.bucket.sse:
+            self.writer.tell_once(_UNCONFIRMED.format(self.bucket.name, self.bucket.sse))
 
     def write(
         self, learnt: Learnt, operation: Callable[..., Any], request: dict[str, Any]
@@ -77,14 +104,20 @@ class ObjectWrite:
 
     def put(self, view: memoryview) -> datetime:
         """Store the whole object with one request. Return its time."""
-        request = {**self.properties, "Body": PartBody(view), "ChecksumCRC32": crc(view)}
-        if not self.bucket.trusted:
-            # A service may silently ignore the CRC. All of them check Content-MD5.
+        body = PartBody(view, limit=self.bucket.upload_limit)
+        request = {**self.properties, "Body": body, "ChecksumCRC32": crc(view)}
+        if not self.bucket.trusted or self.bucket.lock is not None:
+            # A service may silently ignore the CRC; all of them check Content-MD5. Amazon demands it with a lock.
             request["ContentMD5"] = base64_text(md5(view).digest())
         learnt = self.writer.single
         return self.make_visible(
-            learnt, lambda condition: self.write(learnt, self.client.put_object, request | condition)[0], TOO_LARGE
+            learnt, lambda condition: self._put(learnt, request | condition), self.codes(TOO_LARGE)
         )
+
+    def _put(self, learnt: Learnt, request: dict[str, Any]) -> Answer:
+        answer, _ = self.write(learnt, self.client.put_object, request)
+        self.check_encryption(answer)
+        return answer
 
     def make_visible(
         self, learnt: Learnt, send: Callable[[dict[str, Any]], Answer], codes: Codes | None = None

@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError
 from isal.isal_zlib import crc32
 
 from bakthat.adapters.aws.s3_features import base64_text
+from bakthat.adapters.rate_limit import RateLimit
 
 
 class PartBody:
@@ -20,8 +21,11 @@ class PartBody:
 
     _FIRST, _LEAST, _MOST = 64 * 1024, 16 * 1024, 512 * 1024
 
-    def __init__(self, view: memoryview, cancelled: threading.Event | None = None) -> None:
+    def __init__(
+        self, view: memoryview, cancelled: threading.Event | None = None, limit: RateLimit | None = None
+    ) -> None:
         self.view = view
+        self._limit = limit
         self._cancelled = cancelled
         self._at = 0
         self._step = self._FIRST
@@ -51,10 +55,19 @@ class PartBody:
             self._step = max(self._step // 2, self._LEAST)
         if size is None or size < 0:
             rest, self._at = bytes(self.view[self._at :]), len(self.view)
+            self._pass_on(len(rest))
             return rest
-        chunk = self.view[self._at : self._at + self._step]
+        step = self._step if self._limit is None else min(self._step, self._limit.step)
+        chunk = self.view[self._at : self._at + step]
+        self._pass_on(len(chunk))
         self._at += len(chunk)
         return chunk
+
+    def _pass_on(self, count: int) -> None:
+        if self._limit is not None and count:
+            self._limit.pass_on(count)
+            self._stop_if_cancelled()
+            self._handed_out = time.monotonic()  # the line is not slow because the limit is
 
     def _stop_if_cancelled(self) -> None:
         if self._cancelled is not None and self._cancelled.is_set():

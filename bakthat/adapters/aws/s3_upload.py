@@ -32,10 +32,11 @@ _EARLY = 4
 
 @frozen(kw_only=True)
 class Uploaded:
-    """A stored object. `size`: bytes. `modified`: in UTC."""
+    """A stored object. `size`: bytes. `modified`: in UTC. `locked_until`: as it was requested."""
 
     size: int
     modified: datetime
+    locked_until: datetime | None = None
 
 
 class Uploader:
@@ -66,9 +67,10 @@ class Uploader:
             buffer, filled = _first_part(body, plan.first)
             if filled < plan.first:
                 multipart.abort()
-                return Uploaded(size=filled, modified=target.put(memoryview(buffer)[:filled]))
+                modified = target.put(memoryview(buffer)[:filled])
+                return Uploaded(size=filled, modified=modified, locked_until=target.locked_until)
             size = multipart.send_all(buffer, body)
-            return Uploaded(size=size, modified=multipart.complete())
+            return Uploaded(size=size, modified=multipart.complete(), locked_until=target.locked_until)
         except BaseException:
             multipart.abort()
             raise

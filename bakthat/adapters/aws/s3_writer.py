@@ -26,6 +26,7 @@ class Writer:
         self.in_parts = Learnt(must_look=not bucket.trusted)
         """What is known about writing in parts."""
         self._is_s3 = bucket.trusted
+        self._said: set[str] = set()
         self.claims: WriteClaims | None = None
         """Keep two writers of one key apart where the service may not; None where it does."""
         if bucket.claims:
@@ -37,6 +38,18 @@ class Writer:
                 write=self._put_small,
             )
 
+    @property
+    def encryption(self) -> dict[str, Any]:
+        """What a request says about the encryption of what it stores."""
+        encryption = {"ServerSideEncryption": self.bucket.sse, "SSEKMSKeyId": self.bucket.kms_key_id}
+        return {name: value for name, value in encryption.items() if value is not None}
+
+    def tell_once(self, line: str) -> None:
+        """Give this notice, unless it was given before."""
+        if line not in self._said:
+            self._said.add(line)
+            self.bucket.notice(line)
+
     def check_not_a_web_site(self, where: dict[str, str], what: str) -> None:
         """Raise `StoreError` if every name seems to be taken, since the server is a web site."""
         if not self._is_s3:
@@ -46,6 +59,7 @@ class Writer:
     def _put_small(self, key: str, content: bytes) -> None:
         view = memoryview(content)
         request = {"Bucket": self.bucket.name, "Key": key, "Body": PartBody(view), "ChecksumCRC32": crc(view)}
+        request.update(self.encryption)
         self.write(self.single, key, self.bucket.client.put_object, request, unconditional=True)
 
     def write(

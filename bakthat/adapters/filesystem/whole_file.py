@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import secrets
 import stat
@@ -155,6 +156,32 @@ def remove_leftovers(folder: int, calls: FileCalls, now: float) -> None:
         _remove_leftover(name, folder, calls, now)
 
 
+def leftovers_in(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the hidden files of writers, killed or not, in a folder and all below it: their paths, and what they are.
+    What cannot be read is left out."""
+    for path, _, names in os.walk(folder):
+        for name in sorted(names):
+            if name.startswith(TEMPORARY):
+                whole = os.path.join(path, name)
+                with contextlib.suppress(OSError):
+                    found = os.lstat(whole)
+                    if stat.S_ISREG(found.st_mode):
+                        yield whole, found
+
+
+def remove_unlocked(path: str, calls: FileCalls) -> bool:
+    """Remove the hidden file of a writer, unless the writer has it locked. Return whether it is gone."""
+    folder, name = os.path.split(path)
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        return _remove_leftover(name, fd, calls, now=0.0, older_than=-math.inf)
+    finally:
+        os.close(fd)
+
+
 def sync_folder(folder: int) -> None:
     """Sync the folder's names. Some network mounts do not support that; they write names at once."""
     try:
@@ -213,9 +240,9 @@ def _claimed(name: str, folder: int, calls: FileCalls, now: float) -> Iterator[N
         os.close(fd)
 
 
-def _remove_leftover(name: str, folder: int, calls: FileCalls, now: float) -> bool:
-    """Remove the file if it is a leftover: nobody has it locked, and it has not changed for long. Return whether it is
-    gone."""
+def _remove_leftover(name: str, folder: int, calls: FileCalls, now: float, older_than: float = ABANDONED_AFTER) -> bool:
+    """Remove the file if it is a leftover: nobody has it locked, and it has not changed for so many seconds. Return
+    whether it is gone."""
     try:
         # Non-blocking: it may be a fifo that somebody has put there, without a writer.
         fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
@@ -225,7 +252,7 @@ def _remove_leftover(name: str, folder: int, calls: FileCalls, now: float) -> bo
         return False
     try:
         found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or now - found.st_mtime < ABANDONED_AFTER:
+        if not stat.S_ISREG(found.st_mode) or now - found.st_mtime < older_than:
             return False
         with contextlib.suppress(OSError):
             try:

@@ -11,19 +11,27 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from bakthat.domain.object_key import check_key
-from bakthat.domain.objects import ObjectInfo
-from bakthat.errors import ObjectExists, ObjectNotFound
+from bakthat.domain.object_lock import ObjectLock
+from bakthat.domain.objects import Leftover, Lock, ObjectInfo
+from bakthat.errors import ObjectExists, ObjectLocked, ObjectNotFound
 from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
 
 
 class MemoryObjectStore(ObjectStore):
-    """Objects live as long as the instance. `clock`: the time of storing."""
+    """Objects live as long as the instance. `clock`: the time of storing. `lock`: of new objects, which cannot be
+    deleted or replaced until it ends. `unfinished`: uploads that did not end, which a test puts here."""
 
     def __init__(
-        self, location: str = "memory://store", *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        location: str = "memory://store",
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        lock: ObjectLock | None = None,
     ) -> None:
         self.location = location
+        self.unfinished: list[Leftover] = []
+        self._object_lock = lock
         self._clock = clock
         self._lock = threading.Lock()
         self._objects: dict[str, tuple[bytes, ObjectInfo]] = {}
@@ -35,8 +43,11 @@ class MemoryObjectStore(ObjectStore):
         check_key(key)
         content = b"".join(iter(lambda: body.read(1 << 20), b""))
         etag = uuid.uuid4().hex
-        info = ObjectInfo(key=key, size=len(content), modified=self._clock(), etag=etag)
+        now = self._clock()
+        lock = Lock(until=self._object_lock.until(now)) if self._object_lock is not None else None
+        info = ObjectInfo(key=key, size=len(content), modified=now, etag=etag, lock=lock)
         with self._lock:
+            self._check_unlocked(key)
             if key in self._objects and not replace:
                 raise ObjectExists(f"{self.location}: {key} already exists")
             self._objects[key] = (content, info)
@@ -65,7 +76,24 @@ class MemoryObjectStore(ObjectStore):
     def delete(self, key: str) -> None:
         check_key(key)
         with self._lock:
+            self._check_unlocked(key)
             self._objects.pop(key, None)
+
+    def lock_of(self, key: str) -> Lock | None:
+        return self._find(key)[1].lock
+
+    def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
+        return iter([leftover for leftover in self.unfinished if leftover.key.startswith(prefix)])
+
+    def remove_leftover(self, leftover: Leftover) -> bool:
+        with self._lock:
+            self.unfinished = [left for left in self.unfinished if left.upload_id != leftover.upload_id]
+        return True
+
+    def _check_unlocked(self, key: str) -> None:
+        lock = self._objects[key][1].lock if key in self._objects else None
+        if lock is not None and lock.holds(self._clock()):
+            raise ObjectLocked(f"{self.location}: {key} is {lock}")
 
     def _find(self, key: str) -> tuple[bytes, ObjectInfo]:
         check_key(key)

@@ -14,6 +14,7 @@ from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.api import Bakthat
 from bakthat.entrypoints.backup_table import home_folder, place_words
 from bakthat.entrypoints.left_out_report import left_out_line
+from bakthat.entrypoints.limit_options import limit_options
 from bakthat.entrypoints.options import (
     INCOMPLETE,
     Settings,
@@ -78,6 +79,7 @@ from bakthat.errors import UsageError
 @dry_run_option
 @json_option
 @common
+@limit_options
 def backup(
     settings: Settings,
     words: tuple[str, ...],

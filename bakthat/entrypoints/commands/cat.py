@@ -8,6 +8,7 @@ import sys
 import click
 
 from bakthat.entrypoints import terminal
+from bakthat.entrypoints.limit_options import limit_options
 from bakthat.entrypoints.options import (
     Settings,
     allow_plain_option,
@@ -34,6 +35,7 @@ _CHUNK = 256 * 1024
 @host_option
 @retrieval_options
 @common
+@limit_options
 def cat(
     settings: Settings,
     name: str,

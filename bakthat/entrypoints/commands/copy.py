@@ -10,6 +10,7 @@ from bakthat.domain.backup import Backup
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.entrypoints.library.copy_verbs import error_of
+from bakthat.entrypoints.limit_options import limit_options
 from bakthat.entrypoints.options import (
     Settings,
     common,
@@ -36,6 +37,7 @@ from bakthat.usecases.copying.one_backup import Copied
 @dry_run_option
 @json_option
 @common
+@limit_options
 def copy(
     settings: Settings,
     name: str | None,

@@ -12,6 +12,7 @@ import click
 from bakthat.domain.objects import Tier
 from bakthat.entrypoints import json_output, salvage_report, terminal
 from bakthat.entrypoints.exit_codes import exit_code
+from bakthat.entrypoints.limit_options import limit_options
 from bakthat.entrypoints.options import (
     INCOMPLETE,
     Settings,
@@ -48,6 +49,7 @@ from bakthat.errors import PayloadDamaged, UsageError
 @click.option("--wait", is_flag=True, help="Wait until a backup in Glacier is ready.")
 @json_option
 @common
+@limit_options
 def restore(
     settings: Settings,
     name: str | None,

@@ -8,6 +8,7 @@ import click
 
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.command_line_words import in_command_line_words
+from bakthat.entrypoints.limit_options import limit_options
 from bakthat.entrypoints.options import (
     Settings,
     allow_plain_option,
@@ -34,6 +35,7 @@ from bakthat.usecases.verify import Level, Verified
 @host_option
 @json_option
 @common
+@limit_options
 def verify(
     settings: Settings,
     name: str | None,

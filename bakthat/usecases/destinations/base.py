@@ -16,7 +16,7 @@ from bakthat.domain.backup_metadata import Facts
 from bakthat.domain.catalog import MOST_BYTES, CatalogEntry, index_key_of, key_of, loads
 from bakthat.domain.objects import ArchiveId, Leftover, Lock, Tier
 from bakthat.domain.retrieval import Wait
-from bakthat.errors import AccessDenied, ObjectNotFound
+from bakthat.errors import CredentialsRefused, ObjectNotFound, StoreError
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.destinations.stored_ranges import StoredRanges
 
@@ -210,6 +210,10 @@ def lock_in_force(
             lock = asked()
     except ObjectNotFound:
         return None
-    except AccessDenied:
+    except CredentialsRefused:
+        raise
+    except StoreError as error:
+        if error.retryable:
+            raise
         lock = recorded
     return lock if lock is not None and lock.holds(now) else None

@@ -29,16 +29,19 @@ class ObjectDestination(Destination):
         objects: ObjectStore,
         *,
         catalog: ObjectStore | None = None,
+        values: ObjectStore | None = None,
         retrievals: Callable[[], Retrievals] | None = None,
         keeps_index_copies: bool = False,
     ) -> None:
         """catalog: the same place with a storage class that can be read at any time, for entries; None: as for
-        archives. retrievals: makes the retrievals of objects that a lifecycle rule has moved to an archive class; None
+        archives. values: the same place for values, which are replaced, and so never locked; None: as for archives.
+        retrievals: makes the retrievals of objects that a lifecycle rule has moved to an archive class; None
         if there are no such classes. keeps_index_copies: the archives are stored in an archive class."""
         self.keeps_index_copies = keeps_index_copies
         self.owner = owner
         self.objects = objects
         self.catalog = catalog if catalog is not None else objects
+        self.values = values if values is not None else objects
         self._retrievals = retrievals
 
     def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Stored:

@@ -1,0 +1,74 @@
+"""The verb of the library that removes what killed backups left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bakthat.domain.interval import parse_interval
+from bakthat.domain.leftovers import USUAL_AGE
+from bakthat.entrypoints.destinations import destination_names
+from bakthat.entrypoints.library.opened_profile import OpenedProfile
+from bakthat.entrypoints.library.record_verbs import first_error
+from bakthat.errors import BakthatError
+from bakthat.usecases.cleanup import CleanedUp, CleanupReport
+from bakthat.usecases.cleanup import cleanup as clean_up
+
+
+class CleanupVerbs(OpenedProfile):
+    """Removing unfinished uploads."""
+
+    def cleanup(
+        self,
+        destination: str | None = None,
+        *,
+        older_than: str | timedelta = USUAL_AGE,
+        dry_run: bool = False,
+    ) -> CleanupReport:
+        """Remove unfinished uploads of bakthat, and what killed backups left in a folder. No backup is touched.
+
+        Args:
+            destination: Its name (`s3`, `local`, …); None means the profile's default destination.
+            older_than: How long nothing was added to an upload, as `7D` or a `timedelta`. A running backup must not be
+                older.
+            dry_run: Only report what would be removed.
+
+        Returns:
+            What is gone, and what is left, and why. Uploads of other programs are left.
+
+        Raises:
+            Unsupported: The service cannot list unfinished uploads.
+            StoreError: The first error of a removal, after all others were tried.
+        """
+        done = self.cleanup_all([self._destination(destination)], older_than=older_than, dry_run=dry_run)
+        for error in done.failures.values():
+            raise error
+        report = next(iter(done.reports.values()))
+        for _, error in report.failed:
+            raise error
+        return report
+
+    def cleanup_all(
+        self, destinations: Sequence[str] = (), *, older_than: str | timedelta = USUAL_AGE, dry_run: bool = False
+    ) -> CleanedUp:
+        """Clean up several destinations; one that fails does not stop the rest.
+
+        Args:
+            destinations: Their names; by default all that the profile names.
+            older_than, dry_run: As of `cleanup`.
+        """
+        age = older_than if isinstance(older_than, timedelta) else parse_interval(older_than)
+        names = list(destinations or destination_names(self.profile))
+        done = CleanedUp()
+        for name in names:
+            try:
+                done.reports[name] = clean_up(name, self.tools, older_than=age, dry_run=dry_run)
+            except BakthatError as error:
+                done.failures[name] = error
+        return done
+
+
+def cleanup_error(done: CleanedUp) -> BakthatError | None:
+    """The error that decides about the exit code."""
+    failed = [error for report in done.reports.values() for _, error in report.failed]
+    return first_error([*done.failures.values()], failed)
