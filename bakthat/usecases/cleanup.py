@@ -36,6 +36,19 @@ class CleanedUp:
     reports: dict[str, CleanupReport] = field(factory=dict)
     failures: dict[str, BakthatError] = field(factory=dict)
 
+    @property
+    def together(self) -> CleanupReport:
+        """The reports as one."""
+        reports = self.reports.values()
+        return CleanupReport(
+            removed=tuple(one for report in reports for one in report.removed),
+            younger=tuple(one for report in reports for one in report.younger),
+            unknown=tuple(one for report in reports for one in report.unknown),
+            foreign=tuple(one for report in reports for one in report.foreign),
+            failed=tuple(one for report in reports for one in report.failed),
+            dry_run=any(report.dry_run for report in reports),
+        )
+
 
 def cleanup(
     destination_name: str, tools: Tools, *, older_than: timedelta = USUAL_AGE, dry_run: bool = False

@@ -78,7 +78,7 @@ def test_an_unfinished_upload_of_a_bucket_is_aborted_and_a_foreign_one_stays(run
 
 
 def test_the_library_returns_what_is_gone(bakthat: Bakthat) -> None:
-    assert bakthat.cleanup() == CleanupReport()
+    assert bakthat.cleanup("s3") == CleanupReport()
     with pytest.raises(InvalidInterval):
         bakthat.cleanup(older_than="soon")
 

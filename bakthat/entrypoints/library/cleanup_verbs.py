@@ -28,7 +28,7 @@ class CleanupVerbs(OpenedProfile):
         """Remove unfinished uploads of bakthat, and what killed backups left in a folder. No backup is touched.
 
         Args:
-            destination: Its name (`s3`, `local`, …); None means the profile's default destination.
+            destination: Its name (`s3`, `local`, …); None means all that the profile names.
             older_than: How long nothing was added to an upload, as `7D` or a `timedelta`. A running backup must not be
                 older.
             dry_run: Only report what would be removed.
@@ -38,15 +38,14 @@ class CleanupVerbs(OpenedProfile):
 
         Raises:
             Unsupported: The service cannot list unfinished uploads.
-            StoreError: The first error of a removal, after all others were tried.
+            StoreError: The first error, after all others were tried.
         """
-        done = self.cleanup_all([self._destination(destination)], older_than=older_than, dry_run=dry_run)
-        for error in done.failures.values():
+        chosen = [destination] if destination is not None else []
+        done = self.cleanup_all(chosen, older_than=older_than, dry_run=dry_run)
+        error = cleanup_error(done)
+        if error is not None:
             raise error
-        report = next(iter(done.reports.values()))
-        for _, error in report.failed:
-            raise error
-        return report
+        return done.together
 
     def cleanup_all(
         self, destinations: Sequence[str] = (), *, older_than: str | timedelta = USUAL_AGE, dry_run: bool = False
