@@ -12,6 +12,7 @@ from bakthat.domain.origin import Origin, Scope
 from bakthat.domain.origin_policies import OriginPolicies, policies_of_jobs
 from bakthat.domain.profile import Profile
 from bakthat.domain.rotation import RotationPolicy
+from bakthat.domain.query import Query
 from bakthat.errors import AccessDenied, CredentialsRefused, ObjectNotFound, StoreUnavailable
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
@@ -57,7 +58,9 @@ def test_a_series_that_fails_does_not_stop_the_others(box: Toolbox, tree: Path) 
     back_up(box, tree, "a")
     back_up(box, tree, "b")
     # The kept backup of `a` is not in the store.
-    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="stat", error=lambda: ObjectNotFound("gone")))
+    newest = next(iter(box.repo.find(Query(filename="a")))).stored_filename
+    gone = Fault(method="stat", key=newest, error=lambda: ObjectNotFound("gone"))
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], gone)
     done = rotated(box)
     assert (list(done.failures), [len(one.removed) for one in done.retentions.values()]) == (["a"], [2])
     assert done.error is done.failures["a"]

@@ -77,7 +77,7 @@ def test_a_removed_upload_can_no_longer_become_an_object(store: S3ObjectStore) -
         store._client.list_parts(Bucket=store._bucket, Key=store._prefix + NAME, UploadId=upload_id)
 
 
-def test_removing_what_is_gone_is_no_error(store: S3ObjectStore) -> None:
+def test_removing_what_is_gone_does_nothing(store: S3ObjectStore) -> None:
     begin(store)
     found = only(store)
     assert store.remove_leftover(found)
@@ -143,6 +143,6 @@ def test_the_claim_of_a_killed_writer_is_a_leftover(moto_url: str) -> None:
     assert list(store.leftovers()) == []
 
 
-def test_a_finished_upload_is_no_leftover(store: S3ObjectStore) -> None:
+def test_a_finished_upload_leaves_nothing_over(store: S3ObjectStore) -> None:
     store.put("k", io.BytesIO(bytes(9 * MIB)))
     assert list(store.leftovers()) == []
