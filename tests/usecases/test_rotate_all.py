@@ -11,8 +11,8 @@ from bakthat.domain.job import jobs_of
 from bakthat.domain.origin import Origin, Scope
 from bakthat.domain.origin_policies import OriginPolicies, policies_of_jobs
 from bakthat.domain.profile import Profile
-from bakthat.domain.rotation import RotationPolicy
 from bakthat.domain.query import Query
+from bakthat.domain.rotation import RotationPolicy
 from bakthat.errors import AccessDenied, CredentialsRefused, ObjectNotFound, StoreUnavailable
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
