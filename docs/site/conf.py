@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # this checkout, whatever is installed
 
+from pygments.lexers import get_lexer_by_name
 from pygments.lexers.special import TextLexer
+from pygments.util import ClassNotFound
 
 import bakthat
 from bakthat.domain.environment_settings import VARIABLES
@@ -50,8 +53,17 @@ toc_object_entries = False
 def setup(app: Any) -> None:
     """Have docstrings converted before napoleon sees their sections."""
     app.connect("autodoc-process-docstring", _convert, priority=100)
-    for language in ("cron", "gitignore"):  # that Pygments does not know
-        app.add_lexer(language, TextLexer)
+    for language in _languages():
+        try:
+            get_lexer_by_name(language)
+        except ClassNotFound:  # such as `cron`
+            app.add_lexer(language, TextLexer)
+
+
+def _languages() -> set[str]:
+    """The languages of all blocks of code."""
+    pages = Path(__file__).parents[1].rglob("*.md")
+    return {language for page in pages for language in re.findall(r"^```(\w+)$", page.read_text(), re.MULTILINE)}
 
 
 def _convert(_app: Any, _what: str, _name: str, object_: Any, _options: Any, lines: list[str]) -> None:
