@@ -58,17 +58,17 @@ def choose_base(origin: Origin, policy: IncrementPolicy, destination: Destinatio
     if origin.facts.get("source") is None:
         return Base(why="its record has no source")
     try:
-        backups = _backups(origin.series, destination, tools)
+        recorded = _recorded(origin.series, destination, tools)
     except DatabaseError as error:
         return Base(why=f"the database cannot be used ({error})")
-    own = [backup for backup in backups if origin.made(backup) and not backup.is_value]
+    own = [row for row in recorded if origin.made(row) and not (row.is_deleted or row.is_value)]
     if not own:
         return Base(why="there is no earlier one of this source and host")
     newest = max(own, key=newest_first)
     if newest.when >= tools.clock():
         return Base(why=f"{newest.stored_filename} is dated after now")
     try:
-        chain = Chains(backups).chain(newest)
+        chain = Chains(recorded).chain(newest)
     except ChainBroken as error:
         return Base(why=str(error))
     if why := policy.why_full(chain, tools.clock()):
@@ -81,11 +81,11 @@ def choose_base(origin: Origin, policy: IncrementPolicy, destination: Destinatio
     return Base(backup=newest, known=known)
 
 
-def _backups(series: str, destination: Destination, tools: Tools) -> list[Backup]:
-    """The backups of the series that are in the store; by the database alone where the store may not be listed."""
+def _recorded(series: str, destination: Destination, tools: Tools) -> list[Backup]:
+    """The records of the series, after a look into the store: what is no longer there is marked as deleted."""
     try:
-        return list(sync_series(series, destination, tools).backups)
+        sync_series(series, destination, tools)
     except AccessDenied as error:
         tools.notice(f"whether earlier backups of {series} are still there is not known: {error}")
-        query = Query(filename=series, backend=destination.name, owners=(destination.owner,))
-        return list(tools.repo.find(query))
+    query = Query(filename=series, backend=destination.name, owners=(destination.owner,), deleted=True)
+    return list(tools.repo.find(query))

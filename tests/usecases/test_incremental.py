@@ -1,0 +1,498 @@
+"""Incremental backups: what they continue, when a full one is made, and what remains when something fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.packing.tar_packer import TarPacker
+from bakthat.domain.archive_format import Compression
+from bakthat.domain.backup import Backup
+from bakthat.domain.increment_policy import IncrementPolicy
+from bakthat.domain.payload import Keys
+from bakthat.domain.query import Query
+from bakthat.errors import (
+    AccessDenied,
+    ChainBroken,
+    DatabaseError,
+    NotEncrypted,
+    ObjectNotFound,
+    PasswordNeeded,
+    RetrievalPending,
+    StoreUnavailable,
+)
+from bakthat.ports.file_states import Changes, FileStates, KnownFiles, StateDraft, TooManyNames
+from bakthat.testing.faulty import Fault, FaultyObjectStore
+from bakthat.testing.toolbox import Toolbox
+from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.restore import RestoreRequest, restore
+from bakthat.usecases.sync import sync
+from tests.fixtures.tree_histories import snapshot, tick
+
+POLICY = IncrementPolicy()
+KEY_PAIRS = (
+    (
+        "AGE-SECRET-KEY-1QYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZ9K4CN",
+        "age15nsf9y4k28p83wth93tf7hafhvfajp45d2mge80ems45gz0c5gys3me64l",
+    ),
+    (
+        "AGE-SECRET-KEY-1QGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQ0N3JDM",
+        "age1e6xn45wvkce7c7msc9upffw8dmxs9959q5xng369hgzcwrjc04vszex59m",
+    ),
+)
+"""An identity and its recipient, each of a secret of 32 equal bytes."""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "site"
+    (root / "pages").mkdir(parents=True)
+    (root / "index").write_text("hello")
+    (root / "pages" / "about").write_text("about")
+    (root / "large").write_bytes(os.urandom(20_000))  # so that a change is less than half of it
+    return root
+
+
+def night(box: Toolbox, tree: Path, **changes: Any) -> Backup:
+    """The next day's backup."""
+    tick(tree.parent)
+    box.clock.forward(days=1)
+    request = {"source": tree, "destination": "s3", "incremental": POLICY, **changes}
+    return backup(BackupRequest(**request), box.tools)
+
+
+def bring_back(box: Toolbox, made: Backup, target: Path, **changes: Any) -> Path:
+    request = {"name": made.stored_filename, "destination": "s3", "target": target, **changes}
+    restore(RestoreRequest(**request), box.tools)
+    return target / "site"
+
+
+def change(tree: Path, text: str = "new") -> None:
+    (tree / "pages" / text).write_text(text)
+
+
+# What is recorded
+
+
+def test_an_incremental_backup_says_what_it_continues(box: Toolbox, tree: Path) -> None:
+    full = night(box, tree)
+    first = night(box, tree)
+    second = night(box, tree, compression=Compression.ZSTD)
+    assert [made.stored_filename for made in (full, first, second)] == [
+        "site.20260103030405.tgz",
+        "site.20260104030405.inc.tgz",
+        "site.20260105030405.inc.tar.zst",
+    ]
+    assert full.metadata.get("incremental") is None
+    assert second.metadata["incremental"] == {
+        "base": "site.20260104030405.inc.tgz",
+        "full": "site.20260103030405.tgz",
+        "depth": 2,
+    }
+    assert second.metadata["counts"] == {"files": 3, "directories": 2, "others": 0, "bytes": 20_010}
+    assert first.size < full.size / 10
+
+
+def test_the_entry_in_the_store_says_it_too(box: Toolbox, tree: Path) -> None:
+    full, first = night(box, tree), night(box, tree)
+    other = Toolbox(stores=box.stores, clock=box.clock)
+    sync("s3", other.tools)
+    assert list(other.repo.find(Query())) == [
+        evolve(row, metadata=other_row.metadata)
+        for row, other_row in zip((first, full), other.repo.find(Query()), strict=True)
+    ]
+    assert [row.metadata.incremental for row in other.repo.find(Query())] == [first.metadata.incremental, None]
+
+
+def test_only_the_first_full_backup_and_those_with_a_reason_have_a_notice(box: Toolbox, tree: Path) -> None:
+    night(box, tree)
+    night(box, tree)
+    assert box.notices == ["site: a full backup is made: there is no earlier one of this source and host"]
+
+
+def test_a_file_is_stored_whole(box: Toolbox, tree: Path) -> None:
+    for _ in range(2):
+        assert not night(box, tree / "large").is_incremental
+    assert box.notices == []
+
+
+def test_a_full_backup_can_be_asked_for_and_is_continued(box: Toolbox, tree: Path) -> None:
+    night(box, tree)
+    full = night(box, tree, full=True)
+    assert not full.is_incremental
+    after = night(box, tree).metadata.incremental
+    assert after is not None
+    assert (after.base, after.depth) == (full.stored_filename, 1)
+    assert len(box.notices) == 1
+
+
+# When a full one is made
+
+
+def reason(box: Toolbox) -> str:
+    """Why the last backup is a full one, by its notice."""
+    start = "site: a full backup is made: "
+    return [notice.removeprefix(start) for notice in box.notices if notice.startswith(start)][-1]
+
+
+def test_a_full_one_is_made_when_the_chain_is_old(box: Toolbox, tree: Path) -> None:
+    night(box, tree)
+    assert night(box, tree, incremental=IncrementPolicy(full_every=timedelta(days=2))).is_incremental
+    assert not night(box, tree, incremental=IncrementPolicy(full_every=timedelta(days=2))).is_incremental
+    assert reason(box) == "the last full one is of 2026-01-03, and `full_every` is 2 days"
+
+
+def test_a_full_one_is_made_when_the_chain_is_long(box: Toolbox, tree: Path) -> None:
+    policy = IncrementPolicy(most=2)
+    made = [night(box, tree, incremental=policy).is_incremental for _ in range(5)]
+    assert made == [False, True, True, False, True]
+    assert reason(box) == "site.20260103030405.tgz is continued by 2 incremental ones, and `most` is 2"
+
+
+def test_a_full_one_is_made_when_the_changes_are_large(box: Toolbox, tree: Path) -> None:
+    night(box, tree)
+    (tree / "more").write_bytes(os.urandom(15_000))
+    assert night(box, tree).is_incremental
+    assert not night(box, tree).is_incremental
+    assert reason(box) == "what changed since site.20260103030405.tgz has grown to more than half of it"
+
+
+def test_a_full_one_is_made_after_a_plain_one_in_between(box: Toolbox, tree: Path) -> None:
+    night(box, tree)
+    plain = night(box, tree, incremental=None)
+    assert not night(box, tree).is_incremental
+    assert reason(box) == f"this machine has no state of {plain.stored_filename}, which would be continued"
+
+
+def test_a_full_one_is_made_when_the_state_is_lost(box: Toolbox, tree: Path) -> None:
+    made = night(box, tree)
+    box.states = Toolbox().states
+    assert not night(box, tree).is_incremental
+    assert reason(box) == f"this machine has no state of {made.stored_filename}, which would be continued"
+
+
+def test_a_full_one_is_made_when_attributes_are_kept_that_were_not(box: Toolbox, tree: Path) -> None:
+    night(box, tree, xattrs=False)
+    assert night(box, tree, xattrs=False).is_incremental
+    assert not night(box, tree).is_incremental
+
+
+def test_a_full_one_is_made_when_the_source_has_moved(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    night(box, tree)
+    (tmp_path / "elsewhere").mkdir()
+    moved = tree.rename(tmp_path / "elsewhere" / "site")
+    assert not night(box, moved).is_incremental
+
+
+def test_a_full_one_is_made_when_the_record_has_no_source(box: Toolbox, tree: Path) -> None:
+    for _ in range(2):
+        assert not night(box, tree, recorded_source="").is_incremental
+    assert reason(box) == "its record has no source"
+
+
+def test_a_full_one_is_made_when_the_clock_went_back(box: Toolbox, tree: Path) -> None:
+    made = night(box, tree)
+    box.clock.forward(days=-3)
+    assert not night(box, tree).is_incremental
+    assert reason(box) == f"{made.stored_filename} is dated after now"
+
+
+def test_a_full_one_is_made_when_a_directory_has_too_many_names(box: Toolbox, tree: Path) -> None:
+    class Strict(TarPacker):
+        def pack_changes(self, source: Path, into: Any, changes: Changes, **options: Any) -> Any:
+            if changes.base is not None:
+                raise TooManyNames("/srv/site has too many entries")
+            return super().pack_changes(source, into, changes, **options)
+
+    night(box, tree)
+    box.clock.forward(days=1)
+    request = BackupRequest(source=tree, destination="s3", incremental=POLICY)
+    made = backup(request, evolve(box.tools, tar=Strict()))
+    assert not made.is_incremental
+    assert reason(box) == "/srv/site has too many entries"
+    assert len([key for key in box.keys_in("s3") if "inc" in key]) == 0
+
+
+# Other origins, other settings
+
+
+def test_another_origins_backup_in_between_is_not_continued(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    full = night(box, tree)
+    box.host = "other"
+    other = night(box, tree)
+    box.host = "host"
+    change(tree)
+    made = night(box, tree)
+    assert not other.is_incremental
+    assert made.metadata.incremental is not None
+    assert made.metadata.incremental.base == full.stored_filename
+    assert snapshot(bring_back(box, made, tmp_path / "out", host="host")) == snapshot(tree)
+
+
+def test_another_destination_has_chains_of_its_own(box: Toolbox, tree: Path) -> None:
+    night(box, tree)
+    assert not night(box, tree, destination="local").is_incremental
+    assert night(box, tree).is_incremental
+    assert night(box, tree, destination="local").is_incremental
+
+
+def test_a_chain_goes_across_compressions_and_recipients(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    identities, recipients = zip(*KEY_PAIRS, strict=True)
+    night(box, tree, keys=Keys(recipients=recipients[:1]))
+    change(tree)
+    night(box, tree, keys=Keys(recipients=recipients[1:]), compression=Compression.ZSTD)
+    change(tree, "newer")
+    made = night(box, tree, keys=Keys(passphrase="secret"), compression=Compression.NONE)
+    asked: list[str] = []
+
+    def keys(backup: Backup) -> Keys:
+        asked.append(backup.stored_filename)
+        if backup.metadata["encryption"]["recipients"]:
+            return Keys(identities=identities)
+        return Keys(passphrase="secret")
+
+    assert made.is_incremental
+    assert snapshot(bring_back(box, made, tmp_path / "out", keys=keys)) == snapshot(tree)
+    assert asked == [made.stored_filename, "site.20260103030405.tgz.enc", "site.20260104030405.inc.tar.zst.enc"]
+
+
+def test_a_key_is_asked_for_once_in_a_chain(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    made = [night(box, tree, keys=Keys(passphrase="secret")) for _ in range(3)][-1]
+    asked: list[Backup] = []
+
+    def keys(backup: Backup) -> Keys:
+        asked.append(backup)
+        return Keys(passphrase="secret")
+
+    bring_back(box, made, tmp_path / "out", keys=keys)
+    assert asked == [made]
+
+
+def test_a_missing_key_of_an_earlier_backup_is_named_before_anything_is_read(
+    box: Toolbox, tree: Path, tmp_path: Path
+) -> None:
+    first = night(box, tree, keys=Keys(recipients=(KEY_PAIRS[0][1],)))
+    made = night(box, tree, keys=Keys(passphrase="secret"))
+
+    def keys(backup: Backup) -> Keys:
+        return Keys() if backup == first else Keys(passphrase="secret")
+
+    with pytest.raises(PasswordNeeded, match=first.stored_filename):
+        bring_back(box, made, tmp_path / "out", keys=keys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_chain_is_encrypted_as_a_whole_or_not_at_all(box: Toolbox, tree: Path) -> None:
+    night(box, tree)
+    assert not night(box, tree, keys=Keys(passphrase="secret")).is_incremental
+    assert reason(box) == "the chain of site.20260103030405.tgz is not encrypted"
+    assert night(box, tree, keys=Keys(passphrase="secret")).is_incremental
+    assert not night(box, tree).is_incremental
+    assert reason(box) == "the chain of site.20260105030405.inc.tgz.enc is encrypted"
+
+
+def test_a_plain_base_of_an_encrypted_backup_is_refused(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    """As somebody without a key could store it, with a record that fits."""
+    full, made = (night(box, tree, keys=Keys(passphrase="secret")) for _ in range(2))
+    plain = night(box, tree, incremental=None)
+    forged = evolve(plain, backup_date=full.backup_date, stored_filename="site.20260103030406.tgz")
+    record = {"base": forged.stored_filename, "full": forged.stored_filename, "depth": 1}
+    box.repo.add(forged)
+    box.repo.replace(made.with_metadata(box.clock(), incremental=record))
+    with pytest.raises(NotEncrypted, match=r"which it continues, is not: somebody else may have stored it"):
+        bring_back(box, made, tmp_path / "out", keys=lambda _: Keys(passphrase="secret"))
+
+
+# Files that could not be read
+
+
+def test_a_file_that_changed_while_it_was_read_is_stored_by_the_next_backup(
+    box: Toolbox, tree: Path, tmp_path: Path
+) -> None:
+    (tree / "busy").write_bytes(bytes(300_000))
+
+    def write(_: Any) -> None:
+        (tree / "busy").write_bytes(bytes(300_001))
+
+    box.clock.forward(days=1)
+    request = BackupRequest(source=tree, destination="s3", incremental=POLICY)
+    incomplete = backup(request, evolve(box.tools, progress=write))
+    made = night(box, tree)
+    assert (incomplete.is_incomplete, made.is_incomplete, made.is_incremental) == (True, False, True)
+    assert snapshot(bring_back(box, made, tmp_path / "out")) == snapshot(tree)
+
+
+# Faults
+
+
+def test_a_base_that_was_deleted_behind_our_back_gives_a_full_one(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    full, first = night(box, tree), night(box, tree)
+    box.stores["s3"].delete(full.stored_filename)
+    made = night(box, tree)
+    assert not made.is_incremental
+    assert reason(box) == f"{first.stored_filename} is incremental and needs {full.stored_filename}, which was deleted"
+    assert snapshot(bring_back(box, made, tmp_path / "out")) == snapshot(tree)
+
+
+def test_a_restore_says_which_backup_of_the_chain_is_gone(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    full, first = night(box, tree), night(box, tree)
+    box.stores["s3"].delete(full.stored_filename)
+    with pytest.raises(ObjectNotFound, match=f"{full.stored_filename}.*{first.stored_filename} needs it"):
+        bring_back(box, first, tmp_path / "out")
+    sync("s3", box.tools)
+    with pytest.raises(ChainBroken, match=f"needs {full.stored_filename}, which was deleted"):
+        bring_back(box, first, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("depth", [1, 2], ids=["its base", "the base of its base"])
+def test_a_record_that_names_a_wrong_base_is_not_followed(depth: int, box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    made = [night(box, tree) for _ in range(3)]
+    wrong = made[depth]
+    record = {**wrong.metadata["incremental"], "base": "site.20260101000000.tgz"}
+    box.repo.replace(wrong.with_metadata(box.clock(), incremental=record))
+    with pytest.raises(ChainBroken, match=r"needs site\.20260101000000\.tgz.*which is not in the database"):
+        bring_back(box, made[2], tmp_path / "out")
+    assert not night(box, tree).is_incremental
+
+
+def test_a_record_that_skips_a_backup_is_found_out_by_the_archive(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    made = [night(box, tree) for _ in range(3)]
+    record = {"base": made[0].stored_filename, "full": made[0].stored_filename, "depth": 1}
+    box.repo.replace(made[2].with_metadata(box.clock(), incremental=record))
+    with pytest.raises(ChainBroken, match=f"the archive continues {made[1].stored_filename}, not"):
+        bring_back(box, made[2], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_records_in_a_circle_end_in_an_error(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    made = [night(box, tree) for _ in range(3)]
+    record = {**made[1].metadata["incremental"], "base": made[2].stored_filename}
+    box.repo.replace(made[1].with_metadata(box.clock(), incremental=record))
+    with pytest.raises(ChainBroken):
+        bring_back(box, made[2], tmp_path / "out")
+
+
+def test_two_backups_at_once_are_both_right_and_so_is_the_next(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    night(box, tree)
+    (tree / "busy").write_bytes(os.urandom(9000))
+    tick(tmp_path)
+    box.clock.forward(days=1)
+    request = BackupRequest(source=tree, destination="s3", incremental=POLICY)
+    inner: list[Backup] = []
+    started: list[bool] = []
+
+    def meanwhile(_: Any) -> None:
+        if not started:
+            started.append(True)
+            inner.append(backup(request, box.tools))
+
+    outer = backup(request, evolve(box.tools, progress=meanwhile))
+    assert (outer.is_incremental, inner[0].is_incremental) == (True, True)
+    assert outer.metadata.incremental == inner[0].metadata.incremental
+    change(tree)
+    after = night(box, tree)
+    for made, number in ((outer, 1), (inner[0], 2)):
+        assert (bring_back(box, made, tmp_path / f"{number}") / "busy").exists()
+    assert snapshot(bring_back(box, after, tmp_path / "after")) == snapshot(tree)
+
+
+def test_an_attempt_under_another_name_notes_the_files_once(box: Toolbox, tree: Path) -> None:
+    """Another machine, with another database, has taken the name of this second."""
+    other = Toolbox(stores=box.stores, clock=box.clock, host="other")
+    night(box, tree)
+    night(other, tree)
+    theirs = night(other, tree)
+    box.repo = MemoryRepo([row for row in box.repo.find(Query()) if row.host == "host"])
+    made = backup(BackupRequest(source=tree, destination="s3", incremental=POLICY), box.tools)
+    assert theirs.stored_filename == "site.20260105030405.inc.tgz"
+    assert made.stored_filename == "site.20260105030406.inc.tgz"
+    after = night(box, tree)
+    assert after.metadata["counts"] == made.metadata["counts"]
+    assert after.size == pytest.approx(made.size, abs=100)
+
+
+class RefusedStates(FileStates):
+    """States whose drafts cannot be kept."""
+
+    def __init__(self, states: FileStates, error: OSError) -> None:
+        self._states = states
+        self._error = error
+
+    def known(self, origin: str, backup: str) -> KnownFiles | None:
+        return self._states.known(origin, backup)
+
+    @contextmanager
+    def draft(self, origin: str) -> Iterator[StateDraft]:
+        def refused(_: str) -> None:
+            raise self._error
+
+        with self._states.draft(origin) as draft:
+            draft.keep = refused  # type: ignore[method-assign]
+            yield draft
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError("odd")], ids=["full", "odd"])
+def test_a_state_that_cannot_be_written_costs_the_next_backup_and_not_this_one(
+    error: OSError, box: Toolbox, tree: Path
+) -> None:
+    made = night(evolve(box, states=RefusedStates(box.states, error)), tree)
+    assert box.notices[-1] == (
+        f"{made.stored_filename} is stored, but what it contains cannot be noted on this machine, so that the next "
+        f"backup will be a full one: {error.strerror or error}"
+    )
+    assert not night(box, tree).is_incremental
+
+
+def test_without_permission_to_list_the_database_alone_decides(box: Toolbox, tree: Path) -> None:
+    night(box, tree)
+    refused = Fault(method="list", times=9, error=lambda: AccessDenied("s3: listing is not permitted"))
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], refused)
+    assert night(box, tree).is_incremental
+    assert box.notices[-1] == (
+        "whether earlier backups of site are still there is not known: s3: listing is not permitted"
+    )
+
+
+def test_a_store_that_does_not_answer_ends_the_backup(box: Toolbox, tree: Path) -> None:
+    night(box, tree)
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="list"))
+    with pytest.raises(StoreUnavailable):
+        night(box, tree)
+
+
+def test_a_database_that_cannot_be_used_gives_a_full_one(box: Toolbox, tree: Path) -> None:
+    class Unusable(MemoryRepo):
+        def find(self, query: Query) -> Iterator[Backup]:
+            raise DatabaseError("the database is locked")
+
+    night(box, tree)
+    made = night(evolve(box, repo=Unusable()), tree)
+    assert not made.is_incremental
+    assert reason(box) == "the database cannot be used (the database is locked)"
+
+
+def test_a_new_database_of_the_same_store_continues_the_chain(box: Toolbox, tree: Path) -> None:
+    night(box, tree)
+    box.repo = MemoryRepo()
+    assert night(box, tree).is_incremental
+
+
+# Archives that have to be retrieved first
+
+
+def test_all_retrievals_of_a_chain_are_requested_at_once(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    made = [night(box, tree, destination="glacier") for _ in range(3)]
+    assert made[2].is_incremental
+    with pytest.raises(RetrievalPending):
+        bring_back(box, made[2], tmp_path / "out", destination="glacier")
+    box.clock.forward(hours=5)
+    assert snapshot(bring_back(box, made[2], tmp_path / "out", destination="glacier")) == snapshot(tree)
