@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from bakthat.domain.backup import Backup
 from bakthat.domain.profile import Profile
 from bakthat.errors import BakthatError, RetrievalPending
+from bakthat.usecases.cleanup import CleanedUp
 from bakthat.usecases.copy import CopyReport
 from bakthat.usecases.restore import Restored
 from bakthat.usecases.retention import Retention
@@ -65,6 +66,8 @@ def _facts(done: object) -> dict[str, Any]:
             return _of_run(done)
         case Synced():
             return {"synced": {name: _changes(report) for name, report in done.reports.items()}}
+        case CleanedUp():
+            return {"removed": {name: [left.key for left in report.removed] for name, report in done.reports.items()}}
         case CopyReport():
             return {"copied": _records(done.copied), "failed": [_failed(*failure) for failure in done.failed]}
         case list():

@@ -16,6 +16,7 @@ if "pytest" in sys.modules:
         "bakthat.testing.metadata_repo_finding",
         "bakthat.testing.metadata_repo_suite",
         "bakthat.testing.metadata_repo_tables",
+        "bakthat.testing.object_store_beside",
         "bakthat.testing.object_store_contract",
         "bakthat.testing.object_store_ranges",
         "bakthat.testing.packer_contract",

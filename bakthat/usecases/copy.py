@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.objects import Tier
 from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, BakthatError, DatabaseError, UsageError
+from bakthat.errors import BackupNotFound, BakthatError, DatabaseError, RetrievalPending, UsageError
 from bakthat.usecases.copying.goal import Goal, There, oldest_first
 from bakthat.usecases.copying.one_backup import Copied, Moving
 from bakthat.usecases.destinations.base import Destination
@@ -74,20 +74,30 @@ def copy(
             "name another place with `to=`, or another profile with `to_profile=`"
         )
     goal = Goal(destination, goal_tools)
-    moving = Moving(source=source, goal=goal, tools=tools, tier=request.tier, wait=request.wait)
+    moving = Moving(source=source, goal=goal, tools=tools, tier=request.tier)
     copied: list[Copied] = []
     failed: list[tuple[Backup, BakthatError]] = []
-    for backup in _chosen(request, source, tools):
-        try:
-            one = _tried(backup, goal) if request.dry_run else moving.copy(backup)
-        except DatabaseError:
-            raise
-        except BakthatError as error:
-            failed.append((backup, error))
-            on_failed(backup, error)
-        else:
-            copied.append(one)
-            on_copied(one)
+    pending: list[Backup] = []
+
+    def try_each(backups: Iterable[Backup], moving: Moving, *, waits_later: bool) -> None:
+        for backup in backups:
+            try:
+                one = _tried(backup, goal) if request.dry_run else moving.copy(backup)
+            except DatabaseError:
+                raise
+            except BakthatError as error:
+                if waits_later and isinstance(error, RetrievalPending):
+                    pending.append(backup)
+                else:
+                    failed.append((backup, error))
+                    on_failed(backup, error)
+            else:
+                copied.append(one)
+                on_copied(one)
+
+    # All retrievals are requested before the first one is waited for.
+    try_each(_chosen(request, source, tools), moving, waits_later=request.wait)
+    try_each(pending, evolve(moving, wait=True), waits_later=False)
     return CopyReport(
         copied=tuple(one.backup for one in copied if one.is_new),
         by_service=tuple(one.backup for one in copied if one.by_service),

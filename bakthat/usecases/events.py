@@ -52,6 +52,7 @@ class Events:
     - `on_verify(session_id, results)`: a list of `Verified`; a bad one is a failure of `verify`
     - `on_sync(session_id, report)`: a `SyncReport`
     - `on_copy(session_id, report)`: a `CopyReport`; one with failures is a failure of `copy`
+    - `on_cleanup(session_id, done)`: a `CleanedUp`, the reports by destination
     - `on_run(session_id, run)`: a `JobRun`, for each job; one that fails is a failure of `run`
     - `on_failure(session_id, verb, error)`: instead of `on_…`; `error` is the exception that the caller gets
     - `on_progress(session_id, progress)`: a `bakthat.Progress`; often, and in the working thread
@@ -74,6 +75,8 @@ class Events:
         self.on_sync = Event("on_sync")
         self.before_copy = Event("before_copy")
         self.on_copy = Event("on_copy")
+        self.before_cleanup = Event("before_cleanup")
+        self.on_cleanup = Event("on_cleanup")
         self.before_run = Event("before_run")
         self.on_run = Event("on_run")
         self.on_failure = Event("on_failure")

@@ -83,6 +83,15 @@ def test_the_library_returns_what_is_gone(bakthat: Bakthat) -> None:
         bakthat.cleanup(older_than="soon")
 
 
+def test_listeners_and_hooks_hear_of_a_cleanup(bakthat: Bakthat) -> None:
+    seen: list[object] = []
+    bakthat.events.before_cleanup += lambda session: seen.append("before")
+    bakthat.events.on_cleanup += lambda session, done: seen.append(list(done.reports))
+    bakthat.cleanup("s3", dry_run=True)
+    bakthat.cleanup("s3")
+    assert seen == ["before", ["s3"]]
+
+
 # limits
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -477,6 +478,15 @@ def test_a_source_that_must_be_retrieved_is_pending_and_copied_later(box: Toolbo
     assert "run copy again" in str(error)
     box.clock.forward(hours=6)
     assert len(copied(box, source="glacier").copied) == 1
+
+
+def test_all_retrievals_are_requested_before_one_is_waited_for(box: Toolbox, tree: Path) -> None:
+    for _ in range(3):
+        back_up(box, tree, "glacier")
+        box.clock.forward(days=1)
+    before = box.clock.now
+    assert len(copied(box, None, source="glacier", wait=True).copied) == 3
+    assert box.clock.now - before < timedelta(hours=6)
 
 
 def test_a_copy_between_two_vaults_does_not_lose_the_id_of_the_first(box: Toolbox, tree: Path) -> None:

@@ -42,6 +42,7 @@ _SUCCESS_OR_FAILURE = ("success", "failure")
 _WITH_INCOMPLETE = ("success", "incomplete", "failure")
 OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "backup": _WITH_INCOMPLETE,
+    "cleanup": _SUCCESS_OR_FAILURE,
     "copy": _SUCCESS_OR_FAILURE,
     "delete": _SUCCESS_OR_FAILURE,
     "remove_older_than": _SUCCESS_OR_FAILURE,

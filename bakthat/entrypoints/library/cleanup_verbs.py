@@ -13,6 +13,7 @@ from bakthat.entrypoints.library.record_verbs import first_error
 from bakthat.errors import BakthatError
 from bakthat.usecases.cleanup import CleanedUp, CleanupReport
 from bakthat.usecases.cleanup import cleanup as clean_up
+from bakthat.usecases.tools import Tools
 
 
 class CleanupVerbs(OpenedProfile):
@@ -58,13 +59,17 @@ class CleanupVerbs(OpenedProfile):
         """
         age = older_than if isinstance(older_than, timedelta) else parse_interval(older_than)
         names = list(destinations or destination_names(self.profile))
-        done = CleanedUp()
-        for name in names:
-            try:
-                done.reports[name] = clean_up(name, self.tools, older_than=age, dry_run=dry_run)
-            except BakthatError as error:
-                done.failures[name] = error
-        return done
+
+        def carry_out(tools: Tools) -> CleanedUp:
+            done = CleanedUp()
+            for name in names:
+                try:
+                    done.reports[name] = clean_up(name, tools, older_than=age, dry_run=dry_run)
+                except BakthatError as error:
+                    done.failures[name] = error
+            return done
+
+        return carry_out(self.tools) if dry_run else self._run("cleanup", carry_out, failure=cleanup_error)
 
 
 def cleanup_error(done: CleanedUp) -> BakthatError | None:
