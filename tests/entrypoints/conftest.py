@@ -10,6 +10,7 @@ from bakthat import Bakthat, Profile, open_profile
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.testing.toolbox import SteppedClock
+from tests.fixtures.quick_cipher import quick_cipher
 
 
 @pytest.fixture
@@ -31,7 +32,13 @@ def repo() -> MemoryRepo:
 def bakthat(store: MemoryObjectStore, repo: MemoryRepo, clock: SteppedClock) -> Bakthat:
     """A profile whose `s3` is in memory; no environment, so no password from there."""
     return open_profile(
-        Profile(rotation={"days": 2}), stores={"s3": store}, repo=repo, clock=clock, host=lambda: "host", environment={}
+        Profile(rotation={"days": 2}),
+        stores={"s3": store},
+        repo=repo,
+        cipher=quick_cipher(),
+        clock=clock,
+        host=lambda: "host",
+        environment={},
     )
 
 

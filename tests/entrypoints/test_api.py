@@ -29,6 +29,7 @@ from bakthat.errors import (
 )
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import SteppedClock
+from tests.fixtures.quick_cipher import quick_cipher
 
 
 def test_the_life_of_a_backup(bakthat: Bakthat, tree: Path, tmp_path: Path) -> None:
@@ -156,7 +157,9 @@ def test_restore_from_a_file_needs_no_record(
     made = bakthat.backup(tree, password="secret")
     with store.open(made.stored_filename) as reader:
         (tmp_path / made.stored_filename).write_bytes(reader.read())
-    elsewhere = open_profile(Profile(), store=MemoryObjectStore(), repo=MemoryRepo(), environment={})
+    elsewhere = open_profile(
+        Profile(), store=MemoryObjectStore(), repo=MemoryRepo(), cipher=quick_cipher(), environment={}
+    )
     elsewhere.restore_from(str(tmp_path / made.stored_filename), target=tmp_path / "out", password="secret")
     assert (tmp_path / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"
 

@@ -24,12 +24,12 @@ POINTS = 20
 
 @pytest.fixture
 def source(bakthat_command: CommandLine) -> Path:
-    """Some 30 MB, partly compressible, in files small and large."""
+    """Some 15 MB, partly compressible, in files small and large."""
     root = bakthat_command.here / "data"
     root.mkdir()
     for number in range(200):
         (root / f"small{number}").write_text(f"line {number}\n" * 500)
-    (root / "large").write_bytes(os.urandom(28_000_000))
+    (root / "large").write_bytes(os.urandom(14_000_000))
     return root
 
 
@@ -87,10 +87,8 @@ def test_kill_9_at_twenty_points_leaves_no_half_and_no_row_alone(
     assert bakthat_command("backup", "data", "--prompt", "no").code == 0
     duration = time.monotonic() - began
     for point in range(POINTS):
-        running = start(bakthat_command, "backup", "data", "--prompt", "no", "--name", f"k{point}")
-        time.sleep(duration * (point + 1) / POINTS)
-        running.send_signal(signal.SIGKILL)
-        running.communicate()
+        after = duration * (point + 1) / POINTS
+        bakthat_command.killed_after(after, "backup", "data", "--prompt", "no", "--name", f"k{point}")
         rows = {row.stored_filename for row in bakthat.show(f"k{point}")}
         there = {info.key for info in bakthat.tools.destination(profile.default_destination).objects.list(f"k{point}")}
         assert rows <= there
@@ -118,11 +116,8 @@ def test_a_restore_killed_half_way_leaves_the_old_files(
     target = bakthat_command.here / "out" / "data"
     target.mkdir(parents=True)
     (target / "mine").write_text("old")
-    for delay in (0.3, 0.4, 0.5, 0.6):
-        running = start(bakthat_command, "restore", "data", "--target", "out", "--overwrite")
-        time.sleep(delay)
-        running.send_signal(signal.SIGKILL)
-        running.communicate()
+    for delay in (0.02, 0.05, 0.1, 0.2):
+        bakthat_command.killed_after(delay, "restore", "data", "--target", "out", "--overwrite")
         names = set(os.listdir(target))
         assert names == {"mine"} or names == set(os.listdir(source))
     assert bakthat_command("restore", "data", "--target", "out", "--overwrite").code == 0

@@ -13,6 +13,7 @@ import pytest
 from bakthat import Bakthat, Profile, open_profile
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError, WrongPassword
 from bakthat.testing.memory import MemoryObjectStore, MemoryRepo
+from tests.fixtures.quick_cipher import quick_cipher
 
 CONTENT = os.urandom(3_000_000)
 
@@ -30,7 +31,9 @@ def told() -> list[str]:
 @pytest.fixture
 def bk(store: MemoryObjectStore, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bakthat:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return open_profile(Profile(), store=store, repo=MemoryRepo(), notice=told.append, environment={})
+    return open_profile(
+        Profile(), store=store, repo=MemoryRepo(), cipher=quick_cipher(), notice=told.append, environment={}
+    )
 
 
 @pytest.fixture

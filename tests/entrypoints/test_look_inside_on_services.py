@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from bakthat import Backup, Bakthat, Profile, open_profile
+from bakthat.adapters.aws.s3_download import RANGE
 from bakthat.errors import BakthatError, StoreError
 from bakthat.testing.deviations import dropping, has, ignoring, ranging, where
 from bakthat.testing.faulty_proxy import Doing, Fault, answering, cut_the_answer, meanwhile
 from bakthat.testing.memory import MemoryRepo
+from tests.fixtures.quick_cipher import quick_cipher
 from tests.fixtures.s3_rig import Rig
 
 SIZE = 1_500_000
@@ -26,7 +28,9 @@ FILES = 6
 @pytest.fixture
 def bk(moto_rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bakthat:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return open_profile(Profile(), store=moto_rig.store(), repo=MemoryRepo(), environment={})
+    return open_profile(
+        Profile(), store=moto_rig.store(range_size=RANGE), repo=MemoryRepo(), cipher=quick_cipher(), environment={}
+    )
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def password(request: pytest.FixtureRequest) -> str:
-    """None, unless a test is about encrypted backups as well: a password takes its time."""
+    """None, unless a test is about encrypted backups as well."""
     return str(getattr(request, "param", ""))
 
 

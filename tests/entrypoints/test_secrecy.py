@@ -21,6 +21,7 @@ from bakthat.testing.faulty import Fault, FaultyObjectStore
 from tests.fixtures.beefish_2013 import encrypt
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.held_secrets import held_by
+from tests.fixtures.quick_cipher import quick_cipher
 
 PASSWORD = "correct-horse-battery-staple"
 PLAIN = "the-plain-words-of-the-file"
@@ -177,8 +178,10 @@ def test_no_exception_holds_the_password(
     (tree / "page").write_text(PLAIN)
     store, repo = MemoryObjectStore("memory://s3"), MemoryRepo()
     profile = Profile(secret_key=PASSWORD, access_key="AKIA")
-    open_profile(profile, store=store, repo=repo, environment={}).backup(tree, password=PASSWORD)
-    bakthat = open_profile(profile, store=change(store), repo=repo, environment={"BAKTHAT_PASSWORD": PASSWORD})
+    cipher = quick_cipher()
+    open_profile(profile, store=store, repo=repo, cipher=cipher, environment={}).backup(tree, password=PASSWORD)
+    environment = {"BAKTHAT_PASSWORD": PASSWORD}
+    bakthat = open_profile(profile, store=change(store), repo=repo, cipher=cipher, environment=environment)
     with pytest.raises(BakthatError) as caught:
         call(bakthat, tree)
     assert PASSWORD not in held_by(caught.value)
