@@ -110,8 +110,9 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
         if name in _ONLY_IN_FILES:
             lines.append(f"{name}: {_ONLY_IN_FILES[name]!r} cannot be set by the environment, only in the file")
             continue
-        near = nearest(name, known, most=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
+        # Without the prefix, which would make any two of them alike.
+        near = nearest(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], most=1)
+        hint = f" (did you mean {PREFIX}{near[0]}?)" if near else ""
         lines.append(f"{name}: unknown variable{hint}; it is not used")
     return lines
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
-from attrs import frozen
+from attrs import field, frozen
 
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.objects import Tier
@@ -37,13 +37,19 @@ class Settings:
     profile: str | None
     quiet: bool
     verbose: bool
+<<<<<<< HEAD
     limit_upload: str | None = None
     """This and the next one only on commands that have them (`limit_options`)."""
     limit_download: str | None = None
+=======
+    _said: set[str] = field(factory=set, init=False, eq=False, repr=False)
+>>>>>>> bd6519b (settings: one notice for each file, no far-fetched suggestion; configure says which variables stand before the file)
 
     def notice(self, text: str) -> None:
-        """Print a line for the user, also with `--quiet`."""
-        terminal.tell(f"bakthat: {text}")
+        """Print a line for the user, also with `--quiet`; the same line once: each job reads the same files."""
+        if text not in self._said:
+            self._said.add(text)
+            terminal.tell(f"bakthat: {text}")
 
     def say(self, text: str) -> None:
         """Print a line for the user, unless `--quiet` is given."""

@@ -124,6 +124,10 @@ def test_an_unknown_variable_is_named_with_the_nearest_known_one():
     ]
 
 
+def test_nothing_is_suggested_for_what_resembles_no_variable():
+    assert unknown_variables({"BAKTHAT_FOO": "x"}) == ["BAKTHAT_FOO: unknown variable; it is not used"]
+
+
 def test_a_key_that_only_a_file_can_have_is_named_as_such():
     assert unknown_variables({"BAKTHAT_HOOKS": "x"}) == [
         "BAKTHAT_HOOKS: 'hooks' cannot be set by the environment, only in the file"

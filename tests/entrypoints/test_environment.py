@@ -174,6 +174,9 @@ def test_configure_saves_nothing_of_the_environment(bakthat_command: CommandLine
     said = bakthat_command("configure", answers="\n" * 30, BAKTHAT_S3_BUCKET="of-the-environment")
     assert said.code == 0, said.err
     assert "of-the-environment" not in (bakthat_command.home / ".bakthat.yml").read_text()
+    assert said.err.splitlines()[-1] == (
+        "bakthat: while they are set, BAKTHAT_S3_BUCKET of the environment stand before what was saved"
+    )
 
 
 def test_the_goal_of_a_copy_is_not_changed_by_the_environment(bakthat_command: CommandLine) -> None:
@@ -220,6 +223,7 @@ def test_the_option_stands_before_the_environment(bakthat_command: CommandLine, 
     assert (made.code, made.out.endswith(".enc\n")) == (0, True), made.err
     said = bakthat_command("cat", "f", "--password-file", "password", BAKTHAT_PASSWORD="another")
     assert (said.code, said.out) == (0, "1")
+    assert "correct horse" not in made.out + made.err + said.err
 
 
 def test_a_stream_takes_a_password_file(bakthat_command: CommandLine, password_file: Path) -> None:
@@ -249,7 +253,9 @@ def test_what_contradicts_itself_ends_with_2_and_stores_nothing(
 
 def test_a_password_that_everybody_may_read_is_said_once(bakthat_command: CommandLine, password_file: Path) -> None:
     password_file.chmod(0o644)
-    said = bakthat_command("backup", "f", "-q", BAKTHAT_PASSWORD_FILE="password")
+    jobs = {name: {"source": str(bakthat_command.here / "f"), "name": name} for name in ("a", "b")}
+    bakthat_command.configure({"default": {"jobs": jobs}})
+    said = bakthat_command("run", "-q", BAKTHAT_PASSWORD_FILE="password")
     assert said.code == 0
     assert said.err.count("every user may read 'password'") == 1
     assert "correct horse" not in said.err
