@@ -37,13 +37,10 @@ class Settings:
     profile: str | None
     quiet: bool
     verbose: bool
-<<<<<<< HEAD
     limit_upload: str | None = None
     """This and the next one only on commands that have them (`limit_options`)."""
     limit_download: str | None = None
-=======
     _said: set[str] = field(factory=set, init=False, eq=False, repr=False)
->>>>>>> bd6519b (settings: one notice for each file, no far-fetched suggestion; configure says which variables stand before the file)
 
     def notice(self, text: str) -> None:
         """Print a line for the user, also with `--quiet`; the same line once: each job reads the same files."""
