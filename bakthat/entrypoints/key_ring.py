@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.recipients import label
-from bakthat.errors import PasswordNeeded, WrongPassword
+from bakthat.errors import PasswordNeeded, PayloadError, WrongPassword
 
 if TYPE_CHECKING:
     from bakthat.adapters.encryption.identity_files import IdentityFile
@@ -32,6 +32,8 @@ class KeyRing:
         self._notice = notice
         self._files: dict[str, IdentityFile] = {}
         self._unlocked: dict[str, tuple[str, ...]] = {}
+        self._failures: dict[str, PayloadError] = {}
+        self._reported: list[PayloadError] = []
 
     def identities_for(self, backup: Backup, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the identities in these files that may decrypt the backup.
@@ -51,13 +53,22 @@ class KeyRing:
             # A record may be wrong, so what does not fit it is tried where there is nothing else.
             candidates = {path: file for path, file in locked.items() if not wanted or file.label in ("", *wanted)}
             for path, file in (candidates or ({} if found else locked)).items():
-                if self._ask is None and found:
-                    self._notice(f"the key file {file.shown} is encrypted, and is not used: nobody can be asked")
-                    continue
-                found += self._unlock(path, file)
+                self._try_to_unlock(path, file)
+                found += self._unlocked.get(path, ())
                 if self._fits(found, wanted):
                     break
+            failures = [self._failures[path] for path in locked if path in self._failures]
+            if failures and not found:
+                raise type(failures[0])(str(failures[0]))
+            self._report(failures)
         return tuple(dict.fromkeys(found))
+
+    def _report(self, failures: Sequence[PayloadError]) -> None:
+        """Name the files that are not used, once."""
+        for failure in failures:
+            if failure not in self._reported:
+                self._reported.append(failure)
+                self._notice(f"{failure}; other keys are tried")
 
     def _file(self, path: str) -> IdentityFile:
         if path not in self._files:
@@ -73,7 +84,16 @@ class KeyRing:
 
         return any(label(recipient_of(identity)) in wanted for identity in identities)
 
-    def _unlock(self, path: str, file: IdentityFile) -> tuple[str, ...]:
+    def _try_to_unlock(self, path: str, file: IdentityFile) -> None:
+        """Unlock a file, unless that has failed before: nobody is asked twice for what he does not know."""
+        if path in self._failures:
+            return
+        try:
+            self._unlocked[path] = self._unlock(file)
+        except (PasswordNeeded, WrongPassword) as error:
+            self._failures[path] = error
+
+    def _unlock(self, file: IdentityFile) -> tuple[str, ...]:
         assert file.unlock is not None  # noqa: S101 - the caller has chosen it
         if self._ask is None:
             raise PasswordNeeded(
@@ -83,12 +103,11 @@ class KeyRing:
         for left in reversed(range(_TRIES)):
             passphrase = self._ask(file.shown)
             if not passphrase:
-                raise PasswordNeeded(f"the key file {file.shown} is encrypted, and no passphrase was given")
-            try:
-                self._unlocked[path] = file.unlock(passphrase)
                 break
+            try:
+                return file.unlock(passphrase)
             except WrongPassword as error:
                 if not left:
                     raise
                 self._notice(f"{error}; try again")
-        return self._unlocked[path]
+        raise PasswordNeeded(f"the key file {file.shown} is encrypted, and no passphrase was given")

@@ -123,7 +123,8 @@ def test_without_a_terminal_an_encrypted_key_file_is_one_line_and_verify_checks_
     assert refused.err.count("\n") == 1
     checked = bakthat_command("verify", "site", "-d", "local", "-i", "locked")
     assert checked.code == 0
-    assert "the key file 'locked' is encrypted" in checked.out + checked.err
+    assert "\tnot opened: the key file 'locked' is encrypted" in checked.out
+    assert checked.out.endswith("name a key file that is not encrypted with -i\n")
 
 
 def test_an_archive_in_text_form_is_listed_verified_and_restored(

@@ -117,6 +117,24 @@ def test_an_empty_passphrase_ends_it(ssh: SshKey) -> None:
         KeyRing(Person("")).identities_for(backup_to(ssh.public), [str(ssh.path)])
 
 
+def test_a_wrong_passphrase_is_not_asked_for_again_with_the_next_backup(ssh: SshKey) -> None:
+    person = Person("wrong")
+    ring = KeyRing(person)
+    for _ in range(3):
+        with pytest.raises(WrongPassword):
+            ring.identities_for(backup_to(ssh.public), [str(ssh.path)])
+    assert len(person.asked) == 3
+
+
+def test_an_empty_passphrase_leads_to_the_next_file(ssh: SshKey, tmp_path: Path) -> None:
+    notices: list[str] = []
+    ring = KeyRing(Person("", "sesame"), notices.append)
+    assert ring.identities_for(backup_to(), [str(ssh.path), locked(tmp_path / "other.age", OTHER)]) == (OTHER.identity,)
+    assert notices == [
+        f"the key file {str(ssh.path)!r} is encrypted, and no passphrase was given; other keys are tried"
+    ]
+
+
 def test_where_nobody_can_be_asked_it_is_one_line_that_says_what_to_do(ssh: SshKey) -> None:
     with pytest.raises(PasswordNeeded, match=r"id_ed25519' is encrypted, and there is no terminal .*`identities=`"):
         KeyRing().identities_for(backup_to(ssh.public), [str(ssh.path)])
@@ -127,7 +145,8 @@ def test_where_nobody_can_be_asked_the_other_keys_are_used_with_a_notice(ssh: Ss
     found = KeyRing(notice=notices.append).identities_for(backup_to(), [plain, str(ssh.path)])
     assert found == (PLAIN.identity,)
     assert len(notices) == 1
-    assert "id_ed25519' is encrypted, and is not used" in notices[0]
+    assert "id_ed25519' is encrypted, and there is no terminal" in notices[0]
+    assert notices[0].endswith("; other keys are tried")
 
 
 def test_the_cipher_opens_with_what_the_ring_gives(ssh: SshKey) -> None:

@@ -60,7 +60,9 @@ def parse_recipient(text: str) -> Recipient:
     """
     if text.upper().startswith("AGE-SECRET-KEY"):
         raise ValueError("it is a secret key; the recipient is the public key that belongs to it and starts with age1")
-    if text.startswith("ssh-"):
+    if text.startswith(_PEM):
+        raise ValueError("it is a private key; the recipient is the line in the .pub file that belongs to it")
+    if text.startswith(("ssh-", "ecdsa-", "sk-")):
         from bakthat.adapters.encryption.age_ssh import parse_ssh_recipient
 
         return parse_ssh_recipient(text)

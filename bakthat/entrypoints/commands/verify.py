@@ -93,7 +93,7 @@ def _line(result: Verified) -> str:
         word = "BAD" if result.is_bad else "not checked"
         return f"{word}\t{result.backup.stored_filename}\t{in_command_line_words(str(result.error))}"
     words = {Level.PRESENT: "present", Level.STORED: "intact", Level.OPENS: "good"}
-    note = f"\t{result.note}" if result.note else ""
+    note = f"\t{in_command_line_words(result.note)}" if result.note else ""
     but = f", but {result.backup.completeness}" if result.is_incomplete else ""
     return f"{words[result.level]}{but}\t{result.backup.stored_filename}{note}"
 
@@ -103,7 +103,7 @@ def _as_json(result: Verified) -> dict[str, Any]:
         "stored_filename": result.backup.stored_filename,
         "level": str(result.level),
         "error": in_command_line_words(str(result.error)) if result.error is not None else None,
-        "note": result.note,
+        "note": in_command_line_words(result.note),
         "incomplete": result.is_incomplete,
         "problems": list(result.problems),
     }

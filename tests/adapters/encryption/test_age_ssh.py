@@ -140,11 +140,13 @@ def test_a_file_key_of_another_length_is_damage() -> None:
         ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAh7fQTTAl0f", "malformed"),
         ("ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIAh7fQTTAl0fmNpTGqBsmO0+Hkbh6ktDZfrIGQeJvGEk", "malformed"),
         ("ssh-dss AAAAB3NzaC1kc3MAAAA=", "kind that age does not encrypt to"),
+        ("ecdsa-sha2-nistp256 AAAAE2VjZHNh", "kind that age does not encrypt to"),
+        (ED25519, "it is a private key; the recipient is the line in the .pub file"),
         (f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43}", "low order|not a point"),
         (f"{recipient_of(ED25519)}\n{recipient_of(OTHER)}", "several lines; name a file"),
         (f'command="x" {recipient_of(ED25519)}', "does not start with age1 or ssh-"),
     ],
-    ids=["alone", "cut short", "another kind inside", "dss", "zeros", "two", "options"],
+    ids=["alone", "cut short", "another kind inside", "dss", "ecdsa", "private", "zeros", "two", "options"],
 )
 def test_an_ssh_recipient_that_cannot_be_used_says_why(text: str, reason: str) -> None:
     with pytest.raises(UsageError, match=f"^-r: not a usable recipient: .*({reason})"):
