@@ -28,6 +28,7 @@ html_title = f"bakthat {release}"
 html_static_path = [str(Path(__file__).parent / "static")]
 html_css_files = ["bakthat.css"]
 html_copy_source = False
+smartquotes = False
 html_show_sphinx = False
 html_show_copyright = False
 html_theme_options = {"top_of_page_buttons": [], "navigation_with_keys": True}
