@@ -12,7 +12,7 @@ from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.recipients import MIXED, is_mixed
 from bakthat.entrypoints.key_ring import KeyRing
-from bakthat.errors import UsageError
+from bakthat.errors import PasswordNeeded, UsageError, WrongPassword
 
 Ask = Callable[[], str]
 """Asks the user for a password; "" means none."""
@@ -103,7 +103,7 @@ def decryption_keys(
     notice: Callable[[str], None] = ignore,
 ) -> Keys:
     """Return what may decrypt a backup: key files where it may be encrypted to recipients, and a password where it may
-    be encrypted with one.
+    be encrypted with one. `password` and `identities` count in any case.
 
     Args:
         backup: Its record, which may say how it is encrypted.
@@ -120,15 +120,20 @@ def decryption_keys(
         PasswordNeeded, WrongPassword: A key file is encrypted, and its passphrase is missing or wrong.
         ConfigError: The password command failed.
     """
-    scheme = backup.metadata.encryption_scheme
+    by_password = backup.metadata.encryption_scheme == "age-scrypt"
+    by_recipients = backup.metadata.is_encrypted_to_recipients
+    # What is given for this call counts whatever the record says, which may come from the store.
+    paths = tuple(identities) or ((profile.identity,) if profile.identity and not by_password else ())
+    secret = password if by_recipients else _password(profile, password, environment, notice)
     found: tuple[str, ...] = ()
-    paths = tuple(identities) or ((profile.identity,) if profile.identity else ())
-    if paths and scheme != "age-scrypt":
-        found = (key_ring or KeyRing(notice=notice)).identities_for(backup, paths)
-    if backup.metadata.is_encrypted_to_recipients:
-        return Keys(identities=found)
-    secret = _password(profile, password, environment, notice)
-    if not secret and not found and ask is not None:
+    if paths:
+        try:
+            found = (key_ring or KeyRing(notice=notice)).identities_for(backup, paths)
+        except (PasswordNeeded, WrongPassword) as error:
+            if not secret:
+                raise
+            notice(f"{error}; the password is tried")
+    if not secret and ask is not None and not by_recipients and (by_password or not found):
         secret = ask()
     return Keys(passphrase=secret or None, identities=found)
 

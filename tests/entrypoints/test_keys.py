@@ -12,8 +12,9 @@ from bakthat.domain.backup import Backup, from_epoch
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.entrypoints.keys import decryption_keys, encryption_keys
-from bakthat.errors import ConfigError, UsageError
+from bakthat.errors import ConfigError, PasswordNeeded, UsageError
 from bakthat.testing.toolbox import SteppedClock
+from tests.fixtures.ssh_keygen import make_ssh_key
 
 PAIR, OTHER = keygen(clock=SteppedClock()), keygen(clock=SteppedClock())
 POST_QUANTUM = keygen(clock=SteppedClock(), post_quantum=True)
@@ -216,6 +217,27 @@ def test_when_nobody_knows_the_scheme_the_key_file_is_tried_and_nobody_asked(key
 
 def test_when_nobody_knows_the_scheme_and_there_is_no_key_file_a_person_is_asked() -> None:
     assert decryption_keys(sealed(None), Profile(), ask=ask, environment={}).passphrase == "from a person"
+
+
+def test_what_is_given_for_the_call_counts_whatever_a_record_says(key_file: Path) -> None:
+    keys = decryption_keys(sealed("age-scrypt"), Profile(), identities=[str(key_file)], ask=ask, environment={})
+    assert keys == Keys(passphrase="from a person", identities=(PAIR.identity,))
+    keys = decryption_keys(
+        sealed("age-x25519"), Profile(identity=str(key_file)), password="given", ask=never, environment=ENVIRONMENT
+    )
+    assert keys == Keys(passphrase="given", identities=(PAIR.identity,))
+
+
+def test_a_password_is_used_where_the_key_file_is_encrypted_and_nobody_can_be_asked(tmp_path: Path) -> None:
+    key = make_ssh_key(tmp_path / "key", passphrase="sesame")
+    notices: list[str] = []
+    keys = decryption_keys(
+        sealed(None), Profile(identity=str(key.path)), environment=ENVIRONMENT, notice=notices.append
+    )
+    assert keys == Keys(passphrase="from the environment")
+    assert [notice.endswith("; the password is tried") for notice in notices] == [True]
+    with pytest.raises(PasswordNeeded):
+        decryption_keys(sealed(None), Profile(identity=str(key.path)), environment={})
 
 
 def test_a_missing_key_file_is_an_error() -> None:
