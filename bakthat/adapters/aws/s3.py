@@ -14,19 +14,19 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
-from botocore.parsers import ResponseParserError
 
 from bakthat.adapters.aws import s3_write_claim
 from bakthat.adapters.aws.answer import ask
-from bakthat.adapters.aws.client import client
-from bakthat.adapters.aws.errors import Redirected, code_of, status_of, translated
+from bakthat.adapters.aws.errors import code_of, status_of, translated
 from bakthat.adapters.aws.s3_bucket import Bucket, log_notice
+from bakthat.adapters.aws.s3_client import account_of, settings_of
+from bakthat.adapters.aws.s3_client import s3_client as s3_client
 from bakthat.adapters.aws.s3_copy import Source, copy_within
 from bakthat.adapters.aws.s3_download import RANGE, S3Reader
 from bakthat.adapters.aws.s3_head import check_not_a_web_site, explained_head, head
 from bakthat.adapters.aws.s3_leftovers import left_claims, remove_unfinished, unfinished_uploads
 from bakthat.adapters.aws.s3_listing import check_is_listing, entry_of, listed
-from bakthat.adapters.aws.s3_locks import confirmed, lock_in, retention_of
+from bakthat.adapters.aws.s3_locks import confirmed, lock_in, protection, retention_of
 from bakthat.adapters.aws.s3_part_sizes import MAX_PART, MIN_PART
 from bakthat.adapters.aws.s3_upload import Uploaded, Uploader
 from bakthat.adapters.aws.settings import resolved
@@ -37,13 +37,11 @@ from bakthat.domain.objects import Leftover, Lock, ObjectInfo
 from bakthat.domain.profile import (
     DEFAULT_REGION,
     Profile,
-    endpoint_host,
-    endpoint_place,
     normal_prefix,
     s3_location,
     s3_owner,
 )
-from bakthat.errors import BakthatError, ConfigInvalid, InvalidName, ObjectLocked, StoreError, UsageError
+from bakthat.errors import ConfigInvalid, InvalidName, ObjectLocked, StoreError, UsageError
 from bakthat.ports.byte_ranges import check_range, check_version
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.url_signer import UrlSigner
@@ -163,21 +161,14 @@ class S3ObjectStore(ObjectStore, UrlSigner):
     ) -> S3ObjectStore:
         """Return the store of a profile's `s3` destination. Sends nothing. Raises `ConfigError`."""
         profile = resolved(profile, "s3")
-        owner = s3_owner(profile)
         return cls(
             s3_client(profile),
             profile.s3_bucket or "",
-            prefix=profile.s3_prefix,
-            location=owner.location,
+            **settings_of(profile),
+            location=s3_owner(profile).location,
             region=profile.region_name or DEFAULT_REGION,
             storage_class=profile.storage_class,
-            part_size=profile.part_size,
-            max_concurrency=profile.max_concurrency,
-            amazon=is_amazon(profile.endpoint_url),
-            account=_account(profile),
-            sse=profile.sse,
-            kms_key_id=profile.kms_key_id,
-            lock=profile.lock,
+            account=account_of(profile),
             limits=limits,
             notice=notice,
         )
@@ -273,7 +264,7 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             except ClientError as error:
                 if code_of(error) == "NoSuchKey":
                     return
-                how = self._protection(where, what) if status_of(error) in {400, 403, 409, 423} else None
+                how = protection(self._client, where, what) if status_of(error) in {400, 403, 409, 423} else None
                 if how is None:
                     raise
                 raise ObjectLocked(f"{what}: protected {how}; it cannot be deleted before") from error
@@ -347,19 +338,6 @@ class S3ObjectStore(ObjectStore, UrlSigner):
             check_not_a_web_site(self._client, where, what)
             self._is_s3 = True
 
-    def _protection(self, where: dict[str, str], what: str) -> str | None:
-        """Return how long Object Lock protects an object; None if it does not, or the credentials must not know."""
-        try:
-            found = head(self._client, where, what)
-        except BakthatError:
-            return None
-        lock = lock_in(found)
-        if lock is None:
-            return None
-        if lock.until is None:
-            return "by a legal hold, until that is removed"
-        return f"by Object Lock until {lock.until:%Y-%m-%d %H:%M} UTC"
-
     def _where(self, key: str) -> dict[str, str]:
         whole = self._prefix + check_key(key)
         if len(whole.encode()) > 1024:
@@ -373,77 +351,6 @@ class S3ObjectStore(ObjectStore, UrlSigner):
 _BUCKET_TAKEN = {
     "BucketAlreadyExists": (StoreError, "this bucket name is taken by somebody else; choose another s3_bucket")
 }
-
-
-def s3_client(profile: Profile, **config: Any) -> Any:
-    """Return a client of S3 with the settings of this store.
-
-    The body of a request is not part of its signature; a checksum is, and TLS protects the rest. Hashing the body as
-    well costs more than everything else about a part (docs/decisions/0021). No request waits for `100 Continue`, which
-    botocore would request before each part, at the price of a round trip.
-    """
-    profile = resolved(profile, "s3")
-    style = profile.addressing_style or "auto"
-    s3: dict[str, Any] = {"payload_signing_enabled": False}
-    if style != "auto":
-        s3["addressing_style"] = style
-    elif not profile.endpoint_url and "." not in (profile.s3_bucket or ""):
-        # botocore's default, but set explicitly it also makes presigned URLs for the bucket's region. A bucket with a
-        # dot matches no certificate, and another service may not answer to host names that begin with a bucket.
-        s3["addressing_style"] = "virtual"
-    made = client("s3", profile, **{"signature_version": "s3v4", "s3": s3, **config})
-    made.meta.events.register_first("request-created.s3", _without_expect)
-    # By this name it is called before botocore's own check of answers, which is registered for "before-parse.s3.*".
-    made.meta.events.register_first("before-parse.*.CompleteMultipartUpload", _without_leading_space)
-    # The asterisk puts it before botocore's handlers that would begin to retry.
-    made.meta.events.register_first("needs-retry.s3.*", _refuse_web_site)
-    return made
-
-
-def _account(profile: Profile) -> Hashable:
-    """What says that two profiles reach the same service with the same credentials."""
-    service = "amazon" if is_amazon(profile.endpoint_url) else endpoint_place(profile.endpoint_url or "")
-    return service, profile.access_key, profile.secret_key, profile.aws_profile
-
-
-def is_amazon(endpoint_url: str | None) -> bool:
-    """Whether an endpoint is Amazon's own. None is."""
-    if not endpoint_url:
-        return True
-    host = endpoint_host(endpoint_url).rsplit(":", 1)[0]
-    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-
-
-def _without_leading_space(response_dict: dict[str, Any], **_: Any) -> None:
-    """Remove leading white space, which services send while they assemble the parts. Some send it before the XML
-    declaration, where XML does not allow it."""
-    response_dict["body"] = response_dict["body"].lstrip()
-
-
-def _without_expect(request: Any, **_: Any) -> None:
-    del request.headers["Expect"]
-
-
-def _refuse_web_site(response: tuple[Any, dict[str, Any]] | None = None, operation: Any = None, **_: Any) -> None:
-    """Raise `ResponseParserError` for the answer of a web site.
-
-    botocore takes an HTML page for a failure of S3, since it is not XML, and retries for a minute. It follows a
-    redirection, and is redirected again, until Python's stack overflows. S3 only redirects to another region, and names
-    it.
-    """
-    if response is None:
-        return
-    http, parsed = response
-    status = getattr(http.raw, "status", http.status_code)  # botocore has changed `status_code`
-    if 300 <= status < 400:
-        code = str(parsed.get("Error", {}).get("Code") or "")
-        if code in {"", str(status)} and "x-amz-bucket-region" not in http.headers:
-            raise Redirected(http.headers.get("location") or "")
-    # Not the answers that are read as streams, nor a completion, whose sender finds out whether it was carried out.
-    if status < 300 and "Body" not in parsed and operation.name != "CompleteMultipartUpload":
-        start = http.content.lstrip()[:16].lower()
-        if start and (not start.startswith(b"<") or start.startswith((b"<html", b"<!doctype html"))):
-            raise ResponseParserError("this is a web page")
 
 
 def _is_key(key: str) -> bool:

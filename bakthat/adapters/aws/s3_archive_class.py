@@ -25,8 +25,9 @@ from botocore.exceptions import ClientError
 
 from bakthat.adapters.aws.answer import Answer, ask
 from bakthat.adapters.aws.errors import Codes, code_of, status_of, translated
-from bakthat.adapters.aws.s3 import S3ObjectStore, is_amazon, s3_client
+from bakthat.adapters.aws.s3 import S3ObjectStore
 from bakthat.adapters.aws.s3_bucket import log_notice
+from bakthat.adapters.aws.s3_client import s3_client, settings_of
 from bakthat.adapters.aws.s3_head import explained_head
 from bakthat.adapters.aws.settings import resolved
 from bakthat.adapters.rate_limit import NO_LIMITS, Limits
@@ -175,15 +176,9 @@ class S3ColdStore(ArchiveStore):
         return cls(
             s3_client(profile),
             profile.s3_bucket or "",
-            prefix=profile.s3_prefix,
+            **settings_of(profile),
             location=location,
             storage_class=storage_class,
-            part_size=profile.part_size,
-            max_concurrency=profile.max_concurrency,
-            amazon=is_amazon(profile.endpoint_url),
-            sse=profile.sse,
-            kms_key_id=profile.kms_key_id,
-            lock=profile.lock,
             limits=limits,
             notice=notice,
         )

@@ -87,3 +87,17 @@ def confirmed(client: Any, where: dict[str, str], what: str, until: datetime) ->
         return None if type(error) is StoreError else asked
     except BakthatError:
         return asked
+
+
+def protection(client: Any, where: dict[str, str], what: str) -> str | None:
+    """How long Object Lock protects an object that could not be deleted, in words; None if it does not, or the
+    credentials must not know."""
+    try:
+        lock = lock_in(head(client, where, what))
+    except BakthatError:
+        return None
+    if lock is None:
+        return None
+    if lock.until is None:
+        return "by a legal hold, until that is removed"
+    return f"by Object Lock until {lock.until:%Y-%m-%d %H:%M} UTC"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bakthat.adapters.aws.errors import translated
-from bakthat.adapters.aws.s3 import S3ObjectStore, is_amazon
+from bakthat.adapters.aws.s3 import S3ObjectStore
+from bakthat.adapters.aws.s3_client import is_amazon
 from bakthat.domain.profile import Profile
 from bakthat.errors import (
     AccessDenied,
@@ -30,12 +31,11 @@ from bakthat.testing.faulty_proxy import (
     lose_the_answer,
 )
 from bakthat.testing.object_store_contract import some_bytes
-from tests.fixtures.s3_rig import PART, Rig
+from tests.fixtures.s3_rig import PART, RANGE, Rig
 from tests.fixtures.s3_servers import SECRET_KEY, administrator, fresh_store, s3_profile, shared_bucket
 
-MIB = 1024 * 1024
 FOREVER = None
-LARGE = some_bytes(25 * MIB + 17)
+LARGE = some_bytes(3 * RANGE + 17)
 
 
 def test_reading_and_deleting_send_no_other_request(rig: Rig):
