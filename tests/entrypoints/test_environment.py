@@ -301,7 +301,7 @@ def test_the_library_says_what_is_unknown_and_what_is_replaced() -> None:
 def test_a_profile_that_is_passed_is_not_changed_by_the_environment() -> None:
     profile, notices = Profile(s3_bucket="mine"), list[str]()
     environment = {"BAKTHAT_S3_BUCKET": "other", "BAKTHAT_COMPRESS": "wrong", "BAKTHAT_BUKET": "x"}
-    assert opened(profile, environment, notices).profile is profile
+    assert opened(profile, environment, notices).profile == profile
     assert notices == []
 
 
