@@ -99,7 +99,7 @@ class DuplicateBackup(BakthatError):
 
 
 class DeletionRefused(BakthatError):
-    """The backup to delete is the last complete one of its origin, and the deletion was not confirmed."""
+    """The backup to delete is the last complete one of its origin, or others need it, and that was not confirmed."""
 
 
 class TargetExists(BakthatError):

@@ -42,6 +42,7 @@ ON_ITS_OWN: Mapping[str, str] = {
     "glacier_inventory.load()": "`bakthat glacier-inventory load`",
     "restore_from()": "`bakthat restore --from`",
     "spare_last_complete=False": "--yes",
+    "with_dependents=True": "--with-dependents",
     "cleanup()": "`bakthat cleanup`",
     "sync()": "`bakthat sync`",
 }

@@ -8,13 +8,18 @@ from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.tools import Tools
 
 
-def remove(backup: Backup, destination: Destination, tools: Tools) -> Backup:
-    """Remove the archive, then the catalog entry, then mark the row. Repeating it after an interruption completes
-    it. Raises `ObjectLocked` before anything is removed, if a lock keeps the archive."""
+def check_lock(backup: Backup, destination: Destination, tools: Tools) -> None:
+    """Raise `ObjectLocked` if a lock keeps the archive."""
     lock = destination.lock_of(backup, tools.clock())
     if lock is not None:
         way_out = "end the hold first" if lock.until is None else "it can be deleted after that"
         raise ObjectLocked(f"{backup.stored_filename} is {lock}; nothing was deleted; {way_out}")
+
+
+def remove(backup: Backup, destination: Destination, tools: Tools) -> Backup:
+    """Remove the archive, then the catalog entry, then mark the row. Repeating it after an interruption completes
+    it. Raises `ObjectLocked` before anything is removed, if a lock keeps the archive."""
+    check_lock(backup, destination, tools)
     billed = destination.days_still_billed(backup, tools.clock())
     if billed:
         tools.notice(

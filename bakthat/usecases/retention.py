@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.locked_plan import without_locked
+from bakthat.domain.needed_plan import in_order_of_deletion, with_needed
 from bakthat.domain.origin import GroupBy, Origin, Scope, listed, origins, shown
 from bakthat.domain.origin_plan import plan_origins
 from bakthat.domain.origin_policies import OriginPolicies
@@ -23,7 +24,14 @@ from bakthat.domain.rotation import (
     rank,
 )
 from bakthat.domain.series_notices import changing_hosts, future_dates, mixed_hosts
-from bakthat.errors import AccessDenied, BackupNotFound, BakthatError, CredentialsRefused, ObjectNotFound
+from bakthat.errors import (
+    AccessDenied,
+    BackupNotFound,
+    BakthatError,
+    CredentialsRefused,
+    DeletionRefused,
+    ObjectNotFound,
+)
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.removal import remove
 from bakthat.usecases.select_backup import not_found
@@ -103,6 +111,7 @@ def _retain(
     series = _series(filename, destination, tools, dry_run)
     planned = _planned(filename, series, plan_at(now), scope)
     planned = without_locked(planned, lambda backup: destination.lock_of(backup, now))
+    planned = with_needed(planned, series.backups + series.nameless)
     for line in _notices(filename, series, planned, scope, now):
         tools.notice(line)
     on_plan(planned)
@@ -167,13 +176,20 @@ def _notices(filename: str, series: SyncedSeries, planned: Plan, scope: Scope, n
 def _carry_out(planned: Plan, destination: Destination, tools: Tools) -> Retention:
     removed: list[Backup] = []
     failed: list[tuple[Backup, BakthatError]] = []
-    # Oldest first: after an interruption the newer ones remain.
-    for decision in reversed(planned.drop):
+    # A base stays as long as what needs it: by the name of the base, why.
+    needed: dict[str, str] = {}
+    # Oldest first: after an interruption the newer ones remain, and what they need.
+    for decision in in_order_of_deletion(planned.drop):
+        backup = decision.backup
         try:
-            removed.append(remove(decision.backup, destination, tools))
+            if backup.stored_filename in needed:
+                raise DeletionRefused(f"{needed[backup.stored_filename]} needs it, and is still there")
+            removed.append(remove(backup, destination, tools))
         except BakthatError as error:
-            failed.append((decision.backup, error))
-            tools.notice(f"{decision.backup.stored_filename} could not be deleted: {error}")
+            failed.append((backup, error))
+            tools.notice(f"{backup.stored_filename} could not be deleted: {error}")
+            if backup.metadata.incremental is not None:
+                needed[backup.metadata.incremental.base] = backup.stored_filename
     return Retention(plan=planned, removed=tuple(removed), failed=tuple(failed))
 
 

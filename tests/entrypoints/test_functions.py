@@ -52,10 +52,10 @@ OWN = {"profile", "config", "conf", "events", "prompt", "custom_filename"}
 @pytest.mark.parametrize(
     ("name", "only_of_the_method"),
     [
-        ("backup", {"name", "recorded_source", "ask", "on_excluded"}),
+        ("backup", {"name", "recorded_source", "ask", "on_excluded", "incremental", "full"}),
         ("restore", {"ask"}),
         ("show", {"deleted", "everything"}),
-        ("delete", {"spare_last_complete"}),
+        ("delete", {"spare_last_complete", "with_dependents", "on_removed"}),
         ("remove_older_than", {"on_plan"}),
         ("rotate_backups", {"on_plan"}),
         ("sync", set()),

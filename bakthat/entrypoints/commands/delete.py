@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from bakthat.domain.backup import Backup
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.options import Settings, common, destination_option, dry_run_option, host_option, json_option
 from bakthat.errors import DeletionRefused
@@ -15,6 +16,9 @@ from bakthat.usecases.delete import DeletionCandidate
 @destination_option
 @host_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; also delete the last complete backup.")
+@click.option(
+    "--with-dependents", is_flag=True, help="Also delete the incremental backups that need it, the newest first."
+)
 @dry_run_option
 @json_option
 @common
@@ -24,28 +28,44 @@ def delete(
     destination: str | None,
     host: str | None,
     yes: bool,
+    with_dependents: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Delete the one backup NAME: a stored filename, a series (its newest), or a series and the start of a date.
 
-    Asks on a terminal. Without one, the last complete backup of its host and path is deleted only with --yes.
+    Asks on a terminal. Without one, the last complete backup of its host and path is deleted only with --yes. A backup
+    that incremental ones need is deleted only together with them.
     """
+    removed: list[Backup] = []
     asks = terminal.is_interactive() and not yes and not dry_run
     with settings.opened() as bakthat:
         if asks:
             chosen = bakthat.about_to_delete(name, destination, host=host)
-            if not terminal.ask_yes(_question(chosen), default=False):
+            refused = bool(chosen.dependents) and not with_dependents
+            if not refused and not terminal.ask_yes(_question(chosen), default=False):
                 raise DeletionRefused("nothing was deleted")
             name = chosen.backup.stored_filename
+        if dry_run and with_dependents:
+            removed.extend(reversed(bakthat.about_to_delete(name, destination, host=host).dependents))
         gone = bakthat.delete(
-            name, destination, host=host, dry_run=dry_run, spare_last_complete=not (asks or yes or dry_run)
+            name,
+            destination,
+            host=host,
+            dry_run=dry_run,
+            spare_last_complete=not (asks or yes or dry_run),
+            with_dependents=with_dependents,
+            on_removed=removed.append,
         )
+        if dry_run:
+            removed.append(gone)
     if as_json:
-        json_output.print_document(json_output.record_json(gone))
+        with_it = [backup.stored_filename for backup in removed if backup != gone]
+        json_output.print_document({**json_output.record_json(gone), **({"dependents": with_it} if with_it else {})})
         return
-    terminal.result(gone.stored_filename)
-    settings.say(f"{'Would delete' if dry_run else 'Deleted'} {gone.stored_filename} from {gone.backend}.")
+    for backup in removed:
+        terminal.result(backup.stored_filename)
+        settings.say(f"{'Would delete' if dry_run else 'Deleted'} {backup.stored_filename} from {backup.backend}.")
 
 
 def _question(chosen: DeletionCandidate) -> str:
@@ -58,4 +78,5 @@ def _question(chosen: DeletionCandidate) -> str:
         place = f"{'the newest' if chosen.is_newest else 'one'} of {chosen.of_origin}"
     size = chosen.backup.known_size
     facts = [chosen.backup.stored_filename, *([terminal.human_size(size)] if size is not None else []), place]
-    return f"Delete {', '.join(facts)}?"
+    with_it = f" and {len(chosen.dependents)} that need it" if chosen.dependents else ""
+    return f"Delete {', '.join(facts)}{with_it}?"

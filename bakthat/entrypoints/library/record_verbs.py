@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bakthat.domain.backup import Backup, Owner, split_tags
+from bakthat.domain.callbacks import ignore
 from bakthat.domain.query import Query
 from bakthat.entrypoints.destinations import destination_names, owners_of
 from bakthat.entrypoints.library.opened_profile import OpenedProfile
@@ -63,6 +64,8 @@ class RecordVerbs(OpenedProfile):
         host: str | None = None,
         dry_run: bool = False,
         spare_last_complete: bool = False,
+        with_dependents: bool = False,
+        on_removed: Callable[[Backup], None] = ignore,
     ) -> Backup:
         """Delete one backup, chosen as `restore` chooses it.
 
@@ -71,12 +74,15 @@ class RecordVerbs(OpenedProfile):
             host: Only a backup of this host.
             dry_run: Only return which it is.
             spare_last_complete: Raise `DeletionRefused` instead of deleting the only complete backup of an origin.
+            with_dependents: Also delete the incremental backups that cannot be restored without it, before it.
+            on_removed: Called with the record of each backup that was deleted.
 
         Returns:
             Its record.
 
         Raises:
             BackupNotFound, AmbiguousName: No backup was chosen.
+            DeletionRefused: Incremental backups need it, and `with_dependents` was not given.
             StoreError: The record still exists, and deleting again completes the work.
         """
         request = DeleteRequest(
@@ -85,6 +91,8 @@ class RecordVerbs(OpenedProfile):
             host=host,
             dry_run=dry_run,
             spare_last_complete=spare_last_complete,
+            with_dependents=with_dependents,
+            on_removed=on_removed,
         )
         if dry_run:
             return delete_backup(request, self.tools)
