@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -19,6 +20,7 @@ from bakthat.adapters.memory.job_locks import MemoryJobLocks
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.adapters.memory.pinger import MemoryPinger
+from bakthat.domain.job import SETTINGS
 from bakthat.domain.query import Query
 from bakthat.errors import ConfigInvalid, InvalidPolicy, SourceError
 from bakthat.testing.toolbox import SteppedClock
@@ -147,6 +149,30 @@ def test_a_job_that_has_lost_its_password_does_not_go_on_without(opened: Open, r
     runs = opened(jobs).run_jobs()
     assert "the backups of site are encrypted, and there is no password" in str(runs.error)
     assert len(series(repo)) == 1
+
+
+def test_every_option_of_a_backup_is_a_key_of_jobs() -> None:
+    """A new one is usually a setting of a profile, and so a key of jobs by itself."""
+    of_a_caller = {"self", "filename", "password", "recorded_source", "ask", "on_excluded", "dry_run", "full"}
+    names = {"excludes": "exclude", "recipients_files": "recipients_file"}
+    options = {names.get(name, name) for name in inspect.signature(Bakthat.backup).parameters} - of_a_caller
+    keys = {"name", "destination", "tags", "exclude", "exclude_from", *SETTINGS}
+    assert options - keys == set()
+
+
+def test_a_job_may_make_incremental_backups(
+    opened: Open, clock: SteppedClock, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    bk = opened({"site": {"source": str(tree), "incremental": True, "rotation": {"days": 3}, "verify_every": "1D"}})
+    names = []
+    for _ in range(2):
+        (done,) = bk.run_jobs().jobs
+        assert done.backup is not None
+        names.append(done.backup.stored_filename)
+        clock.forward(days=1)
+    assert names == ["site.20260102030405.tgz", "site.20260103030405.inc.tgz"]
+    assert done.outcome is JobOutcome.SUCCESS
 
 
 def test_a_mistake_in_a_job_is_found_when_the_profile_is_opened(opened: Open) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
-from bakthat.entrypoints import json_output, terminal
+from bakthat.entrypoints import json_output, screen, terminal
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.options import INCOMPLETE, Settings, common, json_option
 from bakthat.entrypoints.summaries import error_line, run_line
@@ -30,13 +31,20 @@ def run(settings: Settings, jobs: tuple[str, ...], as_json: bool) -> None:
         if done.outcome is not JobOutcome.SUCCESS:
             settings.notice(run_line(done))
         elif not as_json and not settings.quiet:
-            terminal.result(run_line(done))
+            terminal.results(_shown(run_line(done)))
 
     with settings.opened() as bakthat:
         done = bakthat.run_jobs(jobs, on_job=show)
     if as_json:
         json_output.print_document({"jobs": [_as_json(one) for one in done.jobs]})
     click.get_current_context().exit(_exit_code(done))
+
+
+def _shown(line: str) -> list[str]:
+    """The line; on a terminal several, broken between words."""
+    if not screen.is_terminal(sys.stdout):
+        return [line]
+    return screen.wrapped(line, screen.size_of(sys.stdout)[0], "  ")
 
 
 def _exit_code(done: JobRuns) -> int:
