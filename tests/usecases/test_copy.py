@@ -427,6 +427,15 @@ def test_a_source_of_another_size_is_not_copied_by_the_service(made: Toolbox) ->
     assert goal.made == 0
 
 
+def test_a_source_that_was_replaced_since_its_backup_is_read_and_refused(made: Toolbox) -> None:
+    """The service would copy what an attacker put there, as long as the size is right."""
+    made.clock.forward(days=1)
+    damage(made.stores["s3"])
+    goal = made.stores["local"] = Copying("memory://local")
+    assert isinstance(error_of(copied(made)), PayloadDamaged)
+    assert (goal.made, made.keys_in("local")) == (0, [])
+
+
 def test_what_the_service_cannot_copy_is_streamed(made: Toolbox) -> None:
     class Frozen(Copying):
         def copy_from(self, key: str, source: ObjectStore, *, expected: ObjectInfo) -> ObjectInfo | None:

@@ -1,4 +1,4 @@
-"""`s3_client`: a client of S3 with the settings of a profile, and what stores are told about it."""
+"""`s3_client`: a client of S3 with the settings of a profile, and what its stores take from the profile."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import BinaryIO
 
@@ -18,6 +18,9 @@ from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.destinations.base import Destination, Found, Stored, lock_in_force
 from bakthat.usecases.destinations.retrievals import Retrievals
 from bakthat.usecases.destinations.stored_ranges import StoredRanges
+
+_SKEW = timedelta(hours=1)
+"""How far the clock of a store may be ahead of that of a machine."""
 
 
 class ObjectDestination(Destination):
@@ -54,6 +57,9 @@ class ObjectDestination(Destination):
         there = source.objects.stat(key)
         if backup.known_size not in (None, there.size):
             raise PayloadDamaged(f"{key}: the store has {there.size} bytes of it, the record says {backup.size}")
+        if there.modified > (backup.stored_at or backup.last_updated) + _SKEW:
+            # Stored again since it was recorded, so it may be another one: only its SHA-256 shows that.
+            return None
         made = self.objects.copy_from(key, source.objects, expected=there)
         return None if made is None else _stored(made)
 
