@@ -12,6 +12,7 @@ from bakthat.usecases.cleanup import CleanedUp
 from bakthat.usecases.copy import CopyReport
 from bakthat.usecases.restore import Restored
 from bakthat.usecases.retention import Retention
+from bakthat.usecases.rotate_all import RotatedSeries
 from bakthat.usecases.run_job import JobRun
 from bakthat.usecases.sync import Synced, SyncReport
 from bakthat.usecases.verify import Verified
@@ -60,7 +61,7 @@ def _facts(done: object) -> dict[str, Any]:
             return {"backup": done.as_record()}
         case Restored():
             return {"backup": done.backup.as_record()}
-        case Retention():
+        case Retention() | RotatedSeries():
             return {"backups": _records(done.removed)}
         case JobRun():
             return _of_run(done)

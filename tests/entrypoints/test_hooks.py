@@ -189,6 +189,19 @@ def test_every_verb_that_fails_runs_its_failure(opened: Open, noting, noted, tmp
     assert (told["command"], told["facts"]["verb"], "site" in told["facts"]["error"]) == ("failure", verb, True)
 
 
+def test_the_retention_of_all_series_runs_one_hook_with_all_that_is_gone(
+    opened: Open, noting, noted, tree: Path, clock: SteppedClock
+) -> None:
+    bakthat = opened({"rotate_backups": {"success": noting("success")}})
+    for _ in range(2):
+        for name in ("a", "b"):
+            bakthat.backup(tree, name=name)
+        clock.forward(days=2)
+    bakthat.rotate_all_backups()
+    (told,) = noted()
+    assert sorted(record["filename"] for record in told["facts"]["backups"]) == ["a", "b"]
+
+
 def test_2013s_spelling_of_remove_older_than_is_a_verb_too(opened: Open, noting, noted, tree: Path) -> None:
     bakthat = opened({"delete_older_than": {"success": noting("success")}})
     bakthat.backup(tree)
