@@ -9,7 +9,7 @@ from bakthat.domain.backup_metadata import Facts
 from bakthat.domain.chain import Chains
 from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.query import Query, newest_first
-from bakthat.errors import AccessDenied, ChainBroken, DatabaseError
+from bakthat.errors import AccessDenied, ChainBroken, DatabaseError, StoreError
 from bakthat.ports.file_states import KnownFiles
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.syncing.series import sync_series
@@ -83,9 +83,13 @@ def choose_base(origin: Origin, policy: IncrementPolicy, destination: Destinatio
 
 def _recorded(series: str, destination: Destination, tools: Tools) -> list[Backup]:
     """The records of the series, after a look into the store: what is no longer there is marked as deleted."""
+    query = Query(filename=series, backend=destination.name, owners=(destination.owner,), deleted=True)
     try:
         sync_series(series, destination, tools)
     except AccessDenied as error:
         tools.notice(f"whether earlier backups of {series} are still there is not known: {error}")
-    query = Query(filename=series, backend=destination.name, owners=(destination.owner,), deleted=True)
+    except StoreError:
+        # The folder of a new local destination is empty, which may be that of a disk that is not mounted
+        if any(not row.is_deleted for row in tools.repo.find(query)):
+            raise
     return list(tools.repo.find(query))

@@ -133,7 +133,7 @@ class _Known(KnownFiles):
         known = self._content[start:stop]
         block = self._hashes.block(directory, found)
         if block == known:
-            return found.keys()
+            return frozenset(found)
         fingerprints = {known[at : at + _HASH]: known[at + _HASH : at + _ENTRY] for at in range(0, len(known), _ENTRY)}
         return {
             name

@@ -173,64 +173,66 @@ class ChangesWriter:
     def _look(self, entered: _Directory, descriptor: int, listing: Listing) -> None:
         """Compare the entries of the directory, whose path is the place's, with what is known."""
         now_ns = self._clock_ns()
-        found, statuses, recent = entered.found, {}, []
+        would_leave_out, is_link, is_socket = self._exclusion.would_leave_out, stat.S_ISLNK, stat.S_ISSOCK
+        found, recent = entered.found, []
+        statuses: list[tuple[bytes, os.stat_result]] = []
         for name in (*listing.files, *listing.others):
+            link = b""
             try:
                 status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                link = b""
-                if stat.S_ISLNK(status.st_mode):
+                mode = status.st_mode
+                if is_link(mode):
                     link = os.fsencode(os.readlink(name, dir_fd=descriptor))
             except OSError:
                 continue  # the writer says why
-            if stat.S_ISSOCK(status.st_mode) or self._exclusion.would_leave_out(status):
+            if is_socket(mode) or would_leave_out(status):
                 continue  # the writer counts it
             key = encoded(name)
-            statuses[name] = status
+            statuses.append((key, status))
             found[key] = fingerprint(status, link)
             if is_recent(status, now_ns):
                 recent.append(key)
-        unchanged = self._known.unchanged(self._place.path, found) if self._known is not None else frozenset()
-        if unchanged:
-            unchanged = self._without_new_links(unchanged, listing.files, statuses)
+        unchanged: Set[bytes] = frozenset()
+        if self._known is not None:
+            unchanged = self._without_new_links(self._known.unchanged(self._place.path, found), statuses)
         entered.unchanged = unchanged
-        entered.stored.update(found.keys() - unchanged)
-        for name in listing.files:
-            if encoded(name) not in unchanged:
-                entered.files.append(name)
-        for key in recent:
-            if key not in unchanged:
-                del found[key]
+        if len(unchanged) < len(listing.files) + len(listing.others):
+            entered.stored.update(found.keys() - unchanged)
+            entered.files += [name for name in listing.files if encoded(name) not in unchanged]
+            for key in recent:
+                if key not in unchanged:
+                    del found[key]
 
-    def _without_new_links(
-        self, unchanged: Set[bytes], files: list[str], statuses: dict[str, os.stat_result]
-    ) -> Set[bytes]:
-        """The names that need not be stored. A name of a file that is stored in this archive under another name has to
-        be: as a hard link, for what is stored is a new file. The other way round, a new name of an unchanged file
-        becomes a hard link to that."""
-        kept = set(unchanged)
+    def _without_new_links(self, unchanged: Set[bytes], statuses: list[tuple[bytes, os.stat_result]]) -> Set[bytes]:
+        """The names that need not be stored, which are counted. A name of a file that is stored in this archive under
+        another name has to be: as a hard link, for what is stored is a new file. The other way round, a new name of an
+        unchanged file becomes a hard link to that."""
         first_names = self._writer.first_names
         to_be_stored: set[tuple[int, int]] = set()
-        for name in files:
-            status = statuses.get(name)
-            if status is None:
+        not_kept: set[bytes] = set()
+        count = size = 0
+        for key, status in statuses:
+            if not stat.S_ISREG(status.st_mode):
                 continue
-            key = encoded(name)
             if status.st_nlink > 1:
                 identity = (status.st_dev, status.st_ino)
                 if identity in to_be_stored or first_names.is_stored(status):
-                    kept.discard(key)
-                elif key not in kept:
+                    not_kept.add(key)
+                    continue
+                elif key not in unchanged:
                     if not first_names.has(status):
                         to_be_stored.add(identity)
                 elif first_names.find(status):
-                    self._writer.file_count += 1
+                    count += 1
                     continue
                 else:
                     first_names.add(status, self._place.path + key, is_stored=False)
-            if key in kept:
-                self._writer.file_count += 1
-                self.unchanged_size += status.st_size
-        return kept
+            if key in unchanged:
+                count += 1
+                size += status.st_size
+        self._writer.file_count += count
+        self.unchanged_size += size
+        return unchanged - not_kept if not_kept else unchanged
 
     def _contents(self, entered: _Directory) -> Contents | None:
         if not self._is_incremental:
