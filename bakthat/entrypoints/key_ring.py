@@ -52,7 +52,9 @@ class KeyRing:
         if locked and not self._fits(found, wanted):
             # A record may be wrong, so what does not fit it is tried where there is nothing else.
             candidates = {path: file for path, file in locked.items() if not wanted or file.label in ("", *wanted)}
-            for path, file in (candidates or ({} if found else locked)).items():
+            if not candidates and not found:
+                candidates = locked
+            for path, file in sorted(candidates.items(), key=lambda item: item[1].label not in wanted):
                 self._try_to_unlock(path, file)
                 found += self._unlocked.get(path, ())
                 if self._fits(found, wanted):

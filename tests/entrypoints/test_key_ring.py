@@ -87,6 +87,13 @@ def test_of_several_encrypted_keys_only_those_that_may_fit_are_asked_for(ssh: Ss
     assert person.asked == ["unknown.age"]
 
 
+def test_the_recorded_key_is_asked_for_before_files_of_which_nobody_knows_the_key(ssh: SshKey, tmp_path: Path) -> None:
+    person = Person("sesame")
+    paths = [locked(tmp_path / "unknown.age", PLAIN), str(ssh.path)]
+    assert len(KeyRing(person).identities_for(backup_to(ssh.public), paths)) == 1
+    assert person.asked == ["id_ed25519"]
+
+
 def test_a_key_that_the_record_does_not_name_is_asked_for_where_there_is_no_other(ssh: SshKey) -> None:
     person = Person("sesame")
     assert KeyRing(person).identities_for(backup_to(OTHER.recipient), [str(ssh.path)])

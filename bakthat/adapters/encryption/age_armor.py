@@ -24,7 +24,8 @@ WHITE_SPACE = 1024
 _COLUMNS = 64
 _BYTES = 48
 """What a whole line stands for."""
-_LONGEST_LINE = _COLUMNS + 2
+_LONGEST_LINE = WHITE_SPACE + 2
+"""Bytes of the longest line that is looked at: one of white space."""
 _BLOCK = 4096 * (_COLUMNS + 1)
 """Bytes that are read and decoded at a time."""
 _LINES_ONE_BY_ONE = 512
@@ -116,7 +117,7 @@ class _Lines:
     def next(self, *, strict: bool = True) -> bytes:
         """Take a line. Raises `PayloadDamaged` at the end of the text, and, if strict, for a line that is too long."""
         self._number += 1
-        longest = _BLOCK if not strict else WHITE_SPACE + 1 if self._number == 1 else _LONGEST_LINE
+        longest = _LONGEST_LINE if strict else _BLOCK
         self._fill(longest)
         end = self._text.find(b"\n", self._at, self._at + longest) + 1 - self._at
         there = min(longest, len(self._text) - self._at)

@@ -67,6 +67,25 @@ def test_lines_with_different_ends_are_read():
     assert b"".join(dearmored(mixed, io.BytesIO())) == SEALED
 
 
+def test_white_space_before_and_after_may_be_in_long_lines_up_to_a_kibibyte():
+    text = armored(SEALED[:1000])
+    assert (
+        b"".join(dearmored(b" " * 500 + b"\r\n" + b"\t" * 400 + b"\n", io.BytesIO(text + b" " * 1000))) == SEALED[:1000]
+    )
+    for before, after in ((b" " * 1024 + b"\n", b""), (b"", b" " * 1024)):
+        with pytest.raises(PayloadDamaged):
+            list(dearmored(before, io.BytesIO(text + after)))
+
+
+@pytest.mark.parametrize("kind", ["LF", "CRLF"])
+def test_a_carriage_return_within_a_line_is_damage(kind):
+    lines = armored(SEALED, b"\n" if kind == "LF" else b"\r\n").split(b"\n")
+    for number in range(10, 14):
+        lines[number] = lines[number][:5] + b"\r" + lines[number][6:]
+    with pytest.raises(PayloadDamaged, match="line 11"):
+        list(dearmored(b"", io.BytesIO(b"\n".join(lines))))
+
+
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.99])
 def test_a_damage_is_named_by_its_line_and_nothing_after_it_comes_out(place):
     lines = armored(SEALED).split(b"\n")
