@@ -1,8 +1,9 @@
 """The command line: parses, asks, prints, and maps errors to exit codes. It makes no decisions.
 
-Exit codes: 0 done · 1 not found, ambiguous, or refused · 2 usage or configuration · 3 backed up or restored, but
-incomplete · 4 the store · 5 password or damaged data · 75 a retrieval is pending, or a job is running already
-(EX_TEMPFAIL of sysexits.h) · 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
+Exit codes: 0 done · 1 not found, ambiguous, refused, or output that cannot be written · 2 usage or configuration ·
+3 backed up or restored, but incomplete · 4 the store · 5 password or damaged data · 75 a retrieval is pending, or a job
+is running already (EX_TEMPFAIL of sysexits.h) · 129 SIGHUP, 130 Ctrl-C, 141 the reader of the output has left,
+143 SIGTERM.
 """
 
 from __future__ import annotations

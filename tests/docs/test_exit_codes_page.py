@@ -23,6 +23,12 @@ def test_every_code_is_in_the_table() -> None:
     assert codes() == {0, *(code for _, code in EXIT_CODES), INCOMPLETE, 129, 130, 143, 141}
 
 
+def test_the_readme_names_the_same_codes() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    sentence = readme.split("[Exit codes](docs/exit-codes.md):")[1].split("\n\n")[0]
+    assert {int(code) for code in re.findall(r"(?:^|, |\n)(\d+) ", sentence)} == codes()
+
+
 @pytest.mark.parametrize(
     ("code", "said"), [(0, ""), (3, "some files were not readable\n"), (4, "the backup failed\n")], ids=["0", "3", "4"]
 )

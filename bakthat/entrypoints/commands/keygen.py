@@ -9,9 +9,6 @@ import click
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.options import Settings, common
 
-_SHORT = 100
-"""Characters of a public key that a message may repeat."""
-
 
 @click.command(short_help="Make a key pair to encrypt with.")
 @click.option("-o", "--output", metavar="FILE", help="Write the key to this file (never an existing one).")
@@ -29,13 +26,13 @@ def keygen(settings: Settings, output: str | None, pq: bool) -> None:
     if output is None:
         for line in pair.as_text().splitlines():
             terminal.result(line)
+        settings.say("Keep a copy of the private key away from the backups: without it, nobody can decrypt them.")
     else:
         key_files.write_key_file(output, pair)
         terminal.result(pair.recipient)
-        settings.say(f"Wrote the private key to {output}.")
-    recipient = pair.recipient if len(pair.recipient) <= _SHORT else "KEY"
-    settings.say(
-        "Keep a copy of the private key away from this machine and from the backups: without it, nobody can decrypt "
-        f"them. To encrypt to the public key: `bakthat backup DIR -r {recipient}`, or `recipients: [{recipient}]` in a "
-        f"profile. To decrypt: `bakthat restore NAME -i {output or 'FILE'}`."
-    )
+        settings.say(
+            f"Wrote the private key to {output}: keep a copy away from the backups; "
+            "without it, nobody can decrypt them."
+        )
+    settings.say("Encrypt with `bakthat backup DIR -r PUBLIC-KEY`, or `recipients: [PUBLIC-KEY]` in the profile.")
+    settings.say(f"Decrypt with `bakthat restore NAME -i {output or 'FILE'}`, or `identity: FILE` in the profile.")
