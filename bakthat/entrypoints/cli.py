@@ -64,7 +64,7 @@ def _open_standard_streams() -> None:
 
 
 def _message_of(error: click.ClickException) -> str:
-    message = error.format_message()
+    message = " ".join(error.format_message().split())  # click lists choices on lines of their own
     if isinstance(error, click.MissingParameter) and error.param is not None and error.param.name == "name":
         return f"{message} `bakthat show` lists the backups."
     return message

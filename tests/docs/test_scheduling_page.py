@@ -63,13 +63,15 @@ def test_the_configuration_is_read_without_a_notice(bakthat_command: CommandLine
 
 def test_the_crontab_runs_the_jobs(machine: CommandLine) -> None:
     (crontab,) = blocks("cron")
-    *variables, line = crontab.splitlines()
+    *variables, line, later = crontab.splitlines()
     assert dict(variable.split("=", 1) for variable in variables).keys() == {"PATH", "BAKTHAT_CONFIG", "MAILTO"}
     minute, hour, *_, command = line.split(None, 5)
     assert (minute, hour) == ("15", "2")
     said = run(command, machine)
     assert (said.code, said.out) == (0, "")
     assert [name.split(".2")[0] for name in stored(machine)] == ["etc", "shop.sql"]
+    said = run(later.split(None, 5)[5], machine)
+    assert (said.code, said.out, said.err) == (0, "", "")
 
 
 def test_the_service_runs_the_jobs(machine: CommandLine) -> None:

@@ -156,6 +156,12 @@ def test_completing_imports_no_service(known: CommandLine) -> None:
 # the shells
 
 
+def test_without_the_name_of_a_shell_the_names_are_listed_in_one_line(bakthat_command: CommandLine) -> None:
+    said = bakthat_command("completion")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.splitlines()[0] == "bakthat: Missing argument 'SHELL'. Choose from: bash, zsh, fish"
+
+
 @pytest.fixture
 def in_shell(known: CommandLine) -> CommandLine:
     """The same, with `bakthat` on the PATH, and the scripts in the home directory."""

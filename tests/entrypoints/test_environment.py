@@ -212,9 +212,11 @@ def password_file(bakthat_command: CommandLine) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["backup", "restore", "verify", "ls", "cat", "find", "diff"])
+@pytest.mark.parametrize(
+    "command", ["backup f", "backup - --name s.sql", "restore f", "verify f", "ls f", "cat f", "find f", "diff f"]
+)
 def test_every_command_that_opens_backups_takes_a_password_file(bakthat_command: CommandLine, command: str) -> None:
-    said = bakthat_command(command, "f", "--password-file", "none")
+    said = bakthat_command(*command.split(), "--password-file", "none")
     assert (said.code, said.err) == (2, "bakthat: --password-file: 'none' does not exist\n")
 
 
@@ -224,11 +226,6 @@ def test_the_option_stands_before_the_environment(bakthat_command: CommandLine, 
     said = bakthat_command("cat", "f", "--password-file", "password", BAKTHAT_PASSWORD="another")
     assert (said.code, said.out) == (0, "1")
     assert "correct horse" not in made.out + made.err + said.err
-
-
-def test_a_stream_takes_a_password_file(bakthat_command: CommandLine, password_file: Path) -> None:
-    said = bakthat_command("backup", "-", "--name", "s.sql", "--password-file", "password", answers="select 1")
-    assert said.out.endswith(".enc\n")
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from bakthat.entrypoints.options import Settings, common
 
 
 @click.command(short_help="Print a shell's completion script.")
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 @common
 def completion(settings: Settings, shell: str) -> None:
-    """Print the script with which SHELL completes commands, options, profiles, destinations, jobs, series and backups.
+    """Print the script with which SHELL (bash, zsh or fish) completes commands, options, profiles, destinations, jobs,
+    series and backups.
 
     \b
     bash: eval "$(bakthat completion bash)" in ~/.bashrc

@@ -12,7 +12,7 @@ from bakthat.entrypoints.options import Settings, common, json_option
 from bakthat.errors import UsageError
 
 
-@click.command(short_help="Report whether the backups that should be there are there.")
+@click.command(short_help="Report late, incomplete or bad backups.")
 @click.option(
     "--max-age", metavar="INTERVAL", help="How old a newest backup may be, such as 26h; a job's own goes first."
 )
