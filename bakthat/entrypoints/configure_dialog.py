@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 
 from bakthat.domain.compression_choice import ZSTD_LEVELS, CompressionChoice
 from bakthat.domain.profile import DEFAULT_REGION, Profile
+from bakthat.domain.recipients import label
 from bakthat.domain.rotation import SATURDAY, policy_from
 from bakthat.entrypoints import terminal
 from bakthat.entrypoints.destinations import all_names
@@ -144,7 +145,7 @@ def _ask_key(before: Profile) -> tuple[dict[str, Any], NewKey | None]:
     from bakthat.adapters.encryption import key_files
 
     if before.recipients or before.recipients_file:
-        keys = [*before.recipients, *([before.recipients_file] if before.recipients_file else [])]
+        keys = [*map(label, before.recipients), *([before.recipients_file] if before.recipients_file else [])]
         if terminal.ask_yes(f"Keep {', '.join(keys)}?", default=True):
             return {}, None
     recipient = ask("Public key, age1… or ssh-… (blank makes a new key pair)", None, wrong=_not_a_recipient)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 
 from bakthat.adapters.encryption.age_keys import parse_recipient
@@ -23,7 +24,8 @@ def read_recipients(path: StrPath, where: str, *, notice: Callable[[str], None] 
     Args:
         path: The file; `~` is expanded.
         where: What named it: `-R`, or a key of a profile.
-        notice: Is called with one line for each SSH key of a kind that cannot be encrypted to, which is passed over.
+        notice: Is called with one line for each SSH key of a kind that cannot be encrypted to, which is passed over;
+            and if other users may change the file.
 
     Raises:
         UsageError: The file cannot be read, a line is invalid, or there is no recipient. The message names file and
@@ -32,7 +34,13 @@ def read_recipients(path: StrPath, where: str, *, notice: Callable[[str], None] 
     """
     expanded = expand_home(path, "recipients file", instead="give the file as an absolute path")
     shown = repr(os.fspath(expanded))
-    text = _read(expanded, where)
+    text, mode = _read(expanded, where)
+    if notice is not None and stat.S_ISREG(mode) and mode & 0o022:
+        allowed = stat.S_IMODE(mode)
+        notice(
+            f"{where}: other users may change {shown} (mode {allowed:04o}), and add a key of theirs; run: chmod go-w "
+            f"{shown}"
+        )
     found: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
         recipient = line.strip()
@@ -54,17 +62,19 @@ def read_recipients(path: StrPath, where: str, *, notice: Callable[[str], None] 
     return tuple(dict.fromkeys(found))
 
 
-def _read(path: str, where: str) -> str:
+def _read(path: str, where: str) -> tuple[str, int]:
+    """Return the text of the file, and its mode."""
     shown = repr(path)
     try:
         with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
             data = file.read(_FILE_LIMIT + 1)
     except OSError as error:
         raise UsageError(f"{where}: {shown} cannot be read: {error.strerror}") from None
     if len(data) > _FILE_LIMIT:
         raise UsageError(f"{where}: {shown} is not a recipients file: it is larger than {_FILE_LIMIT} bytes")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig"), mode
     except UnicodeDecodeError:
         pass  # its error has the whole content, and would be kept as the context
     raise UsageError(f"{where}: {shown} is not a recipients file: it is not UTF-8 text")

@@ -69,8 +69,8 @@ class BackupVerbs(OpenedProfile):
             tags: Text separated by white space, or a list.
             password: "" means no encryption, whatever the environment says; None leaves it to BAKTHAT_PASSWORD and
                 the profile.
-            recipients: Public keys, in place of the profile's; they exclude a password. age's own (`age1…`) and its
-                post-quantum ones (`age1pq1…`).
+            recipients: Public keys, in place of the profile's; they exclude a password. age's own (`age1…`), its
+                post-quantum ones (`age1pq1…`), and SSH keys (`ssh-ed25519 …`, `ssh-rsa …`).
             recipients_files: Files of such keys, one per line, besides `recipients`.
             allow_mixed_recipients: Allow post-quantum recipients together with others, which makes them useless
                 against quantum computers; None means the profile's setting.

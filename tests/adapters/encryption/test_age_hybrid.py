@@ -17,7 +17,7 @@ from bakthat.adapters.encryption.age_hybrid import HybridIdentity, needing_ml_ke
 from bakthat.adapters.encryption.identity_files import read_identities
 from bakthat.adapters.encryption.key_files import check_recipient, keygen, recipient_of, write_key_file
 from bakthat.domain.payload import Keys
-from bakthat.errors import PasswordNeeded, UsageError, WrongPassword
+from bakthat.errors import PasswordNeeded, PayloadError, UsageError, WrongPassword
 from bakthat.ports.random_access import BytesAccess
 from tests.adapters.encryption.test_age_vectors import read_vector
 from tests.fixtures.held_secrets import held_by
@@ -85,6 +85,15 @@ def test_post_quantum_recipients_and_others_are_not_mixed_unless_it_is_allowed()
         sealed(b"plain", Keys(recipients=both))
     file = sealed(b"plain", Keys(recipients=both, allow_mixed_recipients=True))
     assert opened(file, PAIR.identity) == opened(file, CLASSIC.identity) == b"plain"
+
+
+def test_a_flipped_bit_anywhere_in_the_header_is_refused_and_nothing_comes_out():
+    file = sealed(b"plain", Keys(recipients=(PAIR.recipient,)))
+    for at in range(0, parse_header(file)[1], 37):
+        altered = bytearray(file)
+        altered[at] ^= 1
+        with pytest.raises(PayloadError):
+            opened(bytes(altered), PAIR.identity)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,18 @@ def test_a_file_that_is_not_one_of_recipients_says_where_and_why_and_shows_nothi
     assert PAIR.identity[20:40] not in held_by(refusal.value)
 
 
+@pytest.mark.parametrize(("mode", "is_noticed"), [(0o644, False), (0o600, False), (0o664, True), (0o646, True)])
+def test_a_file_that_other_users_may_change_gives_a_notice(tmp_path, mode, is_noticed):
+    path = tmp_path / "team.txt"
+    path.write_text(PAIR.recipient)
+    path.chmod(mode)
+    notices = []
+    assert read_recipients(path, "-R", notice=notices.append) == (PAIR.recipient,)
+    assert [f"(mode {mode:04o}), and add a key of theirs; run: chmod go-w" in notice for notice in notices] == (
+        [True] if is_noticed else []
+    )
+
+
 def test_a_file_that_is_missing_or_a_directory_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"-R: .*none' cannot be read: No such file"):
         read_recipients(tmp_path / "none", "-R")
