@@ -79,7 +79,8 @@ class Chains:
             )
         base = self._by_name.get(increment.base)
         if base is None or base.is_deleted:
-            why = "is not in the database (run `bakthat sync`)" if base is None else "was deleted"
+            unknown = "is not in the database (`bakthat sync` finds it if it is in the store)"
+            why = unknown if base is None else "was deleted"
             needed = "" if current is wanted else f", as the base of {current.stored_filename}"
             raise ChainBroken(
                 f"{wanted.stored_filename} is incremental and needs {increment.base}{needed}, which {why}"

@@ -5,15 +5,16 @@ It never writes to the store and never deletes from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import define, field, frozen
 
 from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup
+from bakthat.domain.chain import Chains
 from bakthat.domain.object_key import check_key
-from bakthat.domain.query import Query
-from bakthat.errors import BakthatError, InvalidName
+from bakthat.domain.query import Query, newest_first
+from bakthat.errors import BakthatError, ChainBroken, InvalidName
 from bakthat.usecases.destinations.base import Found
 from bakthat.usecases.syncing.former_location import rewrite_former
 from bakthat.usecases.syncing.leftovers import tell_of_leftovers
@@ -71,6 +72,9 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
         rows |= {row.stored_filename: row for row in rewritten}
         taken = take_in(run, list(archives.values()), rows)
         vanished = mark_vanished(run, rows, archives)
+        gone = [row.deleted(tools.clock()) for row in vanished]
+        known = rows | {row.stored_filename: row for row in (*taken.added, *taken.updated, *gone)}
+        _complain_of_broken_chains(list(known.values()), complain)
     tell_of_leftovers(destination, tools)
     return SyncReport(
         added=taken.added,
@@ -78,6 +82,19 @@ def sync(destination_name: str, tools: Tools, *, dry_run: bool = False) -> SyncR
         updated=(*rewritten, *taken.updated),
         unreadable=taken.unreadable,
     )
+
+
+def _complain_of_broken_chains(rows: Sequence[Backup], complain: Callable[[str], None]) -> None:
+    """Name the incremental backups that cannot be restored, because one that they need is not there."""
+    if not any(row.is_incremental for row in rows):
+        return
+    chains = Chains(rows)
+    for row in sorted(rows, key=newest_first):
+        if row.is_incremental and not row.is_deleted:
+            try:
+                chains.chain(row)
+            except ChainBroken as error:
+                complain(f"{error}; it cannot be restored as a whole")
 
 
 def _backups_among(run: SyncRun, rows: Mapping[str, Backup]) -> dict[str, Found]:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.payload import Keys
@@ -15,6 +15,7 @@ from bakthat.domain.verification import Level
 from bakthat.errors import (
     BackupNotFound,
     BakthatError,
+    ChainBroken,
     DatabaseError,
     ObjectNotFound,
     PasswordNeeded,
@@ -22,6 +23,7 @@ from bakthat.errors import (
     PayloadError,
     WrongPassword,
 )
+from bakthat.usecases.chain import chain_for
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.select_backup import choose
@@ -53,8 +55,9 @@ class Verified:
 
     @property
     def is_bad(self) -> bool:
-        """Whether the backup itself is missing or damaged; any other error says only that it could not be checked."""
-        return isinstance(self.error, PayloadDamaged | ObjectNotFound)
+        """Whether the backup itself, or one that it needs, is missing or damaged; any other error says only that it
+        could not be checked."""
+        return isinstance(self.error, PayloadDamaged | ObjectNotFound | ChainBroken)
 
 
 def verify(
@@ -69,7 +72,7 @@ def verify(
     on_verified: Callable[[Verified], None] = lambda _: None,
 ) -> list[Verified]:
     """Verify the backup that NAME means, or with None every backup of the destination, newest first. Each record gets
-    the result and its date.
+    the result and its date. An incremental backup is as good as its whole chain; each archive is read once.
 
     host: only backups of this host.
     quick: check only existence and size.
@@ -89,10 +92,11 @@ def verify(
             of_host = "" if host is None else f" of host {host}"
             raise BackupNotFound(f"no backups{of_host} in {destination.name} ({destination.owner.location})")
     plain_guard = None if allow_plain else PlainGuard(destination, tools)
+    archives = _Archives(lambda backup: _verify_one(backup, destination, tools, quick, plain_guard, keys))
     results: list[Verified] = []
     is_recording = True
     for backup in chosen:
-        result = _verify_one(backup, destination, tools, quick, plain_guard, keys)
+        result = _with_chain(archives(backup), archives, destination, tools)
         if is_recording and _says_something_new(result, quick):
             recorded: dict[str, Any] = {"at": int(whole_seconds(tools.clock()).timestamp()), "level": str(result.level)}
             if result.is_bad:
@@ -105,6 +109,43 @@ def verify(
         on_verified(result)
         results.append(result)
     return results
+
+
+class _Archives:
+    """The results of single archives, each verified once: many chains begin with the same one."""
+
+    def __init__(self, verify_one: Callable[[Backup], Verified]) -> None:
+        self._verify_one = verify_one
+        self._known: dict[str, Verified] = {}
+
+    def __call__(self, backup: Backup) -> Verified:
+        known = self._known.get(backup.stored_filename)
+        if known is None:
+            known = self._known[backup.stored_filename] = self._verify_one(backup)
+        return known
+
+
+def _with_chain(result: Verified, archives: _Archives, destination: Destination, tools: Tools) -> Verified:
+    """The result for a backup and everything that a restore of it needs."""
+    backup = result.backup
+    if not backup.is_incremental or result.error is not None:
+        return result
+    try:
+        chain = chain_for(backup, destination, tools)
+    except BakthatError as error:
+        return evolve(result, error=error)
+    for base in chain[:-1]:
+        of_base = archives(base)
+        level = min(result.level, of_base.level, key=list(Level).index)
+        result = evolve(result, level=level, note=result.note or of_base.note)
+        if of_base.is_bad:
+            broken = ChainBroken(
+                f"{backup.stored_filename} needs {base.stored_filename}, which is bad: {of_base.error}"
+            )
+            return evolve(result, error=broken)
+        if of_base.error is not None:
+            return evolve(result, error=of_base.error)
+    return result
 
 
 def _says_something_new(result: Verified, quick: bool) -> bool:
