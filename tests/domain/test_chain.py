@@ -69,7 +69,8 @@ def test_a_deleted_dependent_does_not_count():
         (
             [FULL, SECOND],
             "site.20260104000000.inc.tgz is incremental and needs site.20260102000000.inc.tgz, as the base of "
-            r"site.20260103000000.inc.tgz, which is not in the database \(`bakthat sync` finds it if it is in the store\)",
+            "site.20260103000000.inc.tgz, which is not in the database "
+            r"\(`bakthat sync` finds it if it is in the store\)",
         ),
         ([FIRST, evolve(FULL, is_deleted=True), SECOND], "needs site.20260101000000.tgz, .* which was deleted"),
         ([FULL, FIRST], "site.20260104000000.inc.tgz is incremental and needs site.20260103000000.inc.tgz, which "),
