@@ -10,7 +10,8 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.objects import Tier
 from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, BakthatError, DatabaseError, RetrievalPending, UsageError
+from bakthat.errors import BackupNotFound, BakthatError, ChainBroken, DatabaseError, RetrievalPending, UsageError
+from bakthat.usecases.chain import chain_for
 from bakthat.usecases.copying.goal import Goal, There, oldest_first
 from bakthat.usecases.copying.one_backup import Copied, Moving
 from bakthat.usecases.destinations.base import Destination
@@ -22,7 +23,8 @@ from bakthat.usecases.tools import Tools
 class CopyRequest:
     """What to copy, and where to.
 
-    name: of one backup, as `restore` selects it; None means all backups of the source. series: only of this series,
+    name: of one backup, as `restore` selects it, with what it needs if it is incremental; None means all backups of the
+    source. series: only of this series,
     exactly. source, to: names of destinations, `to` of the goal's profile. host: only backups of this host. tier, wait:
     as of a restore. dry_run: only report what would be copied.
     """
@@ -64,8 +66,11 @@ def copy(
     """Copy backups from one destination to another. `goal_tools`: the tools of the goal's profile. `on_copied`,
     `on_failed`: called for each backup.
 
-    A copy is complete or not there, and never replaces anything. One backup that fails does not stop the rest. Raises
-    `BackupNotFound`, `AmbiguousName`, `UsageError` if both destinations are the same place, `DatabaseError`.
+    A copy is complete or not there, and never replaces anything. An incremental backup is copied after what it needs,
+    and not without it. One backup that fails does not stop the rest.
+
+    Raises `BackupNotFound`, `AmbiguousName`, `ChainBroken`, `UsageError` if both destinations are the same place,
+    `DatabaseError`.
     """
     source, destination = tools.destination(request.source), goal_tools.destination(request.to)
     if source.owner.location == destination.owner.location:
@@ -78,10 +83,17 @@ def copy(
     copied: list[Copied] = []
     failed: list[tuple[Backup, BakthatError]] = []
     pending: list[Backup] = []
+    there: set[str] = set()
 
     def try_each(backups: Iterable[Backup], moving: Moving, *, waits_later: bool) -> None:
         for backup in backups:
             try:
+                base = _base(backup)
+                if waits_later and base in {one.stored_filename for one in pending}:
+                    pending.append(backup)
+                    continue
+                if base is not None and base not in there:
+                    raise ChainBroken(f"{backup.stored_filename} needs {base}, which is missing or could not be copied")
                 one = _tried(backup, goal) if request.dry_run else moving.copy(backup)
             except DatabaseError:
                 raise
@@ -92,6 +104,7 @@ def copy(
                     failed.append((backup, error))
                     on_failed(backup, error)
             else:
+                there.add(backup.stored_filename)
                 copied.append(one)
                 on_copied(one)
 
@@ -107,6 +120,12 @@ def copy(
     )
 
 
+def _base(backup: Backup) -> str | None:
+    """What an incremental backup continues; None for others."""
+    increment = backup.metadata.incremental
+    return None if increment is None else increment.base
+
+
 def _tried(backup: Backup, goal: Goal) -> Copied:
     there = goal.look(backup, copies=False)
     return Copied(backup=goal.row(backup) or goal.draft(backup), is_new=there is There.NOTHING)
@@ -116,7 +135,7 @@ def _chosen(request: CopyRequest, source: Destination, tools: Tools) -> list[Bac
     if request.name is not None:
         if request.series is not None:
             raise UsageError("a copy is of the backup with a name, or of all backups of a series; give one of them")
-        return [choose(request.name, source, tools, host=request.host)]
+        return list(chain_for(choose(request.name, source, tools, host=request.host), source, tools))
     query = Query(filename=request.series, backend=source.name, owners=(source.owner,))
     backups = [
         backup for backup in tools.repo.find(query) if not backup.is_value and request.host in (None, backup.host)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from bakthat.domain.backup import Backup
+from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.testing.toolbox import Toolbox
+from bakthat.usecases.backup import BackupRequest, backup
+from tests.fixtures.tree_histories import tick
 
 
 @pytest.fixture
@@ -21,3 +26,26 @@ def tree(tmp_path: Path) -> Path:
     (root / "index.html").write_text("<h1>hello</h1>")
     (root / "pages" / "about.html").write_text("about")
     return root
+
+
+@pytest.fixture
+def chained_tree(tmp_path: Path) -> Path:
+    """What `nights` backs up."""
+    root = tmp_path / "site"
+    root.mkdir()
+    (root / "large").write_bytes(os.urandom(20_000))  # a night's change is little of it
+    return root
+
+
+@pytest.fixture
+def nights(box: Toolbox, chained_tree: Path) -> list[Backup]:
+    """A full backup and three incremental ones in `s3`, a day apart."""
+    made = []
+    for number in range(4):
+        (chained_tree / f"{number}").write_text(str(number))
+        tick(chained_tree.parent)
+        box.clock.forward(days=1)
+        request = BackupRequest(source=chained_tree, destination="s3", incremental=IncrementPolicy())
+        made.append(backup(request, box.tools))
+    assert [one.is_incremental for one in made] == [False, True, True, True]
+    return made

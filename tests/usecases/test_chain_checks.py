@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
-from pathlib import Path
 
 import pytest
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.query import Query
 from bakthat.errors import ChainBroken
 from bakthat.testing.toolbox import Toolbox
-from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.sync import sync
 from bakthat.usecases.verify import Level, Verified, verify
-from tests.fixtures.tree_histories import tick
-
-
-@pytest.fixture
-def nights(box: Toolbox, tmp_path: Path) -> list[Backup]:
-    """A full backup and two incremental ones, a day apart."""
-    tree = tmp_path / "site"
-    tree.mkdir()
-    (tree / "large").write_bytes(os.urandom(20_000))  # a change is little of it
-    made = []
-    for number in range(3):
-        (tree / f"{number}").write_text(str(number))
-        tick(tmp_path)
-        box.clock.forward(days=1)
-        made.append(backup(BackupRequest(source=tree, destination="s3", incremental=IncrementPolicy()), box.tools))
-    assert [one.is_incremental for one in made] == [False, True, True]
-    return made
 
 
 def verified(box: Toolbox, name: str | None = "site", **options: bool) -> list[Verified]:
@@ -48,7 +27,7 @@ def damage(box: Toolbox, name: str) -> None:
 
 
 def test_a_whole_chain_is_good(box: Toolbox, nights: list[Backup]) -> None:
-    assert [(one.level, one.error) for one in verified(box, None)] == [(Level.OPENS, None)] * 3
+    assert [(one.level, one.error) for one in verified(box, None)] == [(Level.OPENS, None)] * 4
 
 
 def test_each_archive_is_read_once(box: Toolbox, nights: list[Backup]) -> None:
@@ -66,23 +45,21 @@ def test_a_base_that_was_deleted_behind_our_back_makes_what_needs_it_bad(
     assert result.is_bad
     assert isinstance(result.error, ChainBroken)
     assert str(result.error).startswith(
-        f"{nights[2].stored_filename} needs {nights[0].stored_filename}, which is bad: "
+        f"{nights[3].stored_filename} needs {nights[0].stored_filename}, which is bad: "
     )
 
 
 def test_a_damaged_base_makes_what_needs_it_bad(box: Toolbox, nights: list[Backup]) -> None:
     damage(box, nights[1].stored_filename)
-    newest, second, first = verified(box, None)
-    assert newest.is_bad
-    assert nights[1].stored_filename in str(newest.error)
-    assert second.is_bad
-    assert not first.is_bad
+    newest_first = verified(box, None)
+    assert [one.is_bad for one in newest_first] == [True, True, True, False]
+    assert all(nights[1].stored_filename in str(one.error) for one in newest_first[:3])
 
 
 def test_the_record_says_what_verifying_found_in_the_chain(box: Toolbox, nights: list[Backup]) -> None:
     damage(box, nights[0].stored_filename)
     verified(box)
-    (row,) = box.repo.find(Query(stored_filename=nights[2].stored_filename))
+    (row,) = box.repo.find(Query(stored_filename=nights[3].stored_filename))
     assert row.metadata.verified is not None
     assert nights[0].stored_filename in str(row.metadata.verified["error"])
 
@@ -103,6 +80,8 @@ def test_sync_names_what_lacks_its_base(box: Toolbox, nights: list[Backup]) -> N
         "it cannot be restored as a whole",
         f"{nights[2].stored_filename} is incremental and needs {nights[0].stored_filename}, as the base of "
         f"{nights[1].stored_filename}, which was deleted; it cannot be restored as a whole",
+        f"{nights[3].stored_filename} is incremental and needs {nights[0].stored_filename}, as the base of "
+        f"{nights[1].stored_filename}, which was deleted; it cannot be restored as a whole",
     ]
 
 
@@ -111,7 +90,7 @@ def test_sync_of_an_empty_database_names_what_lacks_its_base(box: Toolbox, night
         box.stores["s3"].delete(key)
     other = Toolbox(stores=box.stores)
     sync("s3", other.tools)
-    assert len(other.notices) == 2
+    assert len(other.notices) == 3
     assert "is not in the database (`bakthat sync` finds it if it is in the store)" in other.notices[0]
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import RotationPolicy
 from bakthat.errors import DeletionRefused, StoreUnavailable
@@ -19,29 +17,7 @@ from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.delete import DeleteRequest, delete, deletion_candidate
 from bakthat.usecases.restore import RestoreRequest, restore
 from bakthat.usecases.retention import remove_older_than, rotate_backups
-from tests.fixtures.tree_histories import snapshot, tick
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "site"
-    root.mkdir()
-    (root / "large").write_bytes(os.urandom(20_000))  # a change is little of it
-    return root
-
-
-@pytest.fixture
-def nights(box: Toolbox, tree: Path) -> list[Backup]:
-    """A full backup and three incremental ones, a day apart."""
-    made = []
-    for number in range(4):
-        (tree / f"{number}").write_text(str(number))
-        tick(tree.parent)
-        box.clock.forward(days=1)
-        request = BackupRequest(source=tree, destination="s3", incremental=IncrementPolicy())
-        made.append(backup(request, box.tools))
-    assert [one.is_incremental for one in made] == [False, True, True, True]
-    return made
+from tests.fixtures.tree_histories import snapshot
 
 
 def left(box: Toolbox) -> list[str]:
@@ -53,29 +29,29 @@ def names(backups: list[Backup]) -> list[str]:
 
 
 def test_retention_keeps_what_a_kept_backup_needs(
-    box: Toolbox, nights: list[Backup], tree: Path, tmp_path: Path
+    box: Toolbox, nights: list[Backup], chained_tree: Path, tmp_path: Path
 ) -> None:
     report = rotate_backups("site", "s3", RotationPolicy(last=1), box.tools)
     assert report.removed == ()
     assert [decision.reasons for decision in report.plan.keep[1:]] == [(f"needed by {nights[3].stored_filename}",)] * 3
     target = tmp_path / "restored"
     restore(RestoreRequest(name="site", destination="s3", target=target), box.tools)
-    assert snapshot(target / "site") == snapshot(tree)
+    assert snapshot(target / "site") == snapshot(chained_tree)
 
 
-def test_retention_drops_what_follows_the_last_kept_one(box: Toolbox, nights: list[Backup]) -> None:
-    (Path(nights[0].metadata.source or "") / "more").write_text("more")
+def test_a_whole_chain_is_dropped_the_newest_first(box: Toolbox, nights: list[Backup], chained_tree: Path) -> None:
     box.clock.forward(days=1)
-    full = backup(BackupRequest(source=Path(nights[0].metadata.source or ""), destination="s3"), box.tools)
+    full = backup(BackupRequest(source=chained_tree, destination="s3"), box.tools)
     report = remove_older_than("site", "s3", timedelta(hours=12), box.tools)
     assert names(list(report.removed)) == names(nights[::-1])
     assert left(box) == [full.stored_filename]
 
 
-def test_a_base_stays_if_what_needs_it_cannot_be_deleted(box: Toolbox, nights: list[Backup]) -> None:
-    source = Path(nights[0].metadata.source or "")
+def test_a_base_stays_if_what_needs_it_cannot_be_deleted(
+    box: Toolbox, nights: list[Backup], chained_tree: Path
+) -> None:
     box.clock.forward(days=1)
-    backup(BackupRequest(source=source, destination="s3"), box.tools)
+    backup(BackupRequest(source=chained_tree, destination="s3"), box.tools)
     box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="delete", key=nights[2].stored_filename))
     report = remove_older_than("site", "s3", timedelta(hours=12), box.tools)
     assert names(list(report.removed)) == [nights[3].stored_filename]
