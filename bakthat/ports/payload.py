@@ -144,6 +144,15 @@ class Packer(ABC):
         """
         raise UsageError("this kind of archive cannot be incremental")
 
+    def base_of(self, packed: BinaryIO) -> str:
+        """Return the stored filename of the backup that an incremental archive continues, by its beginning alone; empty
+        for an archive that contains everything.
+
+        Raises:
+            PayloadDamaged: The stream is not of this format.
+        """
+        return ""
+
     def unpack_chain(
         self,
         archives: Sequence[ChainedArchive],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -14,15 +14,14 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.domain.progress import Progress
-from bakthat.errors import ObjectNotFound, RetrievalPending
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import ChainedArchive
-from bakthat.usecases.chain import chain_for, keys_for
 from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.members import rules_of, spans_of_selected
 from bakthat.usecases.inside.only_file import name_of_file
 from bakthat.usecases.inside.ranged_archive import RangedArchive, Span, joined, naming, open_by_ranges
+from bakthat.usecases.opened_chain import recorded_chain, stored_chain
 from bakthat.usecases.streams.archive_stream import open_archive, packer_of
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
@@ -83,7 +82,8 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
     if backup.is_incremental:
-        return _replay(backup, keys, destination, request, tools)
+        archives = recorded_chain(backup, keys, request, tools, tier=request.tier, wait=request.wait)
+        return _unpack_chain(archives, backup, request, tools)
     if request.only and not request.full_check:
         plain = _parts_of(backup, keys, destination, request, tools)
         if plain is not None:
@@ -93,10 +93,15 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
 
 
 def restore_stored(objects: ObjectStore, key: str, request: RestoreRequest, tools: Tools) -> Restored:
-    """Restore an object by its key alone, without database and catalog; its name defines its format. `request.name` and
-    `request.destination` are ignored. Raises `BackupNotFound` if there is no such object, else as `restore` does."""
+    """Restore an object by its key alone, without database and catalog; its name defines its format, and an incremental
+    archive says which one it continues. `request.name` and `request.destination` are ignored.
+
+    Raises `BackupNotFound` if there is no such object, else as `restore` does.
+    """
     backup = backup_of_object(objects, key)
     keys = keys_of(backup, request.keys)
+    if backup.is_incremental:
+        return _unpack_chain(stored_chain(objects, key, keys, tools), backup, request, tools)
     plain = open_archive(objects.open(key), backup, keys, tools, stage="restoring")
     return _unpack(plain, backup, request, tools)
 
@@ -149,46 +154,6 @@ def _progressing(archive: RangedArchive, spans: list[Span], backup: Backup, tool
         yield cast(BinaryIO, archive.members(spans, on_bytes=on_bytes))
 
 
-def _replay(backup: Backup, keys: Keys, destination: Destination, request: RestoreRequest, tools: Tools) -> Restored:
-    """Restore an incremental backup by its chain: the full one, then what changed, archive by archive."""
-    chain = chain_for(backup, destination, tools)
-    archives = [
-        ChainedArchive(one.stored_filename, open_archive(opened, one, its_keys, tools, stage="restoring"))
-        for one, its_keys, opened in zip(
-            chain, keys_for(chain, keys, request.keys), _all_when_ready(chain, destination, request, tools), strict=True
-        )
-    ]
-    report = tools.tar.unpack_chain(
-        archives,
-        request.target,
-        name=name_of_file(backup),
-        name_is_guess=backup.root is None,
-        overwrite=request.overwrite,
-        only=request.only,
-        xattrs=request.xattrs,
-    )
-    return _restored(backup, report, tools)
-
-
-def _all_when_ready(
-    chain: Sequence[Backup], destination: Destination, request: RestoreRequest, tools: Tools
-) -> list[AbstractContextManager[BinaryIO]]:
-    """The stored bytes of each backup. Where they must be retrieved first, all retrievals are requested at once.
-
-    Raises `RetrievalPending` without `request.wait`.
-    """
-    for one in chain:
-        try:
-            if destination.open_ranges(one, {}) is None:
-                with suppress(RetrievalPending), destination.open(one, tier=request.tier):
-                    pass
-        except ObjectNotFound as gone:
-            raise ObjectNotFound(
-                f"{gone}; {chain[-1].stored_filename} needs it; `bakthat sync` updates the database from the store"
-            ) from gone
-    return [opened_when_ready(one, destination, tools, tier=request.tier, wait=request.wait) for one in chain]
-
-
 def _unpack(
     opened: AbstractContextManager[BinaryIO], backup: Backup, request: RestoreRequest, tools: Tools
 ) -> Restored:
@@ -203,4 +168,20 @@ def _unpack(
             only=request.only,
             xattrs=request.xattrs,
         )
+    return _restored(backup, report, tools)
+
+
+def _unpack_chain(
+    archives: Sequence[ChainedArchive], backup: Backup, request: RestoreRequest, tools: Tools
+) -> Restored:
+    """Unpack the archives of a chain, the last of which is that of the backup."""
+    report = tools.tar.unpack_chain(
+        archives,
+        request.target,
+        name=name_of_file(backup),
+        name_is_guess=backup.root is None,
+        overwrite=request.overwrite,
+        only=request.only,
+        xattrs=request.xattrs,
+    )
     return _restored(backup, report, tools)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.errors import (
     AccessDenied,
+    BackupNotFound,
     ChainBroken,
     DatabaseError,
     NotEncrypted,
@@ -33,7 +35,7 @@ from bakthat.ports.file_states import Changes, FileStates, KnownFiles, StateDraf
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
-from bakthat.usecases.restore import RestoreRequest, restore
+from bakthat.usecases.restore import RestoreRequest, restore, restore_stored
 from bakthat.usecases.sync import sync
 from tests.fixtures.tree_histories import snapshot, tick
 
@@ -490,6 +492,54 @@ def test_a_new_database_of_the_same_store_continues_the_chain(box: Toolbox, tree
     night(box, tree)
     box.repo = MemoryRepo()
     assert night(box, tree).is_incremental
+
+
+# Without a database
+
+
+def by_key(box: Toolbox, key: str, target: Path, **changes: Any) -> Path:
+    request = RestoreRequest(name="", destination="", target=target, **changes)
+    restore_stored(box.stores["s3"], key, request, box.tools)
+    return target / "site"
+
+
+@pytest.mark.parametrize("keys", [Keys(), Keys(passphrase="secret")], ids=["plain", "encrypted"])
+def test_an_object_is_restored_by_its_key_with_the_archives_that_it_needs(
+    keys: Keys, box: Toolbox, tree: Path, tmp_path: Path
+) -> None:
+    night(box, tree, keys=keys)
+    change(tree)
+    night(box, tree, keys=keys, compression=Compression.NONE)
+    change(tree, "newer")
+    made = night(box, tree, keys=keys)
+    restored = by_key(box, made.stored_filename, tmp_path / "out", keys=lambda _: keys)
+    assert snapshot(restored) == snapshot(tree)
+
+
+def test_an_object_whose_base_is_gone_is_not_restored(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    full, _, second = (night(box, tree) for _ in range(3))
+    box.stores["s3"].delete(full.stored_filename)
+    with pytest.raises(ChainBroken, match=f"{second.stored_filename} is incremental and needs {full.stored_filename}"):
+        by_key(box, second.stored_filename, tmp_path / "out")
+    with pytest.raises(BackupNotFound):
+        by_key(box, "site.20260101000000.inc.tgz", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["site.20260102030405.inc.tar", "site.20270102030405.tar", "../site.20250102030405.tar", "x"],
+    ids=["itself", "later", "elsewhere", "no stored filename"],
+)
+def test_an_archive_that_names_an_impossible_base_is_not_followed(
+    base: str, box: Toolbox, tree: Path, tmp_path: Path
+) -> None:
+    stream = io.BytesIO()
+    with box.states.draft("") as draft:
+        box.tools.tar.pack_changes(tree, stream, Changes(draft=draft, base=base))
+    box.stores["s3"].put("site.20260102030405.inc.tar", io.BytesIO(stream.getvalue()))
+    with pytest.raises(ChainBroken, match="says that it continues .* which cannot be"):
+        by_key(box, "site.20260102030405.inc.tar", tmp_path / "out")
 
 
 # Archives that have to be retrieved first

@@ -111,6 +111,13 @@ class TarPacker(Packer):
             clock_ns=self._clock_ns,
         )
 
+    def base_of(self, packed: BinaryIO) -> str:
+        from bakthat.adapters.packing.tar_format.tar_reader import TarReader
+
+        reader = TarReader(packed)
+        next(iter(reader), None)
+        return reader.base.decode("utf-8", "surrogateescape")
+
     def unpack_chain(
         self,
         archives: Sequence[ChainedArchive],

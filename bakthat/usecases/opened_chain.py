@@ -1,0 +1,88 @@
+"""The archives of a chain, opened one after the other, for a restore that reads all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
+from typing import BinaryIO
+
+from bakthat.domain import stored_name
+from bakthat.domain.backup import Backup
+from bakthat.domain.objects import Tier
+from bakthat.domain.payload import Keys
+from bakthat.errors import BackupNotFound, ChainBroken, InvalidName, ObjectNotFound, RetrievalPending
+from bakthat.ports.object_store import ObjectStore
+from bakthat.ports.payload import ChainedArchive
+from bakthat.usecases.chain import chain_for, keys_for
+from bakthat.usecases.choose_to_open import Chosen, backup_of_object
+from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.streams.archive_stream import open_archive
+from bakthat.usecases.streams.ready import opened_when_ready
+from bakthat.usecases.tools import Tools
+
+
+def recorded_chain(
+    backup: Backup, keys: Keys, chosen: Chosen, tools: Tools, *, tier: Tier | None = None, wait: bool = False
+) -> list[ChainedArchive]:
+    """The chain of a backup by the records. Where its archives must be retrieved first, all of them are requested.
+
+    Raises `ChainBroken`, `ObjectNotFound` for an archive that is gone, `NotEncrypted`, `PasswordNeeded`; when it is
+    read, `RetrievalPending` without `wait`, and what else a store says.
+    """
+    destination = tools.destination(chosen.destination)
+    chain = chain_for(backup, destination, tools)
+    all_keys = keys_for(chain, keys, chosen.keys)
+    _request_all(chain, destination, tier)
+    return [
+        _opened(opened_when_ready(one, destination, tools, tier=tier, wait=wait), one, its_keys, tools)
+        for one, its_keys in zip(chain, all_keys, strict=True)
+    ]
+
+
+def stored_chain(objects: ObjectStore, key: str, keys: Keys, tools: Tools) -> list[ChainedArchive]:
+    """The chain of an object by what the archives say themselves, beside each other in a store, all with the same keys.
+
+    Raises `ChainBroken` if one is missing, or says something impossible; `StoreError`, `PayloadError`.
+    """
+    prefix = key.removesuffix(backup_of_object(objects, key).stored_filename)
+    found: list[ChainedArchive] = []
+    name = key.removeprefix(prefix)
+    while name:
+        try:
+            backup = backup_of_object(objects, prefix + name)
+        except BackupNotFound as gone:
+            raise ChainBroken(f"{key} is incremental and needs {name}: {gone}") from gone
+        opened = objects.open(prefix + name)
+        with open_archive(opened, backup, keys, tools, stage="looking for the base") as plain:
+            base = tools.tar.base_of(plain)
+        found.append(_opened(objects.open(prefix + name), backup, keys, tools))
+        if base and not _is_older(base, name):
+            raise ChainBroken(f"{name} says that it continues {base!a}, which cannot be")
+        name = base
+    return found[::-1]
+
+
+def _is_older(base: str, name: str) -> bool:
+    """Whether this is the name of an older backup, so that no chain is endless."""
+    try:
+        return "/" not in base and stored_name.parse(base).when < stored_name.parse(name).when
+    except InvalidName:
+        return False
+
+
+def _opened(stored: AbstractContextManager[BinaryIO], backup: Backup, keys: Keys, tools: Tools) -> ChainedArchive:
+    return ChainedArchive(
+        backup.stored_filename, open_archive(stored, backup, keys, tools, stage=f"restoring {backup.stored_filename}")
+    )
+
+
+def _request_all(chain: Sequence[Backup], destination: Destination, tier: Tier | None) -> None:
+    for one in chain:
+        try:
+            if destination.open_ranges(one, {}) is None:
+                with suppress(RetrievalPending), destination.open(one, tier=tier):
+                    pass
+        except ObjectNotFound as gone:
+            raise ObjectNotFound(
+                f"{gone}; {chain[-1].stored_filename} needs it; `bakthat sync` updates the database from the store"
+            ) from gone

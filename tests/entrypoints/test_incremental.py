@@ -1,0 +1,143 @@
+"""Incremental backups from the command line, from the library, and by a job."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bakthat import Bakthat, Profile, open_profile
+from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
+from bakthat.domain.backup import Backup
+from bakthat.errors import ConfigInvalid, UsageError
+from bakthat.testing.toolbox import SteppedClock
+from tests.fixtures.command_line import CommandLine, Said
+from tests.fixtures.tree_histories import snapshot
+
+
+@pytest.fixture
+def photos(bakthat_command: CommandLine) -> Path:
+    root = bakthat_command.here / "photos"
+    root.mkdir()
+    (root / "large").write_bytes(os.urandom(50_000))
+    return root
+
+
+def back_up(command: CommandLine, *arguments: str) -> Said:
+    said = command("backup", "photos", "-d", "local", "--prompt", "no", *arguments)
+    assert said.code == 0, said.err
+    return said
+
+
+def test_a_chain_is_made_and_restored(bakthat_command: CommandLine, photos: Path) -> None:
+    first = back_up(bakthat_command, "--incremental")
+    assert first.out.endswith(".tgz\n")
+    assert ".inc" not in first.out
+    assert "photos: a full backup is made: there is no earlier one of this source and host\n" in first.err
+    (photos / "new").write_text("new")
+    second = back_up(bakthat_command, "--incremental")
+    assert second.out.endswith(".inc.tgz\n")
+    assert "Backed up 2 files" in second.err
+    target = bakthat_command.home / "target"
+    restored = bakthat_command("restore", "photos", "-d", "local", "--target", str(target))
+    assert restored.code == 0, restored.err
+    assert snapshot(target / "photos") == snapshot(photos)
+
+
+def test_the_state_is_in_the_cache_and_for_its_owner_alone(bakthat_command: CommandLine, photos: Path) -> None:
+    back_up(bakthat_command, "--incremental")
+    (state,) = (bakthat_command.home / ".cache" / "bakthat" / "states").iterdir()
+    assert state.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_archive_is_restored_by_its_url_with_those_that_it_needs(bakthat_command: CommandLine, photos: Path) -> None:
+    back_up(bakthat_command, "--incremental")
+    (photos / "new").write_text("new")
+    name = back_up(bakthat_command, "--incremental").out.strip()
+    (stored,) = bakthat_command.home.rglob(name)
+    target = bakthat_command.home / "target"
+    restored = bakthat_command("restore", "--from", stored.as_uri(), "--target", str(target))
+    assert restored.code == 0, restored.err
+    assert snapshot(target / "photos") == snapshot(photos)
+
+
+def test_a_profile_makes_all_backups_incremental_until_one_is_not_to_be(
+    bakthat_command: CommandLine, photos: Path
+) -> None:
+    bakthat_command.configure({"default": {"incremental": {"full_every": "1W", "most": 2}}})
+    names = [back_up(bakthat_command, *options).out for options in ((), (), ("--full",), (), ("--no-incremental",))]
+    assert [".inc" in name for name in names] == [False, True, False, True, False]
+
+
+def test_a_variable_of_the_environment_does_so_too(bakthat_command: CommandLine, photos: Path) -> None:
+    bakthat_command.environment["BAKTHAT_INCREMENTAL"] = "most=1"
+    assert [".inc" in back_up(bakthat_command).out for _ in range(3)] == [False, True, False]
+
+
+def test_a_job_is_incremental_if_it_says_so(bakthat_command: CommandLine, photos: Path) -> None:
+    job = {"source": str(photos), "incremental": True, "destination": "local"}
+    bakthat_command.configure({"default": {"jobs": {"photos": job}}})
+    for _ in range(2):
+        said = bakthat_command("run", "photos")
+        assert said.code == 0, said.err
+    rows = json.loads(bakthat_command("show", "photos", "--json").out)
+    listed = rows["backups"] if isinstance(rows, dict) else rows
+    assert sorted(bool(row["metadata"].get("incremental")) for row in listed) == [False, True]
+
+
+@pytest.mark.parametrize("option", ["--incremental", "--full"])
+def test_a_stream_cannot_be_incremental(option: str, bakthat_command: CommandLine) -> None:
+    said = bakthat_command("backup", "-", "--name", "x", option)
+    assert said.code == 2
+    assert f"{option} is for files and directories" in said.err
+
+
+def test_a_wrong_setting_is_named(bakthat_command: CommandLine, photos: Path) -> None:
+    bakthat_command.configure({"default": {"incremental": {"full_every": "30"}}})
+    said = bakthat_command("backup", "photos", "-d", "local", "--prompt", "no")
+    assert said.code == 2
+    assert "incremental: full_every: expected numbers with units" in said.err
+
+
+# From the library
+
+
+def opened(store: MemoryObjectStore, clock: SteppedClock, **settings: object) -> Bakthat:
+    return open_profile(Profile(**settings), store=store, repo=MemoryRepo(), clock=clock)  # type: ignore[arg-type]
+
+
+def nights(bakthat: Bakthat, clock: SteppedClock, tree: Path, *settings: object) -> list[bool]:
+    """Whether each night's backup is incremental."""
+    made: list[Backup] = []
+    for setting in settings:
+        clock.forward(days=1)
+        made.append(bakthat.backup(tree, password="", incremental=setting))  # type: ignore[arg-type]
+    return [backup.is_incremental for backup in made]
+
+
+def test_the_library_takes_a_switch_or_settings(
+    store: MemoryObjectStore, clock: SteppedClock, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(photos.parent / "cache"))
+    bakthat = opened(store, clock)
+    assert nights(bakthat, clock, photos, True, {"most": 1}, {"most": 1}, True, None) == [
+        False, True, False, True, False,
+    ]  # fmt: skip
+
+
+def test_true_means_the_settings_of_the_profile(
+    store: MemoryObjectStore, clock: SteppedClock, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(photos.parent / "cache"))
+    bakthat = opened(store, clock, incremental={"most": 1})
+    assert nights(bakthat, clock, photos, True, True, None, False) == [False, True, False, False]
+
+
+def test_wrong_settings_are_refused(store: MemoryObjectStore, clock: SteppedClock, photos: Path) -> None:
+    with pytest.raises(UsageError, match="incremental: most: expected a whole number"):
+        opened(store, clock).backup(photos, incremental={"most": 0})
+    with pytest.raises(ConfigInvalid, match="incremental: 'often' is not one of full_every, most"):
+        Profile(incremental={"often": True})
