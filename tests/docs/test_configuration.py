@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 
 from bakthat.adapters.config.yaml_file import YamlConfig
+from bakthat.domain.environment_settings import PASSWORD_FILE_VARIABLE, VARIABLES
 from bakthat.domain.profile import Profile
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
@@ -19,6 +20,15 @@ def test_every_key_of_a_profile_is_in_the_table() -> None:
         re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in PAGE.splitlines() if line.startswith("|")))
     )
     assert keys == told - {"key"}
+
+
+def test_the_variable_of_each_key_stands_beside_it() -> None:
+    variables = {key: name for name, key in VARIABLES.items()} | {"password_file": PASSWORD_FILE_VARIABLE}
+    table = PAGE[PAGE.index("| key | variable |") :].split("\n\n", 1)[0]
+    for line in table.splitlines()[2:]:
+        _, keys, beside, *_ = line.split("|")
+        expected = [variables.get(key, "–") for key in re.findall(r"`(\w+)`", keys)]
+        assert [word.strip("`") for word in beside.strip().split(", ")] == expected, line
 
 
 def test_the_examples_are_read_without_a_notice(tmp_path: Path) -> None:
