@@ -55,7 +55,7 @@ def _series(value: object) -> str:
     try:
         return check_series(text(value))
     except InvalidName as error:
-        raise ValueError(str(error).replace(" with --name", "")) from None
+        raise ValueError(str(error).replace(" with `name=`", "")) from None
 
 
 def _command(value: object) -> tuple[str, ...]:

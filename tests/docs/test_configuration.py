@@ -27,7 +27,7 @@ def test_the_variable_of_each_key_stands_beside_it() -> None:
     table = PAGE[PAGE.index("| key | variable |") :].split("\n\n", 1)[0]
     for line in table.splitlines()[2:]:
         _, keys, beside, *_ = line.split("|")
-        expected = [variables.get(key, "–") for key in re.findall(r"`(\w+)`", keys)]
+        expected = [variables.get(key, "\u2013") for key in re.findall(r"`(\w+)`", keys)]
         assert [word.strip("`") for word in beside.strip().split(", ")] == expected, line
 
 

@@ -38,7 +38,6 @@ def test_every_key_with_a_single_value_has_a_variable():
         ("BAKTHAT_EXCLUDE_CACHES", "TRUE", True),
         ("BAKTHAT_ONE_FILE_SYSTEM", "1", True),
         ("BAKTHAT_GITIGNORE", "off", False),
-        ("BAKTHAT_INCREMENTAL", "yes", True),
         ("BAKTHAT_MAX_CONCURRENCY", "8", 8),
         ("BAKTHAT_PART_SIZE", "16MiB", 16 * 2**20),
         ("BAKTHAT_PART_SIZE", "16777216", 16 * 2**20),

@@ -472,7 +472,7 @@ def test_a_store_that_does_not_answer_ends_the_backup(box: Toolbox, tree: Path) 
 
 
 def test_the_first_backup_needs_no_listing(box: Toolbox, tree: Path) -> None:
-    """The folder of a new local destination is empty, and cannot be told from a disk that is not mounted."""
+    """The folder of a new local destination is empty, like that of a disk that is not mounted."""
     box.stores["s3"] = FaultyObjectStore(box.stores["s3"], Fault(method="list"))
     assert not night(box, tree).is_incremental
 
