@@ -127,6 +127,7 @@ class Job:
     exclude, exclude_from: patterns, and files of patterns.
     verify_every: how old the last verification may become; None verifies nothing.
     max_age: how old the newest backup may become before it is late; None means that it is never late.
+    replaced: the settings that the job has itself.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Job:
     rotation: RotationPolicy | None = None
     verify_every: timedelta | None = None
     max_age: timedelta | None = None
+    replaced: frozenset[str] = frozenset()
 
     @property
     def recorded_source(self) -> str:
@@ -211,6 +213,7 @@ def _job(name: str, section: object, profile: Profile, where: str) -> Job:
         series=own.pop("name", None) or _series_of_source(own.get("source"), where),
         destination=own.pop("destination", None) or profile.default_destination,
         rotation=_rotation(settings, where),
+        replaced=frozenset(replaced),
         **{key: value for key, value in own.items() if value is not None},
     )
 

@@ -29,6 +29,7 @@ from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
 from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
 from bakthat.entrypoints.library.salvage_verbs import SalvageVerbs
+from bakthat.entrypoints.pings import Pings
 from bakthat.entrypoints.wiring import absolute_path, build_tools, lock_files, pings_of, utc_now
 from bakthat.errors import UsageError
 from bakthat.ports.archive_store import ArchiveStore
@@ -141,7 +142,7 @@ def open_profile(
         handed_in[profile.default_destination] = store
     of_file = config
 
-    def opened(chosen: Profile, verb: str, whose: str, jobs: Mapping[str, Job]) -> Bakthat:
+    def opened(chosen: Profile, job: Job | None, jobs: Mapping[str, Job]) -> Bakthat:
         tools = build_tools(
             chosen,
             stores=handed_in,
@@ -178,13 +179,13 @@ def open_profile(
             environment=environment,
             events=listeners,
             hooks=hooks_of(chosen, environment, notice),
-            pings=pings_of(chosen, verb, whose, pinger, notice),
+            pings=_pings(chosen, job, pinger, notice),
             job_parts=JobParts(
                 jobs=jobs,
                 locks=lambda: locks if locks is not None else lock_files(),
-                open_job=lambda job: opened(job.profile, "run", f"job {job.name!r}", {}),
+                open_job=lambda one: opened(one.profile, one, {}),
             ),
-            ask_passphrase=ask_passphrase if verb == "backup" else None,  # a job never asks
+            ask_passphrase=ask_passphrase if job is None else None,  # a job never asks
             handed_in=[*handed_in, *(["glacier"] if archives is not None else [])],
             other_tools=other_tools,
         )
@@ -192,4 +193,14 @@ def open_profile(
     jobs = jobs_of(profile, home=absolute_path)
     for job in jobs.values():
         hooks_of(job.profile, environment, notice)  # a mistake in them is reported now, not in the night
-    return opened(profile, "backup", f"profile {profile.name!r}", jobs)
+    return opened(profile, None, jobs)
+
+
+def _pings(profile: Profile, job: Job | None, pinger: Pinger | None, notice: Callable[[str], None]) -> Pings | None:
+    """Return what reports to the monitoring service; None if nothing does. That of the profile reports on each run as a
+    whole: a job that succeeds must not hide that the one before it failed."""
+    if job is None:
+        return pings_of(profile, frozenset({"backup", "run"}), f"profile {profile.name!r}", pinger, notice)
+    if "ping" in job.replaced:
+        return pings_of(profile, frozenset({"run"}), f"job {job.name!r}", pinger, notice)
+    return None

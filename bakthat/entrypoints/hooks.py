@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.profile import Profile
+from bakthat.entrypoints.summaries import error_line
 from bakthat.errors import BakthatError, RetrievalPending
 from bakthat.usecases.cleanup import CleanedUp
 from bakthat.usecases.copy import CopyReport
 from bakthat.usecases.restore import Restored
 from bakthat.usecases.retention import Retention
 from bakthat.usecases.rotate_all import RotatedSeries
-from bakthat.usecases.run_job import JobRun
+from bakthat.usecases.run_job import JobRun, JobRuns
 from bakthat.usecases.sync import Synced, SyncReport
 from bakthat.usecases.verify import Verified
 
@@ -38,9 +39,9 @@ class Hooks:
     def ended(self, verb: str, session: str, done: object, error: BaseException | None) -> None:
         """Called when a verb has ended: with the result `done` (None: without one), and with `error` if it failed.
 
-        A pending retrieval is neither success nor failure, so nothing is run.
+        A pending retrieval is neither success nor failure, so nothing is run; nor is a job that is running already.
         """
-        if isinstance(error, RetrievalPending):
+        if isinstance(error, RetrievalPending) or (isinstance(done, JobRuns) and done.is_undecided):
             return
         outcome = "failure" if error is not None else "incomplete" if _is_incomplete(verb, done) else "success"
         name = _NAMES.get(verb, verb)
@@ -52,7 +53,8 @@ class Hooks:
 
 
 def _is_incomplete(verb: str, done: object) -> bool:
-    return verb in {"backup", "restore", "run"} and isinstance(done, Backup | Restored | JobRun) and done.is_incomplete
+    with_files = Backup | Restored | JobRun | JobRuns
+    return verb in {"backup", "restore", "run"} and isinstance(done, with_files) and done.is_incomplete
 
 
 def _facts(done: object) -> dict[str, Any]:
@@ -65,6 +67,8 @@ def _facts(done: object) -> dict[str, Any]:
             return {"backups": _records(done.removed)}
         case JobRun():
             return _of_run(done)
+        case JobRuns():
+            return {"jobs": [{**_of_run(run), "outcome": str(run.outcome), **_error_of(run)} for run in done.jobs]}
         case Synced():
             return {"synced": {name: _changes(report) for name, report in done.reports.items()}}
         case CleanedUp():
@@ -86,6 +90,10 @@ def _of_run(run: JobRun) -> dict[str, Any]:
     if run.verified is not None:
         facts["verified"] = [_verified(run.verified)]
     return facts
+
+
+def _error_of(run: JobRun) -> dict[str, Any]:
+    return {} if run.error is None else {"error": error_line(run.error)}
 
 
 def _changes(report: SyncReport) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def lock_files() -> JobLocks:
 
 
 def pings_of(
-    profile: Profile, verb: str, whose: str, pinger: Pinger | None, notice: Callable[[str], None]
+    profile: Profile, verbs: frozenset[str], whose: str, pinger: Pinger | None, notice: Callable[[str], None]
 ) -> Pings | None:
     """Return what reports to the profile's monitoring service; None if it names none."""
     if profile.ping is None:
@@ -188,4 +188,4 @@ def pings_of(
 
         return HttpPinger()
 
-    return Pings(url=profile.ping, verb=verb, whose=whose, pinger=lambda: pinger or built(), notice=notice)
+    return Pings(url=profile.ping, verbs=verbs, whose=whose, pinger=lambda: pinger or built(), notice=notice)

@@ -53,7 +53,7 @@ class Events:
     - `on_sync(session_id, report)`: a `SyncReport`
     - `on_copy(session_id, report)`: a `CopyReport`; one with failures is a failure of `copy`
     - `on_cleanup(session_id, done)`: a `CleanedUp`, the reports by destination
-    - `on_run(session_id, run)`: a `JobRun`, for each job; one that fails is a failure of `run`
+    - `on_run(session_id, runs)`: a `JobRuns`; one job that fails is a failure of `run`
     - `on_failure(session_id, verb, error)`: instead of `on_…`; `error` is the exception that the caller gets
     - `on_progress(session_id, progress)`: a `bakthat.Progress`; often, and in the working thread
     """

@@ -76,6 +76,11 @@ class JobRuns:
         """Whether a job was not run because another run of it was under way."""
         return any(run.outcome is JobOutcome.RUNNING for run in self.jobs)
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether nothing is wrong, except that another run of a job is under way, which will say how it ends."""
+        return self.was_running and self.error is None and not self.is_incomplete
+
 
 class Steps(Protocol):
     """The verbs that a job consists of."""

@@ -195,7 +195,7 @@ def test_listeners_get_the_run_and_its_steps(opened: Open, tree: Path, gone: str
     assert heard == ["before_run", "before_backup", "on_backup", "on_rotate_backups", "on_verify", "on_run"]
     heard.clear()
     opened({"gone": {"source": gone}}, more={"events": events}).run_jobs()
-    assert heard == ["before_run", "before_backup", "on_failure", "on_failure"]
+    assert heard == ["before_run", "before_backup", "on_failure", "on_failure"]  # of `backup`, and of `run`
 
 
 def noting(log: Path, name: str) -> list[str]:
@@ -203,21 +203,22 @@ def noting(log: Path, name: str) -> list[str]:
     return [sys.executable, "-c", code, str(log), name]
 
 
-def test_the_hook_of_run_gets_the_facts_of_the_whole_job(opened: Open, tree: Path, gone: str, tmp_path: Path) -> None:
+def test_the_hook_of_run_gets_the_facts_of_all_jobs_and_that_of_a_job_its_own(
+    opened: Open, tree: Path, gone: str, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
-    hooks = {"run": {"success": noting(log, "good"), "failure": noting(log, "bad")}}
     jobs = {
+        "gone": {"source": gone, "hooks": {"run": {"failure": noting(log, "own")}}},
         "site": {"source": str(tree), "rotation": {"days": 1}, "verify_every": "1D"},
-        "gone": {"source": gone},
-        "other": {"source": gone, "name": "other", "hooks": {"run": {"failure": noting(log, "own")}}},
     }
-    opened(jobs, hooks=hooks).run_jobs()
-    (good, facts), (bad, failure), (own, _) = map(json.loads, log.read_text().splitlines())
-    assert (good, bad, own) == ("good", "bad", "own")
-    assert (facts["verb"], facts["outcome"], facts["job"]) == ("run", "success", "site")
-    assert facts["backup"]["filename"] == "site"
-    assert (facts["backups"], facts["verified"][0]["level"]) == ([], "opens")
-    assert (failure["outcome"], failure["job"], "gone" in failure["error"]) == ("failure", "gone", True)
+    opened(jobs, hooks={"run": {"success": noting(log, "good"), "failure": noting(log, "bad")}}).run_jobs()
+    (own, one), (bad, every) = map(json.loads, log.read_text().splitlines())
+    assert (own, bad) == ("own", "bad")
+    assert (one["verb"], one["outcome"], one["job"], "gone" in one["error"]) == ("run", "failure", "gone", True)
+    assert (every["verb"], every["outcome"], "gone" in every["error"]) == ("run", "failure", True)
+    assert [(job["job"], job["outcome"]) for job in every["jobs"]] == [("gone", "failure"), ("site", "success")]
+    assert every["jobs"][1]["backup"]["filename"] == "site"
+    assert (every["jobs"][1]["backups"], every["jobs"][1]["verified"][0]["level"]) == ([], "opens")
 
 
 # pings
@@ -233,8 +234,33 @@ def test_a_job_pings_its_start_and_its_end_once(opened: Open, pinger: MemoryPing
 
 
 def test_a_failed_job_pings_fail_without_a_path(opened: Open, pinger: MemoryPinger, gone: str) -> None:
-    opened({"site": {"source": gone}}, ping=PING).run_jobs()
+    opened({"site": {"source": gone, "ping": PING}}).run_jobs()
     assert pinger.sent[-1] == (f"{PING}/fail", "…: no such file or directory")
+
+
+def test_the_ping_of_the_profile_reports_the_whole_run(
+    opened: Open, pinger: MemoryPinger, tree: Path, gone: str
+) -> None:
+    opened({"bad": {"source": gone}, "site": {"source": str(tree)}}, ping=PING).run_jobs()
+    (started, _), (ended, text) = pinger.sent
+    assert (started, ended) == (f"{PING}/start", f"{PING}/fail")
+    assert [line.split(":")[:2] for line in text.splitlines()] == [
+        ["bad", " FAILED"],
+        ["site", " site.20260102030405.tgz"],
+    ]
+
+
+def test_an_interrupted_run_pings_fail(opened: Open, pinger: MemoryPinger, tree: Path) -> None:
+    events = Events()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    events.before_backup += interrupt
+    bk = opened({"site": {"source": str(tree), "ping": f"{PING}2"}}, ping=PING, more={"events": events})
+    with pytest.raises(KeyboardInterrupt):
+        bk.run_jobs()
+    assert [url for url, _ in pinger.sent] == [f"{PING}/start", f"{PING}2/start", f"{PING}2/fail", f"{PING}/fail"]
 
 
 def test_backup_pings_as_run_does(opened: Open, pinger: MemoryPinger, tree: Path, gone: str) -> None:
@@ -272,12 +298,12 @@ def test_a_ping_that_fails_is_a_notice_without_its_url(opened: Open, tree: Path)
     assert notices == ["the ping of job 'site' failed: no answer within 10 seconds"] * 2
 
 
-def test_a_job_that_is_running_pings_nothing(opened: Open, pinger: MemoryPinger, tree: Path) -> None:
+def test_a_job_that_is_running_does_not_ping_its_end(opened: Open, pinger: MemoryPinger, tree: Path) -> None:
     locks = MemoryJobLocks()
     bk = opened({"site": {"source": str(tree)}}, ping=PING, more={"locks": locks})
     with locks.hold("default.site", bk.profile.database):
         bk.run_jobs()
-    assert pinger.sent == []
+    assert [url for url, _ in pinger.sent] == [f"{PING}/start"]
 
 
 def test_a_ping_is_in_no_repr(opened: Open, tree: Path) -> None:

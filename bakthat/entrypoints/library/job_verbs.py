@@ -20,6 +20,7 @@ from bakthat.usecases.retention import Retention
 from bakthat.usecases.run_job import JobOutcome, JobRun, JobRuns, own_backups, run_job
 from bakthat.usecases.status import StatusRequest
 from bakthat.usecases.status import status as status_of
+from bakthat.usecases.tools import Tools
 from bakthat.usecases.verify import Verified
 
 
@@ -29,8 +30,8 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
     def run_jobs(self, names: Sequence[str] = (), *, on_job: Callable[[JobRun], None] = ignore) -> JobRuns:
         """Run jobs of the profile, one after the other: back up, rotate, verify, as each of them says.
 
-        The job's own `hooks` are run for each step, and those of `run` and its `ping` for the whole job. A job that
-        fails does not stop the others.
+        A job that fails does not stop the others. The profile's hooks of `run`, its `ping` and the event `on_run` are
+        for all jobs together. A job with `hooks` or `ping` of its own has those as well, for itself.
 
         Args:
             names: Of the jobs; by default all.
@@ -42,14 +43,17 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
         Raises:
             ConfigError: The profile has no such job, or there can be no lock.
         """
-        results: list[JobRun] = []
-        if isinstance(names, str):
-            names = (names,)
-        for job in chosen_jobs(self._parts.jobs, names, self.profile.name):
-            done = self._run_one(job)
-            on_job(done)
-            results.append(done)
-        return JobRuns(jobs=tuple(results))
+
+        def carry_out(_: Tools) -> JobRuns:
+            results: list[JobRun] = []
+            wanted = (names,) if isinstance(names, str) else names
+            for job in chosen_jobs(self._parts.jobs, wanted, self.profile.name):
+                done = self._run_one(job)
+                on_job(done)
+                results.append(done)
+            return JobRuns(jobs=tuple(results))
+
+        return self._run("run", carry_out, failure=lambda done: done.error)
 
     def status(self, *, max_age: str | timedelta | None = None) -> StatusReport:
         """Report whether the backups that should be there are there, by series and origin. Reads only the database.
@@ -87,7 +91,26 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
                 return JobRun(job=job.name, outcome=JobOutcome.RUNNING)
             own = self._parts.opened(job)
             assert isinstance(own, JobVerbs)  # noqa: S101 - of the same class as this
-            return own._run("run", lambda tools: run_job(job, _Steps(own), tools), failure=lambda done: done.error)
+            return own._carry_out(job)
+
+    def _carry_out(self, job: Job) -> JobRun:
+        """Run the job of these settings, with hooks and pings of its own."""
+        session = self._new_session()
+        if self._pings is not None:
+            self._pings.began("run")
+        try:
+            done = run_job(job, _Steps(self), self.tools)
+        except BaseException as error:
+            self._job_ended(job, session, None, error)
+            raise
+        self._job_ended(job, session, done, done.error)
+        return done
+
+    def _job_ended(self, job: Job, session: str, done: JobRun | None, error: BaseException | None) -> None:
+        if self._hooks is not None and "hooks" in job.replaced:
+            self._hooks.ended("run", session, done, error)
+        if self._pings is not None:
+            self._pings.ended("run", done, error)
 
 
 class _Steps:
