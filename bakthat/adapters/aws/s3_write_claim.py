@@ -29,7 +29,7 @@ from botocore.exceptions import ClientError
 from bakthat.adapters.aws.answer import ask
 from bakthat.adapters.aws.errors import code_of, translated
 from bakthat.adapters.aws.s3_listing import listed
-from bakthat.errors import BakthatError, ObjectExists, StoreError, StoreUnavailable
+from bakthat.errors import BakthatError, ConfigError, ObjectExists, StoreError, StoreUnavailable
 
 _log = logging.getLogger("bakthat")
 
@@ -96,7 +96,7 @@ class WriteClaims:
         except StoreUnavailable:
             # The write may still arrive, so the claim stays, and keeps later writers away from this key.
             raise
-        except StoreError:
+        except (ConfigError, StoreError):
             self._remove(mine, what)
             raise
         self._remove(mine, what)
