@@ -80,10 +80,9 @@ def test_restore_from_the_bucket_alone(bakthat_command: CommandLine, site: Path,
 def test_a_backup_in_a_bucket_is_looked_into_without_restoring_it(
     bakthat_command: CommandLine, site: Path, seaweedfs_url: str
 ) -> None:
-    configure(bakthat_command, seaweedfs_url)
+    configure(bakthat_command, seaweedfs_url, **bakthat_command.key_pair())
     (site / "photo.jpg").write_bytes(os.urandom(3_000_000))
-    stored = bakthat_command("backup", "site", "-q", BAKTHAT_PASSWORD="secret").out.strip()
-    bakthat_command.environment["BAKTHAT_PASSWORD"] = "secret"
+    stored = bakthat_command("backup", "site", "-q").out.strip()
     listed = bakthat_command("ls", "site")
     assert (listed.code, listed.lines, listed.err) == (0, ["index.html", "photo.jpg"], "")
     read = bakthat_command("cat", "site", "index.html")

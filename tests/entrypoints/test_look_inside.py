@@ -158,14 +158,16 @@ def raw(bakthat: CommandLine, *arguments: str, **environment: str) -> bytes:
     return done.stdout
 
 
-@pytest.mark.parametrize("environment", [{}, PASSWORD], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "encrypted"])
 @pytest.mark.parametrize("options", [[], ["--full-check"]], ids=["ranges", "full"])
 def test_cat_writes_the_bytes_of_one_file(
-    bakthat_command: CommandLine, photos: Path, environment: dict[str, str], options: list[str]
+    bakthat_command: CommandLine, photos: Path, is_encrypted: bool, options: list[str]
 ) -> None:
-    back_up(bakthat_command, *([] if environment else ["--prompt", "no"]), "-q", **environment)
-    assert raw(bakthat_command, "cat", "photos", "2025/summer.jpg", *options, **environment) == CONTENT
-    assert raw(bakthat_command, "cat", "photos", "latest", *options, **environment) == CONTENT
+    if is_encrypted:
+        bakthat_command.configure({"default": {"default_destination": "local", **bakthat_command.key_pair()}})
+    back_up(bakthat_command)
+    assert raw(bakthat_command, "cat", "photos", "2025/summer.jpg", *options) == CONTENT
+    assert raw(bakthat_command, "cat", "photos", "latest", *options) == CONTENT
 
 
 def test_cat_takes_the_path_literally(bakthat_command: CommandLine, photos: Path) -> None:

@@ -14,13 +14,13 @@ from bakthat.errors import ConfigInvalid, UsageError
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.s3_servers import s3_profile
 
-PASSWORD = {"BAKTHAT_PASSWORD": "secret"}
+SETTINGS = {"default_destination": "local", "compression": "zstd"}
 NOISE = os.urandom(5_000_000)
 
 
 @pytest.fixture
 def photos(bakthat_command: CommandLine) -> Path:
-    bakthat_command.configure({"default": {"default_destination": "local", "compression": "zstd"}})
+    bakthat_command.configure({"default": SETTINGS})
     root = bakthat_command.here / "photos"
     (root / "2025").mkdir(parents=True)
     (root / "2025" / "summer.jpg").write_bytes(NOISE)
@@ -39,29 +39,31 @@ def stored_bytes(command: CommandLine, name: str) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("environment", [{}, PASSWORD], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "encrypted"])
 def test_a_backup_is_restored_listed_searched_compared_and_verified(
-    bakthat_command: CommandLine, photos: Path, environment: dict[str, str]
+    bakthat_command: CommandLine, photos: Path, is_encrypted: bool
 ) -> None:
-    stored = back_up(bakthat_command, **environment)
-    assert stored.endswith(".tar.zst.enc" if environment else ".tar.zst")
+    if is_encrypted:
+        bakthat_command.configure({"default": {**SETTINGS, **bakthat_command.key_pair()}})
+    stored = back_up(bakthat_command)
+    assert stored.endswith(".tar.zst.enc" if is_encrypted else ".tar.zst")
     for asked in ("photos", stored, stored.split(".tar")[0]):
-        listed = bakthat_command("ls", asked, **environment)
+        listed = bakthat_command("ls", asked)
         assert sorted(listed.lines) == ["2025/", "2025/summer.jpg", "notes.txt"], (asked, listed.err)
-    assert bakthat_command("cat", "photos", "notes.txt", **environment).out == "hello\n" * 1000
-    assert "notes.txt" in bakthat_command("find", "notes.txt", **environment).out
+    assert bakthat_command("cat", "photos", "notes.txt").out == "hello\n" * 1000
+    assert "notes.txt" in bakthat_command("find", "notes.txt").out
     (photos / "notes.txt").write_text("changed")
-    back_up(bakthat_command, **environment)
-    changed = bakthat_command("diff", stored, "photos", **environment)
+    back_up(bakthat_command)
+    changed = bakthat_command("diff", stored, "photos")
     assert (changed.code, "notes.txt" in changed.out) == (1, True), changed
-    assert bakthat_command("verify", stored, **environment).code == 0
+    assert bakthat_command("verify", stored).code == 0
     target = bakthat_command.home / "target"
-    said = bakthat_command("restore", stored, "--target", str(target), **environment)
+    said = bakthat_command("restore", stored, "--target", str(target))
     assert said.code == 0, said.err
     assert (target / "photos" / "2025" / "summer.jpg").read_bytes() == NOISE
     assert (target / "photos" / "notes.txt").read_text() == "hello\n" * 1000
     part = bakthat_command.home / "part"
-    said = bakthat_command("restore", stored, "--only", "notes.txt", "--target", str(part), **environment)
+    said = bakthat_command("restore", stored, "--only", "notes.txt", "--target", str(part))
     assert said.code == 0, said.err
     assert [path.name for path in part.rglob("*") if path.is_file()] == ["notes.txt"]
     (found,) = json.loads(bakthat_command("show", "--json", stored).out)["backups"]
@@ -169,13 +171,19 @@ def test_an_archive_at_s3_is_read_in_parts(bakthat_command: CommandLine, photos:
     made = s3_profile(seaweedfs_url)
     settings = ("access_key", "secret_key", "s3_bucket", "endpoint_url")
     bakthat_command.configure(
-        {"default": {"compression": "zstd:1", **{name: getattr(made, name) for name in settings}}}
+        {
+            "default": {
+                "compression": "zstd:1",
+                **{name: getattr(made, name) for name in settings},
+                **bakthat_command.key_pair(),
+            }
+        }
     )
-    stored = back_up(bakthat_command, **PASSWORD)
+    stored = back_up(bakthat_command)
     assert stored.endswith(".tar.zst.enc")
-    assert bakthat_command("cat", stored, "notes.txt", **PASSWORD).out == "hello\n" * 1000
+    assert bakthat_command("cat", stored, "notes.txt").out == "hello\n" * 1000
     target = bakthat_command.home / "target"
-    said = bakthat_command("restore", stored, "--target", str(target), **PASSWORD)
+    said = bakthat_command("restore", stored, "--target", str(target))
     assert said.code == 0, said.err
     assert (target / "photos" / "2025" / "summer.jpg").read_bytes() == NOISE
 
