@@ -9,6 +9,7 @@ from bakthat.domain.backup_metadata import Facts
 from bakthat.domain.chain import Chains
 from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.query import Query, newest_first
+from bakthat.domain.rotation import is_later
 from bakthat.errors import AccessDenied, ChainBroken, DatabaseError, StoreError
 from bakthat.ports.file_states import KnownFiles
 from bakthat.usecases.destinations.base import Destination
@@ -65,7 +66,7 @@ def choose_base(origin: Origin, policy: IncrementPolicy, destination: Destinatio
     if not own:
         return Base(why="there is no earlier one of this source and host")
     newest = max(own, key=newest_first)
-    if newest.when >= tools.clock():
+    if is_later(newest, tools.clock()):
         return Base(why=f"{newest.stored_filename} is dated after now")
     try:
         chain = Chains(recorded).chain(newest)

@@ -83,6 +83,7 @@ def _continuing(
     return evolve(
         archive,
         produce=produce,
+        later_than=base.backup.when,
         form=evolve(archive.form, incremental=True),
         facts={**archive.facts, "incremental": next_increment(base.backup).as_metadata()},
     )

@@ -223,6 +223,16 @@ def test_a_full_one_is_made_when_a_directory_has_too_many_names(box: Toolbox, tr
     assert len([key for key in box.keys_in("s3") if "inc" in key]) == 0
 
 
+def test_backups_within_one_second_have_dates_in_their_order(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    made = [backup(BackupRequest(source=tree, destination="s3", incremental=POLICY), box.tools) for _ in range(3)]
+    assert [one.stored_filename for one in made] == [
+        "site.20260102030405.tgz",
+        "site.20260102030406.inc.tgz",
+        "site.20260102030407.inc.tgz",
+    ]
+    assert snapshot(bring_back(box, made[1], tmp_path / "out")) == snapshot(tree)
+
+
 # Other origins, other settings
 
 

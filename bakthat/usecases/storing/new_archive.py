@@ -52,6 +52,7 @@ class NewArchive:
     produce: writes the content, which is compressed and encrypted afterwards, to the stream of its first argument, and
         what the archive's index should list; calls the second with the number of bytes read since the last call.
     is_repeatable: whether `produce` can be called again, for another name.
+    later_than: the date of the backup that this one continues: its own is a later one.
     stop: called from another thread if the backup fails, so that a blocked `produce` returns early.
     size_hint: a size in bytes that the archive will not exceed by much.
     count: counts, without reading a file, how many bytes `produce` will read; None where nobody knows. Called from
@@ -68,6 +69,7 @@ class NewArchive:
     size_hint: int | None = None
     count: Callable[[], int] | None = None
     is_repeatable: bool = True
+    later_than: datetime | None = None
     stop: Callable[[], None] = lambda: None
 
     def draft(self, when: datetime) -> Backup:
@@ -94,6 +96,8 @@ def store_new(archive: NewArchive, tools: Tools) -> Backup:
     every second of the next minute.
     """
     now = whole_seconds(tools.clock())
+    if archive.later_than is not None:
+        now = max(now, whole_seconds(archive.later_than) + timedelta(seconds=1))
     tell_of_neighbours(archive.draft(now), archive.destination, tools)
     claims = NameClaims(tools)
     for seconds in range(_SECONDS_TRIED):
