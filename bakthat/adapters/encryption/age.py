@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from bakthat.adapters.encryption.age_armor import dearmored, dearmored_with_holes, is_armored
+from bakthat.adapters.encryption.age_armor import dearmored, dearmored_with_holes, is_armored, is_damaged_armor
 from bakthat.adapters.encryption.age_header import (
     HEADER_LIMIT,
     MAGIC,
@@ -113,7 +113,7 @@ class AgeCipher(Cipher):
     def salvaging(self, sealed: BinaryIO, keys: Keys) -> Iterator[Iterator[Part]]:
         from bakthat.adapters.encryption.age_salvage import salvage_age
 
-        yield salvage_age(_source_of(sealed, dearmored_with_holes), keys)
+        yield salvage_age(_source_of(sealed, dearmored_with_holes, is_damaged_armor), keys)
 
     @contextmanager
     def _wrapping(self, file_key: bytes, keys: Keys) -> Iterator[Future[list[Stanza]]]:
@@ -136,12 +136,14 @@ class AgeCipher(Cipher):
 
 
 def _source_of(
-    sealed: BinaryIO, decode: Callable[[bytes, BinaryIO], Generator[bytes, None, None]] = dearmored
+    sealed: BinaryIO,
+    decode: Callable[[bytes, BinaryIO], Generator[bytes, None, None]] = dearmored,
+    is_text: Callable[[bytes], bool] = is_armored,
 ) -> ChunkSource:
     """The chunks of a file in binary form, or of one in text form, decoded."""
     source = ChunkSource(sealed)
     head = source.head()
-    return ChunkSource(cast(BinaryIO, reader_of(decode(head, sealed)))) if is_armored(head) else source
+    return ChunkSource(cast(BinaryIO, reader_of(decode(head, sealed)))) if is_text(head) else source
 
 
 def _open(head: bytes, keys: Keys) -> tuple[bytes, int]:

@@ -28,14 +28,22 @@ _LONGEST_LINE = WHITE_SPACE + 2
 """Bytes of the longest line that is looked at: one of white space."""
 _BLOCK = 4096 * (_COLUMNS + 1)
 """Bytes that are read and decoded at a time."""
+_DAMAGED_LETTERS = 3
+"""Letters of its first line that may be wrong in a file that is salvaged."""
 _LINES_ONE_BY_ONE = 512
 """Lines that are decoded one by one where a block cannot be decoded at once."""
 
 
 def is_armored(head: bytes) -> bool:
-    """Whether a file that begins with these bytes is in text form. They may be cut off within the first line."""
+    """Whether a file that begins with these bytes is in text form."""
     start = head.lstrip()
     return start.startswith(FIRST_LINE) and len(head) - len(start) <= WHITE_SPACE
+
+
+def is_damaged_armor(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is in text form, also if its first line is damaged a little."""
+    alike = sum(byte == known for byte, known in zip(head.lstrip(), FIRST_LINE, strict=False))
+    return alike >= len(FIRST_LINE) - _DAMAGED_LETTERS
 
 
 def dearmored(head: bytes, rest: BinaryIO) -> Generator[bytes, None, None]:
@@ -74,12 +82,14 @@ def dearmored(head: bytes, rest: BinaryIO) -> Generator[bytes, None, None]:
 def dearmored_with_holes(head: bytes, rest: BinaryIO) -> Generator[bytes, None, None]:
     """Yield the bytes of a damaged file in text form, to be salvaged: zeros for each line that cannot be decoded."""
     lines = _Lines(head, rest)
+    while lines.peek(1) and not lines.next(strict=False).strip():
+        pass  # and the first line, whatever it is
     while lines.peek(1):
         yield from lines.uniform()
         line = lines.next(strict=False) if lines.peek(1) else b""
-        if line.startswith(_LAST_LINE[:9]):
+        if b"-----" in line:
             break
-        if line.startswith(FIRST_LINE[:11]) or not line:
+        if not line:
             continue
         data = _decoded(line)
         # A line feed that is damaged makes one long line of two.

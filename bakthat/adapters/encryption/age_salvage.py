@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from bakthat.adapters.encryption.age_armor import is_damaged_armor
 from bakthat.adapters.encryption.age_header import HEADER_LIMIT, Header, Stanza, parse_header, parse_stanzas
 from bakthat.adapters.encryption.age_keys import parse_identities, unwrap
 from bakthat.adapters.encryption.age_primitives import NONCE_SIZE, TAG_SIZE
@@ -38,7 +39,7 @@ _KINDS = (b"-> X25519 ", b"-> scrypt ", b"-> mlkem768x25519 ", b"-> ssh-ed25519 
 
 def is_damaged_age(first_bytes: bytes) -> bool:
     """Whether a file that begins with these bytes is an age file whose first line is damaged."""
-    return any(kind in first_bytes for kind in _KINDS)
+    return any(kind in first_bytes for kind in _KINDS) or is_damaged_armor(first_bytes)
 
 
 def salvage_age(source: ChunkSource, keys: Keys) -> Iterator[Part]:

@@ -128,6 +128,14 @@ def test_an_endless_text_takes_little_memory_and_is_refused_at_once(endless, beg
     assert peak < 4 * 2**20
 
 
+@pytest.mark.parametrize("line", [0, -2], ids=["first", "last"])
+def test_a_damaged_text_is_salvaged_although_its_first_or_last_line_is_damaged(line):
+    lines = armored(SEALED).split(b"\n")
+    lines[line] = lines[line][:7] + b"?" + lines[line][8:]
+    with DetectingCipher().salvaging(io.BytesIO(b"\n".join(lines)), KEYS) as parts:
+        assert b"".join(part for part in parts if isinstance(part, bytes)) == PLAIN
+
+
 @pytest.mark.parametrize("damage", ["a letter", "a line feed", "a line is missing"])
 def test_of_a_damaged_text_all_other_chunks_are_salvaged(damage):
     lines = armored(SEALED).split(b"\n")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -139,6 +141,19 @@ def test_an_encrypted_ssh_key_is_read_with_its_passphrase_and_names_its_public_k
 def test_a_pem_file_that_is_not_a_usable_key_says_so(key_file, content, reason):
     with pytest.raises(UsageError, match=f"key.age' cannot be used: it is a {reason}"):
         read_identity_file(key_file(content))
+
+
+def test_without_bcrypt_an_encrypted_ssh_key_is_a_line_that_says_what_to_install(tmp_path):
+    key = make_ssh_key(tmp_path / "key", passphrase=PASSPHRASE)
+    # A module of the name None is one that is not installed.
+    program = (
+        "import sys; sys.modules['bcrypt'] = None\n"
+        "from bakthat.adapters.encryption.identity_files import read_identity_file\n"
+        f"read_identity_file({str(key.path)!r}).unlock({PASSPHRASE!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith("bakthat.errors.UsageError: the key file ")
+    assert done.stderr.endswith("run: pip install bcrypt\n")
 
 
 def test_an_ssh_key_of_another_kind_says_so(tmp_path):
