@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from attrs import evolve
@@ -338,6 +339,23 @@ def test_the_verbs_of_a_profile_are_these() -> None:
         "value_keys",
         "verify",
     ]
+
+
+def classes_in(annotation: object) -> set[type]:
+    """The classes of bakthat in an annotation, also within others: `list[Verified]`."""
+    found = {annotation} if isinstance(annotation, type) and annotation.__module__.startswith("bakthat.") else set()
+    return found.union(*(classes_in(part) for part in get_args(annotation)))
+
+
+def test_the_results_of_all_verbs_are_public_types() -> None:
+    public = {getattr(library, name) for name in library.__all__ if name != "errors"}
+    hidden: set[str] = set()
+    for name in dir(Bakthat):
+        member = getattr(Bakthat, name)
+        if not name.startswith("_") and name not in {"tools", "value_keys"} and callable(member):
+            result = get_type_hints(member, vars(sys.modules[member.__module__]))["return"]
+            hidden |= {f"{name}: {kind.__name__}" for kind in classes_in(result) - public}
+    assert hidden == set()
 
 
 def test_importing_bakthat_imports_nothing_else() -> None:
