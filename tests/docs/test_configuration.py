@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import attrs
 
 from bakthat.adapters.config.yaml_file import YamlConfig
-from bakthat.domain.environment_settings import PASSWORD_FILE_VARIABLE, VARIABLES
+from bakthat.domain.environment_settings import (
+    PASSWORD_FILE_VARIABLE,
+    VARIABLES,
+    unknown_variables,
+    with_environment,
+)
 from bakthat.domain.profile import Profile
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
@@ -29,6 +35,24 @@ def test_the_variable_of_each_key_stands_beside_it() -> None:
         _, keys, beside, *_ = line.split("|")
         expected = [variables.get(key, "\u2013") for key in re.findall(r"`(\w+)`", keys)]
         assert [word.strip("`") for word in beside.strip().split(", ")] == expected, line
+
+
+def test_the_variables_of_the_example_set_what_it_says() -> None:
+    (block,) = [
+        block for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE) if "export" in block
+    ]
+    environment = dict(word.split("=", 1) for word in shlex.split(block) if word != "export")
+    assert unknown_variables(environment) == []
+    profile = with_environment(Profile(), environment)
+    assert (profile.s3_bucket, profile.endpoint_url, profile.compression) == (
+        "my-backups",
+        "https://s3.example.com",
+        "zstd",
+    )
+    assert (profile.recipients, profile.rotation) == (
+        ("age1...", "age1..."),
+        {"days": "7", "weeks": "4", "months": "12"},
+    )
 
 
 def test_the_examples_are_read_without_a_notice(tmp_path: Path) -> None:
