@@ -159,14 +159,20 @@ def remove_leftovers(folder: int, calls: FileCalls, now: float) -> None:
 def leftovers_in(folder: str) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the hidden files of writers, killed or not, in a folder and all below it: their paths, and what they are.
     What cannot be read is left out."""
-    for path, _, names in os.walk(folder):
-        for name in sorted(names):
-            if name.startswith(TEMPORARY):
-                whole = os.path.join(path, name)
-                with contextlib.suppress(OSError):
-                    found = os.lstat(whole)
-                    if stat.S_ISREG(found.st_mode):
-                        yield whole, found
+    # Not `os.walk`: before Python 3.12 it is recursive, and somebody may have put a thousand folders into each other.
+    waiting = [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                here = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in here:
+            with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.name.startswith(TEMPORARY) and entry.is_file(follow_symlinks=False):
+                    yield entry.path, entry.stat(follow_symlinks=False)
 
 
 def remove_unlocked(path: str, calls: FileCalls) -> bool:

@@ -14,7 +14,7 @@ from typing import NoReturn
 import pytest
 from attrs import evolve
 
-from bakthat.adapters.filesystem.whole_file import FileCalls, WholeFile, sync_folder
+from bakthat.adapters.filesystem.whole_file import TEMPORARY, FileCalls, WholeFile, leftovers_in, sync_folder
 
 
 def refusing(number: int) -> Callable[..., NoReturn]:
@@ -201,3 +201,18 @@ def test_a_disk_that_fails_after_a_file_was_published_fails_nothing(
         file.publish("k")
         os.close(file.fd)  # so that closing it once more is an error
     assert (tmp_path / "k").read_bytes() == b"content"
+
+
+def test_leftovers_are_found_in_folders_of_any_depth(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=folder)
+        below = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(os.open(f"{TEMPORARY}x", os.O_WRONLY | os.O_CREAT, dir_fd=folder))
+    os.close(folder)
+    (path, found), *others = leftovers_in(str(tmp_path))
+    assert path.endswith(f"/d/{TEMPORARY}x")
+    assert found.st_size == 0
+    assert others == []
