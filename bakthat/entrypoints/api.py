@@ -178,7 +178,7 @@ def open_profile(
             tools,
             environment=environment,
             events=listeners,
-            hooks=hooks_of(chosen, environment, notice),
+            hooks=hooks_of(chosen, environment, notice, job=job.name if job is not None else None),
             pings=_pings(chosen, job, pinger, notice),
             job_parts=JobParts(
                 jobs=jobs,
@@ -192,7 +192,7 @@ def open_profile(
 
     jobs = jobs_of(profile, home=absolute_path)
     for job in jobs.values():
-        hooks_of(job.profile, environment, notice)  # a mistake in them is reported now, not in the night
+        hooks_of(job.profile, environment, notice, job=job.name)  # a mistake is reported now, not in the night
     return opened(profile, None, jobs)
 
 

@@ -43,6 +43,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 _MEANINGS: Mapping[str, tuple[str, ...]] = {
     "show": ("list", "backups", "snapshots", "archives", "history", "log", "info", "get-all"),
     "backup": ("create", "save", "store", "dump", "push", "put", "upload", "add", "snapshot"),
+    "run": ("job", "jobs", "cron", "nightly", "start", "schedule"),
+    "status": ("stats", "health", "report", "monitor", "monitoring", "overview", "late"),
     "restore": ("extract", "recover", "get", "download", "unpack", "fetch", "mount"),
     "delete": ("rm", "remove", "del", "drop"),
     "remove-older-than": ("prune", "expire", "purge", "clean"),

@@ -117,8 +117,10 @@ def _verified(result: Verified) -> dict[str, Any]:
     }
 
 
-def hooks_of(profile: Profile, environment: Mapping[str, str], notice: Callable[[str], None]) -> Hooks | None:
-    """The profile's commands; None if it has none. Raises `ConfigInvalid`."""
+def hooks_of(
+    profile: Profile, environment: Mapping[str, str], notice: Callable[[str], None], *, job: str | None = None
+) -> Hooks | None:
+    """The profile's commands; None if it has none. `job`: whose settings they are. Raises `ConfigInvalid`."""
     if not profile.hooks:
         return None
     from bakthat.adapters.commands.environment import child_environment
@@ -126,7 +128,7 @@ def hooks_of(profile: Profile, environment: Mapping[str, str], notice: Callable[
 
     commands = command_hooks(
         profile.hooks,
-        where=f"profile {profile.name!r}",
+        where=f"profile {profile.name!r}" + (f": jobs.{job}" if job is not None else ""),
         environment=child_environment(environment, with_aws=profile.pass_environment),
         notice=notice,
     )

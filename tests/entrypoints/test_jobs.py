@@ -178,7 +178,7 @@ def test_a_job_may_make_incremental_backups(
 def test_a_mistake_in_a_job_is_found_when_the_profile_is_opened(opened: Open) -> None:
     with pytest.raises(ConfigInvalid, match=r"jobs\.etc: unknown key 'sorce'"):
         opened({"etc": {"sorce": "/etc"}})
-    with pytest.raises(ConfigInvalid, match="hooks has an unknown key 'sucess'"):
+    with pytest.raises(ConfigInvalid, match=r"jobs\.etc: hooks has an unknown key 'sucess'"):
         opened({"etc": {"source": "/etc", "hooks": {"sucess": "x"}}})
 
 
