@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "BAKTHAT_CONFIG": "The configuration file, if there is no -c.",
     "BAKTHAT_PASSWORD": "The password.",
     "BAKTHAT_PASSWORD_FILE": "A file whose only line is the password.",
+    "BAKTHAT_PAGER": "The program that shows long output on a terminal; else that of PAGER.",
 }
 
 FILES = {

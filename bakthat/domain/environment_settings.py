@@ -30,7 +30,8 @@ _KEYS = tuple(setting.name for setting in fields(Profile) if setting.name not in
 VARIABLES: Mapping[str, str] = {f"{PREFIX}{key.upper()}": key for key in _KEYS if has_text(fields_dict(Profile)[key])}
 """The key that each variable sets."""
 
-_OTHERS = (PROFILE_VARIABLE, CONFIG_VARIABLE, PASSWORD_VARIABLE, PASSWORD_FILE_VARIABLE, PAGER_VARIABLE)
+OTHER_VARIABLES = (PROFILE_VARIABLE, CONFIG_VARIABLE, PASSWORD_VARIABLE, PASSWORD_FILE_VARIABLE, PAGER_VARIABLE)
+"""Variables that set no key of a profile."""
 
 _ONLY_IN_FILES = {f"{PREFIX}{key.upper()}": key for key in _KEYS} | {f"{PREFIX}EXTRA": "extra", f"{PREFIX}NAME": "name"}
 
@@ -102,7 +103,7 @@ def with_environment(profile: Profile, environment: Mapping[str, str]) -> Profil
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return a line for each variable `BAKTHAT_…` that sets nothing, with the most similar one that does."""
-    known = (*VARIABLES, *_OTHERS)
+    known = (*VARIABLES, *OTHER_VARIABLES)
     lines = []
     for name in sorted(environment):
         if not name.startswith(PREFIX) or name in known:

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from bakthat.domain.environment_settings import VARIABLES
+from bakthat.domain.environment_settings import OTHER_VARIABLES, VARIABLES
 from bakthat.entrypoints.command_names import COMMANDS
 from bakthat.entrypoints.exit_codes import EXIT_CODES
 
@@ -54,6 +54,10 @@ def test_every_command_and_variable_is_in_it(shown: str) -> None:
     lines = [line.strip() for line in shown.splitlines()]
     assert [name for name in COMMANDS if not any(line.startswith(f"{name} [OPTIONS]") for line in lines)] == []
     assert [name for name in VARIABLES if name not in lines] == []
+
+
+def test_variables_that_set_no_key_are_explained(builder: ModuleType) -> None:
+    assert builder.ENVIRONMENT.keys() == set(OTHER_VARIABLES)
 
 
 def test_every_exit_code_is_in_it(builder: ModuleType) -> None:
