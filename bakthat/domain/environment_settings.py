@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve, fields, fields_dict
+from attrs import fields, fields_dict
 
-from bakthat.domain.profile import Profile
+from bakthat.domain.profile import Profile, overlaid
 from bakthat.domain.rotation import policy_from
 from bakthat.domain.selector import nearest
 from bakthat.domain.settings import from_text, has_text
@@ -38,13 +38,6 @@ _ONLY_IN_FILES = {f"{PREFIX}{key.upper()}": key for key in _KEYS} | {f"{PREFIX}E
 _NEVER_EMPTY = frozenset({"recipients", "recipients_file", "password_command"})
 """An empty variable is not set, except for these: the backup would not be encrypted, because a command that should have
 filled the variable failed."""
-
-_REPLACES: Mapping[str, str] = {
-    "compression": "compress",
-    "compress": "compression",
-    "password_command": "password_file",
-}
-"""Two keys of one profile that contradict each other: a variable for the first removes the second of the file."""
 
 _DESTINATIONS: Mapping[str, tuple[str, ...]] = {
     "s3": ("s3_bucket", "s3_prefix", "endpoint_url"),
@@ -88,13 +81,10 @@ def with_environment(profile: Profile, environment: Mapping[str, str]) -> Profil
                 wrong.append(str(error))
     if wrong:
         raise ConfigInvalid("; ".join(wrong))
-    for key, other in _REPLACES.items():
-        if key in found and other not in found:
-            found[other] = fields_dict(Profile)[other].default
     if not found:
         return profile
     try:
-        return evolve(profile, **found)
+        return overlaid(profile, found)
     except ConfigInvalid as error:
         reason = str(error).split(": ", 1)[-1]
     names = ", ".join(name for name, key in VARIABLES.items() if environment.get(name) and key in reason)

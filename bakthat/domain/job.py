@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve, field, fields_dict, frozen
 
 from bakthat.domain.interval import GRAMMAR, parse_interval
-from bakthat.domain.profile import Profile
+from bakthat.domain.profile import Profile, overlaid
 from bakthat.domain.rotation import RotationPolicy, policy_from
 from bakthat.domain.selector import nearest
 from bakthat.domain.settings import checked, kind_of, path, text, texts
@@ -203,7 +203,7 @@ def _job(name: str, section: object, profile: Profile, where: str) -> Job:
     if own.get("command") is not None and of_files:
         raise ConfigInvalid(f"{where}: {of_files[0]} is for files and directories; remove it from a job with a command")
     try:
-        settings = evolve(profile, jobs={}, **replaced)
+        settings = overlaid(profile, {**replaced, "jobs": {}})
     except ConfigInvalid as error:
         # What several settings are together; it begins with the profile's name.
         raise ConfigInvalid(f"{where}: {str(error).split(': ', 1)[-1]}") from None

@@ -173,6 +173,24 @@ def _similar(key: str, known: Iterable[str]) -> str:
 Profile.__init__ = _only_known_settings(Profile.__init__)  # type: ignore[method-assign]
 
 
+def overlaid(profile: Profile, settings: Mapping[str, Any]) -> Profile:
+    """Return the profile with these settings in place of its own. A setting of its own that contradicts one of them
+    gives way: `compress: false` to `compression: zstd`, and `password_file` to a `password_command`.
+
+    Raises:
+        ConfigInvalid: A value is invalid, or two of these settings contradict each other.
+    """
+    own: dict[str, Any] = {}
+    if settings.get("compression") not in (None, "none"):
+        own["compress"] = True
+    if "compress" in settings and (profile.compression == "none") is bool(settings["compress"]):
+        own["compression"] = None
+    for one, other in (("password_command", "password_file"), ("password_file", "password_command")):
+        if settings.get(one):
+            own[other] = None
+    return evolve(profile, **{**own, **settings})
+
+
 def normal_prefix(prefix: str) -> str:
     """A key prefix without a slash at its start, and with one at its end unless it is empty."""
     stripped = prefix.strip("/")

@@ -99,6 +99,10 @@ def test_an_empty_variable_is_not_set():
     [
         ({"compress": False}, {"BAKTHAT_COMPRESSION": "zstd"}, {"compression": "zstd", "compress": True}),
         ({"compression": "zstd"}, {"BAKTHAT_COMPRESS": "no"}, {"compression": None, "compress": False}),
+        ({"compression": "none"}, {"BAKTHAT_COMPRESS": "yes"}, {"compression": None, "compress": True}),
+        ({"compression": "zstd"}, {"BAKTHAT_COMPRESS": "yes"}, {"compression": "zstd", "compress": True}),
+        ({"compression": "none"}, {"BAKTHAT_COMPRESS": "no"}, {"compression": "none", "compress": False}),
+        ({"compress": False}, {"BAKTHAT_COMPRESSION": "none"}, {"compression": "none", "compress": False}),
         (
             {"password_file": "/file"},
             {"BAKTHAT_PASSWORD_COMMAND": "pass x"},

@@ -37,6 +37,22 @@ def test_a_job_replaces_settings_of_its_profile() -> None:
     assert (found.rotation, found.profile.xattrs) == (RotationPolicy(days=14), False)
 
 
+@pytest.mark.parametrize(
+    ("of_profile", "of_job", "found"),
+    [
+        ({"compress": False}, {"compression": "zstd"}, ("zstd", True, None, None)),
+        ({"password_file": "/p"}, {"password_command": "pass x"}, (None, True, "pass x", None)),
+        ({"password_command": "pass x"}, {"password_file": "/p"}, (None, True, None, "/p")),
+        ({"password_file": "/p"}, {"password_command": None}, (None, True, None, "/p")),
+    ],
+)
+def test_a_setting_of_the_profile_that_contradicts_the_jobs_gives_way(
+    of_profile: dict[str, Any], of_job: dict[str, Any], found: tuple[Any, ...]
+) -> None:
+    profile = jobs_of(Profile(**of_profile, jobs={"etc": {"source": "/etc", **of_job}}))["etc"].profile
+    assert (profile.compression, profile.compress, profile.password_command, profile.password_file) == found
+
+
 def test_a_null_takes_the_profiles_rotation_away() -> None:
     profile = Profile(rotation={"days": 7}, jobs={"etc": {"source": "/etc", "rotation": None}})
     assert jobs_of(profile)["etc"].rotation is None
