@@ -152,7 +152,7 @@ def open_profile(
             clock=clock,
             host=lambda: environment.get("BAKTHAT_HOST") or chosen.host or host(),
             notice=notice,
-            progress=progress,
+            progress=_progress(progress, job),
             profiles=every_profile,
         )
 
@@ -194,6 +194,14 @@ def open_profile(
     for job in jobs.values():
         hooks_of(job.profile, environment, notice, job=job.name)  # a mistake is reported now, not in the night
     return opened(profile, None, jobs)
+
+
+def _progress(progress: Callable[[Progress], None], job: Job | None) -> Callable[[Progress], None]:
+    """Return what is called with the progress of a job's verbs: their stages have its name, since those of two jobs are
+    two stages."""
+    if job is None or progress is ignore:
+        return progress
+    return lambda report: progress(evolve(report, stage=f"{job.name}: {report.stage}"))
 
 
 def _pings(profile: Profile, job: Job | None, pinger: Pinger | None, notice: Callable[[str], None]) -> Pings | None:

@@ -182,6 +182,13 @@ def test_a_mistake_in_a_job_is_found_when_the_profile_is_opened(opened: Open) ->
         opened({"etc": {"source": "/etc", "hooks": {"sucess": "x"}}})
 
 
+def test_the_progress_of_each_job_has_stages_of_its_own(opened: Open, tree: Path) -> None:
+    stages: list[str] = []
+    jobs = {name: {"source": str(tree), "name": name} for name in "ab"}
+    opened(jobs, more={"progress": lambda report: stages.append(report.stage)}).run_jobs()
+    assert {"a: backing up", "b: backing up"} <= set(stages)
+
+
 # events and hooks
 
 
