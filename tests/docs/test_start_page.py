@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from bakthat.adapters.encryption.key_files import keygen
 from tests.fixtures.command_line import CommandLine
 
 ROOT = Path(__file__).parents[2]
@@ -26,11 +29,7 @@ def test_the_page_installs_as_the_readme_does() -> None:
 
 
 def test_every_command_prints_what_the_page_says(bakthat_command: CommandLine) -> None:
-    programs = bakthat_command.here / ".venv" / "bin"
-    programs.mkdir(parents=True)
-    (programs / "bakthat").write_text(f'#!/bin/sh\nexec {sys.executable} -m bakthat "$@"\n')
-    (programs / "bakthat").chmod(0o755)
-    bakthat_command.environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    put_on_path(bakthat_command, bakthat_command.here / ".venv" / "bin")
     settings = bakthat_command.home / ".bakthat.yml"
     for kind, block in BLOCK.findall(PAGE):
         if kind == "yaml":
@@ -46,6 +45,45 @@ def test_every_command_prints_what_the_page_says(bakthat_command: CommandLine) -
             assert re.fullmatch(pattern(expected), said.replace(str(bakthat_command.home), HOME_ON_THE_PAGE)), said
             if command.startswith("bakthat backup"):
                 time.sleep(1.1)  # the next backup has a name of its own
+
+
+def test_the_line_of_the_crontab_makes_a_backup_and_prints_nothing(bakthat_command: CommandLine) -> None:
+    (line,) = re.findall(r"^```text\n15 3 \* \* \* \S*/(bakthat .*)\n```$", PAGE, re.MULTILINE)
+    (settings,) = [block for kind, block in BLOCK.findall(PAGE) if kind == "yaml" and "jobs:" in block]
+    follow(bakthat_command, yaml.safe_load(settings)["default"])
+    trial = bakthat_command.home / "trial" / "notes"
+    trial.mkdir(parents=True)
+    (trial / "list.txt").write_text("buy bread\n")
+    assert run(line, bakthat_command) == ""
+    assert run("bakthat status -q", bakthat_command) == ""
+
+
+def test_the_commands_of_the_first_page_work(bakthat_command: CommandLine) -> None:
+    follow(bakthat_command, {"default_destination": "local"})
+    (bakthat_command.here / "photos").mkdir()
+    (bakthat_command.here / "photos" / "one.jpg").write_bytes(b"a picture")
+    (block,) = [block for kind, block in BLOCK.findall((ROOT / "docs" / "index.md").read_text()) if kind == "console"]
+    for command, _ in exchanges(block):
+        run(command, bakthat_command)
+    assert (bakthat_command.here / "restored" / "photos" / "one.jpg").read_bytes() == b"a picture"
+
+
+def follow(here: CommandLine, settings: dict[str, Any]) -> None:
+    """`bakthat` is on the PATH, the profile has these settings, and there is a key pair as the page makes it."""
+    put_on_path(here, here.home / "bin")
+    pair = keygen(clock=lambda: datetime.now(UTC))
+    (here.home / "bakthat-key.txt").write_text(pair.as_text())
+    (here.home / "bakthat-key.txt").chmod(0o600)
+    (here.home / "bakthat-key.pub").write_text(f"{pair.recipient}\n")
+    keys = {"recipients_file": "~/bakthat-key.pub", "identity": "~/bakthat-key.txt"}
+    here.configure({"default": {**settings, **keys}})
+
+
+def put_on_path(here: CommandLine, programs: Path) -> None:
+    programs.mkdir(parents=True)
+    (programs / "bakthat").write_text(f'#!/bin/sh\nexec {sys.executable} -m bakthat "$@"\n')
+    (programs / "bakthat").chmod(0o755)
+    here.environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
 
 
 def exchanges(block: str) -> list[tuple[str, str]]:

@@ -227,6 +227,18 @@ def test_show_lists_the_backups_in_the_stores_of_the_profile(repo: MemoryRepo, t
     assert home.show(everything=True) == [made]
 
 
+def test_show_lists_backups_of_a_host_that_are_young_enough(
+    store: MemoryObjectStore, repo: MemoryRepo, clock: SteppedClock, tree: Path
+) -> None:
+    made = []
+    for host in ("web1", "web2"):
+        of_host = open_profile(Profile(host=host), store=store, repo=repo, clock=clock, environment={})
+        made.append(of_host.backup(tree))
+        clock.forward(days=2)
+    assert of_host.show(host="web1") == [made[0]]
+    assert of_host.show(since="3D") == of_host.show(since=timedelta(days=3)) == [made[1]]
+
+
 def test_the_inventory_of_a_vault_is_saved_and_loaded(clock: SteppedClock, tree: Path) -> None:
     bucket, vault = MemoryObjectStore("memory://s3", clock=clock), MemoryArchiveStore(clock=clock)
     profile = Profile(s3_bucket="bucket", glacier_vault="vault")

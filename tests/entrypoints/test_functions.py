@@ -54,7 +54,7 @@ OWN = {"profile", "config", "conf", "events", "prompt", "custom_filename"}
     [
         ("backup", {"name", "recorded_source", "ask", "on_excluded", "incremental", "full"}),
         ("restore", {"ask"}),
-        ("show", {"deleted", "everything"}),
+        ("show", {"deleted", "everything", "since", "host"}),
         ("delete", {"spare_last_complete", "with_dependents", "on_removed"}),
         ("remove_older_than", {"on_plan"}),
         ("rotate_backups", {"on_plan"}),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 
 from bakthat.domain.backup import Backup, Owner, split_tags
 from bakthat.domain.callbacks import ignore
+from bakthat.domain.interval import interval_of
 from bakthat.domain.query import Query
 from bakthat.entrypoints.destinations import destination_names, owners_of
 from bakthat.entrypoints.library.opened_profile import OpenedProfile
@@ -26,6 +28,8 @@ class RecordVerbs(OpenedProfile):
         destination: str | None = None,
         *,
         tags: str | Sequence[str] = (),
+        since: str | timedelta | None = None,
+        host: str | None = None,
         deleted: bool = False,
         everything: bool = False,
     ) -> list[Backup]:
@@ -37,11 +41,17 @@ class RecordVerbs(OpenedProfile):
             query: Part of the series or of the stored filename.
             destination: Only of this one; None means all.
             tags: Only backups that have every one of them.
+            since: Only backups that are at most so old: `7D`, or a `timedelta`.
+            host: Only backups of this host.
             deleted: Also those that are deleted.
             everything: Whatever the profile's database has, also of other profiles that use it, and of stores that the
                 profile does not name any more.
+
+        Raises:
+            InvalidInterval, DatabaseError: Nothing can be listed.
         """
-        return show_backups(
+        oldest = self.tools.clock() - interval_of(since) if since is not None else None
+        found = show_backups(
             Query(
                 text=query,
                 backend=destination,
@@ -51,6 +61,11 @@ class RecordVerbs(OpenedProfile):
             ),
             self.tools.repo,
         )
+        return [
+            backup
+            for backup in found
+            if (oldest is None or backup.when >= oldest) and (host is None or backup.host == host)
+        ]
 
     def _owners(self) -> tuple[Owner, ...]:
         handed_in = [self.tools.destination(name).owner for name in self._handed_in]
