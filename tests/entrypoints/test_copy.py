@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +104,20 @@ def test_json_has_what_was_copied_and_what_was_not(run: CommandLine) -> None:
     assert (said.code, found["copied"], found["present"]) == (4, [], [])
     assert [failed["stored_filename"] for failed in found["failed"]] == [name]
     assert "another object under this name" in found["failed"][0]["error"]
+
+
+def test_a_copy_that_is_killed_leaves_nothing_and_the_next_one_is_whole(run: CommandLine) -> None:
+    (run.here / "site" / "noise").write_bytes(os.urandom(1_000_000))
+    run("backup", "site", "--name", "noise", "--prompt", "no")
+    command = run.command("copy", "noise", "--to", "local", "--to-profile", "offsite", "--limit-upload", "100K")
+    with subprocess.Popen(command, cwd=run.here, env=run.env(), stderr=subprocess.DEVNULL) as copying:
+        while not (run.home / "two").exists():
+            assert copying.poll() is None
+            time.sleep(0.01)
+        copying.kill()
+    assert list((run.home / "two").glob("noise.*")) == []
+    assert copy(run, "noise").code == 0
+    assert run("verify", "noise", "-p", "offsite").code == 0
 
 
 def test_a_dry_run_copies_nothing(run: CommandLine) -> None:
