@@ -95,6 +95,7 @@ def test_the_goal_has_a_row_of_its_own_and_the_source_keeps_its(made: Toolbox) -
 
 def test_the_entry_says_where_the_copy_lies_and_all_else_is_unchanged(made: Toolbox) -> None:
     original = entry(made.stores["s3"]).backup
+    made.clock.forward(days=1)
     copied(made)
     found = entry(made.stores["local"]).backup
     there = {"backend": "local", "backend_hash": made.destination("local").owner.backend_hash}
@@ -219,6 +220,16 @@ def test_another_database_takes_a_copy_for_what_it_is(made: Toolbox) -> None:
     assert [one.stored_filename for one in copied(other).present] == [NAME]
     assert sorted(row.backend for row in other.repo.find(Query())) == ["local", "s3"]
     assert NAME not in [key for method, key in watched.calls if method in {"put", "open"}]
+
+
+def test_what_only_an_entry_vouches_for_is_as_trusted_as_sync_would_take_it(made: Toolbox) -> None:
+    """Somebody who may write to the goal could have put both there."""
+    made.clock.forward(days=30)
+    copied(made)
+    other = Toolbox(stores=made.stores, clock=made.clock)
+    sync("s3", other.tools)
+    (copy_,) = copied(other).present
+    assert copy_.distrust == "stored 30 days after its date"
 
 
 def test_a_copy_that_has_vanished_is_made_again(made: Toolbox) -> None:

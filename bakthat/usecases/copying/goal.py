@@ -34,6 +34,8 @@ class There(enum.Enum):
     NOTHING = enum.auto()
     ARCHIVE = enum.auto()
     """The archive, without its catalog entry or its row: an earlier copy was interrupted."""
+    DESCRIBED = enum.auto()
+    """The archive and an entry that describes it, without a row: another database knows more of it than this one."""
     ALL = enum.auto()
 
 
@@ -71,7 +73,8 @@ class Goal:
         entry = self._entry(backup) if has_entry else None
         if entry is not None:
             self._check_same(backup, entry.backup)
-        elif copies and backup.sha256 is not None:
+            return There.DESCRIBED
+        if copies and backup.sha256 is not None:
             self._check_bytes(backup, found)
         return There.ARCHIVE
 
@@ -99,28 +102,35 @@ class Goal:
             metadata=BackupMetadata.from_dict(metadata).changed(location=owner.location),
         )
 
-    def record(self, copy: Backup, entry: CatalogEntry | None) -> Backup:
-        """Write the catalog entry of a copy, and its row. entry: that of the source; None if it has none.
+    def record(self, copy: Backup, original: Backup, entry: CatalogEntry | None) -> Backup:
+        """Write the catalog entry of a copy, and its row. original: the record at the source. entry: that of the
+        source; None if it has none.
 
         Raises after both were tried: a row without an entry is completed by the next copy.
         """
         failure: BakthatError | None = None
         if not copy.is_from_listing:
-            own = CatalogEntry(backup=copy) if entry is None else evolve(entry, backup=copy)
+            described = evolve(copy, last_updated=original.last_updated)
+            own = CatalogEntry(backup=described) if entry is None else evolve(entry, backup=described)
             try:
                 self.destination.write_entry(own)
             except BakthatError as error:
                 failure = type(error)(
                     f"{copy.stored_filename} is copied, but its catalog entry is not: {error}; copy it again"
                 )
+        self.add(copy)
+        if failure is not None:
+            raise failure
+        return copy
+
+    def add(self, copy: Backup) -> Backup:
+        """Write the row of a copy."""
         try:
             self._tools.repo.add(copy)
         except DuplicateBackup:
             self._tools.repo.replace(copy)
         except BakthatError as error:
             raise type(error)(f"{copy.stored_filename} is copied, but not in the database: {error}") from error
-        if failure is not None:
-            raise failure
         return copy
 
     def stored_already(self, backup: Backup) -> Stored:
@@ -135,6 +145,11 @@ class Goal:
         return Stored(
             archive_id=_archive_id(here.metadata.archive_id), locked_until=lock.until if lock is not None else None
         )
+
+    def stored_at(self, backup: Backup) -> int | None:
+        """When the goal got an archive, by its own date, in UTC epoch seconds; None if it does not say."""
+        found, _ = self._found(backup)
+        return None if found is None or found.stored_at is None else int(found.stored_at.timestamp())
 
     def _here(self, backup: Backup, archive_id: str | None) -> Backup:
         draft = self.draft(backup)

@@ -66,7 +66,7 @@ class Moving:
         if there is There.ALL:
             return Copied(backup=self.goal.row(backup) or self.goal.draft(backup), is_new=False)
         by_service = False
-        if there is There.ARCHIVE:
+        if there is not There.NOTHING:
             stored = self.goal.stored_already(backup)
         else:
             with naming(backup):
@@ -75,9 +75,13 @@ class Moving:
                 stored = within if within is not None else self._streamed(backup)
         draft = self.goal.draft(backup)
         copy = evolve(draft, metadata=draft.metadata.changed(**stored.as_facts()))
+        if there is There.DESCRIBED:
+            # Only an entry says what it is: it is as trusted as `sync` would take it.
+            seen = copy.metadata.changed(stored_at=self.goal.stored_at(backup))
+            return Copied(backup=self.goal.add(evolve(copy, metadata=seen)), is_new=False)
         if self.goal.destination.keeps_index_copies:
             self._copy_index(backup)
-        copy = self.goal.record(copy, self._entry(name))
+        copy = self.goal.record(copy, backup, self._entry(name))
         return Copied(backup=copy, is_new=there is There.NOTHING, by_service=by_service)
 
     def _within_service(self, backup: Backup) -> Stored | None:
