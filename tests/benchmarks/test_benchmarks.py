@@ -17,6 +17,7 @@ from benchmarks.__main__ import main
 from benchmarks.data_sets import data_set
 from benchmarks.inside import main as inside
 from benchmarks.measured import CommandFailed, measured
+from benchmarks.nights import main as nights
 from benchmarks.rows import main as rows
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -25,7 +26,7 @@ ENVIRONMENT = {"PATH": os.environ["PATH"]}
 def test_every_benchmark_can_be_imported() -> None:
     names = {module.name for module in pkgutil.iter_modules(benchmarks.__path__)}
 
-    assert {"inside", "memory", "startup", "rows", "rotation_plan"} <= names
+    assert {"inside", "memory", "nights", "startup", "rows", "rotation_plan"} <= names
     for name in names:
         importlib.import_module(f"benchmarks.{name}")
 
@@ -55,6 +56,17 @@ def test_looking_inside_is_measured_at_the_smallest_sizes(tmp_path: Path, capsys
     for row in ("cat 1 file", "restore 1,000 files", "ls, cached", "find, all cached", "stored MB"):
         assert f"| {row} " in out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_incremental_backups_are_measured_at_the_smallest_sizes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ["--sets", "b", "--scale", "tiny", "--nights", "1", "--repeat", "1"]
+    nights([*sizes, "--data", str(tmp_path)])
+    out = capsys.readouterr().out
+    for row in ("| unchanged", "| 50 files changed", "| restore of the chain", "| restore of a full one"):
+        assert row in out
+    assert [path.name for path in tmp_path.iterdir()] == ["b-tiny"]
 
 
 def test_a_data_set_is_made_once(tmp_path: Path) -> None:
