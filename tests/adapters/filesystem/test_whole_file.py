@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -203,15 +204,22 @@ def test_a_disk_that_fails_after_a_file_was_published_fails_nothing(
     assert (tmp_path / "k").read_bytes() == b"content"
 
 
-def test_leftovers_are_found_in_folders_of_any_depth(tmp_path: Path) -> None:
+@pytest.fixture
+def deepest(tmp_path: Path) -> Iterator[int]:
+    """The innermost of 1,200 folders in each other, which Python cannot delete."""
     folder = os.open(tmp_path, os.O_RDONLY)
     for _ in range(1200):
         os.mkdir("d", dir_fd=folder)
         below = os.open("d", os.O_RDONLY, dir_fd=folder)
         os.close(folder)
         folder = below
-    os.close(os.open(f"{TEMPORARY}x", os.O_WRONLY | os.O_CREAT, dir_fd=folder))
+    yield folder
     os.close(folder)
+    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)
+
+
+def test_leftovers_are_found_in_folders_of_any_depth(tmp_path: Path, deepest: int) -> None:
+    os.close(os.open(f"{TEMPORARY}x", os.O_WRONLY | os.O_CREAT, dir_fd=deepest))
     (path, found), *others = leftovers_in(str(tmp_path))
     assert path.endswith(f"/d/{TEMPORARY}x")
     assert found.st_size == 0
