@@ -159,9 +159,9 @@ def dates_of(name: str, backups: Iterable[Backup], *, most: int = 5) -> str:
     for reading in stored_name.readings(name):
         found = sorted((one for one in held if one.filename == reading.series), key=newest_first, reverse=True)
         if found:
-            dates = ", ".join(f"{one.when:%Y-%m-%d %H:%M}" for one in found[:most])
-            older = f" and {len(found) - most} older" if len(found) > most else ""
-            return f"{reading.series} has backups of {dates}{older}"
+            dates = list(dict.fromkeys(f"{one.when:%Y-%m-%d %H:%M}" for one in found))
+            older = f" and {len(dates) - most} older" if len(dates) > most else ""
+            return f"{reading.series} has backups of {', '.join(dates[:most])}{older}"
     return ""
 
 

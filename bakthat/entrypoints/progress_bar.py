@@ -57,7 +57,7 @@ def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
         yield ignore
         return
     bars: dict[str, Any] = {}
-    tasks: dict[str, Any] = {}
+    tasks: dict[tuple[str, str], Any] = {}
     last = 0.0
 
     def show(progress: Progress) -> None:
@@ -71,9 +71,13 @@ def progress_bar(wanted: bool) -> Iterator[Callable[[Progress], None]]:
             bars[progress.unit].start()
             _shown.append(bars[progress.unit])
         bar = bars[progress.unit]
-        if progress.stage not in tasks:
-            tasks[progress.stage] = bar.add_task(progress.stage, total=progress.total)
-        bar.update(tasks[progress.stage], completed=progress.done, total=progress.total)
+        key = (progress.unit, progress.stage)
+        if key not in tasks:
+            for unit, stage in tasks:
+                if unit == progress.unit:  # the stage before, such as another backup
+                    bar.update(tasks[unit, stage], visible=False)
+            tasks[key] = bar.add_task(progress.stage, total=progress.total)
+        bar.update(tasks[key], completed=progress.done, total=progress.total, visible=True)
 
     try:
         yield show
@@ -92,7 +96,6 @@ def _bar(unit: str) -> Any:
         ProgressColumn,
         Task,
         TextColumn,
-        TransferSpeedColumn,
     )
     from rich.progress import Progress as Bar
     from rich.table import Column
@@ -102,11 +105,15 @@ def _bar(unit: str) -> Any:
         def render(self, task: Task) -> Text:
             return Text(amount(task.completed, task.total), no_wrap=True)
 
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{human_size(task.speed)}/s" if task.speed else "", no_wrap=True)
+
     class Time(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text(time_words(task.elapsed, task.time_remaining), no_wrap=True)
 
-    figures = [Amount(), TransferSpeedColumn()] if unit == "bytes" else [MofNCompleteColumn()]
+    figures = [Amount(), Speed()] if unit == "bytes" else [MofNCompleteColumn()]
     return Bar(
         # A stage may have the name of a backup; the figures are more important.
         TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),

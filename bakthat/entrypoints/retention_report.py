@@ -44,7 +44,7 @@ def _tell_each(plan: Plan, lines_of: Callable[[Plan], list[str]]) -> None:
                 terminal.result("")
             terminal.result(f"{origin}:")
         for line in lines_of(one):
-            terminal.result(line)
+            terminal.result_words(line, indent="        ")
 
 
 def plan_lines(plan: Plan) -> list[str]:

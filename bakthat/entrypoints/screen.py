@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from typing import TextIO
 
@@ -10,6 +11,10 @@ _LEAST_WIDTH = 40
 """Columns. A narrower terminal, or one that says 0, is treated as this wide."""
 
 ELLIPSIS = "…"
+
+_COMMAND = re.compile(r"`[^`]+`")
+_SPACE = "\ue000"
+"""Stands for a space at which no line breaks: a character for private use."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -70,12 +75,12 @@ def cut_inside(text: str, width: int, keep: int) -> str:
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Return the text in lines of at most `width`, broken between words only: a longer word has a line of its own.
-    `indent` is before every line but the first."""
+    """Return the text in lines of at most `width`, broken between words only: a longer word has a line of its own, and
+    a command in backquotes is one word. `indent` is before every line but the first."""
     if cells(text) <= width:
         return [text]
     lines = textwrap.wrap(
-        text,
+        _COMMAND.sub(lambda found: found[0].replace(" ", _SPACE) if cells(found[0]) < width else found[0], text),
         width,
         subsequent_indent=indent,
         break_long_words=False,
@@ -83,4 +88,4 @@ def wrapped(text: str, width: int, indent: str = "") -> list[str]:
         expand_tabs=False,
         replace_whitespace=False,
     )
-    return lines or [text]
+    return [line.replace(_SPACE, " ") for line in lines] or [text]

@@ -47,6 +47,16 @@ def result(text: str) -> None:
         print(printable(text), flush=True)
 
 
+def result_words(text: str, *, indent: str = "") -> None:
+    """Write a line to stdout that has a message in it; on a terminal, broken between words where it is too long, with
+    `indent` before the further lines. Raises `OutputLost`."""
+    line = printable(text)
+    if screen.is_terminal(sys.stdout):
+        line = "\n".join(screen.wrapped(line.expandtabs(), screen.size_of(sys.stdout)[0], indent))
+    with _written():
+        print(line, flush=True)
+
+
 def result_json(value: Any) -> None:
     """Write a value to stdout as JSON (ASCII, so that any name passes through any pipe). Raises `OutputLost`."""
     with _written():

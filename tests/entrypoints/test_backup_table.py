@@ -133,3 +133,8 @@ def test_a_text_is_cut_to_a_width():
 def test_lines_break_between_words_only():
     assert wrapped("one two-three four", 10, "  ") == ["one", "  two-three", "  four"]
     assert wrapped("x" * 50, 10) == ["x" * 50]
+
+
+def test_a_command_in_backquotes_stays_in_one_line():
+    assert wrapped("please run `bakthat show` now", 15) == ["please run", "`bakthat show`", "now"]
+    assert wrapped("run `a b c d e f`", 8) == ["run `a b", "c d e f`"]

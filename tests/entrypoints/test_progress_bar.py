@@ -16,6 +16,7 @@ from bakthat.entrypoints.progress_bar import amount, time_words
 from bakthat.errors import SourceError
 from bakthat.usecases.storing.counted_total import CountedTotal
 from tests.fixtures.command_line import CommandLine
+from tests.fixtures.terminal import on_terminal
 
 
 def test_an_unknown_total_is_not_mentioned():
@@ -104,3 +105,21 @@ def test_verbose_says_what_a_sync_has_found(site: CommandLine):
     assert said.out == f"added\t{stored}\n"
     assert f"added {stored}: 20" in said.err
     assert "local ~/.bakthat/store: 1 backup in the database" in said.err
+
+
+def test_many_backups_take_one_line_of_the_screen(site: CommandLine):
+    for name in ("one", "two", "three"):
+        site("backup", "site", "--prompt", "no", "--name", name)
+    seen = on_terminal(site, "verify", "--all")
+    # What takes a bar away goes up as many lines as the bar has.
+    assert seen.text.count("\x1b[1A\x1b[2K\x1b[1A") == 0
+    assert seen.text.count("good ") == 3
+
+
+def test_the_reasons_of_a_plan_break_between_words(site: CommandLine):
+    for _ in range(2):
+        site("backup", "site", "--prompt", "no")
+    site.configure({"default": {"default_destination": "local", "rotation": {"days": 2, "weeks": 2, "months": 2}}})
+    seen = on_terminal(site, "rotate-backups", "site", "--dry-run")
+    assert max(map(len, seen.lines)) <= 80
+    assert any(line.startswith("        ") for line in seen.lines)

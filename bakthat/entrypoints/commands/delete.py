@@ -32,7 +32,8 @@ def delete(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Delete the one backup NAME: a stored filename, a series (its newest), or a series and the start of a date.
+    """Delete the one backup NAME: a stored filename, a series (its newest), or a series and the start of a date
+    (photos.2026-01).
 
     Asks on a terminal. Without one, the last complete backup of its host and path is deleted only with --yes. A backup
     that incremental ones need is deleted only together with them.

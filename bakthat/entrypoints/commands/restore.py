@@ -69,7 +69,8 @@ def restore(
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Restore the backup NAME: a stored filename, a series (its newest), or a series and the start of a date.
+    """Restore the backup NAME: a stored filename, a series (its newest), or a series and the start of a date
+    (photos.2026-01).
 
     From Glacier the first call starts the retrieval and says when to come back (exit code 75). An incomplete backup is
     restored as far as possible (exit code 3).
@@ -78,7 +79,10 @@ def restore(
     into the new directory NAME.salvaged, and lists what is partial, unverified or missing (exit code 5).
     """
     if (name is None) is (place is None) or (place is not None and host is not None):
-        raise UsageError("restore requires either the NAME of a backup (with --host) or --from PLACE")
+        raise UsageError(
+            "restore requires either the NAME of a backup (with --host) or --from PLACE; `bakthat show` lists the "
+            "backups"
+        )
     if salvage:
         if overwrite or full_check:
             raise UsageError("--salvage writes into a new directory, of whatever can be read: --overwrite and "

@@ -55,11 +55,11 @@ def verify(
     possible.
     """
     if (name is None) is not everything:
-        raise UsageError("verify requires the NAME of a backup, or --all")
+        raise UsageError("verify requires the NAME of a backup, or --all; `bakthat show` lists the backups")
 
     def show(result: Verified) -> None:
         if not as_json:
-            terminal.result(_line(result))
+            terminal.result_words(_line(result), indent="        ")
 
     with settings.opened() as bakthat:
         results = bakthat.verify(
