@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import BinaryIO
 
-from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Leftover, Lock, Tier
+from bakthat.domain.objects import ArchiveId, ArchiveInfo, JobId, Leftover, Lock, ObjectInfo, Tier
 from bakthat.domain.retrieval import Wait
+from bakthat.ports.object_store import ObjectStore
 
 
 class ArchiveStore(ABC):
@@ -51,6 +52,22 @@ class ArchiveStore(ABC):
         Returns:
             The service's id of the archive.
         """
+
+    def copy_from(self, key: str, source: ObjectStore, *, description: str, expected: ObjectInfo) -> ArchiveId | None:
+        """Make an archive of an object, within the service: as `ObjectStore.copy_from`.
+
+        This implementation makes none.
+
+        Args:
+            key: Of the object.
+            source: Where it is.
+            description: As of `upload`.
+            expected: What `source.stat` returned.
+
+        Returns:
+            The archive's id; None if it cannot be made in this way. Then nothing was stored.
+        """
+        return None
 
     @abstractmethod
     def request(self, archive_id: ArchiveId, *, tier: Tier = Tier.STANDARD) -> JobId:

@@ -209,6 +209,13 @@ class FaultyArchiveStore(ArchiveStore):
             lambda read: self.inner.upload(read, description=description, size_hint=size_hint),
         )
 
+    def copy_from(self, key: str, source: ObjectStore, *, description: str, expected: ObjectInfo) -> ArchiveId | None:
+        return self._script.carried_out(
+            "copy_from",
+            key,
+            lambda: self.inner.copy_from(key, source, description=description, expected=expected),
+        )
+
     def request(self, archive_id: ArchiveId, *, tier: Tier = Tier.STANDARD) -> JobId:
         return self._script.carried_out("request", archive_id, lambda: self.inner.request(archive_id, tier=tier))
 

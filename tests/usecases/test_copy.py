@@ -16,7 +16,7 @@ from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.backup import Backup
 from bakthat.domain.backup_metadata import BackupMetadata
 from bakthat.domain.catalog import CatalogEntry, index_key_of, key_of, loads
-from bakthat.domain.objects import ObjectInfo
+from bakthat.domain.objects import ArchiveId, ObjectInfo
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.errors import (
@@ -515,3 +515,17 @@ def test_a_copy_between_two_vaults_does_not_lose_the_id_of_the_first(box: Toolbo
     request = CopyRequest(name="site", source="glacier", to="glacier", wait=True)
     copy(request, box.tools, evolve(other.tools, repo=box.repo))
     assert box.repo.archive_id(made.stored_filename) == made.metadata.archive_id
+
+
+def test_a_service_copies_into_its_archive_class_by_itself(made: Toolbox) -> None:
+    class Freezing(MemoryArchiveStore):
+        def copy_from(
+            self, key: str, source: ObjectStore, *, description: str, expected: ObjectInfo
+        ) -> ArchiveId | None:
+            return self.upload(io.BytesIO(content(source, key)), description=description)
+
+    made.archives = Freezing(clock=made.clock)
+    report = copied(made, to="glacier")
+    assert [one.metadata.archive_id for one in report.by_service] == ["archive-1"]
+    assert made.repo.archive_id(NAME) == "archive-1"
+    assert len(copied(made, to="glacier").present) == 1

@@ -15,7 +15,7 @@ Ranges need a retrieval as well: until then, S3 refuses every GET of the object,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import MappingProxyType
 from typing import Any, BinaryIO, Self
@@ -27,7 +27,7 @@ from bakthat.adapters.aws.answer import Answer, ask
 from bakthat.adapters.aws.errors import Codes, code_of, status_of, translated
 from bakthat.adapters.aws.s3 import S3ObjectStore
 from bakthat.adapters.aws.s3_bucket import log_notice
-from bakthat.adapters.aws.s3_client import s3_client, settings_of
+from bakthat.adapters.aws.s3_client import account_of, s3_client, settings_of
 from bakthat.adapters.aws.s3_head import explained_head
 from bakthat.adapters.aws.settings import resolved
 from bakthat.adapters.rate_limit import NO_LIMITS, Limits
@@ -36,7 +36,7 @@ from bakthat.domain.archive_description import read_description
 from bakthat.domain.catalog import stored_filename_of
 from bakthat.domain.object_key import check_key
 from bakthat.domain.object_lock import ObjectLock
-from bakthat.domain.objects import COLD_CLASSES, ArchiveId, ArchiveInfo, JobId, Leftover, Lock, Tier
+from bakthat.domain.objects import COLD_CLASSES, ArchiveId, ArchiveInfo, JobId, Leftover, Lock, ObjectInfo, Tier
 from bakthat.domain.parameter import parameter
 from bakthat.domain.profile import Profile, glacier_owner, normal_prefix, s3_location, s3_owner
 from bakthat.domain.retrieval import JobState
@@ -49,6 +49,7 @@ from bakthat.errors import (
     UsageError,
 )
 from bakthat.ports.archive_store import ArchiveStore
+from bakthat.ports.object_store import ObjectStore
 
 MINIMUM_DAYS: Mapping[str, int] = MappingProxyType(
     {"GLACIER": 90, "DEEP_ARCHIVE": 180, "GLACIER_IR": 90, "STANDARD_IA": 30, "ONEZONE_IA": 30}
@@ -98,6 +99,7 @@ class S3ColdStore(ArchiveStore):
         part_size: int | None = None,
         max_concurrency: int = 4,
         amazon: bool = False,
+        account: Hashable = None,
         sse: str | None = None,
         kms_key_id: str | None = None,
         lock: ObjectLock | None = None,
@@ -131,6 +133,7 @@ class S3ColdStore(ArchiveStore):
             part_size=part_size,
             max_concurrency=max_concurrency,
             amazon=amazon,
+            account=account,
             sse=sse,
             kms_key_id=kms_key_id,
             lock=lock,
@@ -177,6 +180,7 @@ class S3ColdStore(ArchiveStore):
             s3_client(profile),
             profile.s3_bucket or "",
             **settings_of(profile),
+            account=account_of(profile),
             location=location,
             storage_class=storage_class,
             limits=limits,
@@ -190,7 +194,13 @@ class S3ColdStore(ArchiveStore):
         stored_filename, _ = read_description(description)
         if stored_filename is None:
             raise UsageError(f"{self.location}: a description must begin with the stored filename, which is the key")
-        made = self._objects.put(stored_filename, body, size_hint=size_hint)
+        return self._stored(self._objects.put(stored_filename, body, size_hint=size_hint))
+
+    def copy_from(self, key: str, source: ObjectStore, *, description: str, expected: ObjectInfo) -> ArchiveId | None:
+        made = self._objects.copy_from(key, source, expected=expected)
+        return None if made is None else self._stored(made)
+
+    def _stored(self, made: ObjectInfo) -> ArchiveId:
         if self.locks:
             self._locked[made.key] = made.lock
         return ArchiveId(made.key)

@@ -34,6 +34,7 @@ from bakthat.ports.metadata_repo import MetadataRepo
 from bakthat.ports.object_store import ObjectStore
 from bakthat.usecases.destinations.archive_names import ArchiveNames
 from bakthat.usecases.destinations.base import Destination, Found, Stored, lock_in_force
+from bakthat.usecases.destinations.object_store import ObjectDestination
 from bakthat.usecases.destinations.retrievals import Retrievals
 from bakthat.usecases.destinations.saved_inventory import SavedInventory
 from bakthat.usecases.destinations.vault_listing import VaultListing
@@ -75,7 +76,19 @@ class ArchiveDestination(Destination):
         self._listing = VaultListing(owner, archives, repo=repo, clock=clock, notice=notice)
 
     def store(self, draft: Backup, body: BinaryIO, *, size_hint: int | None = None) -> Stored:
-        archive_id = self._archives.upload(body, description=describe(draft), size_hint=size_hint)
+        return self._stored(draft, self._archives.upload(body, description=describe(draft), size_hint=size_hint))
+
+    def copy_from(self, backup: Backup, source: Destination) -> Stored | None:
+        if not isinstance(source, ObjectDestination):
+            return None
+        there = source.as_recorded(backup)
+        if there is None:
+            return None
+        archive_id = self._archives.copy_from(there.key, source.objects, description=describe(backup), expected=there)
+        return None if archive_id is None else self._stored(backup, archive_id)
+
+    def _stored(self, draft: Backup, archive_id: ArchiveId) -> Stored:
+        """Remember an archive that was just stored."""
         name = draft.stored_filename
         try:
             # The copy of a backup has the name of its source, which may be in another vault, and known only here.

@@ -53,15 +53,18 @@ class ObjectDestination(Destination):
     def copy_from(self, backup: Backup, source: Destination) -> Stored | None:
         if not isinstance(source, ObjectDestination):
             return None
+        there = source.as_recorded(backup)
+        made = self.objects.copy_from(there.key, source.objects, expected=there) if there is not None else None
+        return None if made is None else _stored(made)
+
+    def as_recorded(self, backup: Backup) -> ObjectInfo | None:
+        """The object of a backup; None if it was stored again since it was recorded, so that it may be another one:
+        only its SHA-256 shows that. Raises `PayloadDamaged` for one of another size, `ObjectNotFound`."""
         key = backup.stored_filename
-        there = source.objects.stat(key)
+        there = self.objects.stat(key)
         if backup.known_size not in (None, there.size):
             raise PayloadDamaged(f"{key}: the store has {there.size} bytes of it, the record says {backup.size}")
-        if there.modified > (backup.stored_at or backup.last_updated) + _SKEW:
-            # Stored again since it was recorded, so it may be another one: only its SHA-256 shows that.
-            return None
-        made = self.objects.copy_from(key, source.objects, expected=there)
-        return None if made is None else _stored(made)
+        return None if there.modified > (backup.stored_at or backup.last_updated) + _SKEW else there
 
     @contextmanager
     def open(self, backup: Backup, *, tier: Tier | None = None) -> Iterator[BinaryIO]:

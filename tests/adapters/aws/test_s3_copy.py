@@ -10,11 +10,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bakthat.adapters.aws.s3 import S3ObjectStore
+from bakthat.adapters.aws.s3_archive_class import S3ColdStore
 from bakthat.adapters.aws.s3_copy import sizes_between
 from bakthat.adapters.aws.s3_part_sizes import MIB, plan_parts
 from bakthat.errors import ObjectExists
 from bakthat.testing.object_store_contract import some_bytes
-from tests.fixtures.s3_servers import fresh_store
+from tests.fixtures.s3_servers import administrator, fresh_store, shared_bucket
 
 PART = 5 * MIB
 TWO_PARTS = some_bytes(PART + 1000)
@@ -180,3 +181,15 @@ def test_the_sizes_of_ten_thousand_parts_take_few_requests() -> None:
 
     assert sizes_between(size_of, 1, 9_999) == [plan.size(number) for number in range(1, 10_000)]
     assert len(set(asked)) < 250
+
+
+def test_an_archive_class_takes_a_copy_within_the_service(moto_url: str) -> None:
+    source = fresh_store(moto_url, account="one")
+    source.put("site.20260102030405.tgz", io.BytesIO(b"x"))
+    cold = S3ColdStore(
+        administrator(moto_url), shared_bucket(moto_url), prefix="cold", storage_class="GLACIER", account="one"
+    )
+    key = "site.20260102030405.tgz"
+    made = cold.copy_from(key, source, description=key, expected=source.stat(key))
+    assert made == key
+    assert [(found.archive_id, found.size) for found in cold.inventory(cold.request_inventory())] == [(key, 1)]
