@@ -71,7 +71,7 @@ def diff(request: DiffRequest, tools: Tools) -> Compared:
         if not request.allow_plain:
             guard.check(backup)
     keys = [keys_of(backup, request.keys) for backup in (before, after)]
-    members_of = members_in(destination, tools)
+    members_of = members_in(destination, tools, ask=request.keys)
 
     def entries(backup: Backup, keys: Keys) -> Iterator[IndexEntry]:
         with members_of(backup, keys) as members:

@@ -96,7 +96,7 @@ def _found(
     tools: Tools,
     on_unopened: Callable[[Backup, BakthatError], None],
 ) -> Iterator[FoundFile]:
-    members_of = members_in(destination, tools, retrieve=False)
+    members_of = members_in(destination, tools, ask=request.keys, retrieve=False)
     guard = PlainGuard(destination, tools)
     origin_of = _origins(backups)
     seen: set[tuple[object, ...]] = set()

@@ -49,5 +49,7 @@ def list_archive(request: ListRequest, tools: Tools) -> Iterator[Listing]:
     rules = rules_of(request.patterns, "PATH")
     backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
-    with members_in(destination, tools, tier=request.tier, wait=request.wait)(backup, keys) as members:
+    with members_in(destination, tools, ask=request.keys, tier=request.tier, wait=request.wait)(
+        backup, keys
+    ) as members:
         yield Listing(backup=backup, entries=relative(members, rules), is_indexed=members.is_indexed)

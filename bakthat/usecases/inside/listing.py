@@ -1,10 +1,13 @@
-"""The members of an archive: by its index, by the copy of that, or by reading the archive."""
+"""The members of an archive, and of the chain of an incremental one: by the index, by the copy of that, or by reading
+it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from itertools import chain as chained
+from itertools import islice
 
 from attrs import define
 
@@ -14,7 +17,9 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.errors import RetrievalPending
+from bakthat.usecases.chain import chain_for, keys_for
 from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.inside.chain_tree import ChainTree
 from bakthat.usecases.inside.index_copy import read_index_copy
 from bakthat.usecases.inside.only_file import only_entry
 from bakthat.usecases.inside.ranged_archive import naming, open_bare_tar, open_by_ranges
@@ -38,11 +43,58 @@ class Members:
         return self._entries
 
 
+_SORTED_UP_TO = 100_000
+"""Entries of a chain that are sorted by their paths: some 60 MB. More are in the order of the archives."""
+
+
 def members_in(
-    destination: Destination, tools: Tools, *, tier: Tier | None = None, wait: bool = False, retrieve: bool = True
+    destination: Destination,
+    tools: Tools,
+    *,
+    ask: Callable[[Backup], Keys] = lambda _: Keys(),
+    tier: Tier | None = None,
+    wait: bool = False,
+    retrieve: bool = True,
 ) -> MembersOf:
-    """Return how the members of a destination's backups are listed: see `list_members`."""
-    return partial(list_members, destination=destination, tools=tools, tier=tier, wait=wait, retrieve=retrieve)
+    """Return how the members of a destination's backups are listed: see `list_tree`. `ask`: the keys of what an
+    incremental backup needs, if they are others than its own."""
+    list_one = partial(list_members, destination=destination, tools=tools, tier=tier, wait=wait, retrieve=retrieve)
+    return partial(list_tree, list_one=list_one, ask=ask, destination=destination, tools=tools)
+
+
+@contextmanager
+def list_tree(
+    backup: Backup,
+    keys: Keys,
+    *,
+    list_one: MembersOf,
+    ask: Callable[[Backup], Keys],
+    destination: Destination,
+    tools: Tools,
+) -> Iterator[Members]:
+    """List what a restore of the backup gives: of an incremental one the whole tree, by its chain. The entries of a
+    chain are sorted, unless they are too many, and their offsets are those of different archives.
+
+    Raises as `list_members`, and `ChainBroken`.
+    """
+    if not backup.is_incremental:
+        with list_one(backup, keys) as members:
+            yield members
+        return
+    chain = chain_for(backup, destination, tools)[::-1]
+    all_keys = keys_for(chain[::-1], keys, ask)[::-1]
+    archives = [partial(list_one, one, its_keys) for one, its_keys in zip(chain, all_keys, strict=True)]
+    with archives[0]() as newest, naming(backup):
+        tree = ChainTree([lambda: nullcontext(newest), *archives[1:]])
+        shown = (entry for piece in tree.pieces() for entry in piece.shown)
+        first = sorted(islice(shown, _SORTED_UP_TO), key=_by_path)
+        yield Members(
+            iter(first) if len(first) < _SORTED_UP_TO else chained(first, shown), is_indexed=newest.is_indexed
+        )
+
+
+def _by_path(entry: IndexEntry) -> str:
+    return entry.path
 
 
 @contextmanager
