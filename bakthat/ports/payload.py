@@ -241,10 +241,15 @@ class Packer(ABC):
 
 @frozen
 class ChainedArchive:
-    """An archive of a chain. name: its stored filename. opened: its stream."""
+    """An archive of a chain.
+
+    name: its stored filename. opened: its stream. is_thinned: the stream has only those members that the tree of the
+    last archive needs, and the directories above them.
+    """
 
     name: str
     opened: AbstractContextManager[BinaryIO]
+    is_thinned: bool = False
 
 
 @define

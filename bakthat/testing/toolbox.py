@@ -32,7 +32,7 @@ from bakthat.ports.payload import Cipher
 from bakthat.usecases.destinations.archive_store import ArchiveDestination
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.destinations.object_store import ObjectDestination
-from bakthat.usecases.tools import WORTH_A_REQUEST, Tools
+from bakthat.usecases.tools import WORTH_A_REQUEST, WORTH_PARTS, Tools
 
 
 @define
@@ -61,6 +61,7 @@ class Toolbox:
     notices, progress: the reports of the verbs, in order.
     block_size: plain bytes of a gzip member and of a zstd frame; None: those of a real backup. With few of them, a
     small archive has many blocks, and two of them are worth a request.
+    worth_parts: as of `Tools`.
     """
 
     stores: dict[str, ObjectStore] = field(factory=dict)
@@ -76,6 +77,7 @@ class Toolbox:
     notices: list[str] = field(factory=list)
     progress: list[Progress] = field(factory=list)
     block_size: int | None = None
+    worth_parts: float = WORTH_PARTS
 
     def __attrs_post_init__(self) -> None:
         if not self.stores:
@@ -131,6 +133,7 @@ class Toolbox:
             progress=self.progress.append,
             states=self.states,
             worth_a_request=WORTH_A_REQUEST if self.block_size is None else 2 * self.block_size,
+            worth_parts=self.worth_parts,
         )
 
     def keys_in(self, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The archives of a chain, opened one after the other, for a restore that reads all of them."""
+"""The archives of a chain, opened one after the other, for a restore: all of each, or what the tree needs of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from bakthat.ports.payload import ChainedArchive
 from bakthat.usecases.chain import chain_for, keys_for
 from bakthat.usecases.choose_to_open import Chosen, backup_of_object
 from bakthat.usecases.destinations.base import Destination
+from bakthat.usecases.inside.chain_ranges import spans_of_chain
+from bakthat.usecases.inside.members import rules_of
+from bakthat.usecases.inside.ranged_archive import RangedArchive, joined, naming, open_by_ranges, parts_with_progress
 from bakthat.usecases.streams.archive_stream import open_archive
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
@@ -37,6 +40,41 @@ def recorded_chain(
         _opened(opened_when_ready(one, destination, tools, tier=tier, wait=wait), one, its_keys, tools)
         for one, its_keys in zip(chain, all_keys, strict=True)
     ]
+
+
+def thinned_chain(
+    backup: Backup, keys: Keys, chosen: Chosen, tools: Tools, *, only: Sequence[str] = ()
+) -> list[ChainedArchive] | None:
+    """The chain of a backup by the records, and of each archive only what the tree needs, by ranges; all of it where
+    that is most of the archive. None if an archive cannot be read in parts: it has no index, or must be retrieved.
+
+    Args:
+        only: Which paths are restored; none means all.
+
+    Raises as `recorded_chain`, `PayloadDamaged` if the indexes do not fit each other, `UsageError`.
+    """
+    destination = tools.destination(chosen.destination)
+    chain = chain_for(backup, destination, tools)
+    all_keys = keys_for(chain, keys, chosen.keys)
+    by_ranges: list[RangedArchive] = []
+    for one, its_keys in zip(chain, all_keys, strict=True):
+        archive = open_by_ranges(one, its_keys, destination, tools)
+        if archive is None or not archive.is_readable:
+            return None
+        by_ranges.append(archive)
+    with naming(backup):
+        needed = spans_of_chain([archive.index for archive in by_ranges[::-1]], rules_of(only, "`only=`"))[::-1]
+    opened: list[ChainedArchive] = []
+    for one, its_keys, archive, spans in zip(chain, all_keys, by_ranges, needed, strict=True):
+        parts = None if spans is None else list(joined(spans, tools.worth_a_request))
+        if parts is None or archive.packed_bytes(parts) > archive.index.header.packed_size * tools.worth_parts:
+            opened.append(
+                _opened(opened_when_ready(one, destination, tools, tier=None, wait=False), one, its_keys, tools)
+            )
+        else:
+            stream = parts_with_progress(archive, parts, one, tools)
+            opened.append(ChainedArchive(one.stored_filename, stream, is_thinned=True))
+    return opened
 
 
 def stored_chain(objects: ObjectStore, key: str, keys: Keys, tools: Tools) -> list[ChainedArchive]:

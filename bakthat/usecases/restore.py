@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from attrs import frozen
 
@@ -13,21 +13,17 @@ from bakthat.domain.archive_format import Container
 from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
-from bakthat.domain.progress import Progress
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import ChainedArchive
 from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.members import rules_of, spans_of_selected
 from bakthat.usecases.inside.only_file import name_of_file
-from bakthat.usecases.inside.ranged_archive import RangedArchive, Span, joined, naming, open_by_ranges
-from bakthat.usecases.opened_chain import recorded_chain, stored_chain
+from bakthat.usecases.inside.ranged_archive import joined, naming, open_by_ranges, parts_with_progress
+from bakthat.usecases.opened_chain import recorded_chain, stored_chain, thinned_chain
 from bakthat.usecases.streams.archive_stream import open_archive, packer_of
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
-
-_WORTH_PARTS = 0.5
-"""Above this part of the archive it is read whole: in one stream, with its SHA-256."""
 
 _MOST_PROBLEMS = 20
 """The maximum number of lines; as many as a backup records."""
@@ -82,7 +78,9 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
     if backup.is_incremental:
-        archives = recorded_chain(backup, keys, request, tools, tier=request.tier, wait=request.wait)
+        archives = None if request.full_check else thinned_chain(backup, keys, request, tools, only=request.only)
+        if archives is None:
+            archives = recorded_chain(backup, keys, request, tools, tier=request.tier, wait=request.wait)
         return _unpack_chain(archives, backup, request, tools)
     if request.only and not request.full_check:
         plain = _parts_of(backup, keys, destination, request, tools)
@@ -136,22 +134,9 @@ def _parts_of(
     with naming(backup):
         selected = spans_of_selected(archive.index, rules_of(request.only, "`only=`"))
     spans = list(joined(selected, tools.worth_a_request))
-    if archive.packed_bytes(spans) > archive.index.header.packed_size * _WORTH_PARTS:
+    if archive.packed_bytes(spans) > archive.index.header.packed_size * tools.worth_parts:
         return None
-    return _progressing(archive, spans, backup, tools)
-
-
-@contextmanager
-def _progressing(archive: RangedArchive, spans: list[Span], backup: Backup, tools: Tools) -> Iterator[BinaryIO]:
-    done, total = 0, sum(stop - start for start, stop in spans)
-
-    def on_bytes(count: int) -> None:
-        nonlocal done
-        done += count
-        tools.progress(Progress(stage="restoring", done=min(done, total), total=total))
-
-    with naming(backup):
-        yield cast(BinaryIO, archive.members(spans, on_bytes=on_bytes))
+    return parts_with_progress(archive, spans, backup, tools)
 
 
 def _unpack(

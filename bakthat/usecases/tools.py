@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
 WORTH_A_REQUEST = 2 * 1024 * 1024
 """Plain bytes that are rather read than skipped: a request to a service takes some 20 ms, in which they come, too."""
 
+WORTH_PARTS = 0.5
+"""The part of an archive above which it is rather read whole: in one stream, with its SHA-256."""
+
 
 @frozen(kw_only=True)
 class Tools:
@@ -40,7 +43,7 @@ class Tools:
     sleep: waits for some seconds. notice: called with one line for the user. progress: called often with a verb's
         progress. range_cache: keeps what was read of archives. states: what the newest
         backups contained, for incremental ones. worth_a_request: plain bytes that a restore of parts
-        rather reads than skips.
+        rather reads than skips. worth_parts: above this part of an archive, it reads all of it.
     """
 
     destination: Callable[[str], Destination]
@@ -63,3 +66,4 @@ class Tools:
     range_cache: RangeCache = field(factory=NoCache)
     states: FileStates = field(factory=NoStates)
     worth_a_request: int = WORTH_A_REQUEST
+    worth_parts: float = WORTH_PARTS

@@ -98,9 +98,9 @@ def spans_of_selected(index: ArchiveIndex, rules: IgnoreRules | None) -> list[Sp
         spans[entry.offset] = end
         if entry.kind == "hardlink":
             links[plain_path(entry.link)] = entry.offset
-        for above in _above(plain_path(entry.path)):
-            if above in directories:
-                start, stop = directories[above]
+        for directory in above(plain_path(entry.path)):
+            if directory in directories:
+                start, stop = directories[directory]
                 spans[start] = stop
     for _ in range(_MOST_LINKS):
         if not links:
@@ -121,6 +121,7 @@ def _add_targets(index: ArchiveIndex, links: dict[str, int], spans: dict[int, in
     return more
 
 
-def _above(path: str) -> Iterable[str]:
+def above(path: str) -> Iterable[str]:
+    """Yield the directories above a path, the nearest first."""
     while path := path.rpartition("/")[0]:
         yield path

@@ -14,6 +14,7 @@ from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.payload import Keys
+from bakthat.domain.progress import Progress
 from bakthat.errors import ObjectNotFound, PayloadDamaged, WrongPassword
 from bakthat.ports.random_access import RandomAccess, RangeReader
 from bakthat.usecases.destinations.base import Destination
@@ -139,6 +140,20 @@ def naming(backup: Backup) -> Iterator[None]:
         if backup.stored_filename in str(error):
             raise
         raise PayloadDamaged(f"{backup.stored_filename}: {error}") from error
+
+
+@contextmanager
+def parts_with_progress(archive: RangedArchive, spans: list[Span], backup: Backup, tools: Tools) -> Iterator[BinaryIO]:
+    """Open the members at these positions as a tar stream, and report the progress of reading it."""
+    done, total = 0, sum(stop - start for start, stop in spans)
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        tools.progress(Progress(stage="restoring", done=min(done, total), total=total))
+
+    with naming(backup):
+        yield cast(BinaryIO, archive.members(spans, on_bytes=on_bytes))
 
 
 class TarOfParts(io.RawIOBase):

@@ -50,7 +50,10 @@ def extract_chain(
         try:
             with contextlib.closing(extraction):
                 base = ""
+                is_thinned = any(archive.is_thinned for archive in archives)
                 for archive in archives:
+                    # Of a chain that is thinned, only the last archive's names must all be there
+                    extraction.requires_unchanged = not is_thinned or archive is archives[-1]
                     with archive.opened as packed:
                         stream = CallersStream(packed)
                         try:
@@ -75,6 +78,8 @@ class _ChainExtraction(Extraction):
         super().__init__(staging, selection, xattrs)
         self._counted: set[tuple[int, int]] = set()
         """Files with several names."""
+        self.requires_unchanged = True
+        """Whether what the current archive lists as unchanged must be there."""
 
     def add(self, reader: TarReader) -> None:
         """Extract the next archive."""
@@ -122,7 +127,7 @@ class _ChainExtraction(Extraction):
                             self._count(entry)
             for name, is_directory in removed:
                 tree.remove(directory, name, path + b"/" + name, is_directory=is_directory)
-        if tree is self._new and not self._selection.is_partial:
+        if self.requires_unchanged and tree is self._new and not self._selection.is_partial:
             self._require_skipped(path, missing)
 
     def _require_skipped(self, path: bytes, missing: set[bytes]) -> None:
