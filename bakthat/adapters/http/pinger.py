@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import urllib.request
 from urllib.parse import urlsplit
@@ -15,12 +16,28 @@ TIME_LIMIT = 10.0
 """Seconds that a ping takes at most, with looking up the name, whatever the service sends."""
 
 
+_pinging = threading.local()
+
+
+class _WithoutPings(logging.Filter):
+    """Drops what urllib3 logs about a ping: at DEBUG it is the URL."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not getattr(_pinging, "is_on", False)
+
+
+_WITHOUT_PINGS = _WithoutPings()
+_LOGGERS = ("urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry", "urllib3.connection")
+
+
 class HttpPinger(Pinger):
     """Uses the proxy of the environment (`https_proxy`, `no_proxy`), as other programs do."""
 
     def __init__(self, *, time_limit: float = TIME_LIMIT) -> None:
         """`time_limit`: in seconds."""
         self._time_limit = time_limit
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(_WITHOUT_PINGS)  # once, however many pingers there are
 
     def ping(self, url: str, body: str) -> str:
         answers: list[str] = []
@@ -31,6 +48,7 @@ class HttpPinger(Pinger):
         return answers[0] if answers else f"no answer within {self._time_limit:g} seconds"
 
     def _sent(self, url: str, body: str) -> str:
+        _pinging.is_on = True  # in this thread, which does nothing else
         try:
             with _pool_for(url) as pool:
                 answer = pool.request(

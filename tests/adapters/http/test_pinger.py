@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import logging
 import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
+import urllib3
 
 from bakthat.adapters.http.pinger import HttpPinger
 
@@ -51,6 +53,14 @@ def service() -> Iterator[Service]:
 def test_the_service_gets_the_text(service: Service) -> None:
     assert HttpPinger().ping(f"{service.url}?create=1", "12 files, ü") == ""
     assert service.got == [("POST", f"/{SECRET}?create=1", "12 files, ü")]
+
+
+def test_the_log_of_urllib3_does_not_have_the_url(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    HttpPinger().ping(service.url, "")
+    urllib3.PoolManager().request("POST", service.url.replace(SECRET, "public"), retries=False, body=b"")
+    assert SECRET not in caplog.text
+    assert "public" in caplog.text  # only pings are left out
 
 
 @pytest.mark.parametrize("status", [301, 404, 500])
