@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import posixpath
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import BinaryIO, cast
 
 from attrs import frozen
@@ -15,18 +15,18 @@ from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
-from bakthat.domain.selector import nearest
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
+from bakthat.usecases.chain import chain_for, keys_for
 from bakthat.usecases.choose_to_open import Chosen, choose_to_open
+from bakthat.usecases.inside.chain_tree import ChainTree, Piece
+from bakthat.usecases.inside.listing import list_members
 from bakthat.usecases.inside.members import below_root, plain_path, with_ends
 from bakthat.usecases.inside.only_file import name_of_file, only_entry
+from bakthat.usecases.inside.path_search import PathSearch
 from bakthat.usecases.inside.ranged_archive import RangedArchive, Span, naming, open_by_ranges
 from bakthat.usecases.streams.archive_stream import open_archive
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
-
-_MOST_LINKS = 40
-"""Links that are followed one after the other. Linux follows as many."""
 
 
 @frozen(kw_only=True)
@@ -69,6 +69,9 @@ def read_file(request: ReadRequest, tools: Tools) -> Iterator[FileInBackup]:
         opened = _only_file(backup, keys, wanted, request, tools)
     else:
         destination = tools.destination(request.destination)
+        if backup.is_incremental:
+            yield from _in_chain(backup, keys, wanted, request, tools)
+            return
         archive = None if request.full_check else open_by_ranges(backup, keys, destination, tools)
         if archive is not None and archive.is_readable:
             opened = _by_index(archive, backup, wanted, tools)
@@ -98,7 +101,7 @@ def _opened(backup: Backup, keys: Keys, request: ReadRequest, tools: Tools) -> A
 
 def _by_index(archive: RangedArchive, backup: Backup, wanted: str | None, tools: Tools) -> Iterator[FileInBackup]:
     with naming(backup):
-        search = _Search(backup, wanted)
+        search = PathSearch(backup, wanted)
         while True:
             found: tuple[IndexEntry, Span] | None = None
             for entry, end in with_ends(archive.index):
@@ -116,6 +119,54 @@ def _by_index(archive: RangedArchive, backup: Backup, wanted: str | None, tools:
         yield FileInBackup(backup=backup, entry=_relative(real), content=content)
 
 
+# In a chain
+
+
+def _in_chain(
+    backup: Backup, keys: Keys, wanted: str | None, request: ReadRequest, tools: Tools
+) -> Iterator[FileInBackup]:
+    """The file is in the newest archive of the chain that has it."""
+    destination = tools.destination(request.destination)
+    list_one = partial(list_members, destination=destination, tools=tools, tier=request.tier, wait=request.wait)
+    chain = chain_for(backup, destination, tools)
+    archives = list(zip(chain, keys_for(chain, keys, request.keys), strict=True))[::-1]
+    with naming(backup):
+        tree = ChainTree([partial(list_one, one, its_keys) for one, its_keys in archives])
+        piece, shown = _found_in(tree, PathSearch(backup, wanted, in_chain=True))
+        one, its_keys = archives[piece.archive]
+        ranged = None if request.full_check else open_by_ranges(one, its_keys, destination, tools)
+        if ranged is not None and ranged.is_readable:
+            end = next(end for entry, end in with_ends(ranged.index) if entry.offset == piece.member.offset)
+            contents = tools.tar.contents(cast(BinaryIO, ranged.members([(piece.member.offset, end)])))
+            real, content = next(contents, (None, None))
+            if real is None or content is None or real.path != plain_path(piece.member.path) or real.kind != "file":
+                raise PayloadDamaged(f"the index of {one.stored_filename} names a place where something else is")
+            yield FileInBackup(backup=backup, entry=_relative(shown), content=content)
+            return
+        with _opened(one, its_keys, request, tools) as plain:
+            contents = tools.tar.contents(plain)
+            for entry, content in contents:
+                if entry.offset == piece.member.offset:
+                    yield FileInBackup(backup=backup, entry=_relative(shown), content=content)
+            # The archive is read to its end, where it is checked
+
+
+def _found_in(tree: ChainTree, search: PathSearch) -> tuple[Piece, IndexEntry]:
+    """The file that is looked for: where its content is, and how a list of the tree shows it."""
+    while True:
+        found: tuple[Piece, IndexEntry] | None = None
+        for piece in tree.pieces():
+            for entry in piece.shown:
+                # Positions in several archives: different ones for different members
+                placed = entry._replace(offset=piece.archive << 64 | entry.offset)
+                if search.meets(placed):
+                    found = (piece, placed)
+        if found is None:
+            raise search.not_found()
+        if search.is_file(found[1]):
+            return found
+
+
 # Without one
 
 
@@ -124,7 +175,7 @@ def _by_streaming(
 ) -> Iterator[FileInBackup]:
     if not request.full_check:
         tools.notice(f"{backup.stored_filename} is read from beginning to end, which takes longer than with an index")
-    search = _Search(backup, wanted)
+    search = PathSearch(backup, wanted)
     while True:
         with _opened(backup, keys, request, tools) as plain:
             contents = tools.tar.contents(plain)
@@ -140,7 +191,7 @@ def _by_streaming(
                 raise search.not_found()
 
 
-def _read_on(contents: Iterator[tuple[IndexEntry, BinaryIO]], search: _Search, backup: Backup) -> None:
+def _read_on(contents: Iterator[tuple[IndexEntry, BinaryIO]], search: PathSearch, backup: Backup) -> None:
     """Read the archive to its end, where it is checked. A later member of the same path would replace this one."""
     for entry, _ in contents:
         if search.meets(entry):
@@ -148,106 +199,6 @@ def _read_on(contents: Iterator[tuple[IndexEntry, BinaryIO]], search: _Search, b
                 f"{backup.stored_filename} has {search.shown(entry)} twice; a restore gives the last one, and this was "
                 "the first"
             )
-
-
-def _climbs_later(link: str) -> bool:
-    """Whether a `..` follows a name. If that name is itself a symbolic link, the path leads elsewhere than its text."""
-    parts = [part for part in link.split("/") if part not in ("", ".")]
-    return ".." in itertools.dropwhile(lambda part: part == "..", parts)
-
-
-class _Search:
-    """The path that is looked for, from link to link."""
-
-    def __init__(self, backup: Backup, wanted: str | None) -> None:
-        self._backup = backup
-        self._asked = wanted
-        self._below: str | None = wanted
-        """Relative to the root."""
-        self._full: str | None = None
-        """As the archive has it, once a link has named it."""
-        self._before: int | None = None
-        """A hard link stands for a member before this position."""
-        self._followed: set[int] = set()
-        """The positions of the links that led here."""
-        self._dead_end = ""
-        """What to say if the link that was followed last leads to nothing."""
-        self._seen: set[str] = set()
-        self._link_above: tuple[str, str] | None = None
-        """A symbolic link in the place of a directory above the path, and what it contains."""
-
-    def meets(self, entry: IndexEntry) -> bool:
-        """Whether this member is the one that is looked for."""
-        path = plain_path(entry.path)
-        if self._before is not None and entry.offset >= self._before:
-            return False
-        if self._full is not None:
-            return path == self._full
-        below = below_root(path)
-        if self._below is None:
-            # The only file of a backup of one file
-            return not below
-        if not self._followed:
-            self._remember(below or path, entry)
-        return (below or path) == self._below if below or entry.kind != "directory" else False
-
-    def _remember(self, path: str, entry: IndexEntry) -> None:
-        """Keep what the error for a path that is not there can suggest."""
-        if entry.kind != "directory" and len(self._seen) < _MOST_NAMES:
-            self._seen.add(path)
-        if entry.kind == "symlink" and (self._below or "").startswith(f"{path}/"):
-            self._link_above = (path, entry.link)
-
-    def is_file(self, entry: IndexEntry) -> bool:
-        """Whether the member has content of its own; a link is followed. Raises `UsageError`, `BackupNotFound`."""
-        if entry.kind == "file":
-            return True
-        shown = self.shown(entry)
-        if entry.kind == "directory":
-            raise UsageError(f"{shown} is a directory; name a file in it (`bakthat ls` lists them)")
-        if entry.kind not in ("hardlink", "symlink"):
-            raise UsageError(f"{shown} is a device or a fifo, which has no content")
-        if entry.offset in self._followed or len(self._followed) == _MOST_LINKS:
-            raise BackupNotFound(f"{shown} is a link to itself, or a chain of too many links")
-        self._followed.add(entry.offset)
-        if entry.kind == "hardlink":
-            self._full, self._before = plain_path(entry.link), entry.offset
-            self._dead_end = f"{shown} is a hard link to {entry.link}, which is not in the backup"
-            return False
-        path = plain_path(entry.path)
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry.link))
-        self._dead_end = f"{shown} is a symbolic link to {entry.link}, which is not in the backup"
-        if entry.link.startswith("/") or target.startswith("../") or not below_root(target):
-            raise BackupNotFound(self._dead_end)
-        if _climbs_later(entry.link):
-            raise BackupNotFound(f"{shown} is a symbolic link to {entry.link}, which only a restore can follow")
-        self._full, self._before = target, None
-        return False
-
-    def shown(self, entry: IndexEntry) -> str:
-        """The path for a message."""
-        return below_root(plain_path(entry.path)) or entry.path
-
-    def not_found(self) -> BackupNotFound:
-        """The error for a path that the archive does not have."""
-        name = self._backup.stored_filename
-        if self._followed:
-            return BackupNotFound(self._dead_end or f"{self._asked} leads to what is not in {name}")
-        if self._asked is None:
-            return BackupNotFound(f"{name} is a directory; name a file in it (`bakthat ls` lists them)")
-        if self._link_above is not None:
-            link, goal = self._link_above
-            inside = posixpath.normpath(posixpath.join(posixpath.dirname(link), goal))
-            is_inside = not goal.startswith("/") and inside != ".." and not inside.startswith("../")
-            way_out = f"; name {posixpath.join(inside, self._asked[len(link) + 1 :])}" if is_inside else ""
-            return BackupNotFound(f"{link} is a symbolic link to {goal}, which is not followed{way_out}")
-        alike = nearest(self._asked, self._seen)
-        hint = f"; did you mean {' or '.join(alike)}?" if alike else "; paths start below its root, see `bakthat ls`"
-        return BackupNotFound(f"{self._asked}: no such file in {name}{hint}")
-
-
-_MOST_NAMES = 10_000
-"""Paths among which a similar one is looked for."""
 
 
 def _relative(entry: IndexEntry) -> IndexEntry:

@@ -16,11 +16,13 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
-from bakthat.errors import PayloadDamaged, StoreUnavailable
+from bakthat.errors import BackupNotFound, PayloadDamaged, StoreUnavailable
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.exclusions import ExclusionRequest
 from bakthat.usecases.list_archive import ListRequest, list_archive
+from bakthat.usecases.read_file import ReadRequest, read_file
 from bakthat.usecases.restore import RestoreRequest, restore
 from tests.fixtures.tree_histories import snapshot, tick
 
@@ -110,11 +112,13 @@ def test_without_an_index_the_chain_is_replayed(box: Toolbox, root: Path) -> Non
 
 def test_a_directory_in_the_place_of_a_file_that_an_archive_before_it_has(box: Toolbox, root: Path) -> None:
     noise(root / "kept")
-    (root / "place").write_text("a file, first")
+    place = root / "directory" / "place"
+    place.parent.mkdir()
+    place.write_text("a file, first")
     night(box, root)
-    (root / "place").unlink()
-    (root / "place").mkdir()
-    (root / "place" / "below").write_text("below")
+    place.unlink()
+    place.mkdir()
+    (place / "below").write_text("below")
     noise(root / "meanwhile")
     second = night(box, root)
     (root / "meanwhile").unlink()
@@ -123,17 +127,20 @@ def test_a_directory_in_the_place_of_a_file_that_an_archive_before_it_has(box: T
     assert snapshot(restored(box, root)) == snapshot(root)
 
 
-def test_a_hard_link_to_a_file_that_has_changed_since_keeps_its_content(box: Toolbox, root: Path) -> None:
+WITHOUT_A = ExclusionRequest(patterns=("/a",))
+
+
+def test_a_hard_link_to_a_name_that_is_left_out_now_has_its_content(box: Toolbox, root: Path) -> None:
     noise(root / "a")
     os.link(root / "a", root / "b")
     noise(root / "meanwhile", 90_000)
     full = night(box, root)
-    (root / "a").unlink()
-    (root / "a").write_text("another file")
     (root / "meanwhile").unlink()
-    night(box, root)
+    night(box, root, exclusions=WITHOUT_A)
     never_whole(box, full)
-    assert snapshot(restored(box, root)) == snapshot(root)
+    out = restored(box, root)
+    assert [path.name for path in out.iterdir()] == ["b"]
+    assert (out / "b").read_bytes() == (root / "b").read_bytes()
 
 
 def test_a_part_of_the_tree_is_restored_out_of_the_archive_that_has_it(box: Toolbox, root: Path) -> None:
@@ -178,15 +185,65 @@ def test_a_list_shows_the_whole_tree_in_the_order_of_its_paths(box: Toolbox, roo
         assert [(entry.path, entry.size) for entry in listing.entries] == [("a", 1), ("b", 7)]
 
 
-def test_a_list_shows_the_size_of_a_hard_link_whose_file_has_changed(box: Toolbox, root: Path) -> None:
+def test_a_list_shows_the_size_of_a_hard_link_to_a_name_that_is_left_out_now(box: Toolbox, root: Path) -> None:
     (root / "a").write_text("content")
     os.link(root / "a", root / "b")
     night(box, root)
-    (root / "a").unlink()
-    (root / "a").write_text("more content")
-    night(box, root)
+    night(box, root, exclusions=WITHOUT_A)
     with list_archive(ListRequest(name="site", destination="s3"), box.tools) as listing:
-        assert [(entry.path, entry.kind, entry.size) for entry in listing.entries] == [
-            ("a", "file", 12),
-            ("b", "file", 7),
-        ]
+        assert [(entry.path, entry.kind, entry.size) for entry in listing.entries] == [("b", "file", 7)]
+
+
+def content(box: Toolbox, path: str, **options: Any) -> bytes:
+    with read_file(ReadRequest(name="site", destination="s3", path=path, **options), box.tools) as file:
+        return file.content.read()
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+@pytest.mark.parametrize("full_check", [False, True])
+def test_a_file_is_read_out_of_the_newest_archive_that_has_it(
+    box: Toolbox, root: Path, compression: Compression, full_check: bool
+) -> None:
+    (root / "same").write_text("same")
+    (root / "changed").write_text("first")
+    night(box, root, compression=compression)
+    (root / "changed").write_text("second")
+    night(box, root, compression=compression)
+    options = {"full_check": full_check}
+    assert (content(box, "same", **options), content(box, "changed", **options)) == (b"same", b"second")
+
+
+def test_links_are_followed_through_the_chain(box: Toolbox, root: Path) -> None:
+    (root / "a").write_text("content")
+    os.link(root / "a", root / "b")
+    night(box, root)
+    (root / "link").symlink_to("b")
+    night(box, root)
+    assert content(box, "link") == content(box, "b") == b"content"
+
+
+def test_a_hard_link_to_a_name_that_is_left_out_now_is_read(box: Toolbox, root: Path) -> None:
+    (root / "a").write_text("content")
+    os.link(root / "a", root / "b")
+    night(box, root)
+    night(box, root, exclusions=WITHOUT_A)
+    assert content(box, "b") == b"content"
+
+
+def test_a_file_that_was_deleted_is_not_found(box: Toolbox, root: Path) -> None:
+    (root / "gone").write_text("gone")
+    (root / "kept").write_text("kept")
+    night(box, root)
+    (root / "gone").unlink()
+    night(box, root)
+    with pytest.raises(BackupNotFound, match="gone: no such file"):
+        content(box, "gone")
+
+
+def test_a_file_is_read_without_reading_the_archives_whole(box: Toolbox, root: Path) -> None:
+    noise(root / "large")
+    (root / "same").write_text("same")
+    full = night(box, root)
+    second = night(box, root)
+    never_whole(box, full, second)
+    assert content(box, "same") == b"same"
