@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,9 @@ from tests.fixtures.s3_servers import s3_profile
 
 # Such a user is not in the user database; the one that runs the tests is.
 HOMELESS = """
-import pwd, runpy, sys
+import pwd
 def getpwuid(number): raise KeyError(f"getpwuid(): uid not found: {number}")
 pwd.getpwuid = getpwuid
-runpy.run_module("bakthat", run_name="__main__", alter_sys=True)
 """
 
 
@@ -36,16 +33,7 @@ def homeless(bakthat_command: CommandLine) -> Callable[..., Said]:
             path.write_text(yaml.safe_dump({"default": config}))
             path.chmod(0o600)
             environment["BAKTHAT_CONFIG"] = str(path)
-        done = subprocess.run(
-            [sys.executable, "-c", HOMELESS, *arguments],
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd=bakthat_command.here,
-            check=False,
-            timeout=120,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
+        return bakthat_command.forked(arguments, environment, before=HOMELESS)
 
     return run
 
