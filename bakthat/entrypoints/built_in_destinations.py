@@ -121,7 +121,7 @@ def _file(place: str, _: Profile) -> tuple[ObjectStore, str]:
     from bakthat.adapters.filesystem.home import expand_home
     from bakthat.adapters.local_folder import LocalObjectStore
 
-    path = Path(expand_home(place.removeprefix("file://"), "the place", instead="give the file as an absolute path"))
+    path = Path(expand_home(place.removeprefix("file://"), "`place=`", instead="give the file as an absolute path"))
     if not path.name:
         raise UsageError(f"{place!r} names no file; write the path of a backup, or s3://bucket/key")
     return LocalObjectStore(path.parent), path.name

@@ -27,6 +27,7 @@ OPTIONS: Mapping[str, str] = {
     "name": "--name",
     "only": "--only",
     "overwrite": "--overwrite",
+    "place": "--from",
     "profile": "-p",
     "recipients": "--recipient",
     "recipients_files": "--recipients-file",
