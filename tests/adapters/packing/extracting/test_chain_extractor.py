@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -212,3 +214,76 @@ def test_a_device_that_is_unchanged_is_left_out_as_it_was(tree: Path, tmp_path: 
     report = TarPacker().unpack_chain(chain.chain(), tmp_path / "target", name="tree")
     assert [notice.reason for notice in report.notices] == ["devices are not restored; if you need it: mknod c 1 3"]
     assert not (tmp_path / "target" / "tree" / "null").exists()
+
+
+# Hostile archives
+
+
+def crafted(base: str, *members: tuple[str, bytes, str], dumpdir: str | None = None) -> bytes:
+    """An incremental archive of these members (name, type, link), the first of which has the record."""
+    stream = io.BytesIO()
+    headers = {"BAKTHAT.base": base}
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT, pax_headers=headers) as archive:
+        for number, (name, kind, link) in enumerate(members):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, link
+            if dumpdir is not None and not number:
+                member.pax_headers = {"GNU.dumpdir": dumpdir}
+            archive.addfile(member)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        ("tree/out/new", tarfile.REGTYPE, ""),
+        ("tree/out/new", tarfile.SYMTYPE, "x"),
+        ("tree/out/new", tarfile.LNKTYPE, "tree/index"),
+        ("tree/here", tarfile.LNKTYPE, "tree/out/mine"),
+        ("tree/out/below/new", tarfile.REGTYPE, ""),
+    ],
+    ids=["file", "symbolic link", "hard link", "hard link to it", "further down"],
+)
+def test_a_link_of_an_earlier_archive_is_never_followed(
+    member: tuple[str, bytes, str], tree: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").touch()
+    (tree / "out").symlink_to(outside)
+    chain = ArchiveChain(tree)
+    chain.add()
+    chain.archives.append(crafted(chain.name(0), member))
+    with pytest.raises(PayloadDamaged):
+        chain.restore(tmp_path / "target")
+    assert os.listdir(outside) == ["mine"]
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_list_of_names_removes_nothing_outside(tree: Path, tmp_path: Path) -> None:
+    """Nothing is listed, in a directory that is a symbolic link in the earlier archive."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").touch()
+    (tree / "out").symlink_to(outside)
+    chain = ArchiveChain(tree)
+    chain.add()
+    chain.archives.append(crafted(chain.name(0), ("tree/out", tarfile.DIRTYPE, ""), dumpdir="\0"))
+    with contextlib.suppress(PayloadDamaged):
+        chain.restore(tmp_path / "target")
+    assert os.listdir(outside) == ["mine"]
+
+
+def test_names_that_lead_elsewhere_are_refused(chain: ArchiveChain, tmp_path: Path) -> None:
+    root = ("tree", tarfile.DIRTYPE, "")
+    chain.archives[1] = crafted(chain.name(0), root, dumpdir="N../../mine\0\0")
+    with pytest.raises(PayloadDamaged, match="lists an impossible entry"):
+        chain.restore(tmp_path / "target", 2)
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_record_longer_than_any_that_is_written_is_refused(chain: ArchiveChain, tmp_path: Path) -> None:
+    root = ("tree", tarfile.DIRTYPE, "")
+    chain.archives[1] = crafted(chain.name(0), root, dumpdir="N" + "x" * (34 * 2**20) + "\0\0")
+    with pytest.raises(PayloadDamaged, match="an extended header of"):
+        chain.restore(tmp_path / "target", 2)
