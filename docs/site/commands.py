@@ -56,4 +56,4 @@ def _code(names: str) -> str:
 def _plain(text: str) -> str:
     """The text of a help as Markdown: nothing in it is a mark. Options are set as code."""
     escaped = re.sub(r"([\\*_<>\[\]#])", r"\\\1", text)
-    return re.sub(r"(?<![\w`-])(--[a-z][a-z-]*)", r"`\1`", escaped)
+    return re.sub(r"(?<![\w`-])(--[a-z][a-z-]*|--(?=\s))", r"`\1`", escaped)
