@@ -54,10 +54,10 @@ def sections() -> str:
 
 def _package(name: str) -> str:
     parts = [f"# {PACKAGES[name]}\n"]
-    shown_elsewhere = ", ".join(bakthat.__all__)
     for module in _modules(name):
         if _has_members(module):
-            directive = f".. automodule:: {module}\n   :members:\n   :exclude-members: {shown_elsewhere}"
+            left_out = ", ".join([*bakthat.__all__, *_tests(module)])  # the former are on the page above
+            directive = f".. automodule:: {module}\n   :members:\n   :exclude-members: {left_out}"
             parts += [f"## {module}\n", _rst([directive])]
     return "\n".join(parts)
 
@@ -89,6 +89,12 @@ def _has_members(name: str) -> bool:
         for key, value in vars(importlib.import_module(name)).items()
         if not key.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value))
     )
+
+
+def _tests(module: str) -> list[str]:
+    """The tests of the contract suites in a module: hundreds, whose names say what they demand."""
+    classes = [value for value in vars(importlib.import_module(module)).values() if inspect.isclass(value)]
+    return sorted({name for each in classes for name in vars(each) if name.startswith("test_")})
 
 
 def _rst(directives: list[str]) -> str:
