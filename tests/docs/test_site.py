@@ -52,6 +52,16 @@ def test_every_page_is_in_the_navigation() -> None:
     assert {path.name for path in DOCS.glob("*.md")} - {"index.md"} == {page for page in listed if "/" not in page}
 
 
+def test_the_page_of_the_library_has_every_method_and_the_type_of_its_result() -> None:
+    page = (DOCS / "library.md").read_text()
+    table = page[page.index("| method | returns |") :].split("\n\n")[0]
+    named = set(re.findall(r"`(\w+)`", table)) | {"tools", "value_keys"}
+    named |= {f"{verb}_with_report" for verb in ("rotate_backups", "remove_older_than")}
+    assert {name for name in dir(bakthat.Bakthat) if not name.startswith("_")} - named == set()
+    results = {name for name in named if name[0].isupper()}
+    assert results - set(bakthat.__all__) == set()
+
+
 def test_every_public_name_of_the_library_is_there(site: Path) -> None:
     page = (site / "api.html").read_text()
     names = [f"bakthat.{name}" for name in bakthat.__all__ if name != "errors"]
