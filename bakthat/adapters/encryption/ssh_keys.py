@@ -28,6 +28,9 @@ PEM = "-----BEGIN"
 LEAST_RSA_BITS = 2048
 """As the age program demands of a key that it encrypts to."""
 
+MOST_ROUNDS = 4096
+"""Rounds of bcrypt that are computed for a passphrase: some 40 s. `ssh-keygen` takes 16; a damaged file may say 2^32."""
+
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
 
@@ -88,6 +91,8 @@ def parse_private_key(pem: bytes, passphrase: bytes | None = None) -> PrivateKey
         PassphraseNeeded, WrongPassphrase: It is encrypted.
         ValueError: It is invalid, or of a kind that age does not know. The message has nothing of it.
     """
+    if passphrase is not None and _rounds(pem) > MOST_ROUNDS:
+        raise ValueError(f"its passphrase takes more than {MOST_ROUNDS} rounds of bcrypt; the file is damaged")
     load = load_ssh_private_key if pem.startswith(_OPENSSH) else load_pem_private_key
     failure: Exception = ValueError("it is a malformed private key")
     key = None
@@ -115,19 +120,34 @@ def parse_private_key(pem: bytes, passphrase: bytes | None = None) -> PrivateKey
 def public_key_of_locked(pem: bytes) -> PublicKey | None:
     """Return the public key in the file of an encrypted private key; None if it is not in it: only OpenSSH's own format
     has it. It is not authentic, and only tells which key a file may be."""
-    if not pem.startswith(_OPENSSH):
-        return None
-    with contextlib.suppress(ValueError, IndexError, UnsupportedAlgorithm):
-        body = base64.b64decode(b"".join(pem.split(b"-----")[2].split()))
-        if not body.startswith(_OPENSSH_MAGIC):
-            return None
-        rest = body[len(_OPENSSH_MAGIC) :]
-        for _ in ("cipher", "kdf", "kdf options"):
-            _, rest = _string(rest)
+    with contextlib.suppress(ValueError):
+        _, rest = _key_derivation(pem)
         wire, _ = _string(rest[4:])  # behind the number of keys
         kind, _ = _string(wire)
         return parse_public_key(f"{kind.decode('ascii')} {base64.b64encode(wire).decode('ascii')}")
     return None
+
+
+def _rounds(pem: bytes) -> int:
+    """The rounds of bcrypt that an encrypted key in OpenSSH's format takes; 0 for any other file."""
+    with contextlib.suppress(ValueError):
+        options, _ = _key_derivation(pem)
+        _, rounds = _string(options)  # behind the salt
+        return int.from_bytes(rounds[:4], "big")
+    return 0
+
+
+def _key_derivation(pem: bytes) -> tuple[bytes, bytes]:
+    """The options of the key derivation, and what follows them (OpenSSH, PROTOCOL.key). Raises `ValueError`."""
+    parts = pem.split(b"-----")
+    if not pem.startswith(_OPENSSH) or len(parts) < 3:
+        raise ValueError("another format")
+    body = base64.b64decode(b"".join(parts[2].split()))
+    if not body.startswith(_OPENSSH_MAGIC):
+        raise ValueError("another format")
+    _, rest = _string(body[len(_OPENSSH_MAGIC) :])  # the cipher
+    _, rest = _string(rest)  # the name of the key derivation
+    return _string(rest)
 
 
 def private_pem(key: PrivateKey) -> str:

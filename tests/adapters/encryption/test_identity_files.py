@@ -143,6 +143,20 @@ def test_a_pem_file_that_is_not_a_usable_key_says_so(key_file, content, reason):
         read_identity_file(key_file(content))
 
 
+def test_a_damaged_ssh_key_that_takes_rounds_without_end_is_refused_at_once(tmp_path):
+    key = make_ssh_key(tmp_path / "key", passphrase=PASSPHRASE)
+    body = base64.b64decode(b"".join(key.path.read_bytes().splitlines()[1:-1]))
+    at = body.index(b"bcrypt") + len(b"bcrypt") + 4 + 4 + 16  # behind the lengths of the options and of the salt
+    assert body[at : at + 4] == bytes([0, 0, 0, 1])
+    text = base64.encodebytes(body[:at] + b"\xff" + body[at + 1 :])
+    name = b"OPENSSH PRIVATE KEY-----\n"
+    key.path.write_bytes(b"-----BEGIN " + name + text + b"-----END " + name)
+    file = read_identity_file(key.path)
+    assert file.unlock is not None
+    with pytest.raises(UsageError, match="more than 4096 rounds of bcrypt"):
+        file.unlock(PASSPHRASE)
+
+
 def test_without_bcrypt_an_encrypted_ssh_key_is_a_line_that_says_what_to_install(tmp_path):
     key = make_ssh_key(tmp_path / "key", passphrase=PASSPHRASE)
     # A module of the name None is one that is not installed.
