@@ -29,7 +29,7 @@ LEAST_RSA_BITS = 2048
 """As the age program demands of a key that it encrypts to."""
 
 MOST_ROUNDS = 4096
-"""Rounds of bcrypt that are computed for a passphrase: some 40 s. `ssh-keygen` takes 16; a damaged file may say 2^32."""
+"""Rounds of bcrypt that are computed for a passphrase: some 40 s. `ssh-keygen` takes 16; damage may make it 2^32."""
 
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
