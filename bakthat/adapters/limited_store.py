@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import BinaryIO, cast
 
 from bakthat.adapters.rate_limit import LimitedContext, LimitedReader, RateLimit
@@ -66,6 +67,9 @@ class LimitedObjectStore(ObjectStore):
 
     def lock_of(self, key: str) -> Lock | None:
         return self._store.lock_of(key)
+
+    def extend_lock(self, key: str, until: datetime) -> None:
+        self._store.extend_lock(key, until)
 
     def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
         return self._store.leftovers(prefix, details=details)

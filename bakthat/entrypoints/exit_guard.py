@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from types import TracebackType
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -88,6 +89,10 @@ class ExitGuardedStore(ObjectStore):
     def lock_of(self, key: str) -> Lock | None:
         with self._answering("lock_of"):
             return self._store.lock_of(key)
+
+    def extend_lock(self, key: str, until: datetime) -> None:
+        with self._answering("extend_lock"):
+            self._store.extend_lock(key, until)
 
     def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
         return self._each("leftovers", lambda: self._store.leftovers(prefix, details=details))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import BinaryIO
 
 from bakthat.domain.objects import Leftover, Lock, ObjectInfo
+from bakthat.errors import StoreError
 from bakthat.ports.byte_ranges import read_and_skip
 
 
@@ -144,6 +146,18 @@ class ObjectStore(ABC):
             AccessDenied: The credentials must not know.
         """
         return None
+
+    def extend_lock(self, key: str, until: datetime) -> None:
+        """Keep the object from being deleted until this moment, unless it is locked for longer already.
+
+        This implementation is that of a store without locks.
+
+        Raises:
+            ObjectNotFound: There is no such object.
+            AccessDenied: The credentials must not lock it.
+            StoreError: The store cannot lock it.
+        """
+        raise StoreError(f"{self.location} cannot lock what is already stored")
 
     def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
         """Yield the uploads that have not ended, of keys that start with the prefix: those of killed writers, those

@@ -12,6 +12,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Any, BinaryIO, TypeVar, cast
 
 from attrs import define, field
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 _STREAMS = {"put", "open", "open_range", "upload"}
 _LISTINGS = {"list", "inventory", "leftovers"}
-_CHANGES = {"put", "delete", "upload", "request", "request_inventory", "copy_from", "remove_leftover"}
+_CHANGES = {"put", "delete", "upload", "request", "request_inventory", "copy_from", "remove_leftover", "extend_lock"}
 _METHODS = _STREAMS | _LISTINGS | _CHANGES | {"stat", "lock_of"}
 
 
@@ -34,7 +35,8 @@ class Fault:
     """One scripted failure.
 
     Args:
-        method: Of an object store `put`, `copy_from`, `open`, `open_range`, `stat`, `list` or `delete`; of an archive
+        method: Of an object store `put`, `copy_from`, `open`, `open_range`, `stat`, `list`, `delete` or `extend_lock`;
+            of an archive
             store `upload`, `request`, `open`, `delete`, `request_inventory` or `inventory`; of both `lock_of`,
             `leftovers` or `remove_leftover`.
         call: The number of the matching call that fails, from 1.
@@ -179,6 +181,9 @@ class FaultyObjectStore(ObjectStore):
 
     def lock_of(self, key: str) -> Lock | None:
         return self._script.carried_out("lock_of", key, lambda: self.inner.lock_of(key))
+
+    def extend_lock(self, key: str, until: datetime) -> None:
+        self._script.carried_out("extend_lock", key, lambda: self.inner.extend_lock(key, until))
 
     def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
         return self._script.listed("leftovers", prefix, lambda: self.inner.leftovers(prefix, details=details))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from attrs import frozen
 
-from bakthat.domain.backup import Backup
+from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.backup_metadata import Facts
 from bakthat.domain.chain import Chains
 from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.query import Query, newest_first
 from bakthat.domain.rotation import is_later
-from bakthat.errors import AccessDenied, ChainBroken, DatabaseError, StoreError
+from bakthat.errors import AccessDenied, ChainBroken, DatabaseError, StoreError, StoreUnavailable
 from bakthat.ports.file_states import KnownFiles
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.syncing.series import sync_series
@@ -44,9 +47,11 @@ class Origin:
 
 @frozen(kw_only=True)
 class Base:
-    """What the next backup continues. backup, known: None for a full one; then `why` says why, as a clause."""
+    """What the next backup continues. backup, known: None for a full one; then `why` says why, as a clause. chain: the
+    backup, and what it continues."""
 
     backup: Backup | None = None
+    chain: tuple[Backup, ...] = ()
     known: KnownFiles | None = None
     why: str = ""
 
@@ -79,7 +84,31 @@ def choose_base(origin: Origin, policy: IncrementPolicy, destination: Destinatio
     known = tools.states.known(origin.key(destination), origin.version(newest)) if newest.sha256 else None
     if known is None:
         return Base(why=f"this machine has no state of {newest.stored_filename}, which would be continued")
-    return Base(backup=newest, known=known)
+    if why := _extended(chain, destination, tools):
+        return Base(why=why)
+    return Base(backup=newest, chain=chain, known=known)
+
+
+def _extended(chain: tuple[Backup, ...], destination: Destination, tools: Tools) -> str:
+    """Lock the chain for as long as the next backup will be, if it is locked like the newest. Return why not; empty if
+    there is nothing to do, or it is done."""
+    newest = chain[-1]
+    if newest.metadata.locked_until is None:
+        return ""
+    until = whole_seconds(tools.clock()) + (newest.metadata.locked_until - newest.when)
+    return extend_locks(chain, until, destination)
+
+
+def extend_locks(chain: Sequence[Backup], until: datetime, destination: Destination) -> str:
+    """Lock these archives until this moment. Return why one of them cannot be; empty if all are."""
+    try:
+        for backup in chain:
+            destination.extend_lock(backup, until)
+    except StoreUnavailable:
+        raise
+    except StoreError as error:
+        return f"the lock of {backup.stored_filename} cannot be extended: {error}"
+    return ""
 
 
 def _recorded(series: str, destination: Destination, tools: Tools) -> list[Backup]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Protocol
 
 from attrs import evolve
@@ -18,11 +19,16 @@ from bakthat.domain.chain import next_increment
 from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.origin import shown
 from bakthat.domain.payload import PackReport
+from bakthat.errors import StoreError
 from bakthat.ports.file_states import Changes, StateDraft, TooManyNames
 from bakthat.ports.payload import IndexedWriter
-from bakthat.usecases.base_choice import Base, Origin, choose_base
+from bakthat.usecases.base_choice import Base, Origin, choose_base, extend_locks
+from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.storing.new_archive import NewArchive, store_new
 from bakthat.usecases.tools import Tools
+
+_CLOCKS = timedelta(minutes=5)
+"""By how much a lock may differ because it counts from the start of the upload, by the clock of the service."""
 
 
 class PackChanges(Protocol):
@@ -64,6 +70,7 @@ def _store(archive: NewArchive, pack: PackChanges, base: Base, origin: Origin, t
             return pack(into, on_bytes, Changes(draft=draft, base=name, known=base.known))
 
         made = store_new(_continuing(archive, base, produce), tools)
+        _lock_as_long(made, base, archive.destination, tools)
         if draft is not None:
             try:
                 draft.keep(origin.version(made))
@@ -73,6 +80,23 @@ def _store(archive: NewArchive, pack: PackChanges, base: Base, origin: Origin, t
                     f"the next backup will be a full one: {error.strerror or error}"
                 )
         return made
+
+
+def _lock_as_long(made: Backup, base: Base, destination: Destination, tools: Tools) -> None:
+    """What was made may be locked for longer than what it continues: the setting may be a new one."""
+    until = made.metadata.locked_until
+    if until is None or not base.chain:
+        return
+    longest = base.chain[-1].metadata.locked_until
+    period = longest - base.chain[-1].when if longest is not None else timedelta()
+    if until - made.when <= period + _CLOCKS:
+        return
+    try:
+        why = extend_locks(base.chain, until, destination)
+    except StoreError as error:
+        why = str(error)
+    if why:
+        tools.notice(f"{made.stored_filename} is locked for longer than what it continues: {why}")
 
 
 def _continuing(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import BinaryIO
 
 from bakthat.domain import stored_name
@@ -58,9 +58,10 @@ def thinned_chain(
     all_keys = keys_for(chain, keys, chosen.keys)
     by_ranges: list[RangedArchive] = []
     for one, its_keys in zip(chain, all_keys, strict=True):
-        archive = open_by_ranges(one, its_keys, destination, tools)
-        if archive is None or not archive.is_readable:
-            return None
+        with _saying_what_needs_it(backup):
+            archive = open_by_ranges(one, its_keys, destination, tools)
+            if archive is None or not archive.is_readable:
+                return None
         by_ranges.append(archive)
     with naming(backup):
         needed = spans_of_chain([archive.index for archive in by_ranges[::-1]], rules_of(only, "`only=`"))[::-1]
@@ -116,11 +117,18 @@ def _opened(stored: AbstractContextManager[BinaryIO], backup: Backup, keys: Keys
 
 def _request_all(chain: Sequence[Backup], destination: Destination, tier: Tier | None) -> None:
     for one in chain:
-        try:
+        with _saying_what_needs_it(chain[-1]):
             if destination.open_ranges(one, {}) is None:
                 with suppress(RetrievalPending), destination.open(one, tier=tier):
                     pass
-        except ObjectNotFound as gone:
-            raise ObjectNotFound(
-                f"{gone}; {chain[-1].stored_filename} needs it; `bakthat sync` updates the database from the store"
-            ) from gone
+
+
+@contextmanager
+def _saying_what_needs_it(backup: Backup) -> Iterator[None]:
+    """Errors about an archive of its chain that is gone name the backup."""
+    try:
+        yield
+    except ObjectNotFound as gone:
+        advice = "`bakthat sync` updates the database from the store"
+        text = str(gone).removesuffix(f"; {advice}")
+        raise ObjectNotFound(f"{text}; {backup.stored_filename} needs it; {advice}") from gone

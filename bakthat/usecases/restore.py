@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bakthat.domain.archive_format import Container
 from bakthat.domain.backup import Backup
@@ -78,6 +79,7 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
     if backup.is_incremental:
+        request = evolve(request, keys=cache(request.keys))  # one question for each backup, though two may need it
         archives = None if request.full_check else thinned_chain(backup, keys, request, tools, only=request.only)
         if archives is None:
             archives = recorded_chain(backup, keys, request, tools, tier=request.tier, wait=request.wait)

@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ import pytest
 from attrs import evolve
 
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.adapters.packing.tar_packer import TarPacker
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup
 from bakthat.domain.increment_policy import IncrementPolicy
+from bakthat.domain.object_lock import ObjectLock
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.errors import (
@@ -29,6 +31,7 @@ from bakthat.errors import (
     ObjectNotFound,
     PasswordNeeded,
     RetrievalPending,
+    StoreError,
     StoreUnavailable,
 )
 from bakthat.ports.file_states import Changes, FileStates, KnownFiles, StateDraft, TooManyNames
@@ -502,6 +505,62 @@ def test_a_new_database_of_the_same_store_continues_the_chain(box: Toolbox, tree
     night(box, tree)
     box.repo = MemoryRepo()
     assert night(box, tree).is_incremental
+
+
+# Locks
+
+
+def locking(box: Toolbox, days: int = 30) -> MemoryObjectStore:
+    """The store of `s3`, which locks archives from now on."""
+    known = box.stores["s3"]
+    store = MemoryObjectStore("memory://s3", clock=box.clock, lock=ObjectLock(mode="compliance", days=days))
+    assert isinstance(known, MemoryObjectStore)
+    store._objects = known._objects
+    box.stores["s3"] = store
+    return store
+
+
+def ends(store: MemoryObjectStore, *made: Backup) -> list[datetime | None]:
+    locks = [store.lock_of(one.stored_filename) for one in made]
+    return [lock.until if lock is not None else None for lock in locks]
+
+
+def test_a_chain_is_locked_for_as_long_as_its_newest_backup(box: Toolbox, tree: Path) -> None:
+    store = locking(box)
+    made = [night(box, tree) for _ in range(4)]
+    assert [one.is_incremental for one in made] == [False, True, True, True]
+    assert ends(store, *made) == [box.clock.now + timedelta(days=30)] * 4
+
+
+def test_a_chain_whose_locks_cannot_be_extended_is_not_continued(box: Toolbox, tree: Path) -> None:
+    locking(box)
+    full = night(box, tree)
+    refused = Fault(method="extend_lock", error=lambda: AccessDenied("s3: s3:PutObjectRetention is not permitted"))
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], refused)
+    assert not night(box, tree).is_incremental
+    assert reason(box) == (
+        f"the lock of {full.stored_filename} cannot be extended: s3: s3:PutObjectRetention is not permitted"
+    )
+
+
+def test_a_chain_is_locked_when_the_setting_is_new_or_longer(box: Toolbox, tree: Path) -> None:
+    made = [night(box, tree)]
+    for days in (30, 60):
+        store = locking(box, days)
+        made.append(night(box, tree))
+        assert made[-1].is_incremental
+        assert ends(store, *made) == [box.clock.now + timedelta(days=days)] * len(made)
+
+
+def test_a_chain_that_cannot_be_locked_like_its_newest_is_reported(box: Toolbox, tree: Path) -> None:
+    full = night(box, tree)
+    store = locking(box)
+    box.stores["s3"] = FaultyObjectStore(store, Fault(method="extend_lock", error=lambda: StoreError("not here")))
+    made = night(box, tree)
+    assert box.notices[-1] == (
+        f"{made.stored_filename} is locked for longer than what it continues: the lock of {full.stored_filename} "
+        "cannot be extended: not here"
+    )
 
 
 # Without a database

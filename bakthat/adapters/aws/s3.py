@@ -26,7 +26,7 @@ from bakthat.adapters.aws.s3_download import RANGE, S3Reader
 from bakthat.adapters.aws.s3_head import check_not_a_web_site, explained_head, head
 from bakthat.adapters.aws.s3_leftovers import left_claims, remove_unfinished, unfinished_uploads
 from bakthat.adapters.aws.s3_listing import check_is_listing, entry_of, listed
-from bakthat.adapters.aws.s3_locks import confirmed, lock_in, protection, retention_of
+from bakthat.adapters.aws.s3_locks import confirmed, extend, lock_in, protection, retention_of
 from bakthat.adapters.aws.s3_part_sizes import MAX_PART, MIN_PART
 from bakthat.adapters.aws.s3_upload import Uploaded, Uploader
 from bakthat.adapters.aws.settings import resolved
@@ -272,6 +272,11 @@ class S3ObjectStore(ObjectStore, UrlSigner):
     def lock_of(self, key: str) -> Lock | None:
         where, what = self._where(key), self._named(key)
         return lock_in(explained_head(self._client, where, what)) or retention_of(self._client, where, what)
+
+    def extend_lock(self, key: str, until: datetime) -> None:
+        lock = self._uploader.writer.bucket.lock
+        mode = lock.mode if lock is not None else None
+        extend(self._client, self._where(key), self._named(key), until, mode)
 
     def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
         yield from unfinished_uploads(self._client, self._bucket, self._prefix, prefix, self.location, details=details)

@@ -56,6 +56,25 @@ def retention_of(client: Any, where: dict[str, str], what: str) -> Lock | None:
     return None if until is None else Lock(until=until)
 
 
+def extend(client: Any, where: dict[str, str], what: str, until: datetime, mode: str | None) -> None:
+    """Lock an object until this moment, unless it is locked for longer. `mode`: of an object that shows no lock; None
+    locks none.
+
+    A longer retention needs no special permission, in either mode (Amazon S3 user guide, "Object Lock considerations").
+    Raises `StoreError` if it shows no lock, and there is no mode.
+    """
+    found = head(client, where, what)
+    now = found.maybe_moment("ObjectLockRetainUntilDate")
+    if now is not None and now >= until:
+        return
+    wanted = found.maybe_text("ObjectLockMode") or mode
+    if wanted is None:
+        raise StoreError(f"{what}: is not locked, and the profile has no object_lock")
+    retention = {"Mode": wanted.upper(), "RetainUntilDate": until}
+    with translated(what):
+        ask(what, client.put_object_retention, **where, Retention=retention)
+
+
 def _may_lock(client: Any, bucket: str, what: str) -> bool:
     """Whether the bucket has Object Lock, as far as the credentials may know."""
     with translated(what):

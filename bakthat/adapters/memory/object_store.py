@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import BinaryIO
 
+from attrs import evolve
+
 from bakthat.domain.object_key import check_key
 from bakthat.domain.object_lock import ObjectLock
 from bakthat.domain.objects import Leftover, Lock, ObjectInfo
@@ -81,6 +83,12 @@ class MemoryObjectStore(ObjectStore):
 
     def lock_of(self, key: str) -> Lock | None:
         return self._find(key)[1].lock
+
+    def extend_lock(self, key: str, until: datetime) -> None:
+        content, info = self._find(key)
+        if info.lock is None or (info.lock.until is not None and info.lock.until < until):
+            with self._lock:
+                self._objects[key] = content, evolve(info, lock=Lock(until=until))
 
     def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
         return iter([leftover for leftover in self.unfinished if leftover.key.startswith(prefix)])

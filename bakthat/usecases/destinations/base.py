@@ -124,6 +124,10 @@ class Destination(ABC):
         """What keeps the archive from being deleted now, by the store; where that must not say so, by the record."""
         return None
 
+    def extend_lock(self, backup: Backup, until: datetime) -> None:
+        """Keep the archive from being deleted until this moment: see `ObjectStore.extend_lock`."""
+        raise StoreError(f"locks in {self.owner.location} cannot be extended")
+
     def leftovers(self, *, details: bool = True) -> Iterator[Leftover]:
         """See `ObjectStore.leftovers`."""
         return iter(())

@@ -111,6 +111,9 @@ class ObjectDestination(Destination):
             backup, now, seen=lambda: self.objects.stat(key).lock, asked=lambda: self.objects.lock_of(key)
         )
 
+    def extend_lock(self, backup: Backup, until: datetime) -> None:
+        self.objects.extend_lock(backup.stored_filename, until)
+
     def leftovers(self, *, details: bool = True) -> Iterator[Leftover]:
         return self.objects.leftovers(details=details)
 

@@ -18,7 +18,7 @@ from bakthat.adapters.rate_limit import Limits, RateLimit
 from bakthat.domain.object_lock import ObjectLock
 from bakthat.domain.objects import Lock
 from bakthat.entrypoints.wiring import build_tools
-from bakthat.errors import ConfigInvalid, ObjectLocked
+from bakthat.errors import ConfigInvalid, ObjectLocked, ObjectNotFound, StoreError
 from bakthat.testing.object_store_contract import some_bytes
 from tests.fixtures.s3_servers import administrator, fresh_store, s3_profile
 
@@ -183,6 +183,26 @@ def test_a_legal_hold_is_a_lock_without_an_end(locking: tuple[str, str]) -> None
     store.put("k", io.BytesIO(b"x"))
     store._client.put_object_legal_hold(Bucket=locking[1], Key="k", LegalHold={"Status": "ON"})
     assert store.stat("k").lock == Lock(until=None)
+
+
+@pytest.mark.parametrize("lock", [GOVERNANCE, None], ids=["as it is locked", "as the profile locks"])
+def test_a_lock_is_extended_and_never_shortened(locking: tuple[str, str], lock: ObjectLock | None) -> None:
+    now = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    store_in(locking, lock=lock, clock=lambda: now).put("k", io.BytesIO(b"x"))
+    store = store_in(locking, lock=GOVERNANCE if lock is None else None)
+    for days in (60, 40):
+        store.extend_lock("k", now + timedelta(days=days))
+        assert store.lock_of("k") == Lock(until=now + timedelta(days=60))
+    assert head(store)["ObjectLockMode"] == "GOVERNANCE"
+
+
+def test_what_is_not_locked_cannot_be_extended_without_a_setting(locking: tuple[str, str]) -> None:
+    store = store_in(locking)
+    store.put("k", io.BytesIO(b"x"))
+    with pytest.raises(StoreError, match="is not locked, and the profile has no object_lock"):
+        store.extend_lock("k", datetime(2030, 1, 2, tzinfo=UTC))
+    with pytest.raises(ObjectNotFound):
+        store.extend_lock("missing", datetime(2030, 1, 2, tzinfo=UTC))
 
 
 def test_a_delete_would_hide_a_locked_object_behind_a_marker(locking: tuple[str, str], tmp_path: Any) -> None:
