@@ -125,7 +125,9 @@ _ASKED = {"local": _ask_folder, "s3": _ask_bucket, "glacier": _ask_glacier}
 
 def _ask_encryption(before: Profile) -> tuple[dict[str, Any], NewKey | None]:
     """The settings, and the key pair that is to be written."""
-    terminal.tell("Backups are encrypted with a password, or to a public key, which the machine cannot decrypt itself.")
+    terminal.tell(
+        "Backups are encrypted with a password, or with a key: who has only its public part cannot decrypt them."
+    )
     has_key = bool(before.recipients or before.recipients_file)
     chosen = choose("Encrypt with", ["password", "key", "none"], "key" if has_key else "password")
     if chosen == "key":
@@ -216,9 +218,9 @@ def _tell_next(profile: Profile, new_key: NewKey | None) -> None:
             f"Keep a copy of {new_key.path} away from this machine, on paper or on another disk: without it, nobody "
             "can decrypt the backups."
         )
-    terminal.tell("Next:")
-    terminal.tell(f"  bakthat{option} backup DIR      makes a backup")
-    terminal.tell(f"  bakthat{option} show            lists all of them")
-    terminal.tell(f"  bakthat{option} restore NAME    brings one back")
+    steps = [("backup DIR", "makes a backup"), ("show", "lists all of them"), ("restore NAME", "brings one back")]
     if profile.rotation:
-        terminal.tell(f"  bakthat{option} rotate-backups NAME    thins them out")
+        steps.append(("rotate-backups NAME", "thins them out"))
+    terminal.tell("Next:")
+    for line in terminal.table([(f"  bakthat{option} {step}", what) for step, what in steps]):
+        terminal.tell(line)

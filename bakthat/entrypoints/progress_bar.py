@@ -16,6 +16,9 @@ from bakthat.entrypoints.human_words import human_size
 _UPDATES = 0.1
 """Seconds between two updates; a report may come with every block."""
 
+_FIRST = 0.5
+"""Seconds before a speed is shown."""
+
 _shown: list[Any] = []
 """The progress bars on the terminal."""
 
@@ -36,6 +39,11 @@ def without_bars() -> Iterator[None]:
 def amount(done: float, total: float | None) -> str:
     """`29.4 MB`, or with a known total `29.4 MB of 1.2 GB`."""
     return human_size(done) if total is None else f"{human_size(done)} of {human_size(total)}"
+
+
+def speed_words(done: float, elapsed: float | None) -> str:
+    """`12.0 MB/s`, on the whole; "" for the first half second, which says little."""
+    return f"{human_size(done / elapsed)}/s" if elapsed is not None and elapsed >= _FIRST else ""
 
 
 def time_words(elapsed: float | None, remaining: float | None) -> str:
@@ -107,7 +115,7 @@ def _bar(unit: str) -> Any:
 
     class Speed(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{human_size(task.speed)}/s" if task.speed else "", no_wrap=True)
+            return Text(speed_words(task.completed, task.elapsed), no_wrap=True)
 
     class Time(ProgressColumn):
         def render(self, task: Task) -> Text:

@@ -12,7 +12,7 @@ from bakthat import Profile, open_profile
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.progress import Progress
-from bakthat.entrypoints.progress_bar import amount, time_words
+from bakthat.entrypoints.progress_bar import amount, speed_words, time_words
 from bakthat.errors import SourceError
 from bakthat.usecases.storing.counted_total import CountedTotal
 from tests.fixtures.command_line import CommandLine
@@ -36,6 +36,12 @@ def test_an_unknown_total_is_not_mentioned():
 )
 def test_the_time_is_what_is_left_where_that_is_known(elapsed, remaining, words):
     assert time_words(elapsed, remaining) == words
+
+
+def test_a_speed_is_that_of_the_whole_and_none_at_the_beginning():
+    assert speed_words(24_000_000, 2.0) == "12.0 MB/s"
+    assert speed_words(24_000_000, 0.1) == ""
+    assert speed_words(0, None) == ""
 
 
 def test_a_total_is_counted_while_the_body_runs():
