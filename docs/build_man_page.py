@@ -22,13 +22,14 @@ DATE = "2026-11-26"
 
 EXIT_STATUS = {
     0: "Done.",
-    1: "Not found, ambiguous, or refused. `diff`: different. `find`: nothing found.",
+    1: "Not found, ambiguous, or refused; the output could not be written. `diff`: different. `find`: nothing found.",
     2: "Usage or configuration.",
     3: "Backed up or restored, but incomplete.",
     4: "The store could not be reached, or refused.",
     5: "A wrong password or key, or damaged data.",
     75: "A retrieval from Glacier is pending: run the command again later.",
     130: "Stopped by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP.",
+    141: "The reader of the output has left, as in bakthat show | head.",
 }
 
 ENVIRONMENT = {

@@ -48,7 +48,7 @@ PICTURES: Mapping[str, Sequence[str]] = {
 }
 """The arguments of the command in each picture."""
 
-_CALENDAR_ONLY = re.compile(r"^(keep|drop|delete) .*\n", re.MULTILINE)
+_CALENDAR_ONLY = re.compile(r"^(keep|drop|delete) .*\n( {8}\S.*\n)*", re.MULTILINE)
 _DRAWN = """\
 <svg xmlns="http://www.w3.org/2000/svg" class="rich-terminal" viewBox="0 0 {width} {height}">
 <style>
