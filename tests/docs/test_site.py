@@ -99,7 +99,7 @@ def test_every_command_and_option_is_there(site: Path) -> None:
 
 
 def test_parameters_are_a_list(site: Path) -> None:
-    assert re.search(r"<li><p><strong>config</strong> . A file, which must exist", (site / "api.html").read_text())
+    assert re.search(r"<li><p><strong>config</strong> (.|--) A file, which must exist", (site / "api.html").read_text())
 
 
 def test_a_link_out_of_the_folder_leads_to_a_page(site: Path) -> None:
