@@ -18,7 +18,7 @@ from bakthat.domain.payload import Keys
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
 from bakthat.usecases.chain import chain_for, keys_for
 from bakthat.usecases.choose_to_open import Chosen, choose_to_open
-from bakthat.usecases.inside.chain_tree import ChainTree, Piece
+from bakthat.usecases.inside.chain_tree import ChainTree, TreeMember
 from bakthat.usecases.inside.listing import list_members
 from bakthat.usecases.inside.members import below_root, plain_path, with_ends
 from bakthat.usecases.inside.only_file import name_of_file, only_entry
@@ -132,35 +132,40 @@ def _in_chain(
     archives = list(zip(chain, keys_for(chain, keys, request.keys), strict=True))[::-1]
     with naming(backup):
         tree = ChainTree([partial(list_one, one, its_keys) for one, its_keys in archives])
-        piece, shown = _found_in(tree, PathSearch(backup, wanted, in_chain=True))
-        one, its_keys = archives[piece.archive]
+        found_member, shown = _found_in(tree, PathSearch(backup, wanted, in_chain=True))
+        one, its_keys = archives[found_member.archive]
         ranged = None if request.full_check else open_by_ranges(one, its_keys, destination, tools)
         if ranged is not None and ranged.is_readable:
-            end = next(end for entry, end in with_ends(ranged.index) if entry.offset == piece.member.offset)
-            contents = tools.tar.contents(cast(BinaryIO, ranged.members([(piece.member.offset, end)])))
+            end = next(end for entry, end in with_ends(ranged.index) if entry.offset == found_member.member.offset)
+            contents = tools.tar.contents(cast(BinaryIO, ranged.members([(found_member.member.offset, end)])))
             real, content = next(contents, (None, None))
-            if real is None or content is None or real.path != plain_path(piece.member.path) or real.kind != "file":
+            if (
+                real is None
+                or content is None
+                or real.path != plain_path(found_member.member.path)
+                or real.kind != "file"
+            ):
                 raise PayloadDamaged(f"the index of {one.stored_filename} names a place where something else is")
             yield FileInBackup(backup=backup, entry=_relative(shown), content=content)
             return
         with _opened(one, its_keys, request, tools) as plain:
             contents = tools.tar.contents(plain)
             for entry, content in contents:
-                if entry.offset == piece.member.offset:
+                if entry.offset == found_member.member.offset:
                     yield FileInBackup(backup=backup, entry=_relative(shown), content=content)
             # The archive is read to its end, where it is checked
 
 
-def _found_in(tree: ChainTree, search: PathSearch) -> tuple[Piece, IndexEntry]:
+def _found_in(tree: ChainTree, search: PathSearch) -> tuple[TreeMember, IndexEntry]:
     """The file that is looked for: where its content is, and how a list of the tree shows it."""
     while True:
-        found: tuple[Piece, IndexEntry] | None = None
-        for piece in tree.pieces():
-            for entry in piece.shown:
+        found: tuple[TreeMember, IndexEntry] | None = None
+        for found_member in tree.tree_members():
+            for entry in found_member.shown:
                 # Positions in several archives: different ones for different members
-                placed = entry._replace(offset=piece.archive << 64 | entry.offset)
+                placed = entry._replace(offset=found_member.archive << 64 | entry.offset)
                 if search.meets(placed):
-                    found = (piece, placed)
+                    found = (found_member, placed)
         if found is None:
             raise search.not_found()
         if search.is_file(found[1]):

@@ -29,8 +29,8 @@ def spans_of_chain(indexes: Sequence[ArchiveIndex], rules: IgnoreRules | None) -
         PayloadDamaged: The indexes do not fit each other.
     """
     needed: list[set[int]] = [set() for _ in indexes]
-    for piece in ChainTree([_listing(index) for index in indexes], _selecting(rules)).pieces():
-        needed[piece.archive].add(piece.member.offset)
+    for found_member in ChainTree([_listing(index) for index in indexes], _selecting(rules)).tree_members():
+        needed[found_member.archive].add(found_member.member.offset)
     of_newest = None if rules is None else _from_the_start(spans_of_selected(indexes[0], rules))
     return [of_newest, *map(_spans_of, indexes[1:], needed[1:])]
 

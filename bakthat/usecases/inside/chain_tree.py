@@ -29,7 +29,7 @@ _MOST_LINKS = 40
 
 
 @frozen
-class Piece:
+class TreeMember:
     """A member that the tree needs.
 
     archive: 0 for the newest, 1 for its base, and so on. member: as that archive has it. shown: what a list of the tree
@@ -43,7 +43,7 @@ class Piece:
 
 @define
 class ChainTree:
-    """Finds the pieces of a tree.
+    """Finds the members of a tree.
 
     archives: the newest first. selects: what is meant of the tree; everything by default.
     """
@@ -55,8 +55,8 @@ class ChainTree:
     _stand_ins: dict[str, list[str]] = field(factory=dict, init=False)
     """Paths that are looked for, and the hard links that show their content."""
 
-    def pieces(self) -> Iterator[Piece]:
-        """Yield the pieces, those of the newest archive first, in the order of each archive.
+    def tree_members(self) -> Iterator[TreeMember]:
+        """Yield the members, those of the newest archive first, in the order of each archive.
 
         Raises:
             PayloadDamaged: A name is unchanged in every archive.
@@ -73,7 +73,7 @@ class ChainTree:
                 f"an incremental archive lists {missing}{others} as unchanged, and none before it has them"
             )
 
-    def _newest(self) -> Iterator[Piece]:
+    def _newest(self) -> Iterator[TreeMember]:
         unchanged: dict[str, str] = {}
         links: dict[str, bool] = {}
         with self.archives[0]() as members:
@@ -85,7 +85,7 @@ class ChainTree:
                 if self.selects(path, is_directory):
                     if member.kind == "hardlink":
                         links[plain_path(member.link)] = False
-                    yield Piece(0, member, (member,))
+                    yield TreeMember(0, member, (member,))
         for directory, names in unchanged.items():
             for name in names.split("/") if names else ():
                 path = f"{directory}/{name}"
@@ -94,7 +94,7 @@ class ChainTree:
                 elif path in links:
                     self._wanted[path] = False
 
-    def _older(self, number: int) -> Iterator[Piece]:
+    def _older(self, number: int) -> Iterator[TreeMember]:
         here: dict[str, IndexEntry] = {}
         with self.archives[number]() as members:
             for member in members:
@@ -108,14 +108,14 @@ class ChainTree:
             shown = [path] if is_in_tree else []
             shown += self._stand_ins.pop(path, [])
             if member.kind != "hardlink":
-                yield Piece(number, member, _shown_as(member, shown))
+                yield TreeMember(number, member, _shown_as(member, shown))
                 continue
             target = plain_path(member.link)
             remains = self._wanted.get(target, False) or found.get(target, False)
             if remains and shown == [path]:
-                yield Piece(number, member, _shown_as(member, shown))
+                yield TreeMember(number, member, _shown_as(member, shown))
             else:
-                yield Piece(number, member, ())
+                yield TreeMember(number, member, ())
                 self._stand_ins.setdefault(target, []).extend(shown)
             if target in found:
                 # It comes out of this archive anyway, before or after its link in this loop.
@@ -124,7 +124,7 @@ class ChainTree:
                 targets[target] = max(member.offset, targets.get(target, 0))
         yield from self._targets(number, targets)
 
-    def _late(self, number: int, target: str, here: dict[str, IndexEntry]) -> Iterator[Piece]:
+    def _late(self, number: int, target: str, here: dict[str, IndexEntry]) -> Iterator[TreeMember]:
         """Show what stands for a member of this archive that may have been yielded before its link was met."""
         for _ in range(_MOST_LINKS):
             if here[target].kind != "hardlink" or plain_path(here[target].link) not in here:
@@ -133,9 +133,9 @@ class ChainTree:
             self._stand_ins.setdefault(following, []).extend(self._stand_ins.pop(target, []))
             target = following
         if here[target].kind != "hardlink" and (stand_ins := self._stand_ins.pop(target, [])):
-            yield Piece(number, here[target], _shown_as(here[target], stand_ins))
+            yield TreeMember(number, here[target], _shown_as(here[target], stand_ins))
 
-    def _targets(self, number: int, targets: dict[str, int]) -> Iterator[Piece]:
+    def _targets(self, number: int, targets: dict[str, int]) -> Iterator[TreeMember]:
         """Find what hard links of this archive stand for: in it, before them, or in one of those before it."""
         for _ in range(_MOST_LINKS):
             if not targets:
@@ -157,9 +157,9 @@ class ChainTree:
                     link = plain_path(target.link)
                     self._stand_ins.setdefault(link, []).extend(stand_ins)
                     following[link] = max(target.offset, following.get(link, 0))
-                    yield Piece(number, target, ())
+                    yield TreeMember(number, target, ())
                 else:
-                    yield Piece(number, target, _shown_as(target, stand_ins))
+                    yield TreeMember(number, target, _shown_as(target, stand_ins))
             targets = following
         raise PayloadDamaged("an incremental archive has a chain of too many hard links")
 

@@ -86,7 +86,7 @@ def list_tree(
     archives = [partial(list_one, one, its_keys) for one, its_keys in zip(chain, all_keys, strict=True)]
     with archives[0]() as newest, naming(backup):
         tree = ChainTree([lambda: nullcontext(newest), *archives[1:]])
-        shown = (entry for piece in tree.pieces() for entry in piece.shown)
+        shown = (entry for found_member in tree.tree_members() for entry in found_member.shown)
         first = sorted(islice(shown, _SORTED_UP_TO), key=_by_path)
         yield Members(
             iter(first) if len(first) < _SORTED_UP_TO else chained(first, shown), is_indexed=newest.is_indexed
