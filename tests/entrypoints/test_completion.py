@@ -91,6 +91,11 @@ def test_a_series_that_is_typed_out_completes_to_its_backups(known: CommandLine)
     assert words(known, "bakthat restore site.") == [stored]
 
 
+def test_jobs_complete(known: CommandLine) -> None:
+    assert words(known, "bakthat run ") == ["etc"]
+    assert words(known, "bakthat run -p nas ") == []
+
+
 def test_words_of_bash_are_escaped(known: CommandLine) -> None:
     assert words(known, "bakthat restore photog") == [r"photographs\ 2026"]
 
