@@ -136,7 +136,8 @@ def open_profile(
     listeners = events if events is not None else Events()
     limits = {"limit_upload": limit_upload, "limit_download": limit_download}
     given = {name: limit for name, limit in limits.items() if limit is not None}
-    profile = evolve(profile, **given)  # type: ignore[arg-type]
+    if given:
+        profile = evolve(profile, **given)  # type: ignore[arg-type]
     handed_in = dict(stores or {})
     if store is not None:
         handed_in[profile.default_destination] = store
