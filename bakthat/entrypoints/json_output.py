@@ -66,7 +66,7 @@ def tell_error(error: BaseException, message: str, exit_code: int, *, as_json: b
         terminal.tell(f"bakthat: {message}")
         return
     facts = {"type": type(error).__name__, "message": in_command_line_words(message), "exit_code": exit_code}
-    terminal.tell(json.dumps({"version": VERSION, "error": facts}))
+    terminal.tell_data(json.dumps({"version": VERSION, "error": facts}))
 
 
 def is_wanted(arguments: Sequence[str]) -> bool:

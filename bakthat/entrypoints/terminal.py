@@ -35,6 +35,11 @@ def tell(text: str) -> None:
     line = printable(in_command_line_words(text))
     if screen.is_terminal(sys.stderr):
         line = "\n".join(screen.wrapped(line, screen.size_of(sys.stderr)[0]))
+    tell_data(line)
+
+
+def tell_data(line: str) -> None:
+    """Write a line for a program to stderr, unchanged, or lose it as `tell` does."""
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:

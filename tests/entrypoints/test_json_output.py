@@ -11,6 +11,7 @@ from bakthat.entrypoints.json_output import is_wanted, iso, record_json, tell_er
 from bakthat.errors import TargetExists
 from tests.domain.series import backup_at, utc
 from tests.fixtures.command_line import CommandLine
+from tests.fixtures.terminal import on_terminal
 
 
 def test_an_iso_date_stands_beside_each_epoch():
@@ -62,6 +63,12 @@ def test_an_error_is_the_last_line_of_stderr_as_json(
     assert document["error"]["type"] == kind
     assert document["error"]["exit_code"] == code == said.code
     assert not document["error"]["message"].startswith("bakthat:")
+
+
+def test_an_error_as_json_is_one_line_on_a_terminal_too(bakthat_command: CommandLine):
+    bakthat_command.configure({"default": {"default_destination": "local"}})
+    (line,) = on_terminal(bakthat_command, "restore", "nosuch", "--json", columns=40).lines
+    assert json.loads(line)["error"]["exit_code"] == 1
 
 
 def test_an_error_without_json_is_a_line_of_text(bakthat_command: CommandLine):
