@@ -19,6 +19,7 @@ A store's own test is a subclass and two or three fixtures:
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import random
 import threading
@@ -69,6 +70,7 @@ def _body(content: bytes, *, fails: bool = False) -> BinaryIO:
     return cast(BinaryIO, _Body(content, fails=fails))
 
 
+@functools.lru_cache(maxsize=4)  # a suite asks for the same ones in each test
 def some_bytes(size: int, seed: int = 1) -> bytes:
     """The same bytes each time, without a pattern."""
     return random.Random(seed).randbytes(size)  # noqa: S311 - test data

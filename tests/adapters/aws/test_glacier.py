@@ -41,7 +41,8 @@ from bakthat.testing.archive_store_contract import ArchiveStoreContract, Turn, s
 from bakthat.testing.fake_glacier import FakeGlacier, Vault
 
 NAME = "site.20260102000000.tgz"
-CONTENT = some_bytes(20 * MIB + 17)
+CONTENT = some_bytes(RANGE + MIB + 17)
+"""Several parts of the stores here, and two ranges of a download."""
 """Three ranges; with parts of 4 MiB, six parts."""
 
 
@@ -70,7 +71,7 @@ def store(running: tuple[FakeGlacier, Any], vault: Vault) -> GlacierArchiveStore
 
 
 def made(client: Any, vault: str = "backups", **more: Any) -> GlacierArchiveStore:
-    return GlacierArchiveStore(client, vault, **{"part_size": 4 * MIB, "sleep": lambda seconds: None, **more})
+    return GlacierArchiveStore(client, vault, **{"part_size": MIB, "sleep": lambda seconds: None, **more})
 
 
 def upload(store: GlacierArchiveStore, content: bytes = CONTENT, description: str = NAME) -> ArchiveId:
@@ -85,6 +86,7 @@ def ready(store: GlacierArchiveStore, service: FakeGlacier, content: bytes = CON
 
 class TestGlacierOnTheFakeVault(ArchiveStoreContract):
     keeps_empty_archives = False
+    large = len(CONTENT)
     many = 60
 
     @pytest.fixture
@@ -261,9 +263,9 @@ def test_with_memory_for_one_part_the_next_is_read_after_it_has_arrived(
 
 
 def test_an_archive_that_fills_its_last_part_has_no_empty_part(store: GlacierArchiveStore, vault: Vault) -> None:
-    archive_id = upload(store, CONTENT[: 8 * MIB])
-    assert vault.archives[archive_id].content == CONTENT[: 8 * MIB]
-    assert [sorted(taken.parts) for taken in vault.uploads.values()] == [[0, 4 * MIB]]
+    archive_id = upload(store, CONTENT[: 2 * MIB])
+    assert vault.archives[archive_id].content == CONTENT[: 2 * MIB]
+    assert [sorted(taken.parts) for taken in vault.uploads.values()] == [[0, MIB]]
 
 
 def test_the_description_is_stored_with_the_archive(store: GlacierArchiveStore, vault: Vault) -> None:
@@ -563,7 +565,7 @@ def test_without_hashes_of_ranges_the_whole_is_checked_before_its_last_bytes_are
         assert reader.read() == CONTENT
     tamper(vault.archives[archive_id].path, 5)
     with store.open(job) as reader:
-        reader.read(2 * RANGE)
+        reader.read(RANGE)
         with pytest.raises(PayloadDamaged, match="tree hash"):
             reader.read()
 
@@ -579,7 +581,7 @@ def test_a_retrieval_that_expires_while_it_is_read_is_an_error(
     running: tuple[FakeGlacier, Any], vault: Vault, service: FakeGlacier
 ) -> None:
     store = made(running[1], max_concurrency=1)
-    job = ready(store, service)
+    job = ready(store, service, some_bytes(2 * RANGE + 17))
     with store.open(job) as reader:
         reader.read(1)
         service.expire(job)

@@ -113,6 +113,8 @@ def upload(store: S3ColdStore, content: bytes = b"content", description: str = N
 class _OnMoto(ArchiveStoreContract):
     lists_at_once = True
     many = 12
+    large = 9 * 1024 * 1024 + 17
+    """Bytes of two parts, and of two ranges."""
 
     @pytest.fixture
     def finish(self, bucket: Bucket) -> Turn:
