@@ -40,7 +40,8 @@ def test_a_chain_is_made_and_restored(bakthat_command: CommandLine, photos: Path
     (photos / "new").write_text("new")
     second = back_up(bakthat_command, "--incremental")
     assert second.out.endswith(".inc.tgz\n")
-    assert "Backed up 2 files" in second.err
+    assert second.err.startswith("Backed up 2 files (50.0 kB) to local ~/.bakthat/store: ")
+    assert second.err.endswith(f" for what changed since {first.out.strip()}, not encrypted.\n")
     target = bakthat_command.home / "target"
     restored = bakthat_command("restore", "photos", "-d", "local", "--target", str(target))
     assert restored.code == 0, restored.err

@@ -236,9 +236,11 @@ def _summary(made: Backup) -> str:
     counts = made.metadata["counts"]
     encryption = "encrypted" if made.is_encrypted else "not encrypted"
     files = "a stream" if made.source == "-" else terminal.counted(counts["files"], "file")
+    increment = made.metadata.incremental
+    changed = f" for what changed since {increment.base}" if increment is not None else ""
     return (
         f"Backed up {files} ({terminal.human_size(counts['bytes'])}) to {_place(made)}: "
-        f"{terminal.human_size(made.size)}, {encryption}."
+        f"{terminal.human_size(made.size)}{changed}, {encryption}."
     )
 
 
