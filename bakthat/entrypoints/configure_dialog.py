@@ -140,7 +140,10 @@ def _ask_encryption(before: Profile) -> tuple[dict[str, Any], NewKey | None]:
         terminal.tell("The password comes from the profile's password_command.")
         return without, None
     question = "File with the password (blank to be asked at each backup)"
-    return {**without, "password_file": ask(question, before.password_file)}, None
+    path = ask(question, before.password_file)
+    if path is not None and not _exists(path):
+        terminal.tell(f"{path} does not exist yet: write the password into it, in one line, and `chmod 600 {path}`.")
+    return {**without, "password_file": path}, None
 
 
 def _ask_key(before: Profile) -> tuple[dict[str, Any], NewKey | None]:

@@ -287,3 +287,10 @@ def test_an_answer_that_is_not_a_number_is_asked_again(bakthat_command: CommandL
     said = bakthat_command("configure_backups_rotation", answers="many\n7\n4\n6\nsomeday\nmonday\nyes\n")
     assert said.code == 0, said.err
     assert saved(bakthat_command)["default"]["rotation"]["first_week_day"] == 0
+
+
+def test_how_to_make_a_missing_password_file_is_shown(bakthat_command: CommandLine) -> None:
+    encryption = [("Encrypt with", "password"), ("File with the password", "~/secret")]
+    seen = configured(bakthat_command, *FOLDER, *encryption, *COMPRESSION, *NO_ROTATION)
+    assert saved(bakthat_command)["default"]["password_file"] == "~/secret"
+    assert "chmod 600 ~/secret" in seen.text
