@@ -26,7 +26,7 @@ def test_ten_thousand_archives_are_listed_once_and_each_entry_read_once(
     counted = FaultyObjectStore(store)
     elsewhere = open_profile(Profile(), store=counted, repo=open_repo(str(tmp_path / "new.sqlite")))
     assert len(elsewhere.sync().added) == 10_000
-    assert Counter(method for method, _ in counted.calls) == {"list": 1, "open": 10_000}
+    assert Counter(method for method, _ in counted.calls) == {"list": 1, "open": 10_000, "leftovers": 1}
     counted.calls.clear()
     assert elsewhere.sync().added == ()
     assert Counter(method for method, _ in counted.calls) == {"list": 1}
