@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import fields, fields_dict
 
-from bakthat.domain.profile import Profile, overlaid
+from bakthat.domain.profile import Profile, implied_destination, lacks_place, overlaid
 from bakthat.domain.rotation import policy_from
 from bakthat.domain.selector import nearest
 from bakthat.domain.settings import from_text, has_text
@@ -113,7 +113,9 @@ def replaced_destination(before: Profile, after: Profile) -> list[str]:
 
     A variable that adds a destination, which the profile did not have, replaces none.
     """
-    keys = ["default_destination"]
+    # The first place that a profile gets is its default destination; nothing is replaced
+    is_implied = lacks_place(before) and after.default_destination == implied_destination(after)
+    keys = [] if is_implied else ["default_destination"]
     for destination in _used(before):
         keys += _DESTINATIONS[destination]
     changed = [key for key in dict.fromkeys(keys) if getattr(before, key) != getattr(after, key)]

@@ -211,7 +211,7 @@ def _job(name: str, section: object, profile: Profile, where: str) -> Job:
         name=name,
         profile=settings,
         series=own.pop("name", None) or _series_of_source(own.get("source"), where),
-        destination=own.pop("destination", None) or profile.default_destination,
+        destination=own.pop("destination", None) or settings.default_destination,
         rotation=_rotation(settings, where),
         replaced=frozenset(replaced),
         **{key: value for key, value in own.items() if value is not None},

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from attrs import evolve, field, fields, frozen, resolve_types
+from attrs import Factory, evolve, field, fields, frozen, resolve_types
 
 from bakthat.domain import settings
 from bakthat.domain.backup import Owner, backend_hash
@@ -21,6 +21,21 @@ from bakthat.errors import ConfigInvalid
 DEFAULT_REGION = "us-east-1"
 DEFAULT_LOCAL_PATH = "~/.bakthat/store"
 DEFAULT_DATABASE = "~/.bakthat.sqlite"
+
+
+class _Places(Protocol):
+    @property
+    def s3_bucket(self) -> str | None: ...
+    @property
+    def glacier_vault(self) -> str | None: ...
+    @property
+    def local_path(self) -> str: ...
+
+
+def implied_destination(places: _Places) -> str:
+    """Return the default destination of a profile that names none: `local` if its only place is `local_path`."""
+    has_only_folder = places.local_path != DEFAULT_LOCAL_PATH and not places.s3_bucket and not places.glacier_vault
+    return "local" if has_only_folder else "s3"
 
 
 @frozen(kw_only=True)
@@ -43,7 +58,6 @@ class Profile:
     """None leaves it to AWS's environment and files (`bakthat.adapters.aws.settings`), else `DEFAULT_REGION`."""
     s3_bucket: str | None = None
     glacier_vault: str | None = None
-    default_destination: str = "s3"
     compression: str | None = field(default=None, metadata=checked_by(settings.compression))
     """`gzip`, `zstd`, `zstd:1` to `zstd:19`, or `none`. None leaves it to `compress`: see `compression_choice`."""
     compress: bool = True
@@ -77,6 +91,7 @@ class Profile:
     aws_profile: str | None = None
     local_path: str = field(default=DEFAULT_LOCAL_PATH, metadata=checked_by(settings.path))
     """As written, here and in `database`, `recipients_file` and `identity`; `~` is expanded when it is opened."""
+    default_destination: str = field(default=Factory(implied_destination, takes_self=True))
     database: str = field(default=DEFAULT_DATABASE, repr=False, metadata=checked_by(settings.path))
     recipients: tuple[str, ...] = ()
     recipients_file: str | None = field(default=None, metadata=checked_by(settings.path))
@@ -175,7 +190,8 @@ Profile.__init__ = _only_known_settings(Profile.__init__)  # type: ignore[method
 
 def overlaid(profile: Profile, settings: Mapping[str, Any]) -> Profile:
     """Return the profile with these settings in place of its own. A setting of its own that contradicts one of them
-    gives way: `compress: false` to `compression: zstd`, and `password_file` to a `password_command`.
+    gives way: `compress: false` to `compression: zstd`, and `password_file` to a `password_command`. A profile that had
+    no place gets its default destination by these settings.
 
     Raises:
         ConfigInvalid: A value is invalid, or two of these settings contradict each other.
@@ -188,7 +204,15 @@ def overlaid(profile: Profile, settings: Mapping[str, Any]) -> Profile:
     for one, other in (("password_command", "password_file"), ("password_file", "password_command")):
         if settings.get(one):
             own[other] = None
-    return evolve(profile, **{**own, **settings})
+    changed = evolve(profile, **{**own, **settings})
+    if "default_destination" in settings or not lacks_place(profile):
+        return changed
+    return evolve(changed, default_destination=implied_destination(changed))
+
+
+def lacks_place(profile: Profile) -> bool:
+    """Whether the profile does not say where its default destination is."""
+    return profile.default_destination == "s3" and not profile.s3_bucket
 
 
 def normal_prefix(prefix: str) -> str:

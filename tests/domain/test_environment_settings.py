@@ -158,6 +158,7 @@ def test_nothing_is_said_about_variables_that_are_used():
         ({"default_destination": "local"}, {"BAKTHAT_S3_BUCKET": "b"}, []),
         ({"local_path": "/a", "s3_bucket": "a"}, {"BAKTHAT_LOCAL_PATH": "/b"}, ["BAKTHAT_LOCAL_PATH"]),
         ({}, {"BAKTHAT_S3_BUCKET": "b"}, []),
+        ({}, {"BAKTHAT_LOCAL_PATH": "/b"}, []),
     ],
 )
 def test_what_replaces_a_destination_is_known(

@@ -12,6 +12,7 @@ from bakthat.domain.profile import (
     former_s3_location,
     glacier_owner,
     normal_prefix,
+    overlaid,
     s3_location,
     s3_owner,
 )
@@ -29,6 +30,34 @@ def test_a_profile_without_settings_has_those_of_2013():
         True,
         None,
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "destination"),
+    [
+        ({"local_path": "/disk"}, "local"),
+        ({"local_path": "/disk", "s3_bucket": "photos"}, "s3"),
+        ({"local_path": "/disk", "glacier_vault": "photos"}, "s3"),
+        ({"local_path": "/disk", "default_destination": "s3"}, "s3"),
+    ],
+)
+def test_backups_go_to_the_folder_if_it_is_the_only_place(settings: dict[str, str], destination: str):
+    assert Profile(**settings).default_destination == destination
+
+
+@pytest.mark.parametrize(
+    ("before", "settings", "destination"),
+    [
+        ({}, {"local_path": "/disk"}, "local"),
+        ({"local_path": "/disk"}, {"s3_bucket": "photos"}, "local"),
+        ({"s3_bucket": "photos"}, {"local_path": "/disk"}, "s3"),
+        ({}, {"local_path": "/disk", "default_destination": "glacier"}, "glacier"),
+    ],
+)
+def test_the_first_place_that_a_profile_gets_is_its_destination(
+    before: dict[str, str], settings: dict[str, str], destination: str
+):
+    assert overlaid(Profile(**before), settings).default_destination == destination
 
 
 def test_no_secret_shows_in_a_profile():

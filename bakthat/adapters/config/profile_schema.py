@@ -10,7 +10,7 @@ import cattrs
 from attrs import fields
 from cattrs.gen import make_dict_structure_fn, override
 
-from bakthat.domain.profile import Profile
+from bakthat.domain.profile import Profile, implied_destination
 from bakthat.domain.selector import nearest
 from bakthat.domain.settings import Setting, checked, kind_of
 from bakthat.errors import ConfigInvalid
@@ -82,7 +82,11 @@ def with_profile(settings: Mapping[str, Any], profile: Profile) -> dict[str, Any
         value = getattr(profile, key)
         if key in settings and _means(key, settings[key], value):
             continue
-        if key in settings or value != getattr(defaults, key):
+        # The default destination depends on other keys; it is written where either reading of a file differs
+        is_default = value == getattr(defaults, key) and (
+            key != "default_destination" or value == implied_destination(profile)
+        )
+        if key in settings or not is_default:
             changed[key] = plain[key]
     return {**changed, **plain["extra"]}
 

@@ -339,6 +339,12 @@ def test_a_setting_with_its_default_is_written_only_if_the_file_had_it(path: Pat
     assert path.read_text() == "default:\n  compress: true\n  s3_bucket: b\n"
 
 
+@pytest.mark.parametrize("destination", ["local", "s3"])
+def test_the_destination_of_a_profile_with_a_folder_is_that_which_was_saved(path: Path, destination: str) -> None:
+    YamlConfig(path).save(Profile(local_path="/disk", default_destination=destination))
+    assert YamlConfig(path).load("default").default_destination == destination
+
+
 def test_a_value_that_means_the_same_stays_as_it_was_written(path: Path) -> None:
     text = "default:\n  part_size: 16MiB\n  recipients: age1x\n  glacier_vault: ''\n  region_name:\n"
     config = YamlConfig(written(path, text))

@@ -47,6 +47,8 @@ class Selection:
         self._root: bytes | None = None
         self._long_units = 0
         self._has_met_members = False
+        self._left_out = ""
+        """The first selected member that cannot be restored, and why."""
         self.units: dict[bytes, None] = {}
         """The files and directories to be committed, in the order of the archive."""
 
@@ -81,14 +83,19 @@ class Selection:
         """Whether there are patterns, and none selects this path."""
         return self._rules is not None and not self._rules.selects(os.fsdecode(path.partition(b"/")[2]), False)
 
-    def drop(self, path: bytes) -> None:
-        """Cancel the restore of a member."""
+    def drop(self, path: bytes, reason: str = "") -> None:
+        """Cancel the restore of a member. A `reason` is one why it cannot be restored."""
+        if reason and not self._left_out:
+            self._left_out = f"{printable(path)}: {reason}"
         self.units.pop(path, None)
 
     def require_something(self) -> None:
-        """Raise BackupNotFound if the patterns selected nothing, PayloadDamaged if there was nothing to select."""
+        """Raise BackupNotFound if the patterns selected nothing that can be restored, PayloadDamaged if there was
+        nothing to select."""
         if self.units:
             return
+        if self._rules is not None and self._left_out:
+            raise BackupNotFound(f"nothing that can be restored was selected: {self._left_out}")
         if self._rules is not None and self._has_met_members:
             asked = printable(" ".join(self._only))
             raise BackupNotFound(

@@ -312,8 +312,7 @@ class Extraction:
     def _without_target(self, target: bytes, path: bytes) -> None:
         """A hard link without an earlier member: left out if that member was left out, an error otherwise."""
         if self._names.key(target) in self._skipped:
-            self._leave_out(path)
-            self._notices.add("it is a hard link to an entry that was left out, so it was also left out", path)
+            self._leave_out(path, "it is a hard link to an entry that was left out, so it was also left out")
         elif self._unselected.is_incomplete and self._selection.is_left_out_by_pattern(target):
             raise UsageError(
                 f"{printable(path)} is a hard link to {printable(target)}, which is not selected and too large to be "
@@ -326,18 +325,18 @@ class Extraction:
             )
 
     def _skip(self, path: bytes, member: Member) -> None:
-        self._leave_out(path)
         if member.device is not None:
             letter = "b" if member.typeflag == b"4" else "c"
             major, minor = member.device
             # A hostile archive could give everybody a way to the raw disk
-            self._notices.add(f"devices are not restored; if you need it: mknod {letter} {major} {minor}", path)
+            self._leave_out(path, f"devices are not restored; if you need it: mknod {letter} {major} {minor}")
         else:
-            self._notices.add(f"a member of an unknown type ({printable(member.typeflag)}) was left out", path)
+            self._leave_out(path, f"a member of an unknown type ({printable(member.typeflag)}) was left out")
 
-    def _leave_out(self, path: bytes) -> None:
+    def _leave_out(self, path: bytes, reason: str) -> None:
         self._skipped.add(self._names.key(path))
-        self._selection.drop(path)
+        self._selection.drop(path, reason)
+        self._notices.add(reason, path)
 
     # After everything else
 

@@ -323,12 +323,22 @@ def test_names_that_differ_in_case_only_are_two(into: Path) -> None:
     assert contents(into) == {"Readme": b"1", "README": b"2"}
 
 
-def test_devices_are_notices_that_say_how_to_make_them(into: Path) -> None:
+def null_device() -> bytes:
     device = bytearray(member(b"r/null", kind=b"3"))
     device[329:345] = b"0000001\x000000003\0"
     device[148:156] = b" " * 8
     device[148:156] = b"%06o\0 " % sum(device[:512])
-    archive = directory(b"r/") + bytes(device) + hardlink(b"r/null2", b"r/null") + member(b"r/f", b"1") + END
+    return bytes(device)
+
+
+def test_where_only_a_device_is_asked_for_the_error_says_how_to_make_it(into: Path) -> None:
+    with pytest.raises(BackupNotFound, match="r/null: devices are not restored; if you need it: mknod c 1 3"):
+        extract(directory(b"r/") + null_device() + member(b"r/f", b"1") + END, into, only=("null",))
+    assert list(into.iterdir()) == []
+
+
+def test_devices_are_notices_that_say_how_to_make_them(into: Path) -> None:
+    archive = directory(b"r/") + null_device() + hardlink(b"r/null2", b"r/null") + member(b"r/f", b"1") + END
     report = extract(archive, into)
     assert contents(into) == {"r/f": b"1"}
     assert [notice.path for notice in report.notices] == ["r/null", "r/null2"]
