@@ -44,19 +44,18 @@ class Chains:
             ChainBroken: One of them is missing, is not what its dependent says of it, or is of another origin; or the
                 records name each other in a circle; or a record does not say what it is based on.
         """
-        chain = [backup]
-        seen = {backup.stored_filename}
-        while (current := chain[-1]).is_incremental:
-            base = self._base(current, backup)
-            if base.stored_filename in seen:
-                raise ChainBroken(
-                    f"{backup.stored_filename}: its chain is a circle, in which {base.stored_filename} comes again; "
-                    "a record is wrong"
-                )
-            _check(current, base)
-            seen.add(base.stored_filename)
-            chain.append(base)
+        chain: list[Backup] = []
+        self._collect(backup, chain)
         return tuple(reversed(chain))
+
+    def known_part(self, backup: Backup) -> tuple[tuple[Backup, ...], ChainBroken | None]:
+        """As much of the chain as can be found, this one last; and why there is no more, if there is not."""
+        chain: list[Backup] = []
+        try:
+            self._collect(backup, chain)
+        except ChainBroken as error:
+            return tuple(reversed(chain)), error
+        return tuple(reversed(chain)), None
 
     def dependents(self, backup: Backup) -> tuple[Backup, ...]:
         """The backups that cannot be restored without this one, the oldest first."""
@@ -69,6 +68,21 @@ class Chains:
                     found[name] = dependent
                     waiting.append(name)
         return tuple(sorted(found.values(), key=newest_first))
+
+    def _collect(self, backup: Backup, chain: list[Backup]) -> None:
+        """Add this one and what it needs, one after the other."""
+        chain.append(backup)
+        seen = {backup.stored_filename}
+        while (current := chain[-1]).is_incremental:
+            base = self._base(current, backup)
+            if base.stored_filename in seen:
+                raise ChainBroken(
+                    f"{backup.stored_filename}: its chain is a circle, in which {base.stored_filename} comes again; "
+                    "a record is wrong"
+                )
+            _check(current, base)
+            seen.add(base.stored_filename)
+            chain.append(base)
 
     def _base(self, current: Backup, wanted: Backup) -> Backup:
         increment = current.metadata.incremental

@@ -227,6 +227,27 @@ class Packer(ABC):
         """
         raise UsageError("this kind of archive cannot be salvaged")
 
+    def salvage_chain(
+        self,
+        archives: Sequence[SalvageableArchive],
+        into: Path,
+        *,
+        name: str,
+        only: Sequence[str] = (),
+        xattrs: bool = True,
+    ) -> SalvageReport:
+        """Write what can be had of the last of these archives' tree, as `salvage` does of one archive.
+
+        Args:
+            archives: The full one first. Each is opened when the one before it was read to its end.
+            into, name, only, xattrs: As of `salvage`.
+
+        Raises:
+            UsageError: This packer cannot do that; or the patterns select nothing.
+            TargetExists, BakthatError: As `salvage`.
+        """
+        raise UsageError("this kind of archive cannot be salvaged")
+
     def contents(self, packed: BinaryIO) -> Iterator[tuple[IndexEntry, BinaryIO]]:
         """Yield each member of the stream, and a reader of its content, which is valid until the next is asked for.
 
@@ -250,6 +271,33 @@ class ChainedArchive:
     name: str
     opened: AbstractContextManager[BinaryIO]
     is_thinned: bool = False
+
+
+@frozen
+class Goal:
+    """A path of a tree that a member of an archive stands for. doubt: why that member may be another version than the
+    tree's; empty if it is the right one."""
+
+    path: str
+    doubt: str = ""
+
+
+Goals = Callable[[str, int, bool], Sequence[Goal]]
+"""What a member stands for: called with its path, the position of its first header, and whether it is a directory."""
+
+
+@frozen
+class SalvageableArchive:
+    """A damaged archive of a chain.
+
+    name: its stored filename. opened: its stream, with holes and verdicts. index: if it could be read. goals: what of
+    the tree its members are; it is called at least once for each member that is met, or that the index has.
+    """
+
+    name: str
+    opened: AbstractContextManager[Iterator[Part]]
+    index: ArchiveIndex | None
+    goals: Goals
 
 
 @define

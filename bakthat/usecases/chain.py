@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.chain import Chains
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
-from bakthat.errors import NotEncrypted
+from bakthat.errors import NotEncrypted, ObjectNotFound
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.missing_key import key_needed
 from bakthat.usecases.tools import Tools
@@ -51,6 +52,19 @@ def keys_for(chain: Sequence[Backup], keys: Keys, ask: Callable[[Backup], Keys])
                 raise key_needed(backup)
         found.append(known[how])
     return found
+
+
+@contextmanager
+def needed_by(newest: Backup) -> Iterator[None]:
+    """Of an archive that is gone, say which backup needs it."""
+    try:
+        yield
+    except ObjectNotFound as gone:
+        if newest.stored_filename in str(gone):
+            raise
+        advice = "`bakthat sync` updates the database from the store"
+        text = str(gone).removesuffix(f"; {advice}")
+        raise ObjectNotFound(f"{text}; {newest.stored_filename} needs it; {advice}") from gone
 
 
 def _encryption(backup: Backup) -> str:

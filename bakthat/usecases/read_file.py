@@ -16,7 +16,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
-from bakthat.usecases.chain import chain_for, keys_for
+from bakthat.usecases.chain import chain_for, keys_for, needed_by
 from bakthat.usecases.choose_to_open import Chosen, choose_to_open
 from bakthat.usecases.inside.chain_tree import ChainTree, TreeMember
 from bakthat.usecases.inside.listing import list_members
@@ -130,7 +130,7 @@ def _in_chain(
     list_one = partial(list_members, destination=destination, tools=tools, tier=request.tier, wait=request.wait)
     chain = chain_for(backup, destination, tools)
     archives = list(zip(chain, keys_for(chain, keys, request.keys), strict=True))[::-1]
-    with naming(backup):
+    with naming(backup), needed_by(backup):
         tree = ChainTree([partial(list_one, one, its_keys) for one, its_keys in archives])
         found_member, shown = _found_in(tree, PathSearch(backup, wanted, in_chain=True))
         one, its_keys = archives[found_member.archive]

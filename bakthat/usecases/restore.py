@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from bakthat.domain.archive_format import Container
 from bakthat.domain.backup import Backup
@@ -16,6 +15,7 @@ from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import ChainedArchive
+from bakthat.usecases.chain import chain_for, keys_for
 from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.members import rules_of, spans_of_selected
@@ -79,10 +79,11 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
     if backup.is_incremental:
-        request = evolve(request, keys=cache(request.keys))  # one question for each backup, though two may need it
-        archives = None if request.full_check else thinned_chain(backup, keys, request, tools, only=request.only)
+        needed = chain_for(backup, destination, tools)
+        chain = list(zip(needed, keys_for(needed, keys, request.keys), strict=True))
+        archives = None if request.full_check else thinned_chain(chain, destination, tools, only=request.only)
         if archives is None:
-            archives = recorded_chain(backup, keys, request, tools, tier=request.tier, wait=request.wait)
+            archives = recorded_chain(chain, destination, tools, tier=request.tier, wait=request.wait)
         return _unpack_chain(archives, backup, request, tools)
     if request.only and not request.full_check:
         plain = _parts_of(backup, keys, destination, request, tools)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,14 +19,17 @@ from bakthat.domain.objects import Tier
 from bakthat.domain.parameter import parameter
 from bakthat.domain.payload import Keys
 from bakthat.domain.salvage import SalvageReport
-from bakthat.errors import BackupNotFound, PayloadDamaged, StoreError
+from bakthat.errors import BackupNotFound, ChainBroken, ObjectNotFound, PayloadDamaged, StoreError
 from bakthat.ports.object_store import ObjectStore
+from bakthat.usecases.chain import chains_of_series, keys_for
 from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.destinations.stored_ranges import StoredRanges
 from bakthat.usecases.inside.index_copy import read_index_copy
 from bakthat.usecases.inside.only_file import name_of_file
 from bakthat.usecases.inside.ranged_archive import naming, open_by_ranges
+from bakthat.usecases.opened_chain import names_of_chain, request_all
+from bakthat.usecases.salvage_chain import ChainSalvage, StoredArchive
 from bakthat.usecases.streams.archive_stream import packer_of
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.streams.salvage_stream import StoredBytes, salvaged_parts
@@ -68,6 +73,8 @@ def salvage(request: SalvageRequest, tools: Tools) -> Salvaged:
     """
     backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
+    if backup.is_incremental:
+        return _salvage_chain(*_recorded(backup, keys, request, destination, tools), request, tools)
     stored = opened_when_ready(backup, destination, tools, tier=request.tier, wait=request.wait)
     return _salvage(stored, backup, keys, _index_of(backup, keys, destination, tools), request, tools)
 
@@ -76,8 +83,54 @@ def salvage_stored(objects: ObjectStore, key: str, request: SalvageRequest, tool
     """Salvage an object by its key alone, as `restore_stored` restores it."""
     backup = backup_of_object(objects, key)
     keys = keys_of(backup, request.keys)
+    if backup.is_incremental:
+        return _salvage_chain(*_beside(objects, key, keys, tools), request, tools)
     index = _index_of_object(objects, key, backup, keys, tools)
     return _salvage(objects.open(key), backup, keys, index, request, tools)
+
+
+def _recorded(
+    backup: Backup, keys: Keys, request: SalvageRequest, destination: Destination, tools: Tools
+) -> tuple[list[StoredArchive], str]:
+    """The chain by the records, the newest first, and why it has no beginning, if it has none."""
+    chain, broken = chains_of_series(backup.filename, destination, tools).known_part(backup)
+    all_keys = keys_for(chain, keys, request.keys)
+    for one in chain:
+        with contextlib.suppress(ObjectNotFound, PayloadDamaged):
+            request_all([one], destination, request.tier)
+    archives = [
+        StoredArchive(
+            one,
+            its_keys,
+            partial(opened_when_ready, one, destination, tools, tier=request.tier, wait=request.wait),
+            partial(_index_of, one, its_keys, destination, tools),
+        )
+        for one, its_keys in zip(chain, all_keys, strict=True)
+    ]
+    return archives[::-1], str(broken or "")
+
+
+def _beside(objects: ObjectStore, key: str, keys: Keys, tools: Tools) -> tuple[list[StoredArchive], str]:
+    """The same by what the archives say themselves, beside each other in a store."""
+    names: list[str] = []
+    broken = ""
+    try:
+        for name in names_of_chain(objects, key, keys, tools):
+            names.append(name)
+    except (ChainBroken, PayloadDamaged) as error:
+        broken = f"{error}; what it continues is not known"
+    archives = []
+    for name in names or [key]:
+        one = backup_of_object(objects, name)
+        index = partial(_index_of_object, objects, name, one, keys, tools)
+        archives.append(StoredArchive(one, keys, partial(objects.open, name), index))
+    return archives, broken
+
+
+def _salvage_chain(archives: Sequence[StoredArchive], broken: str, request: SalvageRequest, tools: Tools) -> Salvaged:
+    chain = ChainSalvage(archives, broken, tools)
+    report = chain.run(request.target, only=request.only, xattrs=request.xattrs)
+    return _salvaged(archives[0].backup, report, tuple(chain.faults), request, tools)
 
 
 def _index_of(backup: Backup, keys: Keys, destination: Destination, tools: Tools) -> ArchiveIndex | None:
@@ -126,10 +179,16 @@ def _salvage(
                 xattrs=request.xattrs,
             )
         stored.read_rest()
-    if request.only and report.is_empty and not stored.faults():
+    return _salvaged(backup, report, stored.faults(), request, tools)
+
+
+def _salvaged(
+    backup: Backup, report: SalvageReport, faults: tuple[str, ...], request: SalvageRequest, tools: Tools
+) -> Salvaged:
+    if request.only and report.is_empty and not faults:
         literal = literal_pattern(request.only)
         hint = f"; a backslash makes a bracket literal: {parameter('only', [literal])}" if literal else ""
         raise BackupNotFound(f"nothing in {backup.stored_filename} matches {', '.join(request.only)}{hint}")
     for notice in report.notices:
         tools.notice(f"{notice.path}: {notice.reason}")
-    return Salvaged(backup=backup, report=report, faults=stored.faults())
+    return Salvaged(backup=backup, report=report, faults=faults)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.domain.payload import PackReport, UnpackReport
-from bakthat.ports.payload import ChainedArchive, Packer
+from bakthat.ports.payload import ChainedArchive, Packer, SalvageableArchive
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
     from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
@@ -181,3 +181,16 @@ class TarPacker(Packer):
         from bakthat.adapters.packing.salvaging.tar_salvage import salvage_tar
 
         return salvage_tar(parts, into, name=name, only=only, index=index, xattrs=xattrs)
+
+    def salvage_chain(
+        self,
+        archives: Sequence[SalvageableArchive],
+        into: Path,
+        *,
+        name: str,
+        only: Sequence[str] = (),
+        xattrs: bool = True,
+    ) -> SalvageReport:
+        from bakthat.adapters.packing.salvaging.chain_salvage import salvage_chain
+
+        return salvage_chain(archives, into, name=name, only=only, xattrs=xattrs)

@@ -29,7 +29,7 @@ def spans_of_chain(indexes: Sequence[ArchiveIndex], rules: IgnoreRules | None) -
         PayloadDamaged: The indexes do not fit each other.
     """
     needed: list[set[int]] = [set() for _ in indexes]
-    for found_member in ChainTree([_listing(index) for index in indexes], _selecting(rules)).tree_members():
+    for found_member in ChainTree([_listing(index) for index in indexes], selecting(rules)).tree_members():
         needed[found_member.archive].add(found_member.member.offset)
     of_newest = None if rules is None else _from_the_start(spans_of_selected(indexes[0], rules))
     return [of_newest, *map(_spans_of, indexes[1:], needed[1:])]
@@ -43,7 +43,8 @@ def _listing(index: ArchiveIndex) -> OpenArchive:
     return listing
 
 
-def _selecting(rules: IgnoreRules | None) -> Callable[[str, bool], bool]:
+def selecting(rules: IgnoreRules | None) -> Callable[[str, bool], bool]:
+    """Whether a path of an archive, and whether it is a directory, is what the patterns mean; None means all."""
     if rules is None:
         return lambda _path, _is_directory: True
     return lambda path, is_directory: bool(below := below_root(path)) and rules.selects(below, is_directory)

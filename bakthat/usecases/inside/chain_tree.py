@@ -45,28 +45,36 @@ class TreeMember:
 class ChainTree:
     """Finds the members of a tree.
 
-    archives: the newest first. selects: what is meant of the tree; everything by default.
+    archives: the newest first. selects: what is meant of the tree; everything by default. is_lenient: whether it is no
+    error if no archive has an unchanged name.
     """
 
     archives: Sequence[OpenArchive]
     selects: Selects = field(default=lambda _path, _is_directory: True)
+    is_lenient: bool = False
     _wanted: dict[str, bool] = field(factory=dict, init=False)
     """The paths that are looked for in the next archive: whether they are in the tree, or only stood for."""
     _stand_ins: dict[str, list[str]] = field(factory=dict, init=False)
     """Paths that are looked for, and the hard links that show their content."""
 
+    def looked_for(self) -> list[str]:
+        """The paths of the tree that were not found yet; after `tree_members`, those that no archive has."""
+        return [path for path, is_in_tree in self._wanted.items() if is_in_tree] + [
+            path for paths in self._stand_ins.values() for path in paths
+        ]
+
     def tree_members(self) -> Iterator[TreeMember]:
         """Yield the members, those of the newest archive first, in the order of each archive.
 
         Raises:
-            PayloadDamaged: A name is unchanged in every archive.
+            PayloadDamaged: A name is unchanged in every archive; not if `is_lenient`.
         """
         yield from self._newest()
         for number in range(1, len(self.archives)):
             if not self._wanted:
                 return
             yield from self._older(number)
-        if self._wanted:
+        if self._wanted and not self.is_lenient:
             missing = next(iter(self._wanted))
             others = f" and {len(self._wanted) - 1} others" if len(self._wanted) > 1 else ""
             raise PayloadDamaged(

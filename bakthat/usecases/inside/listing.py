@@ -17,7 +17,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.errors import RetrievalPending
-from bakthat.usecases.chain import chain_for, keys_for
+from bakthat.usecases.chain import chain_for, keys_for, needed_by
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.chain_tree import ChainTree
 from bakthat.usecases.inside.index_copy import read_index_copy
@@ -84,7 +84,7 @@ def list_tree(
     chain = chain_for(backup, destination, tools)[::-1]
     all_keys = keys_for(chain[::-1], keys, ask)[::-1]
     archives = [partial(list_one, one, its_keys) for one, its_keys in zip(chain, all_keys, strict=True)]
-    with archives[0]() as newest, naming(backup):
+    with archives[0]() as newest, naming(backup), needed_by(backup):
         tree = ChainTree([lambda: nullcontext(newest), *archives[1:]])
         shown = (entry for found_member in tree.tree_members() for entry in found_member.shown)
         first = sorted(islice(shown, _SORTED_UP_TO), key=_by_path)

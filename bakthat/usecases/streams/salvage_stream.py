@@ -20,6 +20,8 @@ from bakthat.usecases.missing_key import wrong_key
 from bakthat.usecases.tools import Tools
 
 _CHUNK = 1024 * 1024
+_MOST_UNDECIDED = 16 * _CHUNK
+"""Bytes that wait for their verdict: more than any compression gives between two."""
 
 
 class StoredBytes(io.RawIOBase):
@@ -81,6 +83,34 @@ class StoredBytes(io.RawIOBase):
         if self._backup.sha256 is not None and not self.is_as_recorded and not self.missing:
             faults.append("the stored bytes are not those that were written (their SHA-256 differs)")
         return tuple(faults)
+
+
+class GoodRun(io.RawIOBase):
+    """The good bytes at the beginning of a stream with holes and verdicts, as a reader."""
+
+    def __init__(self, parts: Iterator[Part]) -> None:
+        self._parts = parts
+        self._good = bytearray()
+        self._undecided = bytearray()
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        while not self._good and not self._ended:
+            part = next(self._parts, None)
+            if isinstance(part, bytes):
+                self._undecided += part
+                self._ended = len(self._undecided) > _MOST_UNDECIDED
+            elif part is Verdict.GOOD:
+                self._good, self._undecided = self._undecided, bytearray()
+            else:
+                self._ended = True
+        count = min(len(buffer), len(self._good))
+        buffer[:count] = self._good[:count]
+        del self._good[:count]
+        return count
 
 
 @contextmanager

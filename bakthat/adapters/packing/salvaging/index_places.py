@@ -71,4 +71,5 @@ class IndexPlaces:
 def _member_of(entry: IndexEntry) -> Member:
     kind, typeflag = _KINDS[entry.kind]
     path, link = os.fsencode(entry.path), os.fsencode(entry.link)
-    return Member(path, kind, typeflag, entry.mode, entry.uid, entry.gid, b"", b"", entry.size, entry.mtime_ns, link)
+    owner = (entry.uid, entry.gid, b"", b"")
+    return Member(path, kind, typeflag, entry.mode, *owner, entry.size, entry.mtime_ns, link, offset=entry.offset)

@@ -64,6 +64,7 @@ class SalvagedFiles:
         self._found = Journal(staging.scratch_file())
         self._run = 0
         """0 while members are in their places; then the number of the run that was found by a search."""
+        self._runs = 0
         self._nested: set[int] = set()
         """The runs that belong to an archive inside this one."""
         self._found_paths: set[int] = set()
@@ -260,8 +261,15 @@ class SalvagedFiles:
     def begin_run(self) -> None:
         """What comes next was found by a search, not in its place."""
         self.end_run(is_own=True)
-        self._run += 1
+        self._runs += 1
+        self._run = self._runs
         self.met_twice = False
+
+    def begin_archive(self) -> None:
+        """What comes next is of another archive."""
+        self.end_run(is_own=True)
+        self._run = 0
+        self._found_paths.clear()
 
     def end_run(self, *, is_own: bool) -> None:
         """Whether what the search has found belongs to this archive; False may come before its end. What was in its

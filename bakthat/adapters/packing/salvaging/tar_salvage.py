@@ -47,6 +47,7 @@ from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.salvage import Lister, SalvageReport
 from bakthat.errors import PayloadDamaged, UsageError
+from bakthat.ports.payload import Goals
 from bakthat.ports.salvage import Part, Verdict
 
 _MOST_ROOTS = 100
@@ -77,14 +78,15 @@ def salvage_tar(
         with opened(directory, LIST, staging.fd) as root:
             files = SalvagedFiles(staging, root, links, xattrs=xattrs)
             with contextlib.closing(files):
-                salvage = _Salvage(stream, files, name, rules, index)
+                salvage = ArchiveSalvage(stream, files, name, rules, index)
                 try:
                     salvage.run()
+                    files.finish()
                 except OSError as error:
                     if error is stream.error:
                         raise
                     raise target_error(error, os.path.join(into, os.fsdecode(files.current))) from error
-        report = salvage.report(os.fsdecode(directory))
+        report = report_of(files, os.fsdecode(directory), salvage.damages(), may_lack_more=salvage.may_lack_more)
         if report.directory:
             staging.commit([directory])
     return report
@@ -103,8 +105,17 @@ class _Cut(Exception):
     """The content of a file ends before its size."""
 
 
-class _Salvage:
-    """One archive on its way into a directory."""
+class ArchiveSalvage:
+    """One archive on its way into a directory.
+
+    Args:
+        stream: The archive.
+        files: The directory.
+        name: Of the root.
+        rules: Which paths are meant; None means all.
+        index: The archive's index, if it could be read.
+        goals: Of an archive of a chain: as of `SalvageableArchive`.
+    """
 
     def __init__(
         self,
@@ -113,7 +124,11 @@ class _Salvage:
         name: str,
         rules: IgnoreRules | None,
         index: ArchiveIndex | None,
+        goals: Goals | None = None,
     ) -> None:
+        self._goals = goals
+        self._doubt = ""
+        """Why the member at hand may be another version than that of the tree."""
         self._stream = stream
         self._search = HeaderSearch(stream)
         self._files = files
@@ -138,6 +153,7 @@ class _Salvage:
         """Whether the next member has all of its headers."""
 
     def run(self) -> None:
+        """Read the archive to its end, and make what it has."""
         stream = self._stream
         in_place = True
         while True:
@@ -164,7 +180,6 @@ class _Salvage:
             pass
         for member in self._late_links:
             self._lost(member)
-        self._files.finish()
 
     def _ends_as_an_archive(self) -> bool:
         """Whether the end mark fills up the last record, as far as is known: behind that of an archive inside this one,
@@ -240,15 +255,30 @@ class _Salvage:
         files = self._files
         with files.making(member.name):
             path = safe_path(member.name)
-            if not path or not self._is_wanted(path, member.kind is Kind.DIRECTORY):
+            if not path:
+                return
+            goals = self._goals_of(path, member, header)
+            if not goals:
                 return
             if not self._is_found:
                 self._meet_root(path)
-            files.current = path
+            shown, self._doubt = goals[0]
+            files.current = shown
             if member.kind is Kind.FILE:
-                self._file(path, member, header, first, last, run)
+                self._file(shown, member, header, first, last, run)
             else:
-                self._other(path, member, self._judge(path, header, last))
+                self._other(shown, member, self._judge(shown, header, last))
+        for other, doubt in goals[1:]:
+            with files.making(other):
+                files.hard_link(other, shown, unverified(doubt) if doubt else Judgement())
+
+    def _goals_of(self, path: bytes, member: Member, header: int) -> list[tuple[bytes, str]]:
+        """The paths that the member stands for, and why each may be wrong."""
+        is_directory = member.kind is Kind.DIRECTORY
+        if self._goals is None:
+            return [(path, "")] if self._is_wanted(path, is_directory) else []
+        goals = self._goals(os.fsdecode(path), header, is_directory)
+        return [(safe, goal.doubt) for goal in goals if (safe := safe_path(os.fsencode(goal.path)))]
 
     def _file(self, path: bytes, member: Member, header: int, first: int, last: int, run: _Run) -> None:
         cut = 0
@@ -286,6 +316,8 @@ class _Salvage:
     def _judge(self, path: bytes, header: int, last: int) -> Judgement:
         """What is known of something that has no holes."""
         self._settle()  # the verdicts that came while it was read are not yet about it
+        if self._doubt:
+            return unverified(self._doubt)
         if not self._is_certain:
             return unverified(_NO_EXTENDED_HEADER)
         if self._is_nested or (self._is_found and path.partition(b"/")[0] not in self._roots):
@@ -315,18 +347,27 @@ class _Salvage:
 
     def _lost(self, member: Member) -> None:
         """The header of a member is lost, and the index says what it was. What has no content is made by that."""
+        goals: list[tuple[bytes, str]] = []
         with self._files.making(member.name):
             path = safe_path(member.name)
-            if not path or not self._is_wanted(path, member.kind is Kind.DIRECTORY):
-                return
-            if member.kind is Kind.HARDLINK and not self._is_settled and len(self._late_links) < _MOST_LATE_LINKS:
-                self._late_links.append(member)
-            elif member.kind is not Kind.FILE:
-                self._other(path, member, Judgement(is_final=self._is_settled or member.kind is not Kind.HARDLINK))
-            elif member.size:
-                raise PayloadDamaged(f"its place in the archive is damaged ({member.size} bytes)")
-            else:
-                self._files.file(path, member, lambda _: 0, Judgement)
+            goals = self._goals_of(path, member, member.offset) if path else []
+        if not goals:
+            return
+        is_late = member.kind is Kind.HARDLINK and not self._is_settled
+        if is_late and len(self._late_links) < _MOST_LATE_LINKS:
+            self._late_links.append(member)
+            return
+        for path, self._doubt in goals:
+            with self._files.making(path):
+                if member.kind is not Kind.FILE:
+                    final = self._is_settled or member.kind is not Kind.HARDLINK
+                    self._other(path, member, unverified(self._doubt) if self._doubt else Judgement(is_final=final))
+                elif member.size:
+                    raise PayloadDamaged(f"its place in the archive is damaged ({member.size} bytes)")
+                else:
+                    self._files.file(
+                        path, member, lambda _: 0, lambda: unverified(self._doubt) if self._doubt else Judgement()
+                    )
 
     def _is_wanted(self, path: bytes, is_directory: bool) -> bool:
         if self._rules is None:
@@ -342,8 +383,19 @@ class _Salvage:
 
     # The report
 
-    def report(self, directory: str) -> SalvageReport:
-        files, stream = self._files, self._stream
+    @property
+    def may_lack_more(self) -> bool:
+        """Whether something may be missing of which nobody knows the name."""
+        return self._places is None and (self._is_found or self._end_mark is None or self._ends_early)
+
+    @property
+    def _ends_early(self) -> bool:
+        """A damage may have made the end mark. Of an archive that is intact, it does not matter what follows."""
+        return self._places is None and not self._ends_well and self._files.unverified.count > 0
+
+    def damages(self) -> Lister:
+        """The damaged places."""
+        stream = self._stream
         damages = Lister()
         end = self._end_mark
         for position, length in stream.hole_list:
@@ -357,21 +409,24 @@ class _Salvage:
             damages.add("", problem.reason)
         if end is None:
             damages.add("", "the end of the archive is missing")
-        # A damage may have made the end mark. Of an archive that is intact, it does not matter what follows.
-        ends_early = self._places is None and not self._ends_well and files.unverified.count > 0
-        if ends_early:
+        if self._ends_early:
             damages.add("", f"{stream.position} bytes of the tar stream, and its end mark is at byte {end}")
-        found = files.whole.count + files.partial.count + files.unverified.count + files.directories + files.others
-        return SalvageReport(
-            directory=directory if found else "",
-            whole=files.whole.listing(),
-            size=files.size,
-            directories=files.directories,
-            others=files.others,
-            partial=files.partial.listing(),
-            unverified=files.unverified.listing(),
-            missing=files.missing.listing(),
-            damages=damages.listing(),
-            may_lack_more=self._places is None and (self._is_found or end is None or ends_early),
-            notices=tuple(files.notices.problems()),
-        )
+        return damages
+
+
+def report_of(files: SalvagedFiles, directory: str, damages: Lister, *, may_lack_more: bool) -> SalvageReport:
+    """The report about what is in the directory now."""
+    found = files.whole.count + files.partial.count + files.unverified.count + files.directories + files.others
+    return SalvageReport(
+        directory=directory if found else "",
+        whole=files.whole.listing(),
+        size=files.size,
+        directories=files.directories,
+        others=files.others,
+        partial=files.partial.listing(),
+        unverified=files.unverified.listing(),
+        missing=files.missing.listing(),
+        damages=damages.listing(),
+        may_lack_more=may_lack_more,
+        notices=tuple(files.notices.problems()),
+    )
