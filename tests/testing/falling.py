@@ -18,7 +18,7 @@ from bakthat.errors import StoreError
 ROOT = Path(__file__).parent.parent.parent
 K = TypeVar("K", bound=type)
 
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.testing.without_shrinking"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 
 ACCIDENTS = ("TypeError", "AttributeError", "NameError", "ImportError", "fixture")
 """How a wrong adapter's own mistakes look; falling by one of these proves nothing."""
