@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from bakthat.adapters.memory.object_store import MemoryObjectStore
+from bakthat.domain.objects import Leftover, ObjectInfo
 from bakthat.entrypoints.exit_guard import ExitGuardedStore, exit_guarded
 from bakthat.entrypoints.signals import StoppedBySignal
 from bakthat.errors import StoreError
@@ -46,6 +48,9 @@ def test_a_store_that_cannot_sign_urls_is_not_a_signer() -> None:
     assert not isinstance(exit_guarded(MemoryObjectStore(), "the store"), UrlSigner)
 
 
+SOURCE = MemoryObjectStore("memory://source")
+LEFT = Leftover(key="k", upload_id="1", started=datetime(2026, 1, 2, tzinfo=UTC), latest=None)
+
 CALLS: dict[str, Callable[[ObjectStore], object]] = {
     "put": lambda store: store.put("k", io.BytesIO(b"x")),
     "open": lambda store: store.open("k").__enter__().read(),
@@ -53,6 +58,10 @@ CALLS: dict[str, Callable[[ObjectStore], object]] = {
     "stat": lambda store: store.stat("k"),
     "list": lambda store: list(store.list()),
     "delete": lambda store: store.delete("k"),
+    "copy_from": lambda store: store.copy_from("k", SOURCE, expected=SOURCE.put("k", io.BytesIO(b"x"), replace=True)),
+    "lock_of": lambda store: store.lock_of("k"),
+    "leftovers": lambda store: list(store.leftovers()),
+    "remove_leftover": lambda store: store.remove_leftover(LEFT),
 }
 
 
@@ -75,3 +84,18 @@ def test_whatever_else_is_raised_comes_out(call: str, error: BaseException) -> N
     with pytest.raises(type(error)) as caught:
         CALLS[call](ending(call, error))
     assert caught.value is error
+
+
+def test_two_guarded_stores_of_one_package_meet_each_other() -> None:
+    """So that a service can copy between them."""
+    met: list[ObjectStore] = []
+
+    class Copying(MemoryObjectStore):
+        def copy_from(self, key: str, source: ObjectStore, *, expected: ObjectInfo) -> ObjectInfo | None:
+            met.append(source)
+            return None
+
+    one, two = Copying("memory://one"), Copying("memory://two")
+    info = one.put("k", io.BytesIO(b"x"))
+    exit_guarded(two, "the store").copy_from("k", exit_guarded(one, "the store"), expected=info)
+    assert met == [one]

@@ -126,7 +126,7 @@ def test_a_lost_answer_is_that_of_a_call_that_was_carried_out(inner: MemoryObjec
     assert keys(inner) == []
 
 
-@pytest.mark.parametrize("method", ["open", "stat", "list", "delete"])
+@pytest.mark.parametrize("method", ["open", "stat", "list", "delete", "lock_of", "leftovers"])
 def test_every_call_can_fail(inner: MemoryObjectStore, method: str) -> None:
     put(inner, "k")
     store = FaultyObjectStore(inner, Fault(method=method, error=lambda: AccessDenied("no")))

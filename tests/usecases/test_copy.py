@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -380,6 +381,57 @@ def test_a_store_that_stops_reading_has_no_copy(made: Toolbox) -> None:
     made.stores["local"] = Lazy("memory://local")
     assert "bug of the store" in str(error_of(copied(made)))
     assert made.keys_in("local") == []
+
+
+class Zeros(io.RawIOBase):
+    """So many bytes that nobody holds."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        with memoryview(buffer) as view:
+            count = min(self.left, len(view))
+            view[:count] = bytes(count)
+        self.left -= count
+        return count
+
+
+def test_a_large_archive_takes_little_memory_and_no_file(made: Toolbox) -> None:
+    size = 64 * 1024 * 1024
+
+    class Source(MemoryObjectStore):
+        def open(self, key: str) -> Any:
+            return io.BufferedReader(Zeros(size)) if key == NAME else super().open(key)
+
+        def stat(self, key: str) -> ObjectInfo:
+            return ObjectInfo(key=key, size=size, modified=made.clock.now)
+
+    class Goal(MemoryObjectStore):
+        read = 0
+
+        def put(self, key: str, body: Any, **options: Any) -> ObjectInfo:
+            if key != NAME:
+                return super().put(key, body, **options)
+            for chunk in iter(lambda: body.read(1 << 20), b""):
+                self.read += len(chunk)
+            return ObjectInfo(key=key, size=self.read, modified=made.clock.now)
+
+    (row,) = made.repo.find(Query())
+    made.repo.replace(evolve(row, size=size, metadata=row.metadata.without("sha256")))
+    goal = Goal("memory://local")
+    made.stores.update(s3=Source("memory://s3"), local=goal)
+    tracemalloc.start()
+    try:
+        report = copied(made)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (len(report.copied), goal.read) == (1, size)
+    assert peak < 8 * 1024 * 1024
 
 
 # evidence
