@@ -65,7 +65,8 @@ class PasswordTries:
             if not was_asked or not self._answer or not left or self._is_right(backup, keys):
                 return keys
             self._answer = None
-            self._notice(f"the password does not open {backup.stored_filename}; try again")
+            tries = f"{left} tries" if left > 1 else "1 try"
+            self._notice(f"the password does not open {backup.stored_filename}; {tries} left")
 
     def _remembering(self, backup: Backup) -> str:
         if self._answer is None:
