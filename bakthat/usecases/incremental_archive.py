@@ -19,7 +19,7 @@ from bakthat.domain.chain import next_increment
 from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.origin import shown
 from bakthat.domain.payload import PackReport
-from bakthat.errors import StoreError
+from bakthat.errors import ObjectNotFound, StoreError
 from bakthat.ports.file_states import Changes, StateDraft, TooManyNames
 from bakthat.ports.payload import IndexedWriter
 from bakthat.usecases.base_choice import Base, Origin, choose_base, extend_locks
@@ -49,7 +49,10 @@ def store_incremental(
     base = Base() if full else choose_base(origin, policy, archive.destination, tools)
     if base.backup is not None:
         try:
-            return _store(archive, pack, base, origin, tools)
+            made = _store(archive, pack, base, origin, tools)
+            if not _is_gone(base.backup, archive.destination):
+                return made
+            base = Base(why=f"{base.backup.stored_filename} was deleted while {made.stored_filename} was made")
         except TooManyNames as error:
             base = Base(why=str(error))
     if base.why:
@@ -80,6 +83,17 @@ def _store(archive: NewArchive, pack: PackChanges, base: Base, origin: Origin, t
                     f"the next backup will be a full one: {error.strerror or error}"
                 )
         return made
+
+
+def _is_gone(base: Backup, destination: Destination) -> bool:
+    """Whether the store says that the base is no longer there."""
+    try:
+        destination.size_of(base)
+    except ObjectNotFound:
+        return True
+    except StoreError:
+        return False
+    return False
 
 
 def _lock_as_long(made: Backup, base: Base, destination: Destination, tools: Tools) -> None:

@@ -357,6 +357,19 @@ def test_a_base_that_was_deleted_behind_our_back_gives_a_full_one(box: Toolbox, 
     assert snapshot(bring_back(box, made, tmp_path / "out")) == snapshot(tree)
 
 
+def test_a_base_that_is_deleted_meanwhile_gives_a_full_one(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    base = night(box, tree)
+    (tree / "busy").write_bytes(os.urandom(9000))
+    tick(tmp_path)
+    box.clock.forward(days=1)
+    request = BackupRequest(source=tree, destination="s3", incremental=POLICY)
+    made = backup(request, evolve(box.tools, progress=lambda _: box.stores["s3"].delete(base.stored_filename)))
+    assert not made.is_incremental
+    assert reason(box) == f"{base.stored_filename} was deleted while site.20260104030405.inc.tgz was made"
+    assert snapshot(bring_back(box, made, tmp_path / "out")) == snapshot(tree)
+    assert night(box, tree).is_incremental
+
+
 def test_a_restore_says_which_backup_of_the_chain_is_gone(box: Toolbox, tree: Path, tmp_path: Path) -> None:
     full, first = night(box, tree), night(box, tree)
     box.stores["s3"].delete(full.stored_filename)
