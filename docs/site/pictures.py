@@ -89,9 +89,12 @@ def make_backups(home: Path) -> None:
     (home / "photos").mkdir()
     (home / "letters").mkdir()
     random_bytes = random.Random(7).randbytes  # noqa: S311 - the same bytes each time
-    (home / "photos" / "summer.jpg").write_bytes(random_bytes(412_000))
+    # Far from where a shown size would be rounded differently: other owners make archives some bytes longer.
+    (home / "photos" / "summer.jpg").write_bytes(random_bytes(412_298))
     for number in range(3):
-        (home / "letters" / f"{number}.txt").write_bytes(random_bytes(8_000 + 1_000 * number))
+        (home / "letters" / f"{number}.txt").write_bytes(random_bytes(372_700))
+    for path in (*home.glob("*/*"), home / "photos", home / "letters"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
     clock = SteppedClock()
     profile = Profile(
         default_destination="local",
