@@ -209,6 +209,7 @@ class ArchiveSalvage:
     def _members(self, start: int) -> None:
         """Make the members that follow each other from here on."""
         stream, places, files = self._stream, self._places, self._files
+        is_header = stream.peek(start, start + 1) not in (b"", b"\0")
         run = _Run(cast(BinaryIO, stream))
         self._at = start
         try:
@@ -234,6 +235,8 @@ class ArchiveSalvage:
                     files.end_run(is_own=False)
         except PayloadDamaged:
             pass
+        if run.has_ended and is_header and self._at == start:
+            self._at += BLOCK  # a header for all members, and none of these: it is not to be found again
         if run.has_ended and not stream.holes.size_within(self._at, self._at + 2 * BLOCK):
             self._end_mark = self._at
             return

@@ -523,3 +523,13 @@ def test_a_tar_of_gnu_tar_is_salvaged_with_its_long_names(tree: Path, tmp_path: 
         assert report.whole.count == count
         own = {path for path in listing(target / "data.salvaged") if without_suffix(path) == path}
         assert own <= {f"data/{path.name}" for path in tree.iterdir()}
+
+
+def test_a_header_for_all_members_without_a_member_ends(tmp_path: Path) -> None:
+    """`git archive` of an empty tree is such an archive; a damage makes others."""
+    content = b"19 comment=of none\n"
+    header = tarfile.TarInfo("pax_global_header")
+    header.type, header.size = tarfile.XGLTYPE, len(content)
+    tar = header.tobuf(tarfile.USTAR_FORMAT) + content.ljust(512, b"\0") + bytes(2 * 512)
+    report = TarPacker().salvage(iter([tar, Verdict.GOOD]), tmp_path, name="data")
+    assert (report.directory, report.whole.count, report.missing.count) == ("", 0, 0)
