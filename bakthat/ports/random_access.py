@@ -55,6 +55,7 @@ class RangeReader(io.RawIOBase):
         self._stop = source.size if stop is None else min(stop, source.size)
         self._read_ahead = read_ahead
         self._buffered = b""
+        self._given = 0
 
     def readable(self) -> bool:
         return True
@@ -67,9 +68,11 @@ class RangeReader(io.RawIOBase):
 
     def read_chunk(self, limit: int) -> bytes:
         """Return the next available bytes, at most `limit`; `b""` means end of stream."""
-        if not self._buffered and limit:
+        if self._given >= len(self._buffered) and limit:
             wanted = max(0, min(self._stop - self._at, self._read_ahead))
-            self._buffered = self._source.read_at(self._at, wanted) if wanted else b""
+            self._buffered, self._given = self._source.read_at(self._at, wanted) if wanted else b"", 0
             self._at += len(self._buffered)
-        chunk, self._buffered = self._buffered[:limit], self._buffered[limit:]
+        # What is left is not copied: chunks may be small, and many
+        chunk = self._buffered[self._given : self._given + limit]
+        self._given += len(chunk)
         return chunk

@@ -64,13 +64,13 @@ def thinned_chain(
         needed = spans_of_chain([archive.index for archive in by_ranges[::-1]], rules_of(only, "`only=`"))[::-1]
     opened: list[ChainedArchive] = []
     for (one, its_keys), archive, spans in zip(chain, by_ranges, needed, strict=True):
-        parts = None if spans is None else list(joined(spans, tools.worth_a_request))
-        if parts is None or archive.packed_bytes(parts) > archive.index.header.packed_size * tools.worth_parts:
+        most = archive.index.header.packed_size * tools.worth_parts
+        if spans is None or archive.packed_bytes(joined(spans, tools.worth_a_request)) > most:
             opened.append(
                 _opened(opened_when_ready(one, destination, tools, tier=None, wait=False), one, its_keys, tools)
             )
         else:
-            stream = parts_with_progress(archive, parts, one, tools)
+            stream = parts_with_progress(archive, spans, one, tools, gap=tools.worth_a_request)
             opened.append(ChainedArchive(one.stored_filename, stream, is_thinned=True))
     return opened
 

@@ -127,6 +127,23 @@ def test_a_directory_in_the_place_of_a_file_that_an_archive_before_it_has(box: T
     assert snapshot(restored(box, root)) == snapshot(root)
 
 
+def test_a_hard_link_between_what_is_needed_does_not_need_its_file(box: Toolbox, root: Path) -> None:
+    """What lies between two members that are requested together is not restored."""
+    noise(root / "a")
+    noise(root / "b")
+    (root / "d").mkdir()
+    (root / "d" / "1").write_text("1")
+    os.link(root / "a", root / "d" / "2")
+    (root / "d" / "3").write_text("3")
+    first = night(box, root)
+    (root / "a").unlink()
+    (root / "d" / "2").unlink()
+    night(box, root)
+    never_whole(box, first)
+    box.worth_parts = 1.0
+    assert snapshot(restored(box, root)) == snapshot(root)
+
+
 WITHOUT_A = ExclusionRequest(patterns=("/a",))
 
 

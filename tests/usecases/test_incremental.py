@@ -345,6 +345,41 @@ def test_a_file_that_changed_while_it_was_read_is_stored_by_the_next_backup(
     assert snapshot(bring_back(box, made, tmp_path / "out")) == snapshot(tree)
 
 
+def unreadable(box: Toolbox, path: Path) -> Any:
+    """Tools with which this file cannot be read any more when the first bytes of others were read."""
+
+    def once(_: Any) -> None:
+        if path.is_file():
+            path.unlink()
+            path.mkdir()
+
+    return evolve(box.tools, progress=once)
+
+
+def test_what_the_newest_could_not_read_is_not_in_its_tree_though_the_base_has_it(
+    box: Toolbox, tree: Path, tmp_path: Path
+) -> None:
+    """A full backup would lack it, too. The base still has the version of then."""
+    (tree / "a").write_bytes(bytes(300_000))
+    (tree / "z").write_text("first")
+    full = night(box, tree)
+    (tree / "a").write_bytes(bytes(300_001))
+    (tree / "z").write_text("second")
+    tick(tree.parent)
+    box.clock.forward(days=1)
+    request = BackupRequest(source=tree, destination="s3", incremental=POLICY)
+    made = backup(request, unreadable(box, tree / "z"))
+    assert (full.is_incomplete, made.is_incremental, made.is_incomplete) == (False, True, True)
+    assert [line.partition(":")[0] for line in made.problems] == [f"{tree / 'z'}"]
+    assert not (bring_back(box, made, tmp_path / "newest") / "z").exists()
+    assert (bring_back(box, full, tmp_path / "full") / "z").read_text() == "first"
+    (tree / "z").rmdir()
+    (tree / "z").write_text("third")
+    after = night(box, tree)
+    assert (after.is_incremental, after.is_incomplete) == (True, False)
+    assert snapshot(bring_back(box, after, tmp_path / "after")) == snapshot(tree)
+
+
 # Faults
 
 

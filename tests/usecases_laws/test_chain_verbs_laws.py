@@ -112,6 +112,7 @@ class World:
         self.box.states = Toolbox().states
 
     def verify(self) -> None:
+        sync("s3", self.box.tools)  # of a deletion that failed half-way the record may still be there
         assert not [result.error for result in verify(None, "s3", self.box.tools) if result.error]
 
     @contextlib.contextmanager
@@ -130,6 +131,7 @@ class World:
         """Every backup that is recorded anywhere is restored as it was."""
         other = Toolbox(stores=self.box.stores, clock=self.box.clock, block_size=2048)
         for name in other.stores:
+            sync(name, self.box.tools)
             sync(name, other.tools)
         names = {(row.backend, row.stored_filename) for row in self.rows()}
         assert {(row.backend, row.stored_filename) for row in self.rows(other)} >= names, f"seed {seed}"

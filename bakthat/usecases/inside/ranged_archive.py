@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
@@ -50,10 +50,11 @@ class RangedArchive:
         be in the cache. Asks the store."""
         return not self.stored.is_cold
 
-    def members(self, spans: Iterable[Span], *, on_bytes: Callable[[int], None] = ignore) -> TarOfParts:
-        """Return a tar stream of the members at these positions, which are in order and do not overlap. `on_bytes` is
-        called with the number of bytes that were read since the last call."""
-        return TarOfParts(self.tar, spans, on_bytes)
+    def members(self, spans: Iterable[Span], *, gap: int = 0, on_bytes: Callable[[int], None] = ignore) -> TarOfParts:
+        """Return a tar stream of the members at these positions, which are in order and do not overlap. Those that are
+        at most `gap` bytes apart are requested together; what lies between them is left out. `on_bytes` is called with
+        the number of bytes that were read since the last call."""
+        return TarOfParts(self.tar, spans, on_bytes, gap)
 
     def packed_bytes(self, spans: Iterable[Span]) -> int:
         """How many compressed bytes must be read for these members, about."""
@@ -143,8 +144,11 @@ def naming(backup: Backup) -> Iterator[None]:
 
 
 @contextmanager
-def parts_with_progress(archive: RangedArchive, spans: list[Span], backup: Backup, tools: Tools) -> Iterator[BinaryIO]:
-    """Open the members at these positions as a tar stream, and report the progress of reading it."""
+def parts_with_progress(
+    archive: RangedArchive, spans: list[Span], backup: Backup, tools: Tools, *, gap: int = 0
+) -> Iterator[BinaryIO]:
+    """Open the members at these positions as a tar stream, and report the progress of reading it. `gap`: as of
+    `RangedArchive.members`."""
     done, total = 0, sum(stop - start for start, stop in spans)
 
     def on_bytes(count: int) -> None:
@@ -153,16 +157,16 @@ def parts_with_progress(archive: RangedArchive, spans: list[Span], backup: Backu
         tools.progress(Progress(stage="restoring", done=min(done, total), total=total))
 
     with naming(backup):
-        yield cast(BinaryIO, archive.members(spans, on_bytes=on_bytes))
+        yield cast(BinaryIO, archive.members(spans, gap=gap, on_bytes=on_bytes))
 
 
 class TarOfParts(io.RawIOBase):
     """The members at some positions of a tar stream, and an end mark, as one tar stream."""
 
-    def __init__(self, tar: RandomAccess, spans: Iterable[Span], on_bytes: Callable[[int], None]) -> None:
+    def __init__(self, tar: RandomAccess, spans: Iterable[Span], on_bytes: Callable[[int], None], gap: int = 0) -> None:
         self._on_bytes = on_bytes
-        self._parts = _parts(tar, spans)
-        self._part: RangeReader | io.BytesIO | None = next(self._parts, None)
+        self._parts = _parts(tar, spans, gap)
+        self._part: _Part | io.BytesIO | None = next(self._parts, None)
 
     def readable(self) -> bool:
         return True
@@ -172,7 +176,7 @@ class TarOfParts(io.RawIOBase):
             return self.readall()
         while self._part is not None:
             part = self._part
-            chunk = part.read_chunk(size) if isinstance(part, RangeReader) else part.read(size)
+            chunk = part.read_chunk(size) if isinstance(part, _Part) else part.read(size)
             if chunk or not size:
                 self._on_bytes(len(chunk))
                 return chunk
@@ -186,9 +190,37 @@ class TarOfParts(io.RawIOBase):
         return len(chunk)
 
 
-def _parts(tar: RandomAccess, spans: Iterable[Span]) -> Iterator[RangeReader | io.BytesIO]:
-    for start, stop in joined(spans):
-        yield RangeReader(tar, start, stop, read_ahead=_READ_AHEAD)
+class _Part:
+    """Some spans that are requested together, without what lies between them."""
+
+    def __init__(self, tar: RandomAccess, spans: Sequence[Span]) -> None:
+        self._reader = RangeReader(tar, spans[0][0], spans[-1][1], read_ahead=_READ_AHEAD)
+        self._spans = iter(spans)
+        self._at, self._stop = next(self._spans)
+
+    def read_chunk(self, size: int) -> bytes:
+        if self._at == self._stop:
+            following = next(self._spans, None)
+            if following is None:
+                return b""
+            left = following[0] - self._at
+            while left and (skipped := self._reader.read_chunk(left)):
+                left -= len(skipped)
+            self._at, self._stop = following
+        chunk = self._reader.read_chunk(min(size, self._stop - self._at))
+        self._at += len(chunk)
+        return chunk
+
+
+def _parts(tar: RandomAccess, spans: Iterable[Span], gap: int) -> Iterator[_Part | io.BytesIO]:
+    together: list[Span] = []
+    for span in joined(spans):
+        if together and span[0] - together[-1][1] > gap:
+            yield _Part(tar, together)
+            together = []
+        together.append(span)
+    if together:
+        yield _Part(tar, together)
     yield io.BytesIO(END_OF_ARCHIVE)
 
 
