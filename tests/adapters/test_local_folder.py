@@ -30,6 +30,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 class TestLocalObjectStore(ObjectStoreContract):
+    many = 105
+    """A folder has no pages."""
+
     @pytest.fixture
     def store(self, folder: Path) -> LocalObjectStore:
         """One that was in use, and holds nothing any more."""

@@ -54,7 +54,8 @@ class TestS3ObjectStoreOnRclone(ObjectStoreContract):
     size."""
 
     large = 3 * 1024 * 1024 + 17
+    many = 25
 
     @pytest.fixture
     def store(self, rclone_url: str) -> ObjectStore:
-        return fresh_store(rclone_url, part_size=1024 * 1024, least_part=1, range_size=1024 * 1024)
+        return fresh_store(rclone_url, page=10, part_size=1024 * 1024, least_part=1, range_size=1024 * 1024)
