@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from attrs import frozen
@@ -12,7 +12,8 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.usecases.choose_to_open import Chosen, choose_to_open
 from bakthat.usecases.inside.listing import members_in
-from bakthat.usecases.inside.members import relative, rules_of
+from bakthat.usecases.inside.members import plain_path, relative, rules_of
+from bakthat.usecases.storing.facts import printable
 from bakthat.usecases.tools import Tools
 
 
@@ -41,7 +42,8 @@ class Listing:
 def list_archive(request: ListRequest, tools: Tools) -> Iterator[Listing]:
     """List a backup; the entries are read while the context is open.
 
-    With an index only that is read. Else the archive is read whole, and `tools.notice` is called.
+    With an index only that is read. Else the archive is read whole, and `tools.notice` is called. One of another program
+    may have several roots; a notice says so, since their names are not part of the paths.
 
     Raises `BackupNotFound`, `AmbiguousName`, `NotEncrypted`, `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`,
     `RetrievalPending`, `StoreError`, `UsageError`.
@@ -52,4 +54,17 @@ def list_archive(request: ListRequest, tools: Tools) -> Iterator[Listing]:
     with members_in(destination, tools, ask=request.keys, tier=request.tier, wait=request.wait)(
         backup, keys
     ) as members:
-        yield Listing(backup=backup, entries=relative(members, rules), is_indexed=members.is_indexed)
+        every = members if members.is_indexed else _watched(members, backup, tools)
+        yield Listing(backup=backup, entries=relative(every, rules), is_indexed=members.is_indexed)
+
+
+def _watched(members: Iterable[IndexEntry], backup: Backup, tools: Tools) -> Iterator[IndexEntry]:
+    """Yield all members; call `tools.notice` when there is a second root."""
+    roots: set[str] = set()
+    for entry in members:
+        if len(roots) < 2:
+            roots.update({plain_path(entry.path).partition("/")[0]} - {"."})
+            if len(roots) == 2:
+                these = " and ".join(map(printable, sorted(roots)))
+                tools.notice(f"{backup.stored_filename} has several roots, as {these}: each path is below its own")
+        yield entry

@@ -166,6 +166,17 @@ def test_an_archive_of_another_program_is_listed(box: Toolbox, big: Path) -> Non
     assert box.notices == ["big.20120102030405.tgz has no index; it is read from beginning to end, which takes longer"]
 
 
+def test_several_roots_of_an_archive_of_another_program_are_a_notice(box: Toolbox) -> None:
+    into = io.BytesIO()
+    with tarfile.open(fileobj=into, mode="w:gz") as archive:
+        for name in ("./x/a", "./y/b", "./y/c", "./z/d"):
+            archive.addfile(tarfile.TarInfo(name))
+    box.stores["s3"].put("big.20120102030405.tgz", io.BytesIO(into.getvalue()))
+    sync("s3", box.tools)
+    assert paths(listed(box, "big")) == {"a", "b", "c", "d"}
+    assert box.notices[1:] == ["big.20120102030405.tgz has several roots, as x and y: each path is below its own"]
+
+
 @pytest.mark.parametrize("compression", list(Compression))
 def test_a_single_file_is_one_entry(box: Toolbox, tmp_path: Path, compression: Compression) -> None:
     (tmp_path / "notes.txt").write_text("notes")
