@@ -42,8 +42,8 @@ class Listing:
 def list_archive(request: ListRequest, tools: Tools) -> Iterator[Listing]:
     """List a backup; the entries are read while the context is open.
 
-    With an index only that is read. Else the archive is read whole, and `tools.notice` is called. One of another program
-    may have several roots; a notice says so, since their names are not part of the paths.
+    With an index only that is read. Else the archive is read whole, and `tools.notice` is called. An archive of another
+    program may have several roots; a notice says so, since their names are not part of the paths.
 
     Raises `BackupNotFound`, `AmbiguousName`, `NotEncrypted`, `PasswordNeeded`, `WrongPassword`, `PayloadDamaged`,
     `RetrievalPending`, `StoreError`, `UsageError`.
