@@ -341,7 +341,7 @@ def test_the_json_of_a_whole_restore_says_so(bakthat_command: CommandLine, store
 def test_verify_says_good_but_incomplete_with_exit_code_0(bakthat_command: CommandLine, incomplete: str) -> None:
     said = bakthat_command("verify", "site", "-d", "local")
     assert (said.code, said.out) == (0, f"good, but incomplete (2 files)\t{incomplete}\n")
-    assert said.err == "1 checked, all good as far as they were checked (1 incomplete).\n"
+    assert said.err == "1 checked, all good (1 incomplete).\n"
     (verified,) = json.loads(bakthat_command("verify", "site", "-d", "local", "--json").out)["backups"]
     assert (verified["incomplete"], len(verified["problems"])) == (True, 2)
 
@@ -575,3 +575,8 @@ def test_a_wrong_key_in_verify_is_exit_code_5_but_not_bad(bakthat_command: Comma
     assert said.code == 5
     assert said.out.startswith("not checked\t")
     assert "BAD" not in bakthat_command("show", "-v").out
+
+
+def test_verify_says_that_a_quick_check_is_not_all(bakthat_command: CommandLine, stored: str) -> None:
+    said = bakthat_command("verify", "site", "-d", "local", "--quick")
+    assert (said.code, said.err) == (0, "1 checked, all good as far as they were checked.\n")
