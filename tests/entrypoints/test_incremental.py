@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from bakthat import Bakthat, Profile, open_profile
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.backup import Backup
+from bakthat.domain.chain import chain_of
+from bakthat.domain.rotation import RotationPolicy, plan
 from bakthat.errors import ConfigInvalid, UsageError
 from bakthat.testing.toolbox import SteppedClock
 from tests.fixtures.command_line import CommandLine, Said
-from tests.fixtures.tree_histories import snapshot
+from tests.fixtures.tree_histories import snapshot, tick
 
 
 @pytest.fixture
@@ -142,3 +145,43 @@ def test_wrong_settings_are_refused(store: MemoryObjectStore, clock: SteppedCloc
         opened(store, clock).backup(photos, incremental={"most": 0})
     with pytest.raises(ConfigInvalid, match="incremental: 'often' is not one of full_every, most"):
         Profile(incremental={"often": True})
+
+
+def test_forty_nights_of_a_job_leave_what_its_rotation_keeps_and_what_that_needs(
+    store: MemoryObjectStore, clock: SteppedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "photos"
+    source.mkdir()
+    (source / "large").write_bytes(os.urandom(50_000))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rotation = {"days": 5, "weeks": 3}
+    job = {
+        "source": str(source),
+        "incremental": {"full_every": "10D", "most": 30},
+        "rotation": rotation,
+        "verify_every": "3D",
+    }
+    bk = opened(store, clock, jobs={"photos": job})
+    made: list[Backup] = []
+    trees = {}
+    for number in range(40):
+        (source / f"{number % 7}").write_text(f"of night {number}")
+        tick(tmp_path)
+        clock.forward(days=1)
+        (run,) = bk.run_jobs().jobs
+        assert (run.error, run.is_incomplete) == (None, False)
+        assert run.backup is not None
+        made.append(run.backup)
+        trees[run.backup.stored_filename] = snapshot(source)
+    assert [number for number, one in enumerate(made) if not one.is_incremental] == [0, 10, 20, 30]
+    kept = [decision.backup for decision in plan(RotationPolicy(**rotation), made, clock()).keep]
+    needed = {one.stored_filename for backup in kept for one in chain_of(backup, made)}
+    assert 8 < len(needed) < 30
+    left = {backup.stored_filename for backup in bk.show()}
+    assert left == needed
+    assert {key for key in (info.key for info in store.list()) if "/" not in key} == left
+    assert any(backup.metadata.verified for backup in bk.show())
+    for name in left:
+        bk.restore(name, target=tmp_path / "out")
+        assert snapshot(tmp_path / "out" / "photos") == trees[name]
+        shutil.rmtree(tmp_path / "out")
