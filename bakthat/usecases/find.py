@@ -26,7 +26,7 @@ from bakthat.errors import (
 from bakthat.usecases.choose_to_open import keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.listing import members_in
-from bakthat.usecases.inside.members import path_below_root
+from bakthat.usecases.inside.members import below_root, path_below_root
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.tools import Tools
 
@@ -96,7 +96,7 @@ def _found(
     tools: Tools,
     on_unopened: Callable[[Backup, BakthatError], None],
 ) -> Iterator[FoundFile]:
-    members_of = members_in(destination, tools, ask=request.keys, retrieve=False)
+    members_of = members_in(destination, tools, ask=request.keys, retrieve=False, selects=_selecting(rules))
     guard = PlainGuard(destination, tools)
     origin_of = _origins(backups)
     seen: set[tuple[object, ...]] = set()
@@ -141,6 +141,16 @@ def _origins(backups: Iterable[Backup]) -> dict[int, Origin]:
     return {
         id(backup): origin for series in by_series.values() for origin, members in origins(series) for backup in members
     }
+
+
+def _selecting(rules: IgnoreRules) -> Callable[[str, bool], bool]:
+    """What the patterns name, by its path in an archive."""
+
+    def selects(path: str, is_directory: bool) -> bool:
+        below = below_root(path) or ("" if is_directory else path)
+        return bool(below) and rules.selects_itself(below, is_directory)
+
+    return selects
 
 
 def _named(members: Iterable[IndexEntry], rules: IgnoreRules) -> Iterator[IndexEntry]:

@@ -1,5 +1,5 @@
-"""Records of chains that lie: an entry in the store may say anything. Each verb says so, or does without it, and changes
-nothing."""
+"""Records of chains that lie: an entry in the store may say anything. Each verb says so, or does without it, and
+changes nothing."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.errors import PayloadDamaged
@@ -23,6 +23,9 @@ OpenArchive = Callable[[], AbstractContextManager[Iterable[IndexEntry]]]
 
 Selects = Callable[[str, bool], bool]
 """Whether a path of the archive is meant; the second argument: it is a directory."""
+
+PathsIn = Callable[[str, str], Sequence[str]]
+"""Of the names that a directory lists as unchanged, joined by slashes, the paths that are meant."""
 
 _MOST_LINKS = 40
 """Hard links to hard links that are followed, as many as Linux follows of symbolic ones."""
@@ -41,17 +44,45 @@ class TreeMember:
     shown: tuple[IndexEntry, ...]
 
 
+class SelectedPaths:
+    """Finds the paths that are meant among unchanged names.
+
+    Args:
+        selects: What is meant.
+        remembers: Characters of names whose result is remembered: from one backup to the next, most directories stay as
+            they are.
+    """
+
+    def __init__(self, selects: Selects, *, remembers: int = 0) -> None:
+        self._selects = selects
+        self._most = remembers
+        self._size = 0
+        self._known: dict[tuple[str, str], list[str]] = {}
+
+    def __call__(self, directory: str, names: str) -> Sequence[str]:
+        found = self._known.get((directory, names))
+        if found is None:
+            paths = [f"{directory}/{name}" for name in names.split("/")] if names else []
+            found = [path for path in paths if self._selects(path, False)]
+            self._size += len(directory) + len(names)
+            if self._size <= self._most:
+                self._known[directory, names] = found
+        return found
+
+
 @define
 class ChainTree:
     """Finds the members of a tree.
 
     archives: the newest first. selects: what is meant of the tree; everything by default. is_lenient: whether it is no
-    error if no archive has an unchanged name.
+    error if no archive has an unchanged name. paths_in: finds what `selects` means among unchanged names; one that
+    remembers may be used for several trees.
     """
 
     archives: Sequence[OpenArchive]
     selects: Selects = field(default=lambda _path, _is_directory: True)
     is_lenient: bool = False
+    paths_in: PathsIn = field(default=Factory(lambda tree: SelectedPaths(tree.selects).__call__, takes_self=True))
     _wanted: dict[str, bool] = field(factory=dict, init=False)
     """The paths that are looked for in the next archive: whether they are in the tree, or only stood for."""
     _stand_ins: dict[str, list[str]] = field(factory=dict, init=False)
@@ -74,11 +105,11 @@ class ChainTree:
             if not self._wanted:
                 return
             yield from self._older(number)
-        if self._wanted and not self.is_lenient:
-            missing = next(iter(self._wanted))
-            others = f" and {len(self._wanted) - 1} others" if len(self._wanted) > 1 else ""
+        missing = [] if self.is_lenient else self.looked_for()
+        if missing:
+            others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
             raise PayloadDamaged(
-                f"an incremental archive lists {missing}{others} as unchanged, and none before it has them"
+                f"an incremental archive lists {missing[0]}{others} as unchanged, and none before it has them"
             )
 
     def _newest(self) -> Iterator[TreeMember]:
@@ -95,12 +126,11 @@ class ChainTree:
                         links[plain_path(member.link)] = False
                     yield TreeMember(0, member, (member,))
         for directory, names in unchanged.items():
-            for name in names.split("/") if names else ():
-                path = f"{directory}/{name}"
-                if self.selects(path, False):
-                    self._wanted[path] = True
-                elif path in links:
-                    self._wanted[path] = False
+            self._wanted.update(dict.fromkeys(self.paths_in(directory, names), True))
+        for path in links:
+            directory, _, name = path.rpartition("/")
+            if path not in self._wanted and name in unchanged.get(directory, "").split("/"):
+                self._wanted[path] = False
 
     def _older(self, number: int) -> Iterator[TreeMember]:
         here: dict[str, IndexEntry] = {}

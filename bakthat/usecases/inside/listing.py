@@ -3,7 +3,7 @@ it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import chain as chained
@@ -19,8 +19,9 @@ from bakthat.domain.payload import Keys
 from bakthat.errors import RetrievalPending
 from bakthat.usecases.chain import chain_for, keys_for, needed_by
 from bakthat.usecases.destinations.base import Destination
-from bakthat.usecases.inside.chain_tree import ChainTree
+from bakthat.usecases.inside.chain_tree import ChainTree, OpenArchive, SelectedPaths, Selects
 from bakthat.usecases.inside.index_copy import read_index_copy
+from bakthat.usecases.inside.members import plain_path
 from bakthat.usecases.inside.only_file import only_entry
 from bakthat.usecases.inside.ranged_archive import naming, open_bare_tar, open_by_ranges
 from bakthat.usecases.streams.archive_stream import open_archive
@@ -43,6 +44,12 @@ class Members:
         return self._entries
 
 
+_REMEMBERED = 32 * 1024 * 1024
+"""Characters of the unchanged names that a search over many backups remembers."""
+
+_MOST_MEMBERS = 100_000
+"""Members that such a search remembers."""
+
 _SORTED_UP_TO = 100_000
 """Entries of a chain that are sorted by their paths: some 60 MB. More are in the order of the archives."""
 
@@ -55,11 +62,27 @@ def members_in(
     tier: Tier | None = None,
     wait: bool = False,
     retrieve: bool = True,
+    selects: Selects | None = None,
 ) -> MembersOf:
     """Return how the members of a destination's backups are listed: see `list_tree`. `ask`: the keys of what an
-    incremental backup needs, if they are others than its own."""
+    incremental backup needs, if they are others than its own. `selects`: what is meant, if many backups are listed one
+    after the other: of an incremental one nothing else is listed, and the archives of a chain are read once."""
     list_one = partial(list_members, destination=destination, tools=tools, tier=tier, wait=wait, retrieve=retrieve)
-    return partial(list_tree, list_one=list_one, ask=ask, destination=destination, tools=tools)
+    list_base: MembersOf = list_one
+    tree_of: Callable[[Sequence[OpenArchive]], ChainTree] = ChainTree
+    if selects is not None:
+        list_base = RememberedMembers(list_one, selects)
+        paths_in = SelectedPaths(selects, remembers=_REMEMBERED)
+        tree_of = partial(ChainTree, selects=selects, paths_in=paths_in)
+    return partial(
+        list_tree,
+        list_one=list_one,
+        list_base=list_base,
+        tree_of=tree_of,
+        ask=ask,
+        destination=destination,
+        tools=tools,
+    )
 
 
 @contextmanager
@@ -68,6 +91,8 @@ def list_tree(
     keys: Keys,
     *,
     list_one: MembersOf,
+    list_base: MembersOf,
+    tree_of: Callable[[Sequence[OpenArchive]], ChainTree],
     ask: Callable[[Backup], Keys],
     destination: Destination,
     tools: Tools,
@@ -83,14 +108,52 @@ def list_tree(
         return
     chain = chain_for(backup, destination, tools)[::-1]
     all_keys = keys_for(chain[::-1], keys, ask)[::-1]
-    archives = [partial(list_one, one, its_keys) for one, its_keys in zip(chain, all_keys, strict=True)]
-    with archives[0]() as newest, naming(backup), needed_by(backup):
-        tree = ChainTree([lambda: nullcontext(newest), *archives[1:]])
+    bases = [partial(list_base, one, its_keys) for one, its_keys in zip(chain[1:], all_keys[1:], strict=True)]
+    with list_one(backup, keys) as newest, naming(backup), needed_by(backup):
+        tree = tree_of([lambda: nullcontext(newest), *bases])
         shown = (entry for found_member in tree.tree_members() for entry in found_member.shown)
         first = sorted(islice(shown, _SORTED_UP_TO), key=_by_path)
         yield Members(
             iter(first) if len(first) < _SORTED_UP_TO else chained(first, shown), is_indexed=newest.is_indexed
         )
+
+
+class RememberedMembers:
+    """Lists archives of chains, and remembers of each what is meant and no directory, so that it is read once.
+
+    Hard links among that may need any other member: then nothing is remembered.
+
+    Args:
+        list_one: Lists an archive.
+        selects: What is meant.
+    """
+
+    def __init__(self, list_one: MembersOf, selects: Selects) -> None:
+        self._list_one = list_one
+        self._selects = selects
+        self._known: dict[str, list[IndexEntry]] = {}
+        self._count = 0
+
+    @contextmanager
+    def __call__(self, backup: Backup, keys: Keys) -> Iterator[Members]:
+        known = self._known.get(backup.stored_filename)
+        if known is not None:
+            yield Members(iter(known), is_indexed=True)
+            return
+        with self._list_one(backup, keys) as members:
+            yield Members(self._remembering(backup.stored_filename, members), is_indexed=members.is_indexed)
+
+    def _remembering(self, name: str, members: Members) -> Iterator[IndexEntry]:
+        meant: list[IndexEntry] | None = []
+        for member in members:
+            if meant is not None and member.kind != "directory" and self._selects(plain_path(member.path), False):
+                meant.append(member)
+                if member.kind == "hardlink" or self._count + len(meant) > _MOST_MEMBERS:
+                    meant = None
+            yield member
+        if meant is not None:
+            self._known[name] = meant
+            self._count += len(meant)
 
 
 def _by_path(entry: IndexEntry) -> str:
