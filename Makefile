@@ -36,10 +36,10 @@ imports: .venv/installed
 test: programs .venv/installed
 	tests/with-mounts $(BIN)/python -m pytest -n 2
 
-# The domain and the use cases without their laws: about two seconds. None uses a plugin that is installed, and loading
+# The domain and the use cases without their laws: about three seconds. None uses a plugin that is installed, and loading
 # those takes time.
 fast: .venv/installed
-	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q -p tests.fixtures.forked_workers tests/domain tests/usecases
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 tests/with-mounts $(BIN)/python -m pytest -q -p tests.fixtures.forked_workers tests/domain tests/usecases
 
 # The documentation site; a warning is an error. The tests build it as well.
 docs: .venv/installed
