@@ -14,7 +14,7 @@ from attrs import frozen
 from bakthat.domain.archive_format import Compression, Container
 from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.backup import Backup
-from bakthat.domain.literal_patterns import literal_pattern
+from bakthat.domain.literal_names import literal_pattern
 from bakthat.domain.objects import Tier
 from bakthat.domain.parameter import parameter
 from bakthat.domain.payload import Keys

@@ -96,7 +96,7 @@ def test_a_file_that_is_not_a_list_of_patterns_is_a_usage_error_which_does_not_s
         (bakthat_command.here / "list").write_bytes(content)
     done = backup(bakthat_command, "--exclude-from", "list")
     assert (done.code, len(done.err.splitlines())) == (2, 1)
-    assert "--exclude-from list" in done.err
+    assert "--exclude-from: list" in done.err
     assert reason in done.err
     assert "secret" not in done.err
 

@@ -59,7 +59,7 @@ LOCAL = {"default_destination": "local"}
         (["backup", "f", "--prompt", "no"], {**LOCAL, "database": "db"}, "local_path: "),
         (["sync"], {**LOCAL, "database": "db"}, "local_path: "),
         (["show", "-p", "default"], {**LOCAL, "database": "db", "local_path": "~/x"}, "local_path: "),
-        (["restore", "--from", "~/f.20260101000000.tgz"], {"database": "db"}, "the place: "),
+        (["restore", "--from", "~/f.20260101000000.tgz"], {"database": "db"}, "--from: "),
     ],
 )
 def test_a_path_below_it_is_an_error_that_names_the_setting(

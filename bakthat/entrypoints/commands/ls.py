@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from bakthat.domain.archive_index import IndexEntry
-from bakthat.domain.literal_patterns import literal_pattern
+from bakthat.domain.literal_names import literal_pattern
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.contents_report import entry_json, long_line, name_line
 from bakthat.entrypoints.encryption_words import encryption_words

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
-from bakthat.domain.literal_patterns import literal_pattern
+from bakthat.domain.literal_names import literal_pattern
 from bakthat.domain.parameter import parameter
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
 
