@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
-from typing import BinaryIO
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import BinaryIO, cast
 
 from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup
@@ -18,7 +18,15 @@ from bakthat.usecases.choose_to_open import backup_of_object
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.chain_ranges import spans_of_chain
 from bakthat.usecases.inside.members import rules_of
-from bakthat.usecases.inside.ranged_archive import RangedArchive, joined, naming, open_by_ranges, parts_with_progress
+from bakthat.usecases.inside.ranged_archive import (
+    RangedArchive,
+    Span,
+    ThinnedStream,
+    joined,
+    naming,
+    open_by_ranges,
+    parts_with_progress,
+)
 from bakthat.usecases.streams.archive_stream import open_archive
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
@@ -65,14 +73,22 @@ def thinned_chain(
     opened: list[ChainedArchive] = []
     for (one, its_keys), archive, spans in zip(chain, by_ranges, needed, strict=True):
         most = archive.index.header.packed_size * tools.worth_parts
-        if spans is None or archive.packed_bytes(joined(spans, tools.worth_a_request)) > most:
-            opened.append(
-                _opened(opened_when_ready(one, destination, tools, tier=None, wait=False), one, its_keys, tools)
-            )
-        else:
+        if spans is not None and archive.packed_bytes(joined(spans, tools.worth_a_request)) <= most:
             stream = parts_with_progress(archive, spans, one, tools, gap=tools.worth_a_request)
             opened.append(ChainedArchive(one.stored_filename, stream, is_thinned=True))
+            continue
+        whole = _opened(opened_when_ready(one, destination, tools, tier=None, wait=False), one, its_keys, tools)
+        if spans is None:
+            opened.append(whole)
+        else:
+            opened.append(ChainedArchive(one.stored_filename, _thinned(whole.opened, spans), is_thinned=True))
     return opened
+
+
+@contextmanager
+def _thinned(opened: AbstractContextManager[BinaryIO], spans: Sequence[Span]) -> Iterator[BinaryIO]:
+    with opened as plain:
+        yield cast(BinaryIO, ThinnedStream(plain, spans))
 
 
 def stored_chain(objects: ObjectStore, key: str, keys: Keys, tools: Tools) -> list[ChainedArchive]:

@@ -190,6 +190,52 @@ class TarOfParts(io.RawIOBase):
         return len(chunk)
 
 
+class ThinnedStream(io.RawIOBase):
+    """The members at some positions of a tar that is read from beginning to end, so that it is checked, and an end
+    mark."""
+
+    def __init__(self, plain: BinaryIO, spans: Iterable[Span]) -> None:
+        self._plain = plain
+        self._spans = joined(spans)
+        self._at = self._stop = 0
+        self._end = io.BytesIO(END_OF_ARCHIVE)
+        self._is_read = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size < 0:
+            return self.readall()
+        while not self._is_read:
+            if self._at < self._stop:
+                chunk = self._plain.read(min(size, self._stop - self._at))
+                self._at += len(chunk)
+                if chunk or not size:
+                    return chunk
+                self._is_read = True
+            else:
+                self._go_on()
+        return self._end.read(size)
+
+    def _go_on(self) -> None:
+        """Read over what lies before the next span; behind the last one, to the end."""
+        following = next(self._spans, None)
+        start, self._stop = following if following is not None else (None, self._stop)
+        while start is None or self._at < start:
+            chunk = self._plain.read(_FIRST_READ if start is None else min(_FIRST_READ, start - self._at))
+            self._at += len(chunk)
+            if not chunk:
+                self._is_read = True
+                return
+
+    def readinto(self, buffer: Any, /) -> int:
+        with memoryview(buffer) as given, given.cast("B") as view:
+            chunk = self.read(len(view))
+            view[: len(chunk)] = chunk
+        return len(chunk)
+
+
 class _Part:
     """Some spans that are requested together, without what lies between them."""
 
