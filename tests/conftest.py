@@ -8,6 +8,7 @@ the fixture that uses it. Where the variable `CI` is set, hypothesis loads its o
 from __future__ import annotations
 
 import gc
+import signal
 
 pytest_plugins = [
     "tests.fixtures.chromium",
@@ -17,6 +18,10 @@ pytest_plugins = [
     "tests.fixtures.packages",
     "tests.fixtures.postgresql",
 ]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As a script's `make check &` starts it; what the tests start would ignore Ctrl-C, too, and rightly so
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
