@@ -111,12 +111,12 @@ for _ in range(2):
 
 def test_many_parts_are_put_together_inside_mock_aws(run) -> None:
     run("""
-content = os.urandom(20_000_000)
+content = os.urandom(60_000_000)
 Path("photos/large.jpg").write_bytes(content)
 with mock_aws():
     make_bucket()
     made = bakthat.backup("photos", conf=s3, password="")
-    assert boto3.client("s3").head_object(Bucket="my-backups", Key=made.stored_filename)["ETag"].endswith('-3"')
+    assert boto3.client("s3").head_object(Bucket="my-backups", Key=made.stored_filename)["ETag"].endswith('-8"')
     bakthat.restore("photos", conf=s3, target="restored")
     assert Path("restored/photos/large.jpg").read_bytes() == content
 """)
