@@ -53,7 +53,8 @@ def extract_chain(
                 is_thinned = any(archive.is_thinned for archive in archives)
                 for archive in archives:
                     # Of a chain that is thinned, only the last archive's names must all be there
-                    extraction.requires_unchanged = not is_thinned or archive is archives[-1]
+                    extraction.is_last = archive is archives[-1]
+                    extraction.requires_unchanged = not is_thinned or extraction.is_last
                     with archive.opened as packed:
                         stream = CallersStream(packed)
                         try:
@@ -80,6 +81,8 @@ class _ChainExtraction(Extraction):
         """Files with several names."""
         self.requires_unchanged = True
         """Whether what the current archive lists as unchanged must be there."""
+        self.is_last = False
+        """Whether the current archive is the last one, whose tree is counted."""
 
     def add(self, reader: TarReader) -> None:
         """Extract the next archive."""
@@ -103,7 +106,7 @@ class _ChainExtraction(Extraction):
             names = names_in(member.dumpdir)
             is_first = self._names.key(path) not in self._new.directories
             for tree in self._trees():
-                self._purge(tree, path, names, is_counted=is_first and tree is self._new)
+                self._purge(tree, path, names, is_counted=self.is_last and is_first and tree is self._new)
         return super()._tree_for(path, member)
 
     def _trees(self) -> list[ExtractionTree]:
