@@ -78,6 +78,8 @@ def details(backup: Backup) -> list[str]:
     facts = [f"host {backup.host or 'unknown'}"]
     if backup.source and backup.source != "-":
         facts.append(f"of {backup.source}")
+    if backup.is_incremental:
+        facts.append(terminal.continues_words(backup))
     return [*facts, encryption_words(backup), terminal.verified_words(backup)]
 
 

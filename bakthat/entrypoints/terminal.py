@@ -169,7 +169,7 @@ def printable(text: str) -> str:
 
 def backup_line(backup: Backup, *, verbose: bool = False) -> str:
     """A line of `show`: date (UTC), backend, size, stored filename, (tags), separated by tabs. verbose: also the host,
-    the keys that the backup is encrypted to, and when it was last verified."""
+    what an incremental backup continues, the keys that the backup is encrypted to, and when it was last verified."""
     marks = []
     if backup.tags:
         marks.append(f"({' '.join(backup.tags)})")
@@ -179,11 +179,19 @@ def backup_line(backup: Backup, *, verbose: bool = False) -> str:
         marks.append("[deleted]")
     if verbose:
         marks.append(f"[host {backup.metadata.get('client', 'unknown')}]")
+        if backup.is_incremental:
+            marks.append(f"[{continues_words(backup)}]")
         marks.append(f"[{encryption_words(backup)}]")
         marks.append(f"[{verified_words(backup)}]")
     name = " ".join([backup.stored_filename, *marks])
     date = backup.when.strftime("%Y-%m-%d %H:%M:%SZ")
     return f"{date}\t{backup.backend:8}\t{human_size(backup.size):>8}\t{name}"
+
+
+def continues_words(backup: Backup) -> str:
+    """`continues photos.20260101030000.tgz`, of an incremental backup."""
+    increment = backup.metadata.incremental
+    return f"continues {increment.base if increment is not None else 'an unknown backup'}"
 
 
 def verified_words(backup: Backup) -> str:

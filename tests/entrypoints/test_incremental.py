@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from bakthat import Bakthat, Profile, open_profile
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
+from bakthat.adapters.packing.writing.fingerprints import is_recent
 from bakthat.domain.backup import Backup
 from bakthat.domain.chain import chain_of
 from bakthat.domain.rotation import RotationPolicy, plan
@@ -92,6 +94,33 @@ def test_a_job_is_incremental_if_it_says_so(bakthat_command: CommandLine, photos
     assert sorted(bool(row["metadata"].get("incremental")) for row in listed) == [False, True]
 
 
+def test_a_damaged_base_is_named_and_the_rest_is_salvaged(bakthat_command: CommandLine, photos: Path) -> None:
+    full = back_up(bakthat_command, "--incremental").out.strip()
+    (photos / "new").write_text("new")
+    newest = back_up(bakthat_command, "--incremental").out.strip()
+    (stored,) = bakthat_command.home.rglob(full)
+    content = bytearray(stored.read_bytes())
+    content[len(content) // 2] ^= 1
+    stored.write_bytes(content)
+    said = bakthat_command("restore", "photos", "-d", "local")
+    assert said.code == 5
+    assert full in said.err
+    assert said.err.endswith("if there is no other backup, --salvage brings back what is left\n")
+    said = bakthat_command("restore", "photos", "-d", "local", "--salvage")
+    assert (said.code, said.out) == (5, "./photos.salvaged\n")
+    assert f"damaged: {full}: " in said.err
+    assert f"Salvaged {newest}: 1 file whole (3 B), 0 partial, 1 unverified, 0 missing.\n" in said.err
+    assert (bakthat_command.here / "photos.salvaged" / "photos" / "new").read_text() == "new"
+
+
+def test_show_says_what_an_incremental_backup_continues(bakthat_command: CommandLine, photos: Path) -> None:
+    full = back_up(bakthat_command, "--incremental").out.strip()
+    back_up(bakthat_command, "--incremental")
+    newest, oldest = bakthat_command("show", "photos", "-v").out.splitlines()
+    assert f"[continues {full}]" in newest
+    assert "continues" not in oldest
+
+
 @pytest.mark.parametrize("option", ["--incremental", "--full"])
 def test_a_stream_cannot_be_incremental(option: str, bakthat_command: CommandLine) -> None:
     said = bakthat_command("backup", "-", "--name", "x", option)
@@ -153,6 +182,8 @@ def test_forty_nights_of_a_job_leave_what_its_rotation_keeps_and_what_that_needs
     source = tmp_path / "photos"
     source.mkdir()
     (source / "large").write_bytes(os.urandom(50_000))
+    while is_recent((source / "large").stat(), time.time_ns()):  # else it would be stored twice
+        time.sleep(0.01)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     rotation = {"days": 5, "weeks": 3}
     job = {

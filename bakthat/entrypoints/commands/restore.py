@@ -26,7 +26,7 @@ from bakthat.entrypoints.options import (
     no_xattrs_option,
     password_file_option,
 )
-from bakthat.errors import PayloadDamaged, UsageError
+from bakthat.errors import ChainBroken, PayloadDamaged, UsageError
 
 
 @click.command(short_help="Restore a backup, or a part of it.")
@@ -159,8 +159,8 @@ def restore(
 
 @contextlib.contextmanager
 def _naming_salvage() -> Iterator[None]:
-    """An error about a damaged archive names the way out."""
+    """An error about a damaged archive, or a chain, names the way out."""
     try:
         yield
-    except PayloadDamaged as error:
-        raise PayloadDamaged(f"{error}; if there is no other backup, --salvage brings back what is left") from error
+    except (PayloadDamaged, ChainBroken) as error:
+        raise type(error)(f"{error}; if there is no other backup, --salvage brings back what is left") from error
