@@ -27,7 +27,10 @@ from tests.fixtures.tree_histories import snapshot, tick
 def photos(bakthat_command: CommandLine) -> Path:
     root = bakthat_command.here / "photos"
     root.mkdir()
-    (root / "large").write_bytes(os.urandom(50_000))
+    large = root / "large"
+    large.write_bytes(os.urandom(50_000))
+    while is_recent(large.stat(), time.time_ns()):  # else it would be stored twice
+        time.sleep(0.01)
     return root
 
 

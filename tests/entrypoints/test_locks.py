@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import yaml
 
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.s3_servers import administrator, s3_profile
@@ -63,3 +65,19 @@ def test_a_bucket_without_object_lock_is_refused_before_anything_is_stored(
     assert "Object Lock must be enabled when a bucket is made" in said.err
     assert bakthat_command("show").out == ""
     assert administrator(moto_url).list_objects_v2(Bucket=made.s3_bucket)["KeyCount"] == 0
+
+
+def test_what_an_incremental_backup_continues_is_locked_for_as_long(run: CommandLine, moto_url: str) -> None:
+    profile = yaml.safe_load((run.home / ".bakthat.yml").read_text())["default"]
+    client, bucket = administrator(moto_url), profile["s3_bucket"]
+    for days in (30, 60):
+        run.configure({"default": {**profile, "object_lock": {"mode": "governance", "days": days}}})
+        said = run("backup", "site", "--prompt", "no", "--incremental")
+        assert said.code == 0, said.err
+    newest, full, *_ = json.loads(run("show", "--json").out)["backups"]
+    assert newest["metadata"]["incremental"]["base"] == full["stored_filename"]
+    ends = [
+        client.head_object(Bucket=bucket, Key=one["stored_filename"])["ObjectLockRetainUntilDate"]
+        for one in (newest, full)
+    ]
+    assert ends[1] >= ends[0] > datetime.now(UTC) + timedelta(days=50)

@@ -105,7 +105,8 @@ class ChainTree:
             if not self._wanted:
                 return
             yield from self._older(number)
-        missing = [] if self.is_lenient else self.looked_for()
+        left = () if self.is_lenient else self._wanted.items()
+        missing = [path for path, is_in_tree in left if is_in_tree or self._stand_ins.get(path)]
         if missing:
             others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
             raise PayloadDamaged(
@@ -127,10 +128,14 @@ class ChainTree:
                     yield TreeMember(0, member, (member,))
         for directory, names in unchanged.items():
             self._wanted.update(dict.fromkeys(self.paths_in(directory, names), True))
+        by_directory: dict[str, list[str]] = {}
         for path in links:
-            directory, _, name = path.rpartition("/")
-            if path not in self._wanted and name in unchanged.get(directory, "").split("/"):
-                self._wanted[path] = False
+            by_directory.setdefault(path.rpartition("/")[0], []).append(path)
+        for directory, paths in by_directory.items():
+            there = set(unchanged.get(directory, "").split("/"))
+            for path in paths:
+                if path not in self._wanted and path.rpartition("/")[2] in there:
+                    self._wanted[path] = False
 
     def _older(self, number: int) -> Iterator[TreeMember]:
         here: dict[str, IndexEntry] = {}
@@ -157,12 +162,14 @@ class ChainTree:
                 self._stand_ins.setdefault(target, []).extend(shown)
             if target in found:
                 # It comes out of this archive anyway, before or after its link in this loop.
-                yield from self._late(number, target, here)
+                yield from self._late(number, target, here, targets)
             elif target not in self._wanted:
                 targets[target] = max(member.offset, targets.get(target, 0))
         yield from self._targets(number, targets)
 
-    def _late(self, number: int, target: str, here: dict[str, IndexEntry]) -> Iterator[TreeMember]:
+    def _late(
+        self, number: int, target: str, here: dict[str, IndexEntry], targets: dict[str, int]
+    ) -> Iterator[TreeMember]:
         """Show what stands for a member of this archive that may have been yielded before its link was met."""
         for _ in range(_MOST_LINKS):
             if here[target].kind != "hardlink" or plain_path(here[target].link) not in here:
@@ -170,8 +177,15 @@ class ChainTree:
             following = plain_path(here[target].link)
             self._stand_ins.setdefault(following, []).extend(self._stand_ins.pop(target, []))
             target = following
-        if here[target].kind != "hardlink" and (stand_ins := self._stand_ins.pop(target, [])):
-            yield TreeMember(number, here[target], _shown_as(here[target], stand_ins))
+        stand_ins = self._stand_ins.pop(target, [])
+        if here[target].kind != "hardlink":
+            if stand_ins:
+                yield TreeMember(number, here[target], _shown_as(here[target], stand_ins))
+        elif stand_ins:
+            following = plain_path(here[target].link)
+            self._stand_ins.setdefault(following, []).extend(stand_ins)
+            if following not in self._wanted:
+                targets[following] = max(here[target].offset, targets.get(following, 0))
 
     def _targets(self, number: int, targets: dict[str, int]) -> Iterator[TreeMember]:
         """Find what hard links of this archive stand for: in it, before them, or in one of those before it."""
