@@ -184,8 +184,8 @@ class SalvagedFiles:
         if self._run and key in self._tree.directories:
             self.met_twice = True
             return
+        self.directories += key not in self._tree.directories  # an incremental archive may have it twice
         self._tree.directories[key] = self._kept(member)
-        self.directories += 1
 
     def symlink(self, path: bytes, member: Member, judgement: Judgement) -> None:
         if not 0 < len(member.link) <= _LONGEST_SYMLINK:

@@ -256,6 +256,7 @@ class ArchiveSalvage:
 
     def _member(self, member: Member, header: int, first: int, last: int, run: _Run) -> None:
         files = self._files
+        goals: list[tuple[bytes, str]] = []
         with files.making(member.name):
             path = safe_path(member.name)
             if not path:
@@ -273,7 +274,7 @@ class ArchiveSalvage:
                 self._other(shown, member, self._judge(shown, header, last))
         for other, doubt in goals[1:]:
             with files.making(other):
-                files.hard_link(other, shown, unverified(doubt) if doubt else Judgement())
+                files.hard_link(other, goals[0][0], unverified(doubt) if doubt else Judgement())
 
     def _goals_of(self, path: bytes, member: Member, header: int) -> list[tuple[bytes, str]]:
         """The paths that the member stands for, and why each may be wrong."""
