@@ -96,3 +96,15 @@ def test_a_damaged_chain_gives_nothing_wrong(batch: int, folder: Path) -> None:
         check(done, story.points[-1], root, seed)
         shutil.rmtree(place)
     assert good
+
+
+def test_a_directory_with_very_many_names_is_no_damage(folder: Path) -> None:
+    """Its record is longer than 1 MiB, and the index leads to it past the header that would announce that."""
+    story = Story(TreeHistory(folder / "source" / "tree", Random(0)), folder)
+    for number in range(4_500):
+        (story.history.root / f"{number:0250}").symlink_to("c")
+    story.back_up()
+    story.back_up()
+    done = salvaged(story, folder / "out")
+    assert done.is_complete
+    assert snapshot(folder / "out" / "tree.salvaged" / "tree") == story.points[-1].tree

@@ -211,6 +211,8 @@ class ArchiveSalvage:
         stream, places, files = self._stream, self._places, self._files
         is_header = stream.peek(start, start + 1) not in (b"", b"\0")
         run = _Run(cast(BinaryIO, stream))
+        if self._goals is not None:
+            run.accept_names()
         self._at = start
         try:
             for member in run:

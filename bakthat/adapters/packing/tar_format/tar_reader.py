@@ -101,6 +101,11 @@ class TarReader:
         self.read = self._stream.read
         """Return the next stored bytes of the current member: see `TarStream.read`."""
 
+    def accept_names(self) -> None:
+        """Accept the records with the names of directories, which may be long: of an incremental archive that is read
+        from amidst, behind the header that says that it is one."""
+        self._stream.metadata_limit = LONGEST + METADATA_LIMIT
+
     @property
     def trailing_junk(self) -> bool:
         """After the end: something that is neither zeros nor a member followed the archive's end mark."""
@@ -155,7 +160,7 @@ class TarReader:
             base = self._of_all.pop(BASE, b"")
             if base and self._is_marked is None:
                 self.base = base
-                stream.metadata_limit = LONGEST + METADATA_LIMIT
+                self.accept_names()
             return
         if announced.offset < 0:
             announced.offset = offset
