@@ -98,7 +98,7 @@ def test_a_damaged_chain_gives_nothing_wrong(batch: int, folder: Path) -> None:
     assert good
 
 
-def test_a_directory_with_very_many_names_is_no_damage(folder: Path) -> None:
+def test_a_directory_with_very_many_names_is_whole(folder: Path) -> None:
     """Its record is longer than 1 MiB, and the index leads to it past the header that would announce that."""
     story = Story(TreeHistory(folder / "source" / "tree", Random(0)), folder)
     for number in range(4_500):
