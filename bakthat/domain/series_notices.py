@@ -50,14 +50,14 @@ def future_dates(backups: Iterable[Backup], now: datetime) -> tuple[str, ...]:
     if not live:
         return ()
     latest = max(live, key=newest_first)
-    number, kept = (
-        ("1 backup is", "it is kept, and does not count")
+    number, kept, it = (
+        ("1 backup is", "it is kept, and does not count", "it")
         if len(live) == 1
-        else (f"{len(live)} backups are", "they are kept, and do not count")
+        else (f"{len(live)} backups are", "they are kept, and do not count", "them")
     )
     return (
         f"{shown(latest.filename)}: {number} dated after now (the last one {latest.when:%Y-%m-%d %H:%M:%S}); "
-        f"{kept} as the newest; check the clock of the machine that made it",
+        f"{kept} as the newest; check the clock of the machine that made {it}",
     )
 
 

@@ -161,7 +161,9 @@ def ask_new_password() -> str:
 
 def _ask_password() -> str:
     if not terminal.is_interactive():
-        raise PasswordNeeded("there is no terminal to ask for its password: set BAKTHAT_PASSWORD")
+        raise PasswordNeeded(
+            "there is no terminal to ask for its password: set BAKTHAT_PASSWORD, or name its file: --password-file"
+        )
     return terminal.ask_password()
 
 

@@ -142,7 +142,9 @@ def file_states() -> FileStates:
     from bakthat.adapters.cache.state_files import StateFiles
 
     folder = cache_folder()
-    return NoStates() if folder is None else StateFiles(folder / "states")
+    if folder is None:
+        return NoStates("there is no home directory for the cache; set XDG_CACHE_HOME to a folder that is writable")
+    return StateFiles(folder / "states")
 
 
 def source_patterns(source: Path, gitignore: bool, notice: Callable[[str], None]) -> PatternList | None:

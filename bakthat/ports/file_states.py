@@ -71,20 +71,28 @@ class FileStates(ABC):
 class NoStates(FileStates):
     """Keeps nothing, so that every backup is a full one."""
 
+    def __init__(self, why: str = "") -> None:
+        """`why` is the text of the error that `StateDraft.keep` raises; without one, nothing is said."""
+        self._why = why
+
     def known(self, origin: str, backup: str) -> KnownFiles | None:
         return None
 
     @contextmanager
     def draft(self, origin: str) -> Iterator[StateDraft]:
-        yield _NoDraft()
+        yield _NoDraft(self._why)
 
 
 class _NoDraft(StateDraft):
+    def __init__(self, why: str) -> None:
+        self._why = why
+
     def add(self, directory: bytes, contained: Fingerprints) -> None:
         pass
 
     def keep(self, backup: str) -> None:
-        pass
+        if self._why:
+            raise OSError(self._why)
 
 
 @frozen(kw_only=True)

@@ -43,6 +43,7 @@ def test_dates_after_now_are_pointed_out():
         "site: 1 backup is dated after now (the last one 2030-01-01 00:00:00); it is kept, and does not count as the "
         "newest; check the clock of the machine that made it",
     )
+    assert future_dates(series, utc(2026))[0].endswith("check the clock of the machine that made them")
     assert future_dates(series, utc(2026))[0].startswith("site: 3 backups are dated after now (the last one 2030-")
     assert future_dates(series, utc(2030)) == ()
 

@@ -123,3 +123,16 @@ def test_a_single_object_is_restored_without_a_database(
     said = homeless("restore", "--from", f"store/{made.out.strip()}", "--target", "out", config={})
     assert said.code == 0, said.err
     assert (bakthat_command.here / "out" / "f").read_text() == "1"
+
+
+def test_an_incremental_backup_says_why_the_next_one_will_be_a_full_one(
+    homeless: Callable[..., Said], bakthat_command: CommandLine
+):
+    (bakthat_command.here / "d").mkdir()
+    here = str(bakthat_command.here)
+    said = homeless(
+        *("backup", "d", "--incremental", "--prompt", "no"),
+        config={**LOCAL, "local_path": f"{here}/store", "database": f"{here}/db.sqlite"},
+    )
+    assert said.code == 0
+    assert "there is no home directory for the cache; set XDG_CACHE_HOME to a folder that is writable" in said.err

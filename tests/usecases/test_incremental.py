@@ -34,7 +34,7 @@ from bakthat.errors import (
     StoreError,
     StoreUnavailable,
 )
-from bakthat.ports.file_states import Changes, FileStates, KnownFiles, StateDraft, TooManyNames
+from bakthat.ports.file_states import Changes, FileStates, KnownFiles, NoStates, StateDraft, TooManyNames
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
@@ -513,6 +513,13 @@ def test_a_state_that_cannot_be_written_costs_the_next_backup_and_not_this_one(
         f"backup will be a full one: {error.strerror or error}"
     )
     assert not night(box, tree).is_incremental
+
+
+def test_without_a_place_for_states_each_full_backup_says_why(box: Toolbox, tree: Path) -> None:
+    nowhere = evolve(box, states=NoStates("there is no home directory"))
+    for _ in range(2):
+        night(nowhere, tree)
+        assert nowhere.notices[-1].endswith("so that the next backup will be a full one: there is no home directory")
 
 
 def test_without_permission_to_list_the_database_alone_decides(box: Toolbox, tree: Path) -> None:

@@ -168,6 +168,13 @@ class _Draft(StateDraft):
             self._write()
 
     def keep(self, backup: str) -> None:
+        try:
+            self._keep(backup)
+        except OSError as error:
+            reason = f"{self._folder}: {error.strerror or error}; XDG_CACHE_HOME names another place"
+            raise OSError(error.errno, reason) from error
+
+    def _keep(self, backup: str) -> None:
         self._parts.append(self._hashes.owner(backup))
         self._write()
         if self._error is not None:

@@ -83,6 +83,8 @@ def parse_identity(text: str) -> Identity:
     """
     if text.startswith("age1"):
         raise ValueError("it is a public key (age1…); an identity starts with AGE-SECRET-KEY-1")
+    if text.startswith("ssh-"):
+        raise ValueError("it is the public key of an SSH key; the identity is the file without .pub")
     if text.startswith("AGE-PLUGIN-"):
         raise ValueError("it is a plug-in's identity, which is not supported; the age program may be able to use it")
     if text.startswith(HYBRID_IDENTITY_PREFIX):

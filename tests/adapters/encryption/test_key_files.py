@@ -137,6 +137,7 @@ def test_a_tilde_is_the_home_directory():
         (f"{PAIR.identity}\n{PAIR.identity[:40]}\n", "key.txt', line 2: .*checksum"),
         (f"{PAIR.identity.lower()}\n", "line 1: .*does not start with AGE-SECRET-KEY-1"),
         (f"{PAIR.recipient}\n", r"line 1: .*public key \(age1…\)"),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me@here\n", r"line 1: .*public key of an SSH key; .*without \.pub"),
         ("AGE-PLUGIN-YUBIKEY-1QQPQQQQQQ\n", "line 1: .*plug-in"),
         ("AGE-SECRET-KEY-PQ-1XX76JRA\n", "line 1: .*checksum"),
         ("hunter2\n", "line 1: .*does not start with AGE-SECRET-KEY-1"),
