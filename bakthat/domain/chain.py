@@ -11,7 +11,7 @@ The records say so. They are checked, because permission to write to the store i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.backup_metadata import Increment
@@ -88,8 +88,8 @@ class Chains:
         increment = current.metadata.incremental
         if increment is None:
             raise ChainBroken(
-                f"{current.stored_filename} is incremental, and its record does not say which backup it continues; "
-                "run `bakthat sync`, or restore it with tar as docs/incremental.md describes"
+                f"{current.stored_filename} is incremental, and its record does not say which backup it continues "
+                "(`bakthat sync` finds its entry if it is in the store); tar restores it as docs/incremental.md describes"
             )
         base = self._by_name.get(increment.base)
         if base is None or base.is_deleted:
@@ -110,6 +110,32 @@ def chain_of(backup: Backup, backups: Iterable[Backup]) -> tuple[Backup, ...]:
 def dependents_of(backup: Backup, backups: Iterable[Backup]) -> tuple[Backup, ...]:
     """The backups that need this one: see `Chains.dependents`."""
     return Chains(backups).dependents(backup)
+
+
+def possible_bases(backup: Backup, present: Iterable[Backup]) -> Iterator[str]:
+    """The names that this one is based on directly. Without a record of it: all that may be, back to a full one.
+
+    Args:
+        present: The backups of the series in this store, the newest first.
+    """
+    if not backup.is_incremental:
+        return
+    increment = backup.metadata.incremental
+    if increment is not None:
+        yield increment.base
+        return
+    for other in present:
+        if other.when <= backup.when and other.stored_filename != backup.stored_filename:
+            yield other.stored_filename
+            if not other.is_incremental:
+                return
+
+
+def may_need(wanted: Backup, backups: Iterable[Backup]) -> tuple[Backup, ...]:
+    """The incremental backups that may need this one, but whose records do not say what they continue."""
+    present = sorted((backup for backup in backups if not backup.is_deleted), key=newest_first, reverse=True)
+    unknown = [backup for backup in present if backup.is_incremental and backup.metadata.incremental is None]
+    return tuple(backup for backup in unknown if wanted.stored_filename in possible_bases(backup, present))
 
 
 def next_increment(base: Backup) -> Increment:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from attrs import evolve
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.chain import possible_bases
 from bakthat.domain.query import newest_first
 from bakthat.domain.rotation import Decision, Plan
 
@@ -28,7 +29,7 @@ def with_needed(plan: Plan, series: Iterable[Backup]) -> Plan:
             continue
         # The newest that remains is the reason for its whole chain, which it reaches first.
         user = needed[name].reasons[0] if name in needed else f"needed by {name}"
-        for base in _bases(backup, present):
+        for base in possible_bases(backup, present):
             if base in dropped and base not in needed:
                 needed[base] = evolve(dropped[base], reasons=(user,))
     if not needed:
@@ -62,18 +63,3 @@ def in_order_of_deletion(drop: Iterable[Decision]) -> Iterator[Decision]:
                     path.append(user)
             else:
                 yield path.pop()
-
-
-def _bases(backup: Backup, present: list[Backup]) -> Iterator[str]:
-    """The names that this one is based on directly. Without a record of it: all that may be, back to a full one."""
-    if not backup.is_incremental:
-        return
-    increment = backup.metadata.incremental
-    if increment is not None:
-        yield increment.base
-        return
-    for other in present:
-        if other.when <= backup.when and other.stored_filename != backup.stored_filename:
-            yield other.stored_filename
-            if not other.is_incremental:
-                return

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
-from bakthat.domain.chain import dependents_of
+from bakthat.domain.chain import dependents_of, may_need
 from bakthat.domain.origin import ANY_ORIGIN, Origin, origins, shown
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import rank
@@ -39,7 +39,8 @@ class DeleteRequest:
 class DeletionCandidate:
     """The backup that a deletion would remove. `of_origin`: the number of backups of its origin, including itself.
     `is_newest`: whether it is the newest of them. `is_last_complete`: whether no complete one is left without it and
-    its `dependents`: the incremental backups that cannot be restored without it, the oldest first."""
+    its `dependents`: the incremental backups that cannot be restored without it, the oldest first. `may_need`: those
+    that may continue it, but whose records do not say what they continue."""
 
     backup: Backup
     origin: Origin
@@ -47,6 +48,7 @@ class DeletionCandidate:
     is_newest: bool
     is_last_complete: bool
     dependents: tuple[Backup, ...] = ()
+    may_need: tuple[Backup, ...] = ()
 
 
 def deletion_candidate(request: DeleteRequest, tools: Tools) -> DeletionCandidate:
@@ -66,6 +68,7 @@ def deletion_candidate(request: DeleteRequest, tools: Tools) -> DeletionCandidat
         is_newest=backup == newest_of(kin, tools.clock())[0],
         is_last_complete=bool(complete) and all(row in (backup, *dependents) for row in complete),
         dependents=dependents,
+        may_need=may_need(backup, series),
     )
 
 
@@ -81,6 +84,13 @@ def delete(request: DeleteRequest, tools: Tools) -> Backup:
         raise DeletionRefused(
             f"{chosen.backup.stored_filename} is needed by {_named(chosen.dependents)}; nothing was deleted; "
             "add `with_dependents=True` to delete them, too"
+        )
+    if chosen.may_need:
+        one = len(chosen.may_need) == 1
+        raise DeletionRefused(
+            f"{chosen.backup.stored_filename} may be needed by {_named(chosen.may_need)}, whose "
+            f"{'record does' if one else 'records do'} not say what {'it continues' if one else 'they continue'}; "
+            f"nothing was deleted; delete {'that one' if one else 'those'} first"
         )
     if request.dry_run:
         return chosen.backup

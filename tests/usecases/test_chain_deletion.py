@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.query import Query
@@ -77,6 +78,24 @@ def test_a_dry_run_refuses_what_the_deletion_would_refuse(box: Toolbox, nights: 
 def test_the_newest_of_a_chain_is_deleted_alone(box: Toolbox, nights: list[Backup]) -> None:
     delete(DeleteRequest(name="site", destination="s3"), box.tools)
     assert left(box) == names(nights[2::-1])
+
+
+def test_a_backup_is_not_deleted_that_one_without_a_record_may_need(box: Toolbox, nights: list[Backup]) -> None:
+    bare = evolve(nights[3], metadata=nights[3].metadata.without("incremental"))
+    box.repo.replace(bare)
+    refusal = (
+        f"{nights[2].stored_filename} may be needed by {bare.stored_filename}, whose record does not say what it "
+        "continues; nothing was deleted; delete that one first"
+    )
+    for with_dependents in (False, True):
+        with pytest.raises(DeletionRefused, match=refusal):
+            delete(
+                DeleteRequest(name=nights[2].stored_filename, destination="s3", with_dependents=with_dependents),
+                box.tools,
+            )
+    delete(DeleteRequest(name=bare.stored_filename, destination="s3"), box.tools)
+    delete(DeleteRequest(name=nights[2].stored_filename, destination="s3"), box.tools)
+    assert left(box)[:2] == names([nights[1], nights[0]])
 
 
 def test_with_dependents_the_newest_goes_first(box: Toolbox, nights: list[Backup]) -> None:

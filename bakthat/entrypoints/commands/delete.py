@@ -43,7 +43,7 @@ def delete(
     with settings.opened() as bakthat:
         if asks:
             chosen = bakthat.about_to_delete(name, destination, host=host)
-            refused = bool(chosen.dependents) and not with_dependents
+            refused = bool(chosen.may_need) or (bool(chosen.dependents) and not with_dependents)
             if not refused and not terminal.ask_yes(_question(chosen), default=False):
                 raise DeletionRefused("nothing was deleted")
             name = chosen.backup.stored_filename
