@@ -89,7 +89,7 @@ class Chains:
         if increment is None:
             raise ChainBroken(
                 f"{current.stored_filename} is incremental, and its record does not say which backup it continues "
-                "(`bakthat sync` finds its entry if it is in the store); tar restores it as docs/incremental.md describes"
+                "(`bakthat sync` finds its entry if it is in the store); tar restores it: see docs/incremental.md"
             )
         base = self._by_name.get(increment.base)
         if base is None or base.is_deleted:
