@@ -62,7 +62,7 @@ def page() -> str:
     lines = [
         f'.TH BAKTHAT 1 {DATE} "bakthat" "User Commands"',
         ".SH NAME",
-        r"bakthat \- one compressed, optionally encrypted archive per backup, in your own store",
+        r"bakthat \- one archive per backup, in your own store",
         ".SH SYNOPSIS",
         ".B bakthat",
         r".RI [ OPTIONS ]\~ COMMAND \~[ ARGS ]",
