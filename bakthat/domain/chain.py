@@ -20,6 +20,10 @@ from bakthat.domain.query import newest_first
 from bakthat.errors import ChainBroken
 
 
+class BaseNotRecorded(ChainBroken):
+    """A record does not say what the backup continues; its archive does."""
+
+
 class Chains:
     """The chains among backups.
 
@@ -87,9 +91,9 @@ class Chains:
     def _base(self, current: Backup, wanted: Backup) -> Backup:
         increment = current.metadata.incremental
         if increment is None:
-            raise ChainBroken(
+            raise BaseNotRecorded(
                 f"{current.stored_filename} is incremental, and its record does not say which backup it continues "
-                "(`bakthat sync` finds its entry if it is in the store); tar restores it: see docs/incremental.md"
+                "(`bakthat sync` finds its entry if it is in the store); `bakthat restore` asks the archive itself"
             )
         base = self._by_name.get(increment.base)
         if base is None or base.is_deleted:

@@ -10,6 +10,7 @@ from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
+from bakthat.domain.query import Query
 from bakthat.errors import BackupNotFound, ChainBroken, InvalidName, RetrievalPending
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import ChainedArchive
@@ -48,6 +49,36 @@ def recorded_chain(
         _opened(opened_when_ready(one, destination, tools, tier=tier, wait=wait), one, its_keys, tools)
         for one, its_keys in chain
     ]
+
+
+def chain_by_archives(backup: Backup, keys: Keys, destination: Destination, tools: Tools) -> tuple[Backup, ...]:
+    """The chain of a backup if a record of it does not say what it continues, since a catalog entry is lost: by what
+    that archive says itself. It is opened for that, with the keys of the backup.
+
+    Raises `ChainBroken` if an archive is missing, or says something impossible; `PasswordNeeded`, `StoreError`,
+    `PayloadError`.
+    """
+    chain = [backup]
+    while (current := chain[-1]).is_incremental:
+        increment = current.metadata.incremental
+        if increment is not None:
+            base = increment.base
+        else:
+            tools.notice(f"{current.stored_filename}: its record does not say what it continues; its archive is asked")
+            opened = open_archive(destination.open(current), current, keys, tools, stage="looking for the base")
+            with opened as plain:
+                base = tools.tar.base_of(plain)
+        if not _is_older(base, current.stored_filename):
+            raise ChainBroken(f"{current.stored_filename} says that it continues {base!a}, which cannot be")
+        query = Query(stored_filename=base, backend=destination.name, owners=(destination.owner,))
+        found = next(iter(tools.repo.find(query)), None)
+        if found is None:
+            raise ChainBroken(
+                f"{current.stored_filename} continues {base}, which is not in the database "
+                "(`bakthat sync` finds it if it is in the store)"
+            )
+        chain.append(found)
+    return tuple(chain[::-1])
 
 
 def thinned_chain(

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from bakthat.domain.archive_format import Container
 from bakthat.domain.backup import Backup
+from bakthat.domain.chain import BaseNotRecorded
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.ports.object_store import ObjectStore
@@ -21,7 +22,7 @@ from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.members import rules_of, spans_of_selected
 from bakthat.usecases.inside.only_file import name_of_file
 from bakthat.usecases.inside.ranged_archive import joined, naming, open_by_ranges, parts_with_progress
-from bakthat.usecases.opened_chain import recorded_chain, stored_chain, thinned_chain
+from bakthat.usecases.opened_chain import chain_by_archives, recorded_chain, stored_chain, thinned_chain
 from bakthat.usecases.streams.archive_stream import open_archive, packer_of
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
@@ -79,7 +80,10 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
     if backup.is_incremental:
-        needed = chain_for(backup, destination, tools)
+        try:
+            needed = chain_for(backup, destination, tools)
+        except BaseNotRecorded:
+            needed = chain_by_archives(backup, keys, destination, tools)
         chain = list(zip(needed, keys_for(needed, keys, request.keys), strict=True))
         archives = None if request.full_check else thinned_chain(chain, destination, tools, only=request.only)
         if archives is None:

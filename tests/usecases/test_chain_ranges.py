@@ -16,7 +16,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, PayloadDamaged, StoreUnavailable
+from bakthat.errors import BackupNotFound, ChainBroken, PayloadDamaged, StoreUnavailable
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
@@ -24,6 +24,7 @@ from bakthat.usecases.exclusions import ExclusionRequest
 from bakthat.usecases.list_archive import ListRequest, list_archive
 from bakthat.usecases.read_file import ReadRequest, read_file
 from bakthat.usecases.restore import RestoreRequest, restore
+from bakthat.usecases.sync import sync
 from tests.fixtures.tree_histories import snapshot, tick
 
 
@@ -264,3 +265,37 @@ def test_a_file_is_read_without_reading_the_archives_whole(box: Toolbox, root: P
     second = night(box, root)
     never_whole(box, full, second)
     assert content(box, "same") == b"same"
+
+
+def lose_entries(box: Toolbox, *names: str) -> Toolbox:
+    """Another machine, with a new database, after these catalog entries were lost."""
+    for name in names:
+        box.stores["s3"].delete(f"bakthat_catalog/{name}.json")
+    other = Toolbox(stores=box.stores, block_size=2048)
+    sync("s3", other.tools)
+    return other
+
+
+@pytest.mark.parametrize("lost", ["newest", "base"])
+@pytest.mark.parametrize("keys", [Keys(), Keys(passphrase="secret")], ids=["plain", "encrypted"])
+def test_without_its_entry_an_incremental_backup_is_restored_by_what_its_archive_says(
+    box: Toolbox, root: Path, lost: str, keys: Keys
+) -> None:
+    made = []
+    for name in ("first", "second", "third"):
+        noise(root / name)
+        made.append(night(box, root, keys=keys).stored_filename)
+    other = lose_entries(box, made[2 if lost == "newest" else 1])
+    assert snapshot(restored(other, root, keys=lambda _: keys)) == snapshot(root)
+    assert any("its archive is asked" in line for line in other.notices)
+
+
+def test_without_its_entry_and_its_base_a_restore_names_the_base(box: Toolbox, root: Path) -> None:
+    noise(root / "first")
+    full = night(box, root).stored_filename
+    noise(root / "second")
+    newest = night(box, root).stored_filename
+    box.stores["s3"].delete(full)
+    other = lose_entries(box, full, newest)
+    with pytest.raises(ChainBroken, match=f"{newest} continues {full}, which is not in the database"):
+        restored(other, root)
