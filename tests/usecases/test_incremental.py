@@ -40,6 +40,7 @@ from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.restore import RestoreRequest, restore, restore_stored
 from bakthat.usecases.sync import sync
+from tests.fixtures.nights import make_site, night
 from tests.fixtures.tree_histories import snapshot, tick
 
 POLICY = IncrementPolicy()
@@ -58,20 +59,7 @@ KEY_PAIRS = (
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "site"
-    (root / "pages").mkdir(parents=True)
-    (root / "index").write_text("hello")
-    (root / "pages" / "about").write_text("about")
-    (root / "large").write_bytes(os.urandom(20_000))  # so that a change is less than half of it
-    return root
-
-
-def night(box: Toolbox, tree: Path, **changes: Any) -> Backup:
-    """The next day's backup."""
-    tick(tree.parent)
-    box.clock.forward(days=1)
-    request = {"source": tree, "destination": "s3", "incremental": POLICY, **changes}
-    return backup(BackupRequest(**request), box.tools)
+    return make_site(tmp_path)
 
 
 def bring_back(box: Toolbox, made: Backup, target: Path, **changes: Any) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,14 +12,13 @@ from attrs import evolve
 
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.backup import Backup
-from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.query import Query
 from bakthat.ports.file_states import FileStates, KnownFiles, StateDraft
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
-from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.restore import RestoreRequest, restore
-from tests.fixtures.tree_histories import snapshot, tick
+from tests.fixtures.nights import make_site, night
+from tests.fixtures.tree_histories import snapshot
 
 
 @pytest.fixture
@@ -30,20 +28,7 @@ def box() -> Toolbox:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "site"
-    (root / "pages").mkdir(parents=True)
-    (root / "index").write_text("hello")
-    (root / "pages" / "about").write_text("about")
-    (root / "large").write_bytes(os.urandom(20_000))  # so that a change is less than half of it
-    return root
-
-
-def night(box: Toolbox, tree: Path, **changes: Any) -> Backup:
-    """The next day's backup."""
-    tick(tree.parent)
-    box.clock.forward(days=1)
-    request = {"source": tree, "destination": "s3", "incremental": IncrementPolicy(), **changes}
-    return backup(BackupRequest(**request), box.tools)
+    return make_site(tmp_path)
 
 
 def bring_back(box: Toolbox, made: Backup, target: Path, **changes: Any) -> Path:
