@@ -219,3 +219,24 @@ def test_forty_nights_of_a_job_leave_what_its_rotation_keeps_and_what_that_needs
         bk.restore(name, target=tmp_path / "out")
         assert snapshot(tmp_path / "out" / "photos") == trees[name]
         shutil.rmtree(tmp_path / "out")
+
+
+def test_what_needs_a_deleted_backup_is_named_as_it_goes(bakthat_command: CommandLine, photos: Path) -> None:
+    full = back_up(bakthat_command, "--incremental").out.strip()
+    (photos / "new").write_text("new")
+    second = back_up(bakthat_command, "--incremental").out.strip()
+    said = bakthat_command("delete", full, "-d", "local", "--yes", "--with-dependents")
+    assert (said.code, said.out) == (0, f"{second}\n{full}\n")
+    assert said.err == f"Deleted {second} from local.\nDeleted {full} from local.\n"
+
+
+def test_what_was_deleted_before_an_error_is_named(bakthat_command: CommandLine, photos: Path) -> None:
+    full = back_up(bakthat_command, "--incremental").out.strip()
+    (photos / "new").write_text("new")
+    second = back_up(bakthat_command, "--incremental").out.strip()
+    archive = bakthat_command.home / ".bakthat" / "store" / full
+    archive.unlink()
+    (archive / "in the way").mkdir(parents=True)  # what no deletion of a file removes
+    said = bakthat_command("delete", full, "-d", "local", "--yes", "--with-dependents")
+    assert said.code != 0
+    assert said.out == f"{second}\n"

@@ -39,6 +39,14 @@ def delete(
     that incremental ones need is deleted only together with them.
     """
     removed: list[Backup] = []
+
+    def on_removed(backup: Backup) -> None:
+        """Say it at once: if the next deletion fails, this one has happened all the same."""
+        removed.append(backup)
+        if not as_json:
+            terminal.result(backup.stored_filename)
+            settings.say(f"{'Would delete' if dry_run else 'Deleted'} {backup.stored_filename} from {backup.backend}.")
+
     asks = terminal.is_interactive() and not yes and not dry_run
     with settings.opened() as bakthat:
         if asks:
@@ -48,7 +56,8 @@ def delete(
                 raise DeletionRefused("nothing was deleted")
             name = chosen.backup.stored_filename
         if dry_run and with_dependents:
-            removed.extend(reversed(bakthat.about_to_delete(name, destination, host=host).dependents))
+            for dependent in reversed(bakthat.about_to_delete(name, destination, host=host).dependents):
+                on_removed(dependent)
         gone = bakthat.delete(
             name,
             destination,
@@ -56,17 +65,13 @@ def delete(
             dry_run=dry_run,
             spare_last_complete=not (asks or yes or dry_run),
             with_dependents=with_dependents,
-            on_removed=removed.append,
+            on_removed=on_removed,
         )
         if dry_run:
-            removed.append(gone)
+            on_removed(gone)
     if as_json:
         with_it = [backup.stored_filename for backup in removed if backup != gone]
         json_output.print_document({**json_output.record_json(gone), **({"dependents": with_it} if with_it else {})})
-        return
-    for backup in removed:
-        terminal.result(backup.stored_filename)
-        settings.say(f"{'Would delete' if dry_run else 'Deleted'} {backup.stored_filename} from {backup.backend}.")
 
 
 def _question(chosen: DeletionCandidate) -> str:
