@@ -223,6 +223,17 @@ def test_another_destination_takes_another_second_too(box: Toolbox, tree: Path) 
     assert made.stored_filename == "site.20260102030406.tgz"
 
 
+@pytest.mark.parametrize("changes", [{"keys": Keys(passphrase="secret")}, {"compression": Compression.NONE}])
+def test_two_backups_in_one_second_have_two_dates_whatever_their_suffixes(
+    box: Toolbox, tree: Path, changes: dict[str, object]
+) -> None:
+    """With one date for both, nothing could tell which is the newer one."""
+    first = backup(request(tree, **changes), box.tools)
+    second = backup(request(tree), box.tools)
+    third = backup(request(tree, **changes), box.tools)
+    assert [made.when.second for made in (first, second, third)] == [5, 6, 7]
+
+
 # incomplete
 
 

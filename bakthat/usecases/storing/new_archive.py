@@ -72,16 +72,19 @@ class NewArchive:
     later_than: datetime | None = None
     stop: Callable[[], None] = lambda: None
 
+    def name(self, when: datetime) -> StoredName:
+        """The name of the archive, if it is made at this time."""
+        return StoredName(series=self.series, when=when, suffix=self.form.suffix, encrypted=bool(self.keys))
+
     def draft(self, when: datetime) -> Backup:
         """The record as far as it is known before the first byte."""
-        name = StoredName(series=self.series, when=when, suffix=self.form.suffix, encrypted=bool(self.keys))
         owner = self.destination.owner
         return Backup(
             backend=self.destination.name,
             backend_hash=owner.backend_hash,
             backup_date=when,
             filename=self.series,
-            stored_filename=str(name),
+            stored_filename=str(self.name(when)),
             size=0,
             tags=self.tags,
             last_updated=when,
@@ -101,16 +104,16 @@ def store_new(archive: NewArchive, tools: Tools) -> Backup:
     tell_of_neighbours(archive.draft(now), archive.destination, tools)
     claims = NameClaims(tools)
     for seconds in range(_SECONDS_TRIED):
-        draft = archive.draft(now + timedelta(seconds=seconds))
-        if not claims.claim(draft.stored_filename):
+        when = now + timedelta(seconds=seconds)
+        if not claims.claim(archive.name(when)):
             continue
         try:
-            return _store(archive, draft, tools)
+            return _store(archive, archive.draft(when), tools)
         except (ObjectExists, DuplicateBackup) as error:
             # Another machine, with another database, was faster in the same second.
             if not archive.is_repeatable:
                 raise DuplicateBackup(f"{error}; the input was already read, so make the backup again") from error
-    last = archive.draft(now + timedelta(seconds=_SECONDS_TRIED)).stored_filename
+    last = archive.name(now + timedelta(seconds=_SECONDS_TRIED))
     raise DuplicateBackup(
         f"{last}: there is already a backup of this name for every second of the last minute; try again"
     )
