@@ -9,8 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.interval import GRAMMAR, interval_of
-from bakthat.errors import InvalidInterval
+from bakthat.domain.settings import Check, interval, numbers_by_name, switch
 
 _LARGEST_PART = 0.5
 """Of the size of the full backup: when the incremental ones together are larger, a new full one costs less than their
@@ -50,7 +49,13 @@ def policy_of_setting(value: object) -> IncrementPolicy | None:
     unknown = [key for key in value if key not in ("full_every", "most")]
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not one of full_every, most")
-    return IncrementPolicy(**{name: _CHECKS[name](number) for name, number in value.items()})
+    found: dict[str, Any] = {}
+    for name, written in value.items():
+        try:
+            found[name] = _CHECKS[name](written)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return IncrementPolicy(**found)
 
 
 def checked_setting(value: object) -> Any:
@@ -62,37 +67,24 @@ def checked_setting(value: object) -> Any:
 def setting_of_text(text: str) -> Any:
     """The setting `incremental` as a variable of the environment has it: `true`, `false`, or
     `full_every=30D most=30`."""
-    word = text.strip().lower()
-    if word in _SWITCH:
-        return _SWITCH[word]
-    found: dict[str, str] = {}
-    for pair in text.replace(",", " ").split():
-        name, sign, value = pair.partition("=")
-        if not sign or name in found:
-            raise ValueError("expected true, false, or full_every=30D most=30")
-        found[name] = value
-    return found
-
-
-def _interval(value: object) -> timedelta:
-    if not isinstance(value, str | timedelta):
-        raise ValueError("full_every: expected text such as 30D")  # noqa: TRY004 - one kind of error
+    is_on = switch(text)
+    if is_on is not None:
+        return is_on
     try:
-        return interval_of(value)
-    except InvalidInterval:
-        raise ValueError(f"full_every: expected {GRAMMAR.removeprefix('an interval is ')}") from None
+        return numbers_by_name(text)
+    except ValueError:
+        raise ValueError("expected true, false, or full_every=30D most=30") from None
 
 
 def _count(value: object) -> int:
     number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
     if type(number) is int and 0 < number <= _MOST:
         return number
-    raise ValueError(f"most: expected a whole number from 1 to {_MOST}")
+    raise ValueError(f"expected a whole number from 1 to {_MOST}")
 
 
-_CHECKS: Mapping[str, Any] = {"full_every": _interval, "most": _count}
-_SWITCH = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
+_CHECKS: Mapping[str, Check] = {"full_every": interval, "most": _count}
 
 
-def _shown(interval: timedelta) -> str:
-    return f"{interval.days} days" if interval >= timedelta(days=2) and not interval.seconds else str(interval)
+def _shown(length: timedelta) -> str:
+    return f"{length.days} days" if length >= timedelta(days=2) and not length.seconds else str(length)

@@ -10,14 +10,13 @@ from typing import Any
 
 from attrs import evolve, field, fields_dict, frozen
 
-from bakthat.domain.interval import GRAMMAR, parse_interval
 from bakthat.domain.profile import Profile, overlaid
 from bakthat.domain.rotation import RotationPolicy, policy_from
 from bakthat.domain.selector import nearest
-from bakthat.domain.settings import checked, kind_of, path, text, texts
+from bakthat.domain.settings import checked, interval, kind_of, path, text, texts
 from bakthat.domain.settings import command as checked_command
 from bakthat.domain.stored_name import check_series, series_of
-from bakthat.errors import ConfigInvalid, InvalidInterval, InvalidName, InvalidPolicy
+from bakthat.errors import ConfigInvalid, InvalidName, InvalidPolicy
 
 STREAM = "-"
 """The source in the record of a command's output."""
@@ -38,17 +37,6 @@ _ONLY_OF_A_PROFILE = frozenset(
 )
 """Settings that say where the records and the stores are. Backups that a job put elsewhere would be out of sight for
 every other command with this profile."""
-
-
-def _interval(value: object) -> timedelta:
-    if isinstance(value, timedelta) and value > timedelta():
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"expected text such as 26h or 30D, found {kind_of(value)}")  # noqa: TRY004 - one kind of error
-    try:
-        return parse_interval(value)
-    except InvalidInterval:
-        raise ValueError(f"expected {GRAMMAR.removeprefix('an interval is ')}") from None
 
 
 def _series(value: object) -> str:
@@ -93,8 +81,8 @@ _OWN: Mapping[str, Callable[[object], Any]] = {
     "tags": _tags,
     "exclude": texts,
     "exclude_from": _files,
-    "verify_every": _interval,
-    "max_age": _interval,
+    "verify_every": interval,
+    "max_age": interval,
 }
 """The keys that a job has besides the settings of a profile, with their checks."""
 

@@ -10,9 +10,10 @@ from types import NoneType, UnionType
 from typing import Any, Protocol, get_args
 
 from bakthat.domain.compression_choice import parse_compression
+from bakthat.domain.interval import GRAMMAR, interval_of
 from bakthat.domain.object_lock import object_lock_from
 from bakthat.domain.size import parse_size
-from bakthat.errors import UsageError
+from bakthat.errors import InvalidInterval, UsageError
 
 PART_SIZES = (5 * 2**20, 5 * 2**30)
 """S3's limits of a part, in bytes (AWS: multipart upload limits)."""
@@ -85,7 +86,8 @@ def from_text(setting: Setting, text: str) -> Any:
     elif str in types:
         pass
     elif bool in types:
-        value = _SWITCH.get(text.strip().lower(), text)
+        is_on = switch(text)
+        value = text if is_on is None else is_on
     elif int in types:
         value = int(text) if re.fullmatch(r"\s*[0-9]{1,18}\s*", text, re.ASCII) else text
     else:
@@ -103,6 +105,11 @@ def _types(setting: Setting) -> frozenset[object]:
 
 _SWITCH = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
 """YAML's words, and those of shells."""
+
+
+def switch(text: str) -> bool | None:
+    """Return what a word for on or off means; None for any other text."""
+    return _SWITCH.get(text.strip().lower())
 
 
 def text(value: object) -> str:
@@ -176,12 +183,22 @@ def part_size(value: object) -> int:
 def numbers_by_name(text: str) -> Mapping[str, str]:
     """Read `days=7 weeks=4`, as a variable of the environment has a mapping; commas and colons do as well."""
     found: dict[str, str] = {}
-    for word in re.split(r"[\s,]+", re.sub(r"\s*([:=])\s*", r"\1", text.strip().strip("{}").strip())):
+    for word in re.split(r"[\s,]+", re.sub(r"\s*([:=])\s*", r"\1", text).strip("{}, \t\r\n")):
         name, sign, value = re.split(r"([:=])", word, maxsplit=1) if re.search("[:=]", word) else (word, "", "")
         if not (name and sign and value) or name in found:
             raise ValueError("expected names and numbers: days=7 weeks=4 months=12")
         found[name] = value
     return found
+
+
+def interval(value: object) -> datetime.timedelta:
+    """Check a length of time, such as `26h`."""
+    if not isinstance(value, str | datetime.timedelta):
+        raise ValueError(f"expected text such as 26h or 30D, found {kind_of(value)}")  # noqa: TRY004 - one kind of error
+    try:
+        return interval_of(value)
+    except InvalidInterval:
+        raise ValueError(f"expected {GRAMMAR.removeprefix('an interval is ')}") from None
 
 
 def size(value: object) -> int:

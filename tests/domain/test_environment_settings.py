@@ -19,7 +19,6 @@ from bakthat.domain.profile import Profile
 from bakthat.errors import ConfigInvalid
 
 IN_FILES_ONLY = {"name", "extra", "hooks", "jobs", "stores", "object_lock"}
-ALTHOUGH_A_MAPPING = {"rotation", "incremental"}
 
 
 def test_every_key_with_a_single_value_has_a_variable():
