@@ -149,19 +149,14 @@ def report_of(
         for series, members in by_series.items():
             for origin, live in origins(backup for backup in members if not backup.is_deleted):
                 job = wanted.pop((owner.backend, owner.location, series, origin), None)
-                gone = [one for one in members if one.is_deleted and (one.host, one.source) == _pair(origin)]
+                gone = [
+                    one for one in members if one.is_deleted and (one.host, one.source) == (origin.host, origin.source)
+                ]
                 status = _status(series, origin, owner, live, now)
                 status = evolve(status, verification=last_verification([*live, *gone]))
                 found.append(_as_expected(status, job, max_age))
     found += [
-        _as_expected(
-            SeriesStatus(
-                series=job.series, origin=job.origin, destination=job.owner.backend, location=job.owner.location
-            ),
-            job,
-            max_age,
-        )
-        for job in wanted.values()
+        _as_expected(_status(job.series, job.origin, job.owner, (), now), job, max_age) for job in wanted.values()
     ]
     return StatusReport(at=now, series=tuple(sorted(found, key=_order)), max_age=max_age)
 
@@ -186,10 +181,6 @@ def _as_expected(status: SeriesStatus, job: Expected | None, max_age: timedelta 
     if job is None:
         return evolve(status, max_age=max_age)
     return evolve(status, job=job.job, max_age=job.max_age if job.max_age is not None else max_age)
-
-
-def _pair(origin: Origin) -> tuple[str | None, str | None]:
-    return origin.host, origin.source
 
 
 def _order(status: SeriesStatus) -> tuple[int, str, bool, str, str, str]:

@@ -21,17 +21,20 @@ from bakthat.usecases.tools import Tools
 
 
 @frozen(kw_only=True)
-class Origin:
-    """Where the next backup comes from, and how it is stored. xattrs: whether it keeps extended attributes, without
-    which it cannot be continued by one that does."""
+class NextBackup:
+    """The backup that is to be made: where it comes from, and how it is stored.
+
+    series, facts: as in its record. is_encrypted: a chain is encrypted as a whole, or not at all. xattrs: whether it
+    keeps extended attributes: one without them cannot be continued by one that has them.
+    """
 
     series: str
     facts: Facts
     is_encrypted: bool
     xattrs: bool
 
-    def made(self, backup: Backup) -> bool:
-        """Whether the backup is of this origin."""
+    def shares_origin_with(self, backup: Backup) -> bool:
+        """Whether an earlier backup has the same host and source."""
         return (backup.host, backup.source) == (self.facts.get("client"), self.facts.get("source"))
 
     def key(self, destination: Destination) -> str:
@@ -56,18 +59,18 @@ class Base:
     why: str = ""
 
 
-def choose_base(origin: Origin, policy: IncrementPolicy, destination: Destination, tools: Tools) -> Base:
+def choose_base(next_backup: NextBackup, policy: IncrementPolicy, destination: Destination, tools: Tools) -> Base:
     """The newest backup of the origin, if it can be continued. The store is asked what is still there: one listing.
 
     Raises `StoreError`.
     """
-    if origin.facts.get("source") is None:
+    if next_backup.facts.get("source") is None:
         return Base(why="its record has no source")
     try:
-        recorded = _recorded(origin.series, destination, tools)
+        recorded = _recorded(next_backup.series, destination, tools)
     except DatabaseError as error:
         return Base(why=f"the database cannot be used ({error})")
-    own = [row for row in recorded if origin.made(row) and not (row.is_deleted or row.is_value)]
+    own = [row for row in recorded if next_backup.shares_origin_with(row) and not (row.is_deleted or row.is_value)]
     if not own:
         return Base(why="there is no earlier one of this source and host")
     newest = max(own, key=newest_first)
@@ -79,9 +82,11 @@ def choose_base(origin: Origin, policy: IncrementPolicy, destination: Destinatio
         return Base(why=str(error))
     if why := policy.why_full(chain, tools.clock()):
         return Base(why=why)
-    if any(backup.is_encrypted != origin.is_encrypted for backup in chain):
-        return Base(why=f"the chain of {newest.stored_filename} is {'not ' if origin.is_encrypted else ''}encrypted")
-    known = tools.states.known(origin.key(destination), origin.version(newest)) if newest.sha256 else None
+    if any(backup.is_encrypted != next_backup.is_encrypted for backup in chain):
+        return Base(
+            why=f"the chain of {newest.stored_filename} is {'not ' if next_backup.is_encrypted else ''}encrypted"
+        )
+    known = tools.states.known(next_backup.key(destination), next_backup.version(newest)) if newest.sha256 else None
     if known is None:
         return Base(why=f"this machine has no state of {newest.stored_filename}, which would be continued")
     if why := _extended(chain, destination, tools):

@@ -22,7 +22,7 @@ from bakthat.domain.payload import PackReport
 from bakthat.errors import ObjectNotFound, StoreError
 from bakthat.ports.file_states import Changes, StateDraft, TooManyNames
 from bakthat.ports.payload import IndexedWriter
-from bakthat.usecases.base_choice import Base, Origin, choose_base, extend_locks
+from bakthat.usecases.base_choice import Base, NextBackup, choose_base, extend_locks
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.storing.new_archive import NewArchive, store_new
 from bakthat.usecases.tools import Tools
@@ -45,11 +45,11 @@ def store_incremental(
     policy: when a full one is made. full: make one anyway. xattrs: whether the archive keeps extended attributes. A
     notice says why a full one is made that was not asked for, and if the next one will have to be one.
     """
-    origin = Origin(series=archive.series, facts=archive.facts, is_encrypted=bool(archive.keys), xattrs=xattrs)
-    base = Base() if full else choose_base(origin, policy, archive.destination, tools)
+    next_backup = NextBackup(series=archive.series, facts=archive.facts, is_encrypted=bool(archive.keys), xattrs=xattrs)
+    base = Base() if full else choose_base(next_backup, policy, archive.destination, tools)
     if base.backup is not None:
         try:
-            made = _store(archive, pack, base, origin, tools)
+            made = _store(archive, pack, base, next_backup, tools)
             if not _is_gone(base.backup, archive.destination):
                 return made
             base = Base(why=f"{base.backup.stored_filename} was deleted while {made.stored_filename} was made")
@@ -57,11 +57,11 @@ def store_incremental(
             base = Base(why=str(error))
     if base.why:
         tools.notice(f"{shown(archive.series)}: a full backup is made: {base.why}")
-    return _store(archive, pack, base, origin, tools)
+    return _store(archive, pack, base, next_backup, tools)
 
 
-def _store(archive: NewArchive, pack: PackChanges, base: Base, origin: Origin, tools: Tools) -> Backup:
-    key = origin.key(archive.destination)
+def _store(archive: NewArchive, pack: PackChanges, base: Base, next_backup: NextBackup, tools: Tools) -> Backup:
+    key = next_backup.key(archive.destination)
     draft: StateDraft | None = None
     with ExitStack() as drafts:
 
@@ -76,7 +76,7 @@ def _store(archive: NewArchive, pack: PackChanges, base: Base, origin: Origin, t
         _lock_as_long(made, base, archive.destination, tools)
         if draft is not None:
             try:
-                draft.keep(origin.version(made))
+                draft.keep(next_backup.version(made))
             except OSError as error:
                 tools.notice(
                     f"{made.stored_filename} is stored, but what it contains cannot be noted on this machine, so that "
