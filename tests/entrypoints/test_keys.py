@@ -156,7 +156,7 @@ def test_a_file_of_recipients_alone_is_enough_and_excludes_a_password(tmp_path: 
     assert encryption_keys(profile, ask=never, environment=ENVIRONMENT) == Keys(recipients=(PAIR.recipient,))
     with pytest.raises(UsageError, match="never both"):
         encryption_keys(profile, password="x", environment={})
-    with pytest.raises(UsageError, match="recipients_file of profile 'default': '/no/such/file' cannot be read"):
+    with pytest.raises(UsageError, match="recipients_file of profile 'default': '/no/such/file' does not exist"):
         encryption_keys(Profile(recipients_file="/no/such/file"), environment={})
 
 

@@ -20,7 +20,7 @@ import yaml
 from attrs import define, field
 
 from bakthat.adapters.database.peewee_repo import open_repo
-from bakthat.adapters.encryption.identity_files import read_identities
+from bakthat.adapters.encryption.identity_files import read_identity_file
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.domain.backup import Backup
 from bakthat.domain.catalog import loads
@@ -297,7 +297,7 @@ def key_is_whole_when_it_is_shown(machine: Machine, *, mutation: str = "") -> in
 
     def check(told: bool) -> None:
         if told:
-            (identity,) = read_identities(machine.folder / "key")
+            (identity,) = read_identity_file(machine.folder / "key").identities
             assert identity.startswith("AGE-SECRET-KEY-1")
 
     return machine.at_each(found, check)

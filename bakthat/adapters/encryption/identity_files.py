@@ -15,12 +15,13 @@ from attrs import field, frozen
 from bakthat.adapters.encryption.age_armor import is_armored
 from bakthat.adapters.encryption.key_files import check_identity
 from bakthat.adapters.filesystem.home import expand_home
+from bakthat.adapters.filesystem.small_file import read_small_file, utf8_text
 from bakthat.domain.payload import AGE_MAGIC, Keys
 from bakthat.domain.recipients import label
 from bakthat.errors import PasswordNeeded, PayloadError, UsageError, WrongPassword
 
 _FILE_LIMIT = 1024 * 1024
-"""Bytes of the largest key file. That is 10,000 identities; a larger file was not meant to be one."""
+"""Bytes of the largest key file. That is 10,000 identities."""
 
 _PEM = b"-----BEGIN"
 """What a PEM file begins with, such as an SSH key."""
@@ -43,18 +44,6 @@ class IdentityFile:
     label: str = ""
 
 
-def read_identities(path: StrPath, *, notice: Callable[[str], None] | None = None) -> tuple[str, ...]:
-    """Return the identities in a file that is not locked: see `read_identity_file`.
-
-    Raises:
-        PasswordNeeded: The file is locked.
-    """
-    file = read_identity_file(path, notice=notice)
-    if file.unlock is not None:
-        raise PasswordNeeded(f"the key file {file.shown} is encrypted with a passphrase")
-    return file.identities
-
-
 def read_identity_file(path: StrPath, *, notice: Callable[[str], None] | None = None) -> IdentityFile:
     """Read a file of identities, one per line besides blank lines and `#` comments, or a private SSH key.
 
@@ -68,7 +57,7 @@ def read_identity_file(path: StrPath, *, notice: Callable[[str], None] | None = 
     """
     expanded = expand_home(path, "identity", instead="give the key file as an absolute path")
     shown = repr(os.fspath(expanded))
-    data, mode = _read(expanded, shown)
+    data, mode = read_small_file(expanded, f"the identity file {shown}", limit=_FILE_LIMIT)
     if notice is not None and stat.S_ISREG(mode) and mode & 0o077:
         allowed = stat.S_IMODE(mode)
         notice(f"the identity file {shown} is open to other users (mode {allowed:04o}); run: chmod 600 {shown}")
@@ -80,7 +69,7 @@ def read_identity_file(path: StrPath, *, notice: Callable[[str], None] | None = 
 
 
 def _identities(data: bytes, shown: str) -> tuple[str, ...]:
-    text = _text(data)
+    text = utf8_text(data)
     if text is None:
         raise UsageError(f"{shown} is not an identity file: it is not UTF-8 text")
     identities = []
@@ -145,28 +134,3 @@ def _ssh_key(pem: bytes, shown: str) -> IdentityFile:
         return IdentityFile(shown=shown, unlock=unlock, label=label(public_line(key)) if key is not None else "")
     except ValueError as error:
         raise UsageError(f"the key file {shown} cannot be used: {error}") from None
-
-
-def _read(path: str, shown: str) -> tuple[bytes, int]:
-    """Return the content of the file, and its mode."""
-    try:
-        with open(path, "rb") as file:
-            # Of the file that was opened, not of whatever has the name by now.
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_FILE_LIMIT + 1)
-    except FileNotFoundError:
-        raise UsageError(f"the identity file {shown} does not exist") from None
-    except OSError as error:
-        raise UsageError(f"the identity file {shown} cannot be read: {error.strerror}") from None
-    if len(data) > _FILE_LIMIT:
-        raise UsageError(f"{shown} is not an identity file: it is larger than {_FILE_LIMIT} bytes")
-    return data, mode
-
-
-def _text(data: bytes) -> str | None:
-    """Return the text without a BOM; None if it is not UTF-8. The decoder's error contains the whole file, so it must
-    not become the context of ours."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from bakthat.adapters.encryption.age_keys import parse_recipient
 from bakthat.adapters.encryption.ssh_keys import foreign_kind
 from bakthat.adapters.filesystem.home import expand_home
+from bakthat.adapters.filesystem.small_file import read_small_file, utf8_text
 from bakthat.errors import UsageError
 
 _FILE_LIMIT = 16 * 1024 * 1024
@@ -34,7 +35,10 @@ def read_recipients(path: StrPath, where: str, *, notice: Callable[[str], None] 
     """
     expanded = expand_home(path, "recipients file", instead="give the file as an absolute path")
     shown = repr(os.fspath(expanded))
-    text, mode = _read(expanded, where)
+    data, mode = read_small_file(expanded, f"{where}: {shown}", limit=_FILE_LIMIT)
+    text = utf8_text(data)
+    if text is None:
+        raise UsageError(f"{where}: {shown} is not a recipients file: it is not UTF-8 text")
     if notice is not None and stat.S_ISREG(mode) and mode & 0o022:
         allowed = stat.S_IMODE(mode)
         notice(
@@ -60,21 +64,3 @@ def read_recipients(path: StrPath, where: str, *, notice: Callable[[str], None] 
     if not found:
         raise UsageError(f"{where}: {shown} contains no recipient, that is, no line such as age1…")
     return tuple(dict.fromkeys(found))
-
-
-def _read(path: str, where: str) -> tuple[str, int]:
-    """Return the text of the file, and its mode."""
-    shown = repr(path)
-    try:
-        with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_FILE_LIMIT + 1)
-    except OSError as error:
-        raise UsageError(f"{where}: {shown} cannot be read: {error.strerror}") from None
-    if len(data) > _FILE_LIMIT:
-        raise UsageError(f"{where}: {shown} is not a recipients file: it is larger than {_FILE_LIMIT} bytes")
-    try:
-        return data.decode("utf-8-sig"), mode
-    except UnicodeDecodeError:
-        pass  # its error has the whole content, and would be kept as the context
-    raise UsageError(f"{where}: {shown} is not a recipients file: it is not UTF-8 text")

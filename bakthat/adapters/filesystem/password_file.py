@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
-import os
 import stat
 from collections.abc import Callable
 
 from bakthat.adapters.filesystem.home import expand_home
+from bakthat.adapters.filesystem.small_file import read_small_file, utf8_text
 from bakthat.domain.callbacks import ignore
 from bakthat.errors import UsageError
 
@@ -31,7 +30,7 @@ def read_password_file(path: str, where: str, *, notice: Callable[[str], None] =
     """
     expanded = expand_home(path, where)
     shown = repr(expanded)
-    data, mode = _read(expanded, f"{where}: {shown}")
+    data, mode = read_small_file(expanded, f"{where}: {shown}", limit=_LIMIT)
     if stat.S_ISREG(mode) and mode & stat.S_IROTH:
         notice(f"{where}: every user may read {shown} (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {shown}")
     line = data.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")
@@ -41,26 +40,7 @@ def read_password_file(path: str, where: str, *, notice: Callable[[str], None] =
         raise UsageError(f"{where}: {shown} has several lines; it must contain the password, and nothing else")
     if b"\0" in line:
         raise UsageError(f"{where}: {shown} contains a NUL, which no password can; is it UTF-16?")
-    password = None
-    with contextlib.suppress(UnicodeDecodeError):
-        password = line.decode()
+    password = utf8_text(line)
     if password is None:
         raise UsageError(f"{where}: {shown} is not UTF-8 text")
     return password
-
-
-def _read(path: str, shown: str) -> tuple[bytes, int]:
-    """Return the content of the file, and its mode."""
-    try:
-        with open(path, "rb") as file:
-            # Of the file that was opened, not of whatever has the name by now.
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_LIMIT + 1)
-    except FileNotFoundError:
-        raise UsageError(f"{shown} does not exist") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "the path contains a NUL"
-        raise UsageError(f"{shown} cannot be read: {reason}") from None
-    if len(data) > _LIMIT:
-        raise UsageError(f"{shown} is larger than {_LIMIT} bytes; it must contain the password, and nothing else")
-    return data, mode

@@ -15,7 +15,7 @@ from bakthat.adapters.encryption.age_header import Stanza, build_header, parse_h
 from bakthat.adapters.encryption.age_keys import parse_identity, wrap_to_recipients
 from bakthat.adapters.encryption.age_primitives import to_base64
 from bakthat.adapters.encryption.ed25519_points import montgomery_u
-from bakthat.adapters.encryption.identity_files import read_identities
+from bakthat.adapters.encryption.identity_files import read_identity_file
 from bakthat.adapters.encryption.key_files import check_recipient, recipient_of
 from bakthat.adapters.encryption.ssh_keys import private_pem
 from bakthat.domain.payload import Keys
@@ -63,17 +63,17 @@ def test_the_age_program_decrypts_what_is_encrypted_here_to_an_ssh_key(ssh_key: 
 def test_what_the_age_program_encrypts_to_an_ssh_key_is_decrypted_here(ssh_key: SshKey, tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(PLAIN)
     age_program.encrypt(tmp_path / "plain", [ssh_key.public], tmp_path / "sealed")
-    assert opened((tmp_path / "sealed").read_bytes(), *read_identities(ssh_key.path)) == PLAIN
+    assert opened((tmp_path / "sealed").read_bytes(), *read_identity_file(ssh_key.path).identities) == PLAIN
 
 
 def test_a_private_key_with_other_line_ends_is_read(ssh_key: SshKey, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(ssh_key.path.read_bytes().replace(b"\n", b"\r\n"))
-    (identity,) = read_identities(tmp_path / "key")
+    (identity,) = read_identity_file(tmp_path / "key").identities
     assert ssh_key.public.startswith(recipient_of(identity))
 
 
 def test_a_recipient_is_the_key_without_its_comment_and_white_space(ssh_key: SshKey) -> None:
-    (identity,) = read_identities(ssh_key.path)
+    (identity,) = read_identity_file(ssh_key.path).identities
     kind, key, _ = ssh_key.public.split()
     assert recipient_of(identity) == f"{kind} {key}"
     for text in (ssh_key.public, f"{kind}\t{key}\r\n", f"  {kind}  {key}  a comment of words"):

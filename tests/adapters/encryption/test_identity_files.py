@@ -1,9 +1,10 @@
-"""Key files that are encrypted: by `age -p`, and SSH keys with a passphrase."""
+"""Key files: as `age-keygen` writes them, encrypted by `age -p`, and SSH keys with a passphrase."""
 
 from __future__ import annotations
 
 import base64
 import io
+import os
 import random
 import subprocess
 import sys
@@ -13,16 +14,17 @@ from pathlib import Path
 import pytest
 
 from bakthat.adapters.encryption.age import AgeCipher
-from bakthat.adapters.encryption.identity_files import read_identities, read_identity_file
+from bakthat.adapters.encryption.identity_files import read_identity_file
 from bakthat.adapters.encryption.key_files import keygen, recipient_of
 from bakthat.domain.payload import Keys
 from bakthat.domain.recipients import label
-from bakthat.errors import PasswordNeeded, UsageError, WrongPassword
+from bakthat.errors import UsageError, WrongPassword
 from tests.fixtures import age_program
 from tests.fixtures.held_secrets import held_by
 from tests.fixtures.ssh_keygen import make_ssh_key
 
 PAIR = keygen(clock=lambda: datetime(2026, 3, 1, tzinfo=UTC), random=random.Random(1).randbytes)
+OTHER = keygen(clock=lambda: datetime(2026, 3, 1, tzinfo=UTC), random=random.Random(2).randbytes)
 PASSPHRASE = "open sesame"
 
 
@@ -45,13 +47,97 @@ LOCKED = sealed(PAIR.as_text().encode(), Keys(passphrase=PASSPHRASE))
 
 @pytest.fixture
 def key_file(tmp_path):
-    def write(content: bytes) -> Path:
-        path = tmp_path / "key.age"
-        path.write_bytes(content)
-        path.chmod(0o600)
+    def write(content: str | bytes, mode: int = 0o600) -> Path:
+        path = tmp_path / "key.txt"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.chmod(mode)
         return path
 
     return write
+
+
+def test_what_age_keygen_wrote_is_read(tmp_path):
+    age_program.run([age_program.program("age-keygen"), "-o", str(tmp_path / "key")])
+    (identity,) = read_identity_file(tmp_path / "key").identities
+    assert identity == (tmp_path / "key").read_text().splitlines()[2]
+
+
+def test_several_identities_with_comments_blank_lines_and_other_line_ends_are_read_in_order(key_file):
+    text = f"# mine\r\n\r\n{OTHER.identity}\r\n  # not mine\n\n  {PAIR.identity}  \n{OTHER.identity}"
+    assert read_identity_file(key_file(text)).identities == (OTHER.identity, PAIR.identity)
+
+
+def test_a_tilde_is_the_home_directory():
+    with pytest.raises(UsageError, match=repr(os.path.expanduser("~/no such key"))):
+        read_identity_file("~/no such key")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "contains no identity"),
+        ("# only a comment\n", "contains no identity"),
+        (f"# a comment\n\n{PAIR.identity[:-1]}Q\n", "key.txt', line 3: .*checksum"),
+        (f"{PAIR.identity}\n{PAIR.identity[:40]}\n", "key.txt', line 2: .*checksum"),
+        (f"{PAIR.identity.lower()}\n", "line 1: .*does not start with AGE-SECRET-KEY-1"),
+        (f"{PAIR.recipient}\n", r"line 1: .*public key \(age1…\)"),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me@here\n", r"line 1: .*public key of an SSH key; .*without \.pub"),
+        ("AGE-PLUGIN-YUBIKEY-1QQPQQQQQQ\n", "line 1: .*plug-in"),
+        ("AGE-SECRET-KEY-PQ-1XX76JRA\n", "line 1: .*checksum"),
+        ("hunter2\n", "line 1: .*does not start with AGE-SECRET-KEY-1"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl", "malformed private key"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (PAIR.identity.encode() + b"\xff", "not UTF-8"),
+        (b"#" * (1024 * 1024 + 1), "larger than"),
+    ],
+)
+def test_a_file_that_is_not_what_it_should_be_says_where_and_why(key_file, content, reason):
+    with pytest.raises(UsageError, match=reason) as refusal:
+        read_identity_file(key_file(content))
+    assert "\n" not in str(refusal.value)
+    assert PAIR.identity not in held_by(refusal.value)
+
+
+def test_a_bom_before_the_text_is_ignored(key_file):
+    assert read_identity_file(key_file(f"\ufeff{PAIR.identity}\n")).identities == (PAIR.identity,)
+
+
+def test_an_identity_file_that_is_missing_or_a_directory_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"none' does not exist"):
+        read_identity_file(tmp_path / "none")
+    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+        read_identity_file(tmp_path)
+    with pytest.raises(UsageError, match="cannot be read: the path contains a NUL"):
+        read_identity_file("a\0b")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666, 0o610])
+def test_a_file_that_others_may_read_gives_one_notice_and_is_read(key_file, mode):
+    notices = []
+    assert read_identity_file(key_file(PAIR.as_text(), mode), notice=notices.append).identities == (PAIR.identity,)
+    (notice,) = notices
+    assert f"(mode {mode:04o}); run: chmod 600 " in notice
+    assert "key.txt" in notice
+
+
+def test_a_file_that_others_may_not_read_gives_no_notice(key_file):
+    notices = []
+    read_identity_file(key_file(PAIR.as_text(), 0o600), notice=notices.append)
+    read_identity_file(key_file(PAIR.as_text(), 0o400), notice=notices.append)
+    assert notices == []
+
+
+def test_a_pipe_is_a_file_too_and_nobody_else_s():
+    notices = []
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end), os.fdopen(write_end, "w") as writer:
+        writer.write(PAIR.as_text())
+        writer.close()
+        assert read_identity_file(f"/dev/fd/{read_end}", notice=notices.append).identities == (PAIR.identity,)
+    assert notices == []
+
+
+# encrypted with a passphrase
 
 
 @pytest.mark.parametrize("content", [LOCKED, armored(LOCKED)], ids=["binary", "armored"])
@@ -60,11 +146,9 @@ def test_a_file_that_is_encrypted_with_a_passphrase_is_read_with_it(key_file, co
     assert (file.identities, file.label) == ((), "")
     assert file.unlock is not None
     assert file.unlock(PASSPHRASE) == (PAIR.identity,)
-    with pytest.raises(WrongPassword, match=r"key\.age': the password does not open it") as refusal:
+    with pytest.raises(WrongPassword, match=r"key\.txt': the password does not open it") as refusal:
         file.unlock("another")
     assert "another" not in held_by(refusal.value)
-    with pytest.raises(PasswordNeeded, match="encrypted with a passphrase"):
-        read_identities(key_file(content))
 
 
 def test_what_age_p_writes_is_read(tmp_path):
@@ -91,7 +175,7 @@ def test_what_age_p_writes_is_read(tmp_path):
 def test_an_encrypted_file_that_cannot_be_used_says_why(key_file, content, reason):
     file = read_identity_file(key_file(content))
     assert file.unlock is not None
-    with pytest.raises(UsageError, match=rf"key\.age'.*{reason}"):
+    with pytest.raises(UsageError, match=rf"key\.txt'.*{reason}"):
         file.unlock(PASSPHRASE)
 
 
@@ -139,7 +223,7 @@ def test_an_encrypted_ssh_key_is_read_with_its_passphrase_and_names_its_public_k
     ids=["cut short", "a certificate"],
 )
 def test_a_pem_file_that_is_not_a_usable_key_says_so(key_file, content, reason):
-    with pytest.raises(UsageError, match=f"key.age' cannot be used: it is a {reason}"):
+    with pytest.raises(UsageError, match=f"key.txt' cannot be used: it is a {reason}"):
         read_identity_file(key_file(content))
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from bakthat.adapters.encryption.identity_files import read_identities
+from bakthat.adapters.encryption.identity_files import read_identity_file
 from bakthat.adapters.encryption.key_files import (
     check_identity,
     check_recipient,
@@ -17,11 +17,9 @@ from bakthat.adapters.encryption.key_files import (
 )
 from bakthat.errors import TargetExists, UsageError
 from tests.fixtures import age_program
-from tests.fixtures.held_secrets import held_by
 
 NOON = datetime(2026, 3, 1, 12, 0, 5, 123456, tzinfo=UTC)
 PAIR = keygen(clock=lambda: NOON, random=random.Random(1).randbytes)
-OTHER = keygen(clock=lambda: NOON, random=random.Random(2).randbytes)
 
 
 # ---- making keys
@@ -98,99 +96,6 @@ def test_a_key_file_that_does_not_fit_on_the_disk_is_not_left_behind_half_writte
     assert list(tmp_path.iterdir()) == []
 
 
-# ---- reading them
-
-
-@pytest.fixture
-def key_file(tmp_path):
-    def write(content: str | bytes, mode: int = 0o600):
-        path = tmp_path / "key.txt"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        path.chmod(mode)
-        return path
-
-    return write
-
-
-def test_what_age_keygen_wrote_is_read(tmp_path):
-    age_program.run([age_program.program("age-keygen"), "-o", str(tmp_path / "key")])
-    (identity,) = read_identities(tmp_path / "key")
-    assert identity == (tmp_path / "key").read_text().splitlines()[2]
-
-
-def test_several_identities_with_comments_blank_lines_and_other_line_ends_are_read_in_order(key_file):
-    text = f"# mine\r\n\r\n{OTHER.identity}\r\n  # not mine\n\n  {PAIR.identity}  \n{OTHER.identity}"
-    assert read_identities(key_file(text)) == (OTHER.identity, PAIR.identity)
-
-
-def test_a_tilde_is_the_home_directory():
-    with pytest.raises(UsageError, match=repr(os.path.expanduser("~/no such key"))):
-        read_identities("~/no such key")
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("", "contains no identity"),
-        ("# only a comment\n", "contains no identity"),
-        (f"# a comment\n\n{PAIR.identity[:-1]}Q\n", "key.txt', line 3: .*checksum"),
-        (f"{PAIR.identity}\n{PAIR.identity[:40]}\n", "key.txt', line 2: .*checksum"),
-        (f"{PAIR.identity.lower()}\n", "line 1: .*does not start with AGE-SECRET-KEY-1"),
-        (f"{PAIR.recipient}\n", r"line 1: .*public key \(age1…\)"),
-        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me@here\n", r"line 1: .*public key of an SSH key; .*without \.pub"),
-        ("AGE-PLUGIN-YUBIKEY-1QQPQQQQQQ\n", "line 1: .*plug-in"),
-        ("AGE-SECRET-KEY-PQ-1XX76JRA\n", "line 1: .*checksum"),
-        ("hunter2\n", "line 1: .*does not start with AGE-SECRET-KEY-1"),
-        ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl", "malformed private key"),
-        (b"\xff\xfe\x00", "not UTF-8"),
-        (PAIR.identity.encode() + b"\xff", "not UTF-8"),
-        (b"#" * (1024 * 1024 + 1), "larger than"),
-    ],
-)
-def test_a_file_that_is_not_what_it_should_be_says_where_and_why(key_file, content, reason):
-    with pytest.raises(UsageError, match=reason) as refusal:
-        read_identities(key_file(content))
-    assert "\n" not in str(refusal.value)
-    assert PAIR.identity not in held_by(refusal.value)
-
-
-def test_a_bom_before_the_text_is_ignored(key_file):
-    assert read_identities(key_file(f"\ufeff{PAIR.identity}\n")) == (PAIR.identity,)
-
-
-def test_an_identity_file_that_is_missing_or_a_directory_is_named(tmp_path):
-    with pytest.raises(UsageError, match=r"none' does not exist"):
-        read_identities(tmp_path / "none")
-    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
-        read_identities(tmp_path)
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666, 0o610])
-def test_a_file_that_others_may_read_gives_one_notice_and_is_read(key_file, mode):
-    notices = []
-    assert read_identities(key_file(PAIR.as_text(), mode), notice=notices.append) == (PAIR.identity,)
-    (notice,) = notices
-    assert f"(mode {mode:04o}); run: chmod 600 " in notice
-    assert "key.txt" in notice
-
-
-def test_a_file_that_others_may_not_read_gives_no_notice(key_file):
-    notices = []
-    read_identities(key_file(PAIR.as_text(), 0o600), notice=notices.append)
-    read_identities(key_file(PAIR.as_text(), 0o400), notice=notices.append)
-    assert notices == []
-
-
-def test_a_pipe_is_a_file_too_and_nobody_else_s():
-    notices = []
-    read_end, write_end = os.pipe()
-    with os.fdopen(read_end), os.fdopen(write_end, "w") as writer:
-        writer.write(PAIR.as_text())
-        writer.close()
-        assert read_identities(f"/dev/fd/{read_end}", notice=notices.append) == (PAIR.identity,)
-    assert notices == []
-
-
 # ---- keys as text
 
 
@@ -216,15 +121,17 @@ def test_a_recipient_that_cannot_be_used_says_where_it_stands_and_why(text, reas
         check_recipient(text, "recipients of profile 'x'")
 
 
-def test_no_secret_is_repeated(key_file):
+def test_no_secret_is_repeated(tmp_path):
     secret = PAIR.identity[:-1] + "Q"
+    (tmp_path / "one").write_text(f"{secret}\n")
+    (tmp_path / "other").write_text(f"-{secret}\n")
     shown = [repr(PAIR), str(PAIR)]
     for attempt in (
         lambda: check_recipient(secret, "-r"),
         lambda: check_identity(secret, "x"),
         lambda: recipient_of(secret),
-        lambda: read_identities(key_file(f"{secret}\n")),
-        lambda: read_identities(key_file(f"-{secret}\n")),
+        lambda: read_identity_file(tmp_path / "one"),
+        lambda: read_identity_file(tmp_path / "other"),
     ):
         with pytest.raises(UsageError) as refusal:
             attempt()

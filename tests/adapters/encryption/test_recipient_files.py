@@ -87,7 +87,7 @@ def test_a_file_that_other_users_may_change_gives_a_notice(tmp_path, mode, is_no
 
 
 def test_a_file_that_is_missing_or_a_directory_is_named(tmp_path):
-    with pytest.raises(UsageError, match=r"-R: .*none' cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"-R: .*none' does not exist"):
         read_recipients(tmp_path / "none", "-R")
     with pytest.raises(UsageError, match="cannot be read: Is a directory"):
         read_recipients(tmp_path, "-R")
