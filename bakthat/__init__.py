@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bakthat.domain.salvage import SalvageReport as SalvageReport
     from bakthat.domain.status import SeriesStatus as SeriesStatus
     from bakthat.domain.status import StatusReport as StatusReport
+    from bakthat.domain.verification import Level as Level
     from bakthat.domain.verification import Verification as Verification
     from bakthat.entrypoints.api import Bakthat as Bakthat
     from bakthat.entrypoints.api import open_profile as open_profile
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
     from bakthat.usecases.salvage import Salvaged as Salvaged
     from bakthat.usecases.sync import Synced as Synced
     from bakthat.usecases.sync import SyncReport as SyncReport
-    from bakthat.usecases.verify import Level as Level
     from bakthat.usecases.verify import Verified as Verified
 
 _HOMES = {
@@ -116,11 +116,11 @@ _HOMES = {
     "RotatedSeries": "bakthat.usecases.rotate_all",
     "SeriesStatus": "bakthat.domain.status",
     "StatusReport": "bakthat.domain.status",
+    "Level": "bakthat.domain.verification",
     "Verification": "bakthat.domain.verification",
     "Salvaged": "bakthat.usecases.salvage",
     "SyncReport": "bakthat.usecases.sync",
     "Synced": "bakthat.usecases.sync",
-    "Level": "bakthat.usecases.verify",
     "Verified": "bakthat.usecases.verify",
 }
 

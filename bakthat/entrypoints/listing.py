@@ -37,12 +37,6 @@ class Wanted:
         """Whether there is no condition."""
         return self == Wanted()
 
-    def matches(self, backup: Backup) -> bool:
-        """Whether it is of the host, and not too old."""
-        if self.host is not None and backup.host != self.host:
-            return False
-        return self.since is None or backup.when >= self.since
-
 
 @frozen(kw_only=True)
 class Listing:
@@ -90,6 +84,6 @@ def list_backups(
     query = Query(text=wanted.query, backend=wanted.destination, tags=split_tags(list(wanted.tags)), owners=owners)
     found: list[Backup] = []
     for database in dict.fromkeys(one.database for one in profiles):
-        found += [backup for backup in show(query, open_repo(database)) if wanted.matches(backup)]
+        found += show(query, open_repo(database), since=wanted.since, host=wanted.host)
     backups = sorted(found, key=newest_first, reverse=True)
     return Listing(backups=backups, profiles=profiles, has_config=bool(there or set_variables(environment)))

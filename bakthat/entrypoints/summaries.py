@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bakthat.domain.backup import Backup
+from bakthat.domain.verification import Level
 from bakthat.entrypoints import terminal
 from bakthat.errors import BakthatError, RetrievalPending
 from bakthat.usecases.run_job import JobOutcome, JobRun
-from bakthat.usecases.verify import Level, Verified
+from bakthat.usecases.verify import Verified
 
 _VERIFIED = {Level.PRESENT: "verified: present", Level.STORED: "verified: intact", Level.OPENS: "verified: good"}
 

@@ -30,8 +30,6 @@ from bakthat.usecases.select_backup import choose
 from bakthat.usecases.streams.archive_stream import open_archive, packer_of, read_through
 from bakthat.usecases.tools import Tools
 
-__all__ = ["Level", "Verified", "verify"]
-
 
 @frozen(kw_only=True)
 class Verified:

@@ -14,8 +14,8 @@ import yaml
 from bakthat import Bakthat, Profile, open_profile
 from bakthat.adapters.database.peewee_repo import open_repo
 from bakthat.adapters.local_folder import LocalObjectStore
+from bakthat.domain.verification import Level
 from bakthat.ports.object_store import ObjectStore
-from bakthat.usecases.verify import Level
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.s3_servers import s3_profile
 

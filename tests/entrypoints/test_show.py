@@ -6,8 +6,6 @@ import shlex
 
 import pytest
 
-from bakthat.entrypoints.listing import Wanted
-from tests.domain.series import backup_at, utc
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.terminal import on_terminal
 
@@ -52,11 +50,6 @@ def test_what_does_not_match_is_left_out(bakthat_command: CommandLine, stored: s
     assert (said.code, said.out) == (0, "")
     assert "No backups match" in said.err
     assert "1 backup without a condition" in said.err
-
-
-def test_what_is_older_is_left_out():
-    assert not Wanted(since=utc(2026, 1, 2)).matches(backup_at(utc(2026, 1, 1)))
-    assert Wanted(since=utc(2026, 1, 2)).matches(backup_at(utc(2026, 1, 2)))
 
 
 def test_since_takes_an_interval(bakthat_command: CommandLine, stored: str):

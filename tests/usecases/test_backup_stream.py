@@ -19,6 +19,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import RotationPolicy
+from bakthat.domain.verification import Level
 from bakthat.errors import DuplicateBackup, InvalidName, ObjectExists, SourceError, StoreUnavailable, UsageError
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
@@ -28,7 +29,7 @@ from bakthat.usecases.delete import DeleteRequest, delete
 from bakthat.usecases.restore import RestoreRequest, restore, restore_stored
 from bakthat.usecases.retention import rotate_backups
 from bakthat.usecases.sync import sync
-from bakthat.usecases.verify import Level, verify
+from bakthat.usecases.verify import verify
 
 DUMP = b"CREATE TABLE shop ();\n" * 1000
 NAME = "shop.sql.20260102030405.gz"

@@ -8,10 +8,11 @@ import pytest
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.query import Query
+from bakthat.domain.verification import Level
 from bakthat.errors import ChainBroken
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.sync import sync
-from bakthat.usecases.verify import Level, Verified, verify
+from bakthat.usecases.verify import Verified, verify
 
 
 def verified(box: Toolbox, name: str | None = "site", **options: bool) -> list[Verified]:

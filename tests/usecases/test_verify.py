@@ -13,6 +13,7 @@ from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
+from bakthat.domain.verification import Level
 from bakthat.errors import (
     AccessDenied,
     BackupNotFound,
@@ -26,7 +27,7 @@ from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.delete import DeleteRequest, delete
-from bakthat.usecases.verify import Level, verify
+from bakthat.usecases.verify import verify
 
 
 def back_up(box: Toolbox, source: Path, **changes) -> Backup:

@@ -18,8 +18,9 @@ from bakthat.domain.payload import Keys
 from bakthat.domain.recipients import POST_QUANTUM_PREFIX
 from bakthat.errors import PasswordNeeded, PayloadDamaged, UsageError, WrongPassword
 
-HYBRID_IDENTITY_PREFIX = "AGE-SECRET-KEY-PQ-1"
-X25519_IDENTITY_PREFIX = "AGE-SECRET-KEY-1"
+_HYBRID_IDENTITY = "AGE-SECRET-KEY-PQ-1"
+_X25519_IDENTITY = "AGE-SECRET-KEY-1"
+"""What an identity begins with. A bech32 text has a 1 behind its prefix."""
 
 _PEM = "-----BEGIN"
 
@@ -87,7 +88,7 @@ def parse_identity(text: str) -> Identity:
         raise ValueError("it is the public key of an SSH key; the identity is the file without .pub")
     if text.startswith("AGE-PLUGIN-"):
         raise ValueError("it is a plug-in's identity, which is not supported; the age program may be able to use it")
-    if text.startswith(HYBRID_IDENTITY_PREFIX):
+    if text.startswith(_HYBRID_IDENTITY):
         from bakthat.adapters.encryption.age_hybrid import HybridIdentity
 
         return HybridIdentity.parse(text)
@@ -95,7 +96,7 @@ def parse_identity(text: str) -> Identity:
         from bakthat.adapters.encryption.age_ssh import parse_ssh_identity
 
         return parse_ssh_identity(text)
-    if not text.startswith(X25519_IDENTITY_PREFIX):
+    if not text.startswith(_X25519_IDENTITY):
         raise ValueError("it does not start with AGE-SECRET-KEY-1")
     return X25519Identity.parse(text)
 

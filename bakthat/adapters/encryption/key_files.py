@@ -16,8 +16,6 @@ from bakthat.errors import TargetExists, UsageError
 _SECRET_SIZE = 32
 """Bytes of a private key, of either kind."""
 
-HYBRID_IDENTITY_PREFIX = "AGE-SECRET-KEY-PQ-"
-
 StrPath = str | os.PathLike[str]
 
 
@@ -50,7 +48,11 @@ def keygen(
     Raises:
         UsageError: The installed `cryptography` has no ML-KEM.
     """
-    prefix = HYBRID_IDENTITY_PREFIX if post_quantum else age_x25519.IDENTITY_PREFIX
+    prefix = age_x25519.IDENTITY_PREFIX
+    if post_quantum:
+        from bakthat.adapters.encryption import age_hybrid
+
+        prefix = age_hybrid.IDENTITY_PREFIX
     identity = bech32.encode(prefix, random(_SECRET_SIZE))
     return KeyPair(created=clock(), recipient=recipient_of(identity), identity=identity)
 

@@ -22,8 +22,6 @@ PublicKey = Ed25519PublicKey | RSAPublicKey
 PrivateKey = Ed25519PrivateKey | RSAPrivateKey
 
 KINDS = ("ssh-ed25519", "ssh-rsa")
-PEM = "-----BEGIN"
-"""What the file of a private key begins with."""
 
 LEAST_RSA_BITS = 2048
 """As the age program demands of a key that it encrypts to."""

@@ -41,9 +41,9 @@ def cleanup(settings: Settings, destination: str | None, older_than: str, dry_ru
     for name, error in done.failures.items():
         if len(done.failures) + len(done.reports) > 1:
             settings.notice(f"{name}: {error}")
-    error_ = cleanup_error(done)
-    if error_ is not None:
-        raise error_
+    first = cleanup_error(done)
+    if first is not None:
+        raise first
 
 
 def _tell(name: str, report: CleanupReport, settings: Settings) -> None:

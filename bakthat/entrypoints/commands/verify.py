@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from bakthat.domain.verification import Level
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.entrypoints.limit_options import limit_options
@@ -21,7 +22,7 @@ from bakthat.entrypoints.options import (
     password_file_option,
 )
 from bakthat.errors import UsageError
-from bakthat.usecases.verify import Level, Verified
+from bakthat.usecases.verify import Verified
 
 
 @click.command(short_help="Check that backups exist and are intact.")

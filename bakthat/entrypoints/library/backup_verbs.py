@@ -102,7 +102,7 @@ class BackupVerbs(OpenedProfile):
         """
         profile = self.profile
         choice = self._compression(compression)
-        sealing = self._sealing(password, recipients, recipients_files, allow_mixed_recipients)
+        find_keys = self._key_finder(password, recipients, recipients_files, allow_mixed_recipients)
 
         def requested() -> BackupRequest:
             if not os.fspath(filename):
@@ -142,7 +142,7 @@ class BackupVerbs(OpenedProfile):
                 # A wrong path or destination is reported before a person is asked for a password.
                 tools.examine(request.source)
                 tools.destination(request.destination)
-            return make_backup(evolve(request, keys=sealing(ask)), _at_level(tools, choice))
+            return make_backup(evolve(request, keys=find_keys(ask)), _at_level(tools, choice))
 
         return self._run("backup", carry_out)
 
@@ -178,8 +178,8 @@ class BackupVerbs(OpenedProfile):
         content = contextlib.nullcontext(file)
         choice = self._compression(compression)
         request = self._stream_request(name, destination, tags, content)
-        sealing = self._sealing(password, recipients, recipients_files, allow_mixed_recipients)
-        return self._back_up_stream(request, choice, sealing, ask)
+        find_keys = self._key_finder(password, recipients, recipients_files, allow_mixed_recipients)
+        return self._back_up_stream(request, choice, find_keys, ask)
 
     def backup_command(
         self,
@@ -219,8 +219,8 @@ class BackupVerbs(OpenedProfile):
         choice = self._compression(compression)
         request = self._stream_request(name, destination, tags, output)
         request = evolve(request, command=output.name, stop=output.stop)
-        sealing = self._sealing(password, recipients, recipients_files, allow_mixed_recipients)
-        return self._back_up_stream(request, choice, sealing, ask)
+        find_keys = self._key_finder(password, recipients, recipients_files, allow_mixed_recipients)
+        return self._back_up_stream(request, choice, find_keys, ask)
 
     def _stream_request(
         self,
@@ -240,19 +240,19 @@ class BackupVerbs(OpenedProfile):
         self,
         request: StreamRequest,
         choice: CompressionChoice,
-        sealing: Callable[[Ask | None], Keys],
+        find_keys: Callable[[Ask | None], Keys],
         ask: Ask | None,
     ) -> Backup:
         def carry_out(tools: Tools) -> Backup:
             # A wrong name or destination is reported before a person is asked for a password.
             check_series(request.name)
             tools.destination(request.destination)
-            chosen = evolve(request, keys=sealing(ask), compression=choice.compression)
+            chosen = evolve(request, keys=find_keys(ask), compression=choice.compression)
             return make_backup_of_stream(chosen, _at_level(tools, choice))
 
         return self._run("backup", carry_out)
 
-    def _sealing(
+    def _key_finder(
         self,
         password: str | None,
         recipients: Sequence[str],

@@ -50,8 +50,7 @@ class RecordVerbs(OpenedProfile):
         Raises:
             InvalidInterval, DatabaseError: Nothing can be listed.
         """
-        oldest = self.tools.clock() - interval_of(since) if since is not None else None
-        found = show_backups(
+        return show_backups(
             Query(
                 text=query,
                 backend=destination,
@@ -60,12 +59,9 @@ class RecordVerbs(OpenedProfile):
                 owners=None if everything else self._owners(),
             ),
             self.tools.repo,
+            since=self.tools.clock() - interval_of(since) if since is not None else None,
+            host=host,
         )
-        return [
-            backup
-            for backup in found
-            if (oldest is None or backup.when >= oldest) and (host is None or backup.host == host)
-        ]
 
     def _owners(self) -> tuple[Owner, ...]:
         handed_in = [self.tools.destination(name).owner for name in self._handed_in]

@@ -1,1 +1,1 @@
-"""The page of `bakthat status --html`: one file without a script and without anything from elsewhere."""
+"""The page of `bakthat status --html`: one file that loads nothing. Its only script says when the page is old."""

@@ -99,9 +99,7 @@ class SourceWalk:
                 if name is None:
                     self._leave(levels)
                 elif len(place.path) + len(name) > _MAX_PATH:
-                    place.problem(
-                        name, "is too deep: a restore supports paths of up to 64 KiB; its contents are missing"
-                    )
+                    place.problem(name, _TOO_DEEP)
                 elif (below := self._open_directory(levels[-1].descriptor, name)) >= 0:
                     patterns = levels[-1].patterns
                     patterns = patterns.below(name) if patterns is not None else None
