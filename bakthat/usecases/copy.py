@@ -12,8 +12,8 @@ from bakthat.domain.objects import Tier
 from bakthat.domain.query import Query
 from bakthat.errors import BackupNotFound, BakthatError, ChainBroken, DatabaseError, RetrievalPending, UsageError
 from bakthat.usecases.chain import chain_for
-from bakthat.usecases.copying.goal import Goal, There, oldest_first
-from bakthat.usecases.copying.one_backup import Copied, Moving
+from bakthat.usecases.copying.one_backup import Copied, Copier
+from bakthat.usecases.copying.target import Presence, Target, oldest_first
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.select_backup import choose, not_found
 from bakthat.usecases.tools import Tools
@@ -24,9 +24,12 @@ class CopyRequest:
     """What to copy, and where to.
 
     name: of one backup, as `restore` selects it, with what it needs if it is incremental; None means all backups of the
-    source. series: only of this series,
-    exactly. source, to: names of destinations, `to` of the goal's profile. host: only backups of this host. tier, wait:
-    as of a restore. dry_run: only report what would be copied.
+        source.
+    series: only of this series, exactly.
+    source, to: names of destinations, `to` of the target's profile.
+    host: only backups of this host.
+    tier, wait: as of a restore.
+    dry_run: only report what would be copied.
     """
 
     name: str | None
@@ -41,11 +44,12 @@ class CopyRequest:
 
 @frozen(kw_only=True)
 class CopyReport:
-    """What is at the goal after a copy, or would be after a dry run; oldest first.
+    """What is at the target after a copy, or would be after a dry run; oldest first.
 
-    copied: the records of new copies at the goal. by_service: those of them that the service copied by itself. present:
-    the records of copies that were there. failed: backups of the source that are not at the goal, or not completely,
-    with the errors; repeating the call copies what is missing.
+    copied: the records of new copies at the target. by_service: those of them that the service copied by itself.
+    present: the records of copies that were there.
+    failed: backups of the source that are not at the target, or not completely, with the errors; repeating the call
+        copies what is missing.
     """
 
     copied: tuple[Backup, ...] = ()
@@ -58,12 +62,12 @@ class CopyReport:
 def copy(
     request: CopyRequest,
     tools: Tools,
-    goal_tools: Tools,
+    target_tools: Tools,
     *,
     on_copied: Callable[[Copied], None] = ignore,
     on_failed: Callable[[Backup, BakthatError], None] = lambda _backup, _error: None,
 ) -> CopyReport:
-    """Copy backups from one destination to another. `goal_tools`: the tools of the goal's profile. `on_copied`,
+    """Copy backups from one destination to another. `target_tools`: the tools of the target's profile. `on_copied`,
     `on_failed`: called for each backup.
 
     A copy is complete or not there, and never replaces anything. An incremental backup is copied after what it needs,
@@ -72,20 +76,20 @@ def copy(
     Raises `BackupNotFound`, `AmbiguousName`, `ChainBroken`, `UsageError` if both destinations are the same place,
     `DatabaseError`.
     """
-    source, destination = tools.destination(request.source), goal_tools.destination(request.to)
+    source, destination = tools.destination(request.source), target_tools.destination(request.to)
     if source.owner.location == destination.owner.location:
         raise UsageError(
             f"the backups are in {source.owner.location}, and that is where they would be copied to; "
             "name another place with `to=`, or another profile with `to_profile=`"
         )
-    goal = Goal(destination, goal_tools)
-    moving = Moving(source=source, goal=goal, tools=tools, tier=request.tier)
+    target = Target(destination, target_tools)
+    copier = Copier(source=source, target=target, tools=tools, tier=request.tier)
     copied: list[Copied] = []
     failed: list[tuple[Backup, BakthatError]] = []
     pending: list[Backup] = []
     there: set[str] = set()
 
-    def try_each(backups: Iterable[Backup], moving: Moving, *, waits_later: bool) -> None:
+    def try_each(backups: Iterable[Backup], copier: Copier, *, waits_later: bool) -> None:
         for backup in backups:
             try:
                 base = _base(backup)
@@ -94,7 +98,7 @@ def copy(
                     continue
                 if base is not None and base not in there:
                     raise ChainBroken(f"{backup.stored_filename} needs {base}, which is missing or could not be copied")
-                one = _tried(backup, goal) if request.dry_run else moving.copy(backup)
+                one = _tried(backup, target) if request.dry_run else copier.copy(backup)
             except DatabaseError:
                 raise
             except BakthatError as error:
@@ -109,8 +113,8 @@ def copy(
                 on_copied(one)
 
     # All retrievals are requested before the first one is waited for.
-    try_each(_chosen(request, source, tools), moving, waits_later=request.wait)
-    try_each(pending, evolve(moving, wait=True), waits_later=False)
+    try_each(_chosen(request, source, tools), copier, waits_later=request.wait)
+    try_each(pending, evolve(copier, wait=True), waits_later=False)
     return CopyReport(
         copied=tuple(one.backup for one in copied if one.is_new),
         by_service=tuple(one.backup for one in copied if one.by_service),
@@ -126,9 +130,9 @@ def _base(backup: Backup) -> str | None:
     return None if increment is None else increment.base
 
 
-def _tried(backup: Backup, goal: Goal) -> Copied:
-    there = goal.look(backup, copies=False)
-    return Copied(backup=goal.row(backup) or goal.draft(backup), is_new=there is There.NOTHING)
+def _tried(backup: Backup, target: Target) -> Copied:
+    there = target.presence_of(backup, may_read=False)
+    return Copied(backup=target.row(backup) or target.draft(backup), is_new=there is Presence.NOTHING)
 
 
 def _chosen(request: CopyRequest, source: Destination, tools: Tools) -> list[Backup]:

@@ -75,7 +75,7 @@ def test_a_second_run_says_that_everything_is_there(run: CommandLine) -> None:
         (["site", "--to", "local", "--to-profile", "ofsite"], "offsite"),
         (["site"], "--to"),
     ],
-    ids=["both", "neither", "series alone", "same place", "no destination", "no profile", "no goal"],
+    ids=["both", "neither", "series alone", "same place", "no destination", "no profile", "no target"],
 )
 def test_what_cannot_be_meant_is_refused(run: CommandLine, arguments: list[str], words: str) -> None:
     said = run("copy", *arguments)
@@ -141,20 +141,20 @@ def test_between_two_buckets_of_a_service_it_copies_by_itself(run: CommandLine, 
 
 
 @pytest.fixture
-def goal(repo: MemoryRepo, clock: SteppedClock) -> Bakthat:
+def target(repo: MemoryRepo, clock: SteppedClock) -> Bakthat:
     stores = {"s3": MemoryObjectStore("memory://second", clock=clock)}
     return open_profile(Profile(name="offsite"), stores=stores, repo=repo, clock=clock, environment={})
 
 
-def test_an_opened_profile_is_a_goal(bakthat: Bakthat, goal: Bakthat, tree: Path) -> None:
+def test_an_opened_profile_is_a_target(bakthat: Bakthat, target: Bakthat, tree: Path) -> None:
     bakthat.backup(tree, password="")
-    report = bakthat.copy("site", to="s3", to_profile=goal)
+    report = bakthat.copy("site", to="s3", to_profile=target)
     assert [copy.location for copy in report.copied] == ["memory://second"]
-    assert goal.delete("site").location == "memory://second"
+    assert target.delete("site").location == "memory://second"
     assert [row.location for row in bakthat.show()] == ["memory://s3"]
 
 
-def test_the_rows_of_copies_are_in_the_database_of_the_goal(bakthat: Bakthat, goal: Bakthat, tree: Path) -> None:
+def test_the_rows_of_copies_are_in_the_database_of_the_target(bakthat: Bakthat, target: Bakthat, tree: Path) -> None:
     own = open_profile(Profile(), store=MemoryObjectStore("memory://third"), repo=MemoryRepo(), environment={})
     bakthat.backup(tree, password="")
     bakthat.copy("site", to="s3", to_profile=own)
@@ -162,20 +162,20 @@ def test_the_rows_of_copies_are_in_the_database_of_the_goal(bakthat: Bakthat, go
     assert [row.location for row in bakthat.show()] == ["memory://s3"]
 
 
-def test_settings_are_a_goal(bakthat: Bakthat, tree: Path, tmp_path: Path) -> None:
+def test_settings_are_a_target(bakthat: Bakthat, tree: Path, tmp_path: Path) -> None:
     bakthat.backup(tree, password="")
     offsite = Profile(local_path=tmp_path / "second", database=bakthat.profile.database)  # type: ignore[arg-type]
     bakthat.copy(to="local", to_profile=offsite)
     assert len(list(bakthat.tools.repo.find(Query(backend="local")))) == 1
 
 
-def test_the_error_of_one_backup_is_raised(bakthat: Bakthat, goal: Bakthat, tree: Path) -> None:
+def test_the_error_of_one_backup_is_raised(bakthat: Bakthat, target: Bakthat, tree: Path) -> None:
     made = bakthat.backup(tree, password="")
     other = evolve(made, metadata=made.metadata.changed(location="memory://second", sha256="0" * 64))
-    goal.tools.repo.add(other)
+    target.tools.repo.add(other)
     with pytest.raises(ObjectExists):
-        bakthat.copy("site", to="s3", to_profile=goal)
-    assert [error.__class__ for _, error in bakthat.copy(to="s3", to_profile=goal).failed] == [ObjectExists]
+        bakthat.copy("site", to="s3", to_profile=target)
+    assert [error.__class__ for _, error in bakthat.copy(to="s3", to_profile=target).failed] == [ObjectExists]
 
 
 def test_a_name_of_a_profile_needs_a_configuration(bakthat: Bakthat, tree: Path, tmp_path: Path) -> None:
@@ -187,13 +187,13 @@ def test_a_name_of_a_profile_needs_a_configuration(bakthat: Bakthat, tree: Path,
         open_profile(config=tmp_path / "config.yml", environment={}).copy(to="s3", to_profile="offsite")
 
 
-def test_listeners_get_the_report(bakthat: Bakthat, goal: Bakthat, tree: Path) -> None:
+def test_listeners_get_the_report(bakthat: Bakthat, target: Bakthat, tree: Path) -> None:
     seen: list[Any] = []
     bakthat.events.before_copy += lambda session: seen.append("before")
     bakthat.events.on_copy += lambda session, report: seen.append(len(report.copied))
     bakthat.events.on_failure += lambda session, verb, error: seen.append(verb)
     bakthat.backup(tree, password="")
-    bakthat.copy(to="s3", to_profile=goal)
+    bakthat.copy(to="s3", to_profile=target)
     with pytest.raises(BackupNotFound):
-        bakthat.copy("nosuch", to="s3", to_profile=goal)
+        bakthat.copy("nosuch", to="s3", to_profile=target)
     assert seen == ["before", 1, "before", "copy"]

@@ -179,7 +179,7 @@ def test_configure_saves_nothing_of_the_environment(bakthat_command: CommandLine
     )
 
 
-def test_the_goal_of_a_copy_is_not_changed_by_the_environment(bakthat_command: CommandLine) -> None:
+def test_the_target_of_a_copy_is_not_changed_by_the_environment(bakthat_command: CommandLine) -> None:
     bakthat_command.configure({"nas": {"default_destination": "local", "local_path": "nas"}})
     bakthat_command.environment.update(BAKTHAT_DEFAULT_DESTINATION="local", BAKTHAT_LOCAL_PATH="here")
     (bakthat_command.here / "f").write_text("1")

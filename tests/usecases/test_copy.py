@@ -83,12 +83,12 @@ def made(box: Toolbox, tree: Path) -> Toolbox:
 # what a copy is
 
 
-def test_the_stored_bytes_are_at_the_goal_as_they_are(made: Toolbox) -> None:
+def test_the_stored_bytes_are_at_the_target_as_they_are(made: Toolbox) -> None:
     copied(made)
     assert content(made.stores["local"]) == content(made.stores["s3"])
 
 
-def test_the_goal_has_a_row_of_its_own_and_the_source_keeps_its(made: Toolbox) -> None:
+def test_the_target_has_a_row_of_its_own_and_the_source_keeps_its(made: Toolbox) -> None:
     copied(made)
     rows = made.repo.find(Query(stored_filename=NAME))
     assert {(row.backend, row.location) for row in rows} == {("s3", "memory://s3"), ("local", "memory://local")}
@@ -178,7 +178,7 @@ def test_an_empty_source_is_an_error(box: Toolbox) -> None:
         copied(box, None)
 
 
-def test_source_and_goal_in_one_place_are_refused(made: Toolbox) -> None:
+def test_source_and_target_in_one_place_are_refused(made: Toolbox) -> None:
     with pytest.raises(UsageError, match="memory://s3"):
         copied(made, to="s3")
 
@@ -224,7 +224,7 @@ def test_another_database_takes_a_copy_for_what_it_is(made: Toolbox) -> None:
 
 
 def test_what_only_an_entry_vouches_for_is_as_trusted_as_sync_would_take_it(made: Toolbox) -> None:
-    """Somebody who may write to the goal could have put both there."""
+    """Somebody who may write to the target could have put both there."""
     made.clock.forward(days=30)
     copied(made)
     other = Toolbox(stores=made.stores, clock=made.clock)
@@ -274,7 +274,7 @@ def test_half_a_copy_is_never_seen(made: Toolbox) -> None:
 # faults
 
 
-def test_a_damaged_source_is_refused_and_nothing_is_at_the_goal(made: Toolbox) -> None:
+def test_a_damaged_source_is_refused_and_nothing_is_at_the_target(made: Toolbox) -> None:
     damage(made.stores["s3"])
     error = error_of(copied(made))
     assert isinstance(error, PayloadDamaged)
@@ -305,7 +305,7 @@ def test_one_damaged_backup_does_not_stop_the_rest(made: Toolbox, tree: Path) ->
     assert [failed.stored_filename for failed, _ in report.failed] == [NAME]
 
 
-def test_a_full_goal_is_an_error_for_each_backup(made: Toolbox, tree: Path) -> None:
+def test_a_full_target_is_an_error_for_each_backup(made: Toolbox, tree: Path) -> None:
     made.clock.forward(days=1)
     back_up(made, tree)
     full = Fault(method="put", times=99, error=lambda: StoreError("no space left"))
@@ -350,13 +350,13 @@ def test_an_object_that_appears_meanwhile_is_not_replaced(made: Toolbox) -> None
     assert "was not replaced" in str(error_of(copied(made)))
 
 
-def test_a_goal_that_must_not_be_listed_is_known_from_its_rows(made: Toolbox) -> None:
+def test_a_target_that_must_not_be_listed_is_known_from_its_rows(made: Toolbox) -> None:
     denied = Fault(method="list", times=99, error=lambda: AccessDenied("no permission to list"))
     made.stores["local"] = FaultyObjectStore(made.stores["local"], denied)
     assert (len(copied(made).copied), len(copied(made).present)) == (1, 1)
 
 
-def test_a_goal_that_does_not_exist_yet_is_created_and_one_with_copies_must_be_there(made: Toolbox) -> None:
+def test_a_target_that_does_not_exist_yet_is_created_and_one_with_copies_must_be_there(made: Toolbox) -> None:
     absent = Fault(method="list", times=2, error=lambda: StoreUnavailable("the folder does not exist"))
     made.stores["local"] = FaultyObjectStore(made.stores["local"], absent)
     assert len(copied(made).copied) == 1
@@ -368,9 +368,9 @@ def test_a_row_that_cannot_be_written_is_said(made: Toolbox) -> None:
         def add(self, backup: Backup) -> None:
             raise DatabaseError("the database is read-only")
 
-    goal = Toolbox(stores=made.stores, repo=ReadOnly(), clock=made.clock)
+    target = Toolbox(stores=made.stores, repo=ReadOnly(), clock=made.clock)
     with pytest.raises(DatabaseError, match=f"{NAME} is copied, but not in the database"):
-        copy(CopyRequest(name="site", source="s3", to="local"), made.tools, goal.tools)
+        copy(CopyRequest(name="site", source="s3", to="local"), made.tools, target.tools)
 
 
 def test_a_store_that_stops_reading_has_no_copy(made: Toolbox) -> None:
@@ -410,7 +410,7 @@ def test_a_large_archive_takes_little_memory_and_no_file(made: Toolbox) -> None:
         def stat(self, key: str) -> ObjectInfo:
             return ObjectInfo(key=key, size=size, modified=made.clock.now)
 
-    class Goal(MemoryObjectStore):
+    class Target(MemoryObjectStore):
         read = 0
 
         def put(self, key: str, body: Any, **options: Any) -> ObjectInfo:
@@ -422,15 +422,15 @@ def test_a_large_archive_takes_little_memory_and_no_file(made: Toolbox) -> None:
 
     (row,) = made.repo.find(Query())
     made.repo.replace(evolve(row, size=size, metadata=row.metadata.without("sha256")))
-    goal = Goal("memory://local")
-    made.stores.update(s3=Source("memory://s3"), local=goal)
+    target = Target("memory://local")
+    made.stores.update(s3=Source("memory://s3"), local=target)
     tracemalloc.start()
     try:
         report = copied(made)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert (len(report.copied), goal.read) == (1, size)
+    assert (len(report.copied), target.read) == (1, size)
     assert peak < 8 * 1024 * 1024
 
 
@@ -485,18 +485,18 @@ def test_a_service_that_can_copy_does_so_and_no_byte_comes_here(made: Toolbox) -
 
 def test_a_source_of_another_size_is_not_copied_by_the_service(made: Toolbox) -> None:
     made.stores["s3"].put(NAME, io.BytesIO(b"short"), replace=True)
-    goal = made.stores["local"] = Copying("memory://local")
+    target = made.stores["local"] = Copying("memory://local")
     assert isinstance(error_of(copied(made)), PayloadDamaged)
-    assert goal.made == 0
+    assert target.made == 0
 
 
 def test_a_source_that_was_replaced_since_its_backup_is_read_and_refused(made: Toolbox) -> None:
     """The service would copy what an attacker put there, as long as the size is right."""
     made.clock.forward(days=1)
     damage(made.stores["s3"])
-    goal = made.stores["local"] = Copying("memory://local")
+    target = made.stores["local"] = Copying("memory://local")
     assert isinstance(error_of(copied(made)), PayloadDamaged)
-    assert (goal.made, made.keys_in("local")) == (0, [])
+    assert (target.made, made.keys_in("local")) == (0, [])
 
 
 def test_what_the_service_cannot_copy_is_streamed(made: Toolbox) -> None:

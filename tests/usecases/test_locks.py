@@ -203,7 +203,7 @@ def test_a_store_that_does_not_answer_deletes_nothing(box: Locking, tree: Path) 
     assert is_untouched(box, NAME)
 
 
-def test_a_copy_has_the_lock_of_its_goal_alone(box: Locking, tree: Path) -> None:
+def test_a_copy_has_the_lock_of_its_target_alone(box: Locking, tree: Path) -> None:
     back_up(box, tree)
     (out,) = copy(CopyRequest(name="site", source="s3", to="local"), box.tools, box.tools).copied
     assert out.metadata.locked_until is None

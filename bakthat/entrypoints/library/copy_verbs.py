@@ -42,7 +42,7 @@ class CopyVerbs(OpenedProfile):
         Args:
             filename: As of `restore`; None means every backup of the source, or of `series`.
             destination: The source, a name (`s3`, `local`, …); None means the profile's default destination.
-            to: The goal, a name among the destinations of `to_profile`.
+            to: The target, a name among the destinations of `to_profile`.
             to_profile: A name in the configuration, settings, or an opened profile; None means this one. The rows of
                 the copies go into its database.
             series: Only this one, exactly; without `filename`.
@@ -52,16 +52,16 @@ class CopyVerbs(OpenedProfile):
             on_copied, on_failed: Called with each result as it comes.
 
         Returns:
-            What is at the goal now. Without `filename`, a backup that fails does not stop the rest: it is in
+            What is at the target now. Without `filename`, a backup that fails does not stop the rest: it is in
             `CopyReport.failed`, with its error.
 
         Raises:
             BackupNotFound, AmbiguousName: There is no such backup.
-            UsageError: Source and goal are the same place.
-            ObjectExists, PayloadDamaged, RetrievalPending, StoreError: Of the one backup; the goal is unchanged, unless
-                the message says otherwise.
+            UsageError: Source and target are the same place.
+            ObjectExists, PayloadDamaged, RetrievalPending, StoreError: Of the one backup; the target is unchanged,
+                unless the message says otherwise.
         """
-        goal = self._tools_of(to_profile)
+        target = self._tools_of(to_profile)
 
         def carry_out(tools: Tools) -> CopyReport:
             request = CopyRequest(
@@ -74,7 +74,7 @@ class CopyVerbs(OpenedProfile):
                 wait=wait,
                 dry_run=dry_run,
             )
-            return copy_backups(request, tools, goal, on_copied=on_copied, on_failed=on_failed)
+            return copy_backups(request, tools, target, on_copied=on_copied, on_failed=on_failed)
 
         done = carry_out(self.tools) if dry_run else self._run("copy", carry_out, failure=error_of)
         if filename is not None:

@@ -24,7 +24,7 @@ from bakthat.errors import (
     StoreError,
     StoreUnavailable,
 )
-from bakthat.usecases.copying.goal import Goal, There
+from bakthat.usecases.copying.target import Presence, Target
 from bakthat.usecases.destinations.base import Destination, Stored
 from bakthat.usecases.inside.ranged_archive import naming, open_by_ranges
 from bakthat.usecases.streams.hashing import CheckedReader
@@ -37,8 +37,10 @@ _INDEX_LIMIT = PACKED_LIMIT + 1024 * 1024
 
 @frozen(kw_only=True)
 class Copied:
-    """A backup that is at the goal. `backup`: its record there. `is_new`: this call stored it. `by_service`: no byte
-    passed this machine."""
+    """A backup that is at the target.
+
+    `backup`: its record there. `is_new`: this call stored it. `by_service`: no byte passed this machine.
+    """
 
     backup: Backup
     is_new: bool
@@ -46,11 +48,11 @@ class Copied:
 
 
 @frozen(kw_only=True)
-class Moving:
-    """How a backup gets from its source to the goal. tier, wait: of a retrieval that the source may need."""
+class Copier:
+    """Copies backups from a source to the target. tier, wait: of a retrieval that the source may need."""
 
     source: Destination
-    goal: Goal
+    target: Target
     tools: Tools
     tier: Tier | None = None
     wait: bool = False
@@ -58,46 +60,46 @@ class Moving:
     def copy(self, backup: Backup) -> Copied:
         """Copy the backup, or complete what an earlier copy left undone.
 
-        Raises `ObjectExists` if another object has its name at the goal, `PayloadDamaged` if its bytes are not those of
-        the record; nothing is at the goal then. Also `ObjectNotFound`, `RetrievalPending`, `StoreError`.
+        Raises `ObjectExists` if another object has its name at the target, `PayloadDamaged` if its bytes are not those
+        of the record; nothing is at the target then. Also `ObjectNotFound`, `RetrievalPending`, `StoreError`.
         """
         name = backup.stored_filename
-        there = self.goal.look(backup, copies=True)
-        if there is There.ALL:
-            return Copied(backup=self.goal.row(backup) or self.goal.draft(backup), is_new=False)
+        there = self.target.presence_of(backup, may_read=True)
+        if there is Presence.ALL:
+            return Copied(backup=self.target.row(backup) or self.target.draft(backup), is_new=False)
         by_service = False
-        if there is not There.NOTHING:
-            stored = self.goal.stored_already(backup)
+        if there is not Presence.NOTHING:
+            stored = self.target.stored_already(backup)
         else:
             with naming(backup):
                 within = self._within_service(backup)
                 by_service = within is not None
                 stored = within if within is not None else self._streamed(backup)
-        draft = self.goal.draft(backup)
+        draft = self.target.draft(backup)
         copy = evolve(draft, metadata=draft.metadata.changed(**stored.as_facts()))
-        if there is There.DESCRIBED:
+        if there is Presence.DESCRIBED:
             # Only an entry says what it is: it is as trusted as `sync` would take it.
-            seen = copy.metadata.changed(stored_at=self.goal.stored_at(backup))
-            return Copied(backup=self.goal.add(evolve(copy, metadata=seen)), is_new=False)
-        if self.goal.destination.keeps_index_copies:
+            seen = copy.metadata.changed(stored_at=self.target.stored_at(backup))
+            return Copied(backup=self.target.add(evolve(copy, metadata=seen)), is_new=False)
+        if self.target.destination.keeps_index_copies:
             self._copy_index(backup)
-        copy = self.goal.record(copy, backup, self._entry(name))
-        return Copied(backup=copy, is_new=there is There.NOTHING, by_service=by_service)
+        copy = self.target.record(copy, backup, self._entry(name))
+        return Copied(backup=copy, is_new=there is Presence.NOTHING, by_service=by_service)
 
     def _within_service(self, backup: Backup) -> Stored | None:
         try:
-            return self.goal.destination.copy_from(backup, self.source)
+            return self.target.destination.copy_from(backup, self.source)
         except ObjectArchived:
             return None  # it may have been retrieved: the stream finds out
         except ObjectNotFound as gone:
             raise ObjectNotFound(f"{gone}; `bakthat sync` updates the database from the store") from gone
 
     def _streamed(self, backup: Backup) -> Stored:
-        draft = self.goal.draft(backup)
+        draft = self.target.draft(backup)
         try:
             with opened_when_ready(backup, self.source, self.tools, tier=self.tier, wait=self.wait) as stored:
                 body = _Body(stored, backup, self.tools)
-                made = self.goal.destination.store(draft, cast(BinaryIO, body), size_hint=backup.known_size)
+                made = self.target.destination.store(draft, cast(BinaryIO, body), size_hint=backup.known_size)
         except RetrievalPending as pending:
             raise RetrievalPending(str(pending).replace("run restore again", "run copy again")) from pending
         except ObjectExists as taken:
@@ -105,16 +107,16 @@ class Moving:
         if not body.ended:
             self._discard(evolve(draft, metadata=draft.metadata.changed(**made.as_facts())))
             raise StoreError(
-                f"{backup.stored_filename}: the store {self.goal.destination.owner.location} stopped reading after "
+                f"{backup.stored_filename}: the store {self.target.destination.owner.location} stopped reading after "
                 f"{body.size} bytes, so there is no copy; this is a bug of the store"
             )
         return made
 
     def _discard(self, half: Backup) -> None:
         try:
-            self.goal.destination.remove(half)
+            self.target.destination.remove(half)
         except BakthatError as error:
-            where = self.goal.destination.owner.location
+            where = self.target.destination.owner.location
             self.tools.notice(f"a partial copy may be left in {where}, {half.stored_filename}: {error}")
 
     def _entry(self, name: str) -> CatalogEntry | None:
@@ -138,7 +140,7 @@ class Moving:
                 archive = open_by_ranges(backup, Keys(), self.source, self.tools)
                 content = archive.index.packed if archive is not None else None
             if content is not None:
-                self.goal.destination.write_index_copy(name, content)
+                self.target.destination.write_index_copy(name, content)
             elif backup.is_encrypted and not self.source.keeps_index_copies:
                 self.tools.notice(
                     f"{name}: its index is encrypted inside the archive and was not copied beside it: `bakthat ls` has "

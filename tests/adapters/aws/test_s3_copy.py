@@ -60,8 +60,8 @@ def read(store: S3ObjectStore, key: str = "k") -> bytes:
         return reader.read()
 
 
-def copied(source: S3ObjectStore, goal: S3ObjectStore, key: str = "k") -> bool:
-    return goal.copy_from(key, source, expected=source.stat(key)) is not None
+def copied(source: S3ObjectStore, target: S3ObjectStore, key: str = "k") -> bool:
+    return target.copy_from(key, source, expected=source.stat(key)) is not None
 
 
 def uploads(store: S3ObjectStore) -> list[Any]:
@@ -72,102 +72,102 @@ def uploads(store: S3ObjectStore) -> list[Any]:
 @pytest.mark.parametrize("content", [b"small", TWO_PARTS], ids=["of one request", "in parts"])
 def test_a_copy_has_the_bytes_of_its_source(stores: tuple[S3ObjectStore, S3ObjectStore], content: bytes) -> None:
     """Where the service's answers do not show that, there is no copy, and nothing is left."""
-    source, goal = stores
+    source, target = stores
     source.put("k", io.BytesIO(content))
-    if copied(source, goal):
-        assert read(goal) == content
+    if copied(source, target):
+        assert read(target) == content
     else:
-        assert list(goal.list()) == []
-    assert uploads(goal) == []
+        assert list(target.list()) == []
+    assert uploads(target) == []
 
 
 @pytest.mark.parametrize("content", [b"small", TWO_PARTS], ids=["of one request", "in parts"])
 def test_moto_copies_and_no_byte_is_read(moto_url: str, content: bytes) -> None:
-    source, goal = fresh_store(moto_url, account="one", part_size=PART), fresh_store(moto_url, account="one")
+    source, target = fresh_store(moto_url, account="one", part_size=PART), fresh_store(moto_url, account="one")
     source.put("k", io.BytesIO(content))
-    calls = Calls(goal._client)
-    assert copied(source, goal)
+    calls = Calls(target._client)
+    assert copied(source, target)
     calls.end()
     assert "GetObject" not in calls.names
     assert "UploadPart" not in calls.names
-    assert read(goal) == content
+    assert read(target) == content
 
 
 def test_a_copy_has_the_parts_of_its_source(moto_url: str) -> None:
     """So it has the same ETag, by which anybody can compare the two."""
-    source, goal = fresh_store(moto_url, account="one", part_size=PART), fresh_store(moto_url, account="one")
+    source, target = fresh_store(moto_url, account="one", part_size=PART), fresh_store(moto_url, account="one")
     source.put("k", io.BytesIO(TWO_PARTS))
-    copied(source, goal)
-    assert goal.stat("k").etag == source.stat("k").etag
+    copied(source, target)
+    assert target.stat("k").etag == source.stat("k").etag
 
 
 def test_a_taken_key_is_refused_and_its_object_untouched(stores: tuple[S3ObjectStore, S3ObjectStore]) -> None:
-    source, goal = stores
+    source, target = stores
     source.put("k", io.BytesIO(b"mine"))
-    goal.put("k", io.BytesIO(b"yours"))
+    target.put("k", io.BytesIO(b"yours"))
     try:
-        made = copied(source, goal)
+        made = copied(source, target)
     except ObjectExists:
         made = False
     assert not made
-    assert (read(goal), uploads(goal)) == (b"yours", [])
+    assert (read(target), uploads(target)) == (b"yours", [])
 
 
 def test_an_object_that_replaced_the_expected_one_is_not_copied(moto_url: str) -> None:
-    source, goal = fresh_store(moto_url, account="one"), fresh_store(moto_url, account="one")
+    source, target = fresh_store(moto_url, account="one"), fresh_store(moto_url, account="one")
     source.put("k", io.BytesIO(b"first"))
     expected = source.stat("k")
     source.put("k", io.BytesIO(b"other"), replace=True)
-    assert goal.copy_from("k", source, expected=expected) is None
-    assert list(goal.list()) == []
+    assert target.copy_from("k", source, expected=expected) is None
+    assert list(target.list()) == []
 
 
 @pytest.mark.parametrize("accounts", [("one", "two"), (None, None)], ids=["others", "unknown"])
 def test_other_credentials_copy_nothing(moto_url: str, accounts: tuple[str | None, str | None]) -> None:
-    source, goal = fresh_store(moto_url, account=accounts[0]), fresh_store(moto_url, account=accounts[1])
+    source, target = fresh_store(moto_url, account=accounts[0]), fresh_store(moto_url, account=accounts[1])
     source.put("k", io.BytesIO(b"x"))
-    calls = Calls(goal._client)
-    assert goal.copy_from("k", source, expected=source.stat("k")) is None
+    calls = Calls(target._client)
+    assert target.copy_from("k", source, expected=source.stat("k")) is None
     calls.end()
     assert "UploadPartCopy" not in calls.names
 
 
 def test_a_service_without_copies_leaves_it_to_the_caller(rclone_url: str) -> None:
-    source, goal = fresh_store(rclone_url, account="one"), fresh_store(rclone_url, account="one")
+    source, target = fresh_store(rclone_url, account="one"), fresh_store(rclone_url, account="one")
     source.put("k", io.BytesIO(b"x"))
-    assert not copied(source, goal)
-    assert list(goal.list()) == []
+    assert not copied(source, target)
+    assert list(target.list()) == []
 
 
 def test_a_copy_with_other_bytes_is_dropped_before_anybody_sees_it(moto_url: str) -> None:
     """The service says that a part has other bytes than the source."""
-    source, goal = fresh_store(moto_url, account="one"), fresh_store(moto_url, account="one")
+    source, target = fresh_store(moto_url, account="one"), fresh_store(moto_url, account="one")
     source.put("k", io.BytesIO(b"right"))
 
     def other(parsed: dict[str, Any], **_: Any) -> None:
         parsed["CopyPartResult"]["ETag"] = '"' + "0" * 32 + '"'
 
-    goal._client.meta.events.register("after-call.s3.UploadPartCopy", other)
+    target._client.meta.events.register("after-call.s3.UploadPartCopy", other)
     try:
-        assert not copied(source, goal)
+        assert not copied(source, target)
     finally:
-        goal._client.meta.events.unregister("after-call.s3.UploadPartCopy", other)
-    assert (list(goal.list()), uploads(goal)) == ([], [])
+        target._client.meta.events.unregister("after-call.s3.UploadPartCopy", other)
+    assert (list(target.list()), uploads(target)) == ([], [])
 
 
 def test_a_part_that_is_refused_leaves_nothing(moto_url: str) -> None:
-    source, goal = fresh_store(moto_url, account="one", part_size=PART), fresh_store(moto_url, account="one")
+    source, target = fresh_store(moto_url, account="one", part_size=PART), fresh_store(moto_url, account="one")
     source.put("k", io.BytesIO(TWO_PARTS))
 
     def refuse(model: Any, params: dict[str, Any], **_: Any) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, model.name)
 
-    goal._client.meta.events.register("before-call.s3.UploadPartCopy", refuse)
+    target._client.meta.events.register("before-call.s3.UploadPartCopy", refuse)
     try:
-        assert not copied(source, goal)
+        assert not copied(source, target)
     finally:
-        goal._client.meta.events.unregister("before-call.s3.UploadPartCopy", refuse)
-    assert (list(goal.list()), uploads(goal)) == ([], [])
+        target._client.meta.events.unregister("before-call.s3.UploadPartCopy", refuse)
+    assert (list(target.list()), uploads(target)) == ([], [])
 
 
 def test_the_sizes_of_ten_thousand_parts_take_few_requests() -> None:

@@ -1,4 +1,4 @@
-"""`Goal`: the destination that backups are copied to, and what is known of its content."""
+"""`Target`: the destination that backups are copied to, and what is known of its content."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from bakthat.usecases.streams.archive_stream import read_through
 from bakthat.usecases.tools import Tools
 
 
-class There(enum.Enum):
-    """How much of a backup is at the goal."""
+class Presence(enum.Enum):
+    """How much of a backup is at the target."""
 
     NOTHING = enum.auto()
     ARCHIVE = enum.auto()
@@ -39,19 +39,19 @@ class There(enum.Enum):
     ALL = enum.auto()
 
 
-class Goal:
+class Target:
     """A destination that backups are copied to. It is listed once for each series, and nothing is believed of it that
     its rows, its entries or its bytes do not show."""
 
     def __init__(self, destination: Destination, tools: Tools) -> None:
-        """tools: those of the goal's profile, whose database gets the rows."""
+        """tools: those of the target's profile, whose database gets the rows."""
         self.destination = destination
         self._tools = tools
         self._listings: dict[str, dict[str, Found] | None] = {}
         """By prefix; None where the credentials must not list."""
 
-    def look(self, backup: Backup, *, copies: bool) -> There:
-        """How much of the backup is at the goal. copies: the archive may be read to find out whether it is the same.
+    def presence_of(self, backup: Backup, *, may_read: bool) -> Presence:
+        """How much of the backup is at the target. may_read: the archive there, to find out whether it is the same.
 
         Raises `ObjectExists` if another object has the name, and `RetrievalPending` if only reading an archive that
         must be retrieved would show it.
@@ -64,28 +64,28 @@ class Goal:
             # An archive that a listing of the archives themselves does not show is gone; others show only what is
             # known of them.
             is_recorded = row is not None and not (is_listed and self.destination.lists_archives)
-            return There.ALL if is_recorded else There.NOTHING
+            return Presence.ALL if is_recorded else Presence.NOTHING
         if None not in (found.size, backup.known_size) and found.size != backup.known_size:
             raise self._another(backup, f"it has {found.size} bytes, the backup {backup.size}")
         has_entry = found.entry_modified is not None or self.destination.catalog is None or backup.is_from_listing
         if row is not None:
-            return There.ALL if has_entry else There.ARCHIVE
+            return Presence.ALL if has_entry else Presence.ARCHIVE
         entry = self._entry(backup) if has_entry else None
         if entry is not None:
             self._check_same(backup, entry.backup)
-            return There.DESCRIBED
-        if copies and backup.sha256 is not None:
+            return Presence.DESCRIBED
+        if may_read and backup.sha256 is not None:
             self._check_bytes(backup, found)
-        return There.ARCHIVE
+        return Presence.ARCHIVE
 
     def row(self, backup: Backup) -> Backup | None:
-        """The goal's record of the backup; None if it has none, or has it marked as deleted."""
+        """The target's record of the backup; None if it has none, or has it marked as deleted."""
         owner = self.destination.owner
         query = Query(stored_filename=backup.stored_filename, backend=owner.backend, owners=(owner,))
         return next(iter(self._tools.repo.find(query)), None)
 
     def draft(self, backup: Backup) -> Backup:
-        """The record of the copy as far as it is known before: where it lies is the goal's own, all else the
+        """The record of the copy as far as it is known before: where it lies is the target's own, all else the
         backup's."""
         owner = self.destination.owner
         only_here = ONLY_IN_A_DATABASE - {"from_listing"}
@@ -134,7 +134,7 @@ class Goal:
         return copy
 
     def stored_already(self, backup: Backup) -> Stored:
-        """What is known of an archive that is at the goal already."""
+        """What is known of an archive that is at the target already."""
         row = self.row(backup)
         if row is not None:
             until = row.metadata.locked_until
@@ -147,7 +147,7 @@ class Goal:
         )
 
     def stored_at(self, backup: Backup) -> int | None:
-        """When the goal got an archive, by its own date, in UTC epoch seconds; None if it does not say."""
+        """When the target got an archive, by its own date, in UTC epoch seconds; None if it does not say."""
         found, _ = self._found(backup)
         return None if found is None or found.stored_at is None else int(found.stored_at.timestamp())
 
@@ -156,7 +156,7 @@ class Goal:
         return evolve(draft, metadata=draft.metadata.changed(archive_id=archive_id))
 
     def _found(self, backup: Backup) -> tuple[Found | None, bool]:
-        """The archive in the goal's listing, and whether there is a listing at all."""
+        """The archive in the target's listing, and whether there is a listing at all."""
         name, series = backup.stored_filename, backup.filename
         prefix = series if name.startswith(series) else name
         if prefix not in self._listings:
