@@ -96,9 +96,6 @@ def _opened(backup: Backup, keys: Keys, request: ReadRequest, tools: Tools) -> A
     return open_archive(stored, backup, keys, tools, stage=f"reading {backup.stored_filename}")
 
 
-# With an index
-
-
 def _by_index(archive: RangedArchive, backup: Backup, wanted: str | None, tools: Tools) -> Iterator[FileInBackup]:
     with naming(backup):
         search = PathSearch(backup, wanted)
@@ -112,14 +109,25 @@ def _by_index(archive: RangedArchive, backup: Backup, wanted: str | None, tools:
             entry, span = found
             if search.is_file(entry):
                 break
-        contents = tools.tar.contents(cast(BinaryIO, archive.members([span])))
-        real, content = next(contents, (None, None))
-        if real is None or content is None or plain_path(entry.path) != real.path or real.kind != "file":
-            raise PayloadDamaged(f"the index says that {search.shown(entry)} is where something else is; it is damaged")
+        real, content = _member_at(span, entry, archive, tools)
         yield FileInBackup(backup=backup, entry=_relative(real), content=content)
 
 
-# In a chain
+def _member_at(span: Span, entry: IndexEntry, archive: RangedArchive, tools: Tools) -> tuple[IndexEntry, BinaryIO]:
+    """The file at this place, and its content. Raises `PayloadDamaged` if it is another one than the index says."""
+    real, content = next(tools.tar.contents(cast(BinaryIO, archive.members([span]))), (None, None))
+    if real is None or content is None or not _is_file(real, entry):
+        raise _lies(entry)
+    return real, content
+
+
+def _is_file(real: IndexEntry, entry: IndexEntry) -> bool:
+    """Whether a member is the file that an entry of an index means."""
+    return real.kind == "file" and real.path == plain_path(entry.path)
+
+
+def _lies(entry: IndexEntry) -> PayloadDamaged:
+    return PayloadDamaged(f"the index says that {_relative(entry).path} is where something else is; it is damaged")
 
 
 def _in_chain(
@@ -132,28 +140,23 @@ def _in_chain(
     archives = list(zip(chain, keys_for(chain, keys, request.keys), strict=True))[::-1]
     with naming(backup), needed_by(backup):
         tree = ChainTree([partial(list_one, one, its_keys) for one, its_keys in archives])
-        found_member, shown = _found_in(tree, PathSearch(backup, wanted, in_chain=True))
-        one, its_keys = archives[found_member.archive]
+        found, shown = _found_in(tree, PathSearch(backup, wanted, in_chain=True))
+        one, its_keys = archives[found.archive]
         ranged = None if request.full_check else open_by_ranges(one, its_keys, destination, tools)
-        if ranged is not None and ranged.is_readable:
-            end = next(end for entry, end in with_ends(ranged.index) if entry.offset == found_member.member.offset)
-            contents = tools.tar.contents(cast(BinaryIO, ranged.members([(found_member.member.offset, end)])))
-            real, content = next(contents, (None, None))
-            if (
-                real is None
-                or content is None
-                or real.path != plain_path(found_member.member.path)
-                or real.kind != "file"
-            ):
-                raise PayloadDamaged(f"the index of {one.stored_filename} names a place where something else is")
-            yield FileInBackup(backup=backup, entry=_relative(shown), content=content)
-            return
-        with _opened(one, its_keys, request, tools) as plain:
-            contents = tools.tar.contents(plain)
-            for entry, content in contents:
-                if entry.offset == found_member.member.offset:
-                    yield FileInBackup(backup=backup, entry=_relative(shown), content=content)
-            # The archive is read to its end, where it is checked
+        with naming(one):
+            if ranged is not None and ranged.is_readable:
+                end = next(end for entry, end in with_ends(ranged.index) if entry.offset == found.member.offset)
+                _, content = _member_at((found.member.offset, end), found.member, ranged, tools)
+                yield FileInBackup(backup=backup, entry=_relative(shown), content=content)
+                return
+            is_there = False
+            with _opened(one, its_keys, request, tools) as plain:
+                for real, content in tools.tar.contents(plain):  # to its end, where it is checked
+                    if real.offset == found.member.offset and _is_file(real, found.member):
+                        is_there = True
+                        yield FileInBackup(backup=backup, entry=_relative(shown), content=content)
+            if not is_there:
+                raise _lies(found.member)
 
 
 def _found_in(tree: ChainTree, search: PathSearch) -> tuple[TreeMember, IndexEntry]:
@@ -170,9 +173,6 @@ def _found_in(tree: ChainTree, search: PathSearch) -> tuple[TreeMember, IndexEnt
             raise search.not_found()
         if search.is_file(found[1]):
             return found
-
-
-# Without one
 
 
 def _by_streaming(

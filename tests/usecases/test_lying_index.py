@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.domain.archive_index import IndexEntry
@@ -17,6 +20,7 @@ from bakthat.usecases.list_archive import ListRequest, list_archive
 from bakthat.usecases.read_file import ReadRequest, read_file
 from bakthat.usecases.restore import RestoreRequest, restore
 from bakthat.usecases.sync import sync
+from tests.fixtures.nights import make_site, night
 
 NAME = "big.20260102030405.tgz"
 
@@ -48,17 +52,35 @@ def a_tar() -> tuple[bytes, list[IndexEntry]]:
     return bytes(stream + bytes(1024)), entries
 
 
-def stored(lie: Lie) -> Toolbox:
-    """A store with an archive whose index lies."""
-    tar, entries = a_tar()
+def compressed(tar: bytes, entries: Sequence[IndexEntry]) -> bytes:
+    """An archive with an index of these entries."""
     into = io.BytesIO()
     with GzipCompressor(block_size=BLOCK).compressing_with_index(into) as writer:
         writer.stream.write(tar)
-        for entry in lie(entries):
+        for entry in entries:
             writer.on_entry(entry)
+    return into.getvalue()
+
+
+def stored(lie: Lie) -> Toolbox:
+    """A store with an archive whose index lies."""
+    tar, entries = a_tar()
     box = Toolbox()
-    box.stores["s3"].put(NAME, io.BytesIO(into.getvalue()))
+    box.stores["s3"].put(NAME, io.BytesIO(compressed(tar, lie(entries))))
     sync("s3", box.tools)
+    return box
+
+
+def stored_chain(place: Path, lie: Lie) -> Toolbox:
+    """A store with a full backup whose index lies, and one that continues it."""
+    box, tree = Toolbox(), make_site(place)
+    full, _ = night(box, tree), night(box, tree)
+    with box.stores["s3"].open(full.stored_filename) as reader:
+        tar = gzip.decompress(reader.read())
+    content = compressed(tar, lie(list(box.tools.tar.entries(io.BytesIO(tar)))))
+    box.stores["s3"].put(full.stored_filename, io.BytesIO(content), replace=True)
+    sha256 = hashlib.sha256(content).hexdigest()
+    box.repo.replace(evolve(full, size=len(content), metadata=full.metadata.changed(sha256=sha256)))
     return box
 
 
@@ -78,6 +100,12 @@ def moved(path: str, offset: int) -> Lie:
     return lie
 
 
+def exchanged(one: str, other: str) -> Lie:
+    """The entry of each of two paths says that it is the other one."""
+    names = {one: other, other: one}
+    return lambda entries: [entry._replace(path=names.get(entry.path, entry.path)) for entry in entries]
+
+
 def offset_of(path: str) -> int:
     return next(entry.offset for entry in a_tar()[1] if entry.path == path)
 
@@ -92,13 +120,22 @@ def test_the_true_index_is_believed() -> None:
 
 
 def test_another_files_content_is_not_given_out() -> None:
-    def lie(entries: list[IndexEntry]) -> Sequence[IndexEntry]:
-        renamed = {"big/a.txt": "big/secret.txt", "big/secret.txt": "big/a.txt"}
-        return [entry._replace(path=renamed.get(entry.path, entry.path)) for entry in entries]
-
-    box = stored(lie)
+    box = stored(exchanged("big/a.txt", "big/secret.txt"))
     with pytest.raises(PayloadDamaged, match="where something else is; it is damaged"):
         read(box, "secret.txt")
+
+
+@pytest.mark.parametrize("full_check", [False, True])
+@pytest.mark.parametrize(
+    "lie",
+    [exchanged("site/index", "site/large"), lambda entries: moved("site/index", entries[-1].offset + 512)(entries)],
+    ids=["another file", "no member"],
+)
+def test_in_a_chain_another_files_content_is_not_given_out_either(tmp_path: Path, lie: Lie, full_check: bool) -> None:
+    box = stored_chain(tmp_path, lie)
+    request = ReadRequest(name="site", destination="s3", path="index", full_check=full_check)
+    with pytest.raises(PayloadDamaged, match=r"site\.20260103030405\.tgz: "), read_file(request, box.tools) as found:
+        found.content.read()
 
 
 @pytest.mark.parametrize("offset", [INSIDE, INSIDE + 512, INSIDE - 512 + 4096])
