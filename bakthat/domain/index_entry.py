@@ -39,6 +39,11 @@ _TIME_LIMIT = 10**21
 _KINDS = frozenset(("file", "directory", "symlink", "hardlink", "char", "block", "fifo"))
 _OFTEN_EQUAL = ("kind", "ctime_ns", "inode", "mode", "uid", "gid", "link")
 """Columns that are written as a single value if it is the value of every entry."""
+_UNCHANGED = "unchanged"
+_CONTINUATION = b'{"unchanged":'
+"""How a line with more names of a directory begins."""
+_NO_NAMES = frozenset(("", ".", ".."))
+"""What no entry of a directory is called."""
 
 
 class IndexEntry(NamedTuple):
@@ -76,8 +81,8 @@ def entry_lines(entries: Sequence[IndexEntry]) -> bytes:
     columns: dict[str, Any] = dict(zip(IndexEntry._fields, zip(*entries, strict=True), strict=True))
     columns["offset"] = _differences(columns["offset"])
     columns["inode"] = _differences(columns["inode"])
-    if columns["unchanged"].count(None) == len(entries):
-        del columns["unchanged"]
+    if columns[_UNCHANGED].count(None) == len(entries):
+        del columns[_UNCHANGED]
     for name in _OFTEN_EQUAL:
         values = columns[name]
         first = values[0]
@@ -87,7 +92,7 @@ def entry_lines(entries: Sequence[IndexEntry]) -> bytes:
     try:
         line = json_line(columns)
     except UnicodeEncodeError:
-        texts = [name for name in ("path", "link", "unchanged") if name in columns]
+        texts = [name for name in ("path", "link", _UNCHANGED) if name in columns]
         line = json_line(columns | {name: _written(columns[name]) for name in texts})
     if len(line) > LINE_LIMIT and len(entries) > 1:
         half = len(entries) // 2
@@ -127,16 +132,11 @@ def with_more_names(last: Sequence[IndexEntry], lines: Sequence[bytes]) -> list[
     names = [last[0].unchanged]
     for line in lines:
         columns = parsed(line)
-        if not isinstance(columns, dict) or not isinstance(
-            name := _checked_names(columns.get(_UNCHANGED), "directory"), str
-        ):
-            raise lies("unchanged names that cannot be")
-        names.append(name)
+        more = _checked_names(columns.get(_UNCHANGED), "directory") if isinstance(columns, dict) else None
+        if more is None:
+            raise lies("invalid unchanged names")
+        names.append(more)
     return [last[0]._replace(unchanged="/".join(names))]
-
-
-_UNCHANGED = "unchanged"
-_CONTINUATION = b'{"unchanged":'
 
 
 def entries_of_line(line: bytes, start: int, stop: int) -> list[IndexEntry]:
@@ -303,12 +303,14 @@ def _texts(texts: Sequence[Any]) -> list[str]:
 
 
 def _unchanged(columns: dict[str, Any], kinds: Sequence[Any], count: int) -> Iterable[str | None]:
-    if "unchanged" not in columns:
+    """The names that each entry lists as unchanged."""
+    if _UNCHANGED not in columns:
         return repeat(None, count)
-    return list(map(_checked_names, _column(columns, "unchanged", count), kinds))
+    return list(map(_checked_names, _column(columns, _UNCHANGED, count), kinds))
 
 
 def _checked_names(value: Any, kind: str) -> str | None:
+    """The unchanged names of an entry of this kind, joined by slashes. Raises `PayloadDamaged`."""
     text = value if value is None or type(value) is str else _decoded(value)
     if not text:
         return text
@@ -317,11 +319,8 @@ def _checked_names(value: Any, kind: str) -> str | None:
     except UnicodeEncodeError:
         raise lies("a name that no system can have") from None
     if kind != "directory" or "\0" in text or _NO_NAMES.intersection(text.split("/")):
-        raise lies("unchanged names that cannot be")
+        raise lies("invalid unchanged names")
     return text
-
-
-_NO_NAMES = frozenset(("", ".", ".."))
 
 
 def _decoded(value: Any) -> str:

@@ -35,10 +35,9 @@ class Fault:
     """One scripted failure.
 
     Args:
-        method: Of an object store `put`, `copy_from`, `open`, `open_range`, `stat`, `list`, `delete` or `extend_lock`;
-            of an archive
-            store `upload`, `request`, `open`, `delete`, `request_inventory` or `inventory`; of both `lock_of`,
-            `leftovers` or `remove_leftover`.
+        method: Of an object store `put`, `open_range`, `stat`, `list` or `extend_lock`; of an archive store `upload`,
+            `request`, `request_inventory` or `inventory`; of both `open`, `delete`, `copy_from`, `lock_of`, `leftovers`
+            or `remove_leftover`.
         call: The number of the matching call that fails, from 1.
         times: How many calls in a row fail.
         key: Only calls whose key, prefix, description, archive id or job id starts with this.

@@ -41,9 +41,10 @@ class Tools:
     `UsageError`. own_things: what is bakthat's own below or around a source.
     clock: aware UTC. host: this machine's name. pid: this process. tool: name and version, recorded with each backup.
     sleep: waits for some seconds. notice: called with one line for the user. progress: called often with a verb's
-        progress. range_cache: keeps what was read of archives. states: what the newest
-        backups contained, for incremental ones. worth_a_request: plain bytes that a restore of parts
-        rather reads than skips. worth_parts: above this part of an archive, it reads all of it.
+    progress.
+    range_cache: keeps what was read of archives. states: what the newest backups contained, for incremental ones.
+    worth_a_request: plain bytes that a restore of parts rather reads than skips. worth_parts: above this part of an
+    archive, it reads all of it.
     """
 
     destination: Callable[[str], Destination]
