@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from bakthat.domain.backup import Backup
-from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.testing.toolbox import Toolbox
-from bakthat.usecases.backup import BackupRequest, backup
-from tests.fixtures.tree_histories import tick
+from tests.fixtures.nights import night
 
 
 @pytest.fixture
@@ -43,9 +41,6 @@ def nights(box: Toolbox, chained_tree: Path) -> list[Backup]:
     made = []
     for number in range(4):
         (chained_tree / f"{number}").write_text(str(number))
-        tick(chained_tree.parent)
-        box.clock.forward(days=1)
-        request = BackupRequest(source=chained_tree, destination="s3", incremental=IncrementPolicy())
-        made.append(backup(request, box.tools))
+        made.append(night(box, chained_tree))
     assert [one.is_incremental for one in made] == [False, True, True, True]
     return made

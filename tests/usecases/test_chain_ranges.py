@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from attrs import evolve
 
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup
-from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.errors import BackupNotFound, ChainBroken, PayloadDamaged, StoreUnavailable
@@ -25,12 +25,11 @@ from bakthat.usecases.list_archive import ListRequest, list_archive
 from bakthat.usecases.read_file import ReadRequest, read_file
 from bakthat.usecases.restore import RestoreRequest, restore
 from bakthat.usecases.sync import sync
-from tests.fixtures.tree_histories import snapshot, tick
+from tests.fixtures.nights import NEVER_FULL
+from tests.fixtures.nights import night as night_of
+from tests.fixtures.tree_histories import snapshot
 
-
-class _NeverFull(IncrementPolicy):
-    def why_full(self, chain: object, now: object) -> str:
-        return ""
+night = partial(night_of, incremental=NEVER_FULL)
 
 
 @pytest.fixture
@@ -43,13 +42,6 @@ def root(tmp_path: Path) -> Path:
     made = tmp_path / "site"
     made.mkdir()
     return made
-
-
-def night(box: Toolbox, root: Path, **options: Any) -> Backup:
-    tick(root.parent)
-    box.clock.forward(days=1)
-    request = {"source": root, "destination": "s3", "incremental": _NeverFull(), **options}
-    return backup(BackupRequest(**request), box.tools)
 
 
 def noise(path: Path, size: int = 40_000) -> None:

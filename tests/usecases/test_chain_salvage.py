@@ -11,15 +11,14 @@ import pytest
 
 from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup
-from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.domain.salvage import SalvageReport
 from bakthat.testing.toolbox import Toolbox
-from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.list_archive import ListRequest, list_archive
 from bakthat.usecases.salvage import Salvaged, SalvageRequest, salvage, salvage_stored
-from tests.fixtures.tree_histories import snapshot, tick
+from tests.fixtures import nights
+from tests.fixtures.tree_histories import snapshot
 
 BLOCK = 2048
 SIZE = 6_000
@@ -45,10 +44,7 @@ def tree(tmp_path: Path) -> Path:
 def night(box: Toolbox, tree: Path, *changed: str, **options) -> Backup:
     for name in changed:
         (tree / name).write_bytes(os.urandom(SIZE))
-    tick(tree.parent)
-    box.clock.forward(days=1)
-    policy = IncrementPolicy(most=9)
-    return backup(BackupRequest(source=tree, destination="s3", incremental=policy, **options), box.tools)
+    return nights.night(box, tree, **options)
 
 
 def content(box: Toolbox, made: Backup) -> bytearray:

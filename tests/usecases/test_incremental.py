@@ -38,9 +38,9 @@ from bakthat.ports.file_states import Changes, FileStates, KnownFiles, NoStates,
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
-from bakthat.usecases.restore import RestoreRequest, restore, restore_stored
+from bakthat.usecases.restore import RestoreRequest, restore_stored
 from bakthat.usecases.sync import sync
-from tests.fixtures.nights import make_site, night
+from tests.fixtures.nights import bring_back, change, make_site, night
 from tests.fixtures.tree_histories import snapshot, tick
 
 POLICY = IncrementPolicy()
@@ -60,16 +60,6 @@ KEY_PAIRS = (
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     return make_site(tmp_path)
-
-
-def bring_back(box: Toolbox, made: Backup, target: Path, **changes: Any) -> Path:
-    request = {"name": made.stored_filename, "destination": "s3", "target": target, **changes}
-    restore(RestoreRequest(**request), box.tools)
-    return target / "site"
-
-
-def change(tree: Path, text: str = "new") -> None:
-    (tree / "pages" / text).write_text(text)
 
 
 # What is recorded

@@ -6,8 +6,6 @@ from __future__ import annotations
 import io
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -19,16 +17,8 @@ from bakthat.usecases.salvage import Salvaged, SalvageRequest, salvage
 from tests.fixtures.incremental_histories import Point, Story
 from tests.fixtures.tree_histories import TreeHistory, snapshot
 
-MEMORY = Path("/dev/shm")
 SUFFIX = re.compile(rf"({re.escape(PARTIAL_SUFFIX)}|{re.escape(UNVERIFIED_SUFFIX)})(\.\d+)?$")
 FORMS = (Compression.GZIP, Compression.ZSTD, Compression.NONE)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="bakthat-law-", dir=MEMORY if MEMORY.is_dir() else None))
-    yield made
-    shutil.rmtree(made)
 
 
 def damage(chance: Random, story: Story) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -31,20 +30,12 @@ from bakthat.usecases.sync import sync
 from bakthat.usecases.verify import verify
 from tests.fixtures.tree_histories import Snapshot, TreeHistory, snapshot
 
-MEMORY = Path("/dev/shm")
 POLICIES = (
     RotationPolicy(last=1),
     RotationPolicy(last=2, days=2),
     RotationPolicy(days=3, weeks=2),
     RotationPolicy(weeks=2, months=2),
 )
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="bakthat-law-", dir=MEMORY if MEMORY.is_dir() else None))
-    yield made
-    shutil.rmtree(made)
 
 
 @define

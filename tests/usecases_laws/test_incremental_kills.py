@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from attrs import evolve
@@ -16,8 +15,7 @@ from bakthat.domain.query import Query
 from bakthat.ports.file_states import FileStates, KnownFiles, StateDraft
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
-from bakthat.usecases.restore import RestoreRequest, restore
-from tests.fixtures.nights import make_site, night
+from tests.fixtures.nights import bring_back, change, make_site, night
 from tests.fixtures.tree_histories import snapshot
 
 
@@ -29,16 +27,6 @@ def box() -> Toolbox:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     return make_site(tmp_path)
-
-
-def bring_back(box: Toolbox, made: Backup, target: Path, **changes: Any) -> Path:
-    request = {"name": made.stored_filename, "destination": "s3", "target": target, **changes}
-    restore(RestoreRequest(**request), box.tools)
-    return target / "site"
-
-
-def change(tree: Path, text: str = "new") -> None:
-    (tree / "pages" / text).write_text(text)
 
 
 class Killed(BaseException):

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures.incremental_histories import keep_the_law
-
-MEMORY = Path("/dev/shm")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """In memory, if there is such a file system: a history has hundreds of changes."""
-    made = Path(tempfile.mkdtemp(prefix="bakthat-law-", dir=MEMORY if MEMORY.is_dir() else None))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.mark.parametrize("batch", range(10), ids=[f"batch {number}" for number in range(10)])
