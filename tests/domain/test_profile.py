@@ -95,6 +95,10 @@ def test_no_secret_shows_in_a_profile():
         ({"local_path": 5, "compress": "no"}, "compress: expected true or false, found text; local_path: expected"),
         ({"s3_bukcet": "attic"}, "unknown key 's3_bukcet' (did you mean 's3_bucket'?)"),
         ({"zzzzzz": 1}, "unknown key 'zzzzzz'"),
+        ({"kms_key_id": "alias/backups", "sse": "AES256"}, "kms_key_id: it needs `sse: aws:kms`"),
+        ({"limit_upload": 0}, "limit_upload: expected at least 1 byte a second"),
+        ({"limit_upload": "fast"}, "limit_upload: expected a size"),
+        ({"limit_download": "5Mbit"}, "limit_download: expected a size"),
     ],
 )
 def test_what_cannot_be_a_setting_is_an_error_that_names_the_key(settings, told):
@@ -122,6 +126,9 @@ def test_an_error_names_the_profile_and_no_value():
         ({"database": PurePosixPath("/mnt/db")}, "database", "/mnt/db"),
         ({"identity": PurePosixPath("/mnt/key")}, "identity", "/mnt/key"),
         ({"identity": None}, "identity", None),
+        ({"limit_upload": "5M"}, "limit_upload", 5_000_000),
+        ({"limit_download": "64KiB"}, "limit_download", 65_536),
+        ({"limit_upload": 1000}, "limit_upload", 1000),
     ],
 )
 def test_a_setting_may_be_written_as_in_a_file(settings, key, value):

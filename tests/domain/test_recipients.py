@@ -1,3 +1,5 @@
+"""Recipients as texts: their kinds, and how records name them."""
+
 from __future__ import annotations
 
 import pytest

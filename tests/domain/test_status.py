@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from bakthat.domain.backup import Owner
-from bakthat.domain.duration import in_words
 from bakthat.domain.origin import Origin
 from bakthat.domain.status import SeriesStatus, report_of
 from tests.fixtures.status_reports import BUCKET, NOW, expected, made, report
@@ -126,13 +125,3 @@ def test_the_worst_come_first() -> None:
 def test_a_title_has_the_job_where_it_says_more(changes: dict[str, str], title: str) -> None:
     origin = Origin(host="web1", source="/etc")
     assert SeriesStatus(series="etc", origin=origin, destination="s3", location="", **changes).title == title
-
-
-@pytest.mark.parametrize(
-    ("hours", "words"),
-    [(0.01, "less than a minute"), (0.02, "1 minute"), (1, "1 hour"), (26, "26 hours"), (48, "2 days"),
-     (24 * 89, "89 days"), (24 * 90, "3 months"), (24 * 729, "24 months"), (24 * 730, "2 years")],
-    ids=["seconds", "minute", "hour", "hours", "days", "many days", "months", "many months", "years"],
-)  # fmt: skip
-def test_a_length_of_time_is_in_a_unit_that_is_not_too_coarse(hours: float, words: str) -> None:
-    assert in_words(timedelta(hours=hours)) == words
