@@ -151,7 +151,7 @@ def salvaged(archive: Archive, damaged: bytes, target: Path) -> tuple[Salvaged, 
     return done, {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(damage=damages)
 def test_what_no_damage_touches_comes_back_identical(archive: Archive, damage: Damage) -> None:
     # The header of the encryption is another matter: without it, nothing can be read.
