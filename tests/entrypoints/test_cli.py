@@ -206,8 +206,7 @@ def test_sync_rebuilds_a_lost_database(bakthat_command: CommandLine, stored: str
 
 
 def test_rotation_shows_the_same_table_for_a_dry_run_and_a_real_one(bakthat_command: CommandLine, stored: str) -> None:
-    bakthat_command.configure({"default": {"rotation": {"days": 1}}})
-    time.sleep(1.1)  # so that the second backup need not be dated ahead, which the table would tell
+    bakthat_command.configure({"default": {"rotation": {"last": 2}}})
     bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
     dry = bakthat_command("rotate_backups", "site", "-d", "local", "--dry-run")
     real = bakthat_command("rotate_backups", "site", "-d", "local", "-v")
@@ -443,22 +442,13 @@ def test_version(bakthat_command: CommandLine) -> None:
 # interruptions
 
 
-def _slow_tree(here: Path) -> Path:
-    """A source that takes a while: 200 MB that do not compress."""
-    root = here / "big"
-    root.mkdir()
-    for number in range(20):
-        (root / str(number)).write_bytes(os.urandom(10_000_000))
-    return root
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_with_its_exit_code_and_leaves_nothing(
     bakthat_command: CommandLine, number: int, code: int
 ) -> None:
-    _slow_tree(bakthat_command.here)
+    (bakthat_command.here / "big").write_bytes(os.urandom(10_000_000))  # a hundred seconds at this limit
     running = subprocess.Popen(
-        bakthat_command.command("backup", "big", "-d", "local", "--prompt", "no"),
+        bakthat_command.command("backup", "big", "-d", "local", "--prompt", "no", "--limit-upload", "100K"),
         env=bakthat_command.env(),
         cwd=bakthat_command.here,
         stderr=subprocess.PIPE,

@@ -138,7 +138,7 @@ def test_ctrl_c_aborts_the_upload(bakthat_command: CommandLine, source: Path, se
             }
         }
     )
-    (source / "huge").write_bytes(os.urandom(120_000_000))
+    (source / "huge").write_bytes(os.urandom(30_000_000))
     from bakthat.adapters.aws.s3 import s3_client
 
     client = s3_client(made)
@@ -146,7 +146,7 @@ def test_ctrl_c_aborts_the_upload(bakthat_command: CommandLine, source: Path, se
     def uploads() -> list:
         return client.list_multipart_uploads(Bucket=made.s3_bucket).get("Uploads", [])
 
-    running = start(bakthat_command, "backup", "data", "--prompt", "no")
+    running = start(bakthat_command, "backup", "data", "--prompt", "no", "--limit-upload", "300K")
     while not uploads() and running.poll() is None:
         time.sleep(0.01)
     assert running.poll() is None, "the backup was over before it could be interrupted"
