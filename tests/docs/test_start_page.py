@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,8 +42,6 @@ def test_every_command_prints_what_the_page_says(bakthat_command: CommandLine) -
                 continue
             said = run(command, bakthat_command)
             assert re.fullmatch(pattern(expected), said.replace(str(bakthat_command.home), HOME_ON_THE_PAGE)), said
-            if command.startswith("bakthat backup"):
-                time.sleep(1.1)  # the next backup has a name of its own
 
 
 def test_the_line_of_the_crontab_makes_a_backup_and_prints_nothing(bakthat_command: CommandLine) -> None:

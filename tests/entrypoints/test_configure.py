@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import yaml
 
+from bakthat import Profile, open_profile
 from bakthat.adapters.aws.s3 import s3_client
+from bakthat.testing.toolbox import SteppedClock
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.s3_servers import s3_profile
 from tests.fixtures.terminal import Seen, on_terminal
@@ -256,9 +256,11 @@ def test_piped_answers_of_1_0_keep_the_compression(bakthat_command: CommandLine)
 def test_rotation_is_asked_shown_and_saved_beside_what_was_there(bakthat_command: CommandLine) -> None:
     bakthat_command.configure({"default": {"rotation": {"years": 2}, "compress": True, "default_destination": "local"}})
     (bakthat_command.here / "site").mkdir()
+    home = bakthat_command.home
+    there = Profile(local_path=str(home / ".bakthat" / "store"), database=str(home / ".bakthat.sqlite"))
+    bk = open_profile(there, clock=SteppedClock(), environment={})  # of one day, whenever the test runs
     for _ in range(3):
-        bakthat_command("backup", "site", "-d", "local", "--prompt", "no")
-    time.sleep(2.1)  # three backups of one second are dated up to two seconds ahead, and what lies ahead is kept
+        bk.backup(bakthat_command.here / "site", "local", password="")
     said = bakthat_command("configure_backups_rotation", answers="1\n0\n0\nSunday\nyes\n")
     assert said.code == 0, said.err
     assert "site" in said.err

@@ -321,20 +321,20 @@ def test_the_functions_of_the_library_run_them_too(noting, noted, tree: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "timeout", "told"),
     [
-        (["/no/such/program"], "does not exist"),
-        (["/etc/passwd"], "could not be run: Permission denied"),
-        ([sys.executable, "-c", "raise SystemExit(3)"], "ended with exit code 3"),
-        (["sh", "-c", "kill -9 $$"], "was ended by signal 9"),
-        ([sys.executable, "-c", "import time; time.sleep(60)"], "was stopped after 1 seconds"),
+        (["/no/such/program"], 60, "does not exist"),
+        (["/etc/passwd"], 60, "could not be run: Permission denied"),
+        ([sys.executable, "-c", "raise SystemExit(3)"], 60, "ended with exit code 3"),
+        (["sh", "-c", "kill -9 $$"], 60, "was ended by signal 9"),
+        (["sleep", "60"], 1, "was stopped after 1 seconds"),
     ],
 )
 def test_a_hook_that_fails_does_not_undo_the_backup(
-    opened: Open, repo: MemoryRepo, tree: Path, command: list[str], told: str
+    opened: Open, repo: MemoryRepo, tree: Path, command: list[str], timeout: int, told: str
 ) -> None:
     notices: list[str] = []
-    made = opened({"success": command, "timeout": 1}, notice=notices.append).backup(tree)
+    made = opened({"success": command, "timeout": timeout}, notice=notices.append).backup(tree)
     assert list(repo.find(Query())) == [made]
     assert notices == [f"the hook {command[0]} {told}"]
 
