@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 
 from isal.isal_zlib import crc32
@@ -22,14 +23,19 @@ class PartBody:
     _FIRST, _LEAST, _MOST = 64 * 1024, 16 * 1024, 512 * 1024
 
     def __init__(
-        self, view: memoryview, cancelled: threading.Event | None = None, limit: RateLimit | None = None
+        self,
+        view: memoryview,
+        cancelled: threading.Event | None = None,
+        limit: RateLimit | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.view = view
+        self._monotonic = monotonic
         self._limit = limit
         self._cancelled = cancelled
         self._at = 0
         self._step = self._FIRST
-        self._handed_out = time.monotonic()
+        self._handed_out = monotonic()
 
     def __len__(self) -> int:
         return len(self.view)
@@ -47,7 +53,7 @@ class PartBody:
         """Return the next bytes; this object decides how many. Without a size, return the rest as `bytes`: moto's
         in-process responder reads a body like that, and accepts only `bytes`."""
         self._stop_if_cancelled()
-        now = time.monotonic()
+        now = self._monotonic()
         took, self._handed_out = now - self._handed_out, now
         if took < 0.05:
             self._step = min(self._step * 2, self._MOST)
@@ -67,7 +73,7 @@ class PartBody:
         if self._limit is not None and count:
             self._limit.pass_on(count)
             self._stop_if_cancelled()
-            self._handed_out = time.monotonic()  # the line is not slow because the limit is
+            self._handed_out = self._monotonic()  # the line is not slow because the limit is
 
     def _stop_if_cancelled(self) -> None:
         if self._cancelled is not None and self._cancelled.is_set():
