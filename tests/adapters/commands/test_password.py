@@ -86,8 +86,8 @@ def test_a_command_that_hangs_is_ended(code):
 def test_a_hanging_commands_own_children_do_not_keep_us_waiting():
     before = time.monotonic()
     with pytest.raises(ConfigError, match="not finished after"):
-        run_password_command(["sh", "-c", "sleep 9 & echo S3CRET"], time_limit=0.5)
-    assert time.monotonic() - before < 8
+        run_password_command(["sh", "-c", "sleep 60 & echo S3CRET"], time_limit=0.5)
+    assert time.monotonic() - before < 30
 
 
 def test_its_complaints_go_to_our_stderr_and_its_input_is_empty():
