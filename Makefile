@@ -36,8 +36,8 @@ imports: .venv/installed
 test: programs .venv/installed
 	tests/with-mounts $(BIN)/python -m pytest -n 2
 
-# The domain and the use cases without their laws: about three seconds. None uses a plugin that is installed, and loading
-# those takes time.
+# The domain and the use cases without their laws: about three seconds. No plugin that is installed is loaded: that takes
+# time, and no test here uses one.
 fast: .venv/installed
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 tests/with-mounts $(BIN)/python -m pytest -q -p tests.fixtures.forked_workers tests/domain tests/usecases
 

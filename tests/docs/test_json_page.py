@@ -58,6 +58,8 @@ def test_every_command_with_json_has_a_row():
         ("rotate-backups", ["site"]),
         ("remove-older-than", ["site", "1Y"]),
         ("delete", ["site", "--yes"]),
+        ("status", []),
+        ("cleanup", []),
         ("glacier-inventory", ["show-local"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -69,6 +71,17 @@ def test_the_page_has_exactly_the_fields_of_a_command(site: CommandLine, command
     document = json.loads(said.out)
     assert document["version"] == 1
     assert set(document) == fields(command)
+
+
+def test_the_page_has_what_a_deletion_with_dependents_prints(site: CommandLine):
+    full = json.loads(site("backup", "site", "--prompt", "no", "--incremental", "--json").out)["stored_filename"]
+    (site.here / "site" / "index.html").write_text("changed")
+    changes = json.loads(site("backup", "site", "--prompt", "no", "--incremental", "--json").out)["stored_filename"]
+    said = site("delete", full, "--with-dependents", "--yes", "--json")
+    assert said.code == 0, said.err
+    document = json.loads(said.out)
+    assert set(document) == fields("delete --with-dependents")
+    assert document["dependents"] == [changes]
 
 
 def test_the_page_has_exactly_the_fields_of_a_record(site: CommandLine):
