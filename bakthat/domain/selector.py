@@ -60,7 +60,7 @@ def select(name: str, lookup: Lookup, viewpoint: Viewpoint) -> Choice:
         exact = [backup for backup in exact if backup.has_stored_name]
         series = dated
     if exact:
-        return Choice(_of_host(name, max(exact, key=newest_first), viewpoint.host))
+        return Choice(of_host(name, max(exact, key=newest_first), viewpoint.host))
     return _newest(name, _fitting(name, series, lookup), viewpoint, is_date=not series)
 
 
@@ -86,7 +86,8 @@ def _fitting(name: str, series: list[Backup], lookup: Lookup) -> Fits:
     return next(iter(fitting.values()))
 
 
-def _of_host(name: str, backup: Backup, host: str | None) -> Backup:
+def of_host(name: str, backup: Backup, host: str | None) -> Backup:
+    """The backup that NAME means, unless only one of another host is wanted: then raises `OfAnotherHost`."""
     if host is not None and backup.host not in (None, host):
         raise OfAnotherHost(f"{name} is a backup of host {shown(str(backup.host))}, not of {shown(host)}")
     return backup

@@ -154,7 +154,7 @@ def backup_command(
 
 
 def restore(
-    filename: str,
+    filename: str | Backup,
     destination: str | None = None,
     profile: str | None = None,
     config: AnyPath | None = None,
@@ -205,7 +205,7 @@ def show(
 
 
 def delete(
-    filename: str,
+    filename: str | Backup,
     destination: str | None = None,
     profile: str | None = None,
     config: AnyPath | None = None,
@@ -283,7 +283,7 @@ def sync(
 
 
 def verify(
-    filename: str | None = None,
+    filename: str | Backup | None = None,
     destination: str | None = None,
     profile: str | None = None,
     config: AnyPath | None = None,

@@ -97,7 +97,7 @@ class BakHelper:
 
     def restore(
         self,
-        filename: str | None = None,
+        filename: str | Backup | None = None,
         *,
         destination: str | None = None,
         password: str | None = None,

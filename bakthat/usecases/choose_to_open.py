@@ -26,10 +26,11 @@ def no_keys(_: Backup) -> Keys:
 
 @frozen(kw_only=True)
 class Chosen:
-    """Which backup a verb reads. host: only a backup of this host is meant. allow_plain: also a plain backup of a
-    series that is encrypted. keys: called once, before any download, and only for an encrypted backup."""
+    """Which backup a verb reads. name: its name, or its record. host: only a backup of this host is meant. allow_plain:
+    also a plain backup of a series that is encrypted. keys: called once, before any download, and only for an encrypted
+    backup."""
 
-    name: str
+    name: str | Backup
     destination: str
     host: str | None = None
     allow_plain: bool = False

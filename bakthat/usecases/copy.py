@@ -32,7 +32,7 @@ class CopyRequest:
     dry_run: only report what would be copied.
     """
 
-    name: str | None
+    name: str | Backup | None
     source: str
     to: str
     series: str | None = None

@@ -26,7 +26,7 @@ class DeleteRequest:
     `spare_last_complete`: refuse to delete the only complete backup of an origin. `with_dependents`: delete the
     incremental backups that need it, too, before it. `on_removed`: called with the record of each."""
 
-    name: str
+    name: str | Backup
     destination: str
     host: str | None = None
     dry_run: bool = False

@@ -31,9 +31,9 @@ class DiffRequest:
     that is encrypted. keys: called for each encrypted backup.
     """
 
-    name: str
+    name: str | Backup
     destination: str
-    other: str | None = None
+    other: str | Backup | None = None
     host: str | None = None
     allow_plain: bool = False
     keys: Callable[[Backup], Keys] = field(default=lambda _: Keys(), repr=False)

@@ -1,4 +1,4 @@
-"""Selects a backup by name: applies the selector's rule to the database, within one destination."""
+"""Selects a backup by name or by record: applies the selector's rule to the database, within one destination."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from attrs import evolve
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.parameter import parameter
-from bakthat.domain.query import Query
-from bakthat.domain.selector import Lookup, OfAnotherHost, Viewpoint, dates_of, nearest, select
+from bakthat.domain.query import Query, newest_first
+from bakthat.domain.selector import Lookup, OfAnotherHost, Viewpoint, dates_of, nearest, of_host, select
 from bakthat.errors import BackupNotFound
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.tools import Tools
 
 
-def choose(name: str, destination: Destination, tools: Tools, *, host: str | None = None) -> Backup:
+def choose(name: str | Backup, destination: Destination, tools: Tools, *, host: str | None = None) -> Backup:
     """The backup that NAME means in this destination; with `host`, only of that host. Gives notices about the choice.
+    A record means its own backup, never another one of that name; what the database knows about it now is returned.
+
     Raises `AmbiguousName`, and `BackupNotFound` with similar names or the other destination that has such a backup."""
 
     def held(query: Query) -> Iterable[Backup]:
         return tools.repo.find(evolve(query, backend=destination.name, owners=(destination.owner,)))
 
+    if isinstance(name, Backup):
+        rows = [row for row in held(Query(stored_filename=name.stored_filename)) if row.same_backup_as(name)]
+        if not rows or not name.belongs_to(destination.owner):
+            raise BackupNotFound(_record_not_found(name, destination, tools))
+        return of_host(name.stored_filename, max(rows, key=newest_first), host)
     lookup = Lookup(
         by_stored_filename=lambda text: held(Query(stored_filename=text)),
         by_filename=lambda text: held(Query(filename=text)),
@@ -35,6 +42,15 @@ def choose(name: str, destination: Destination, tools: Tools, *, host: str | Non
     for notice in choice.notices:
         tools.notice(notice)
     return choice.backup
+
+
+def _record_not_found(backup: Backup, destination: Destination, tools: Tools) -> str:
+    if backup.location is None or backup.belongs_to(destination.owner):
+        return not_found(backup.stored_filename, destination, tools)
+    return (
+        f"{backup.stored_filename}: this record is of a backup in {backup.location}, and {destination.name} of this "
+        f"profile is {destination.owner.location}; open the profile of the other one"
+    )
 
 
 def not_found(name: str, destination: Destination, tools: Tools) -> str:

@@ -59,7 +59,7 @@ class Verified:
 
 
 def verify(
-    name: str | None,
+    name: str | Backup | None,
     destination_name: str,
     tools: Tools,
     *,

@@ -83,6 +83,7 @@ def module_functions(conf: dict[str, Any]) -> None:
     assert_type(bakthat.restore("photos", target=Path("/tmp"), only=["*.jpg"], wait=True, tier="bulk"), Backup)
     assert_type(bakthat.show("photos", tags=["a"]), list[Backup])
     assert_type(bakthat.delete("photos", dry_run=True), Backup)
+    assert_type(bakthat.delete(made, conf=conf), Backup)
     assert_type(bakthat.delete_older_than("photos", "3M"), list[Backup])
     assert_type(bakthat.rotate_backups("photos", policy=RotationPolicy(days=7)), list[Backup])
     assert_type(bakthat.sync(), SyncReport)

@@ -13,7 +13,7 @@ from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.entrypoints.keys import Ask
 from bakthat.entrypoints.library.opened_contents import Contents, opened_file
-from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile
+from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile, series_name
 from bakthat.entrypoints.library.restore_verbs import tier_of
 from bakthat.entrypoints.password_tries import AskAgain
 from bakthat.errors import BakthatError
@@ -36,7 +36,7 @@ class ContentVerbs(OpenedProfile):
 
     def ls(
         self,
-        filename: str,
+        filename: str | Backup,
         destination: str | None = None,
         *,
         only: Sequence[str] = (),
@@ -69,7 +69,7 @@ class ContentVerbs(OpenedProfile):
         """
         request = ListRequest(
             name=filename,
-            destination=self._destination(destination),
+            destination=self._place(destination, filename),
             host=host,
             allow_plain=allow_plain,
             keys=self._opening(password, identities, ask),
@@ -81,7 +81,7 @@ class ContentVerbs(OpenedProfile):
 
     def open_file(
         self,
-        filename: str,
+        filename: str | Backup,
         path: str | None = None,
         destination: str | None = None,
         *,
@@ -117,7 +117,7 @@ class ContentVerbs(OpenedProfile):
         """
         request = ReadRequest(
             name=filename,
-            destination=self._destination(destination),
+            destination=self._place(destination, filename),
             host=host,
             allow_plain=allow_plain,
             keys=self._opening(password, identities, ask),
@@ -166,7 +166,7 @@ class ContentVerbs(OpenedProfile):
         request = FindRequest(
             patterns=(pattern,) if isinstance(pattern, str) else tuple(pattern),
             destination=self._destination(destination),
-            series=series,
+            series=series_name(series) if series is not None else None,
             since=interval_of(since) if since is not None else None,
             host=host,
             all_versions=all_versions,
@@ -177,8 +177,8 @@ class ContentVerbs(OpenedProfile):
 
     def diff(
         self,
-        filename: str,
-        other: str | None = None,
+        filename: str | Backup,
+        other: str | Backup | None = None,
         destination: str | None = None,
         *,
         host: str | None = None,
@@ -205,7 +205,7 @@ class ContentVerbs(OpenedProfile):
         request = DiffRequest(
             name=filename,
             other=other,
-            destination=self._destination(destination),
+            destination=self._place(destination, filename, other),
             host=host,
             allow_plain=allow_plain,
             keys=self._keys_once(password, identities, ask),

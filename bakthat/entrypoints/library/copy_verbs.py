@@ -8,7 +8,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.objects import Tier
 from bakthat.domain.profile import Profile
-from bakthat.entrypoints.library.opened_profile import OpenedProfile
+from bakthat.entrypoints.library.opened_profile import OpenedProfile, series_name
 from bakthat.entrypoints.library.record_verbs import first_error
 from bakthat.entrypoints.library.restore_verbs import tier_of
 from bakthat.errors import BakthatError, UsageError
@@ -23,7 +23,7 @@ class CopyVerbs(OpenedProfile):
 
     def copy(
         self,
-        filename: str | None = None,
+        filename: str | Backup | None = None,
         destination: str | None = None,
         *,
         to: str,
@@ -41,7 +41,7 @@ class CopyVerbs(OpenedProfile):
 
         Args:
             filename: As of `restore`; None means every backup of the source, or of `series`.
-            destination: The source, a name (`s3`, `local`, …); None means the profile's default destination.
+            destination: The source, a name (`s3`, `local`, …); None means that of a record, else the profile's default.
             to: The target, a name among the destinations of `to_profile`.
             to_profile: A name in the configuration, settings, or an opened profile; None means this one. The rows of
                 the copies go into its database.
@@ -66,9 +66,9 @@ class CopyVerbs(OpenedProfile):
         def carry_out(tools: Tools) -> CopyReport:
             request = CopyRequest(
                 name=filename,
-                source=self._destination(destination),
+                source=self._place(destination, filename),
                 to=to,
-                series=series,
+                series=series_name(series) if series is not None else None,
                 host=host,
                 tier=tier_of(tier),
                 wait=wait,

@@ -22,6 +22,7 @@ from bakthat.entrypoints.key_ring import AskPassphrase, KeyRing
 from bakthat.entrypoints.keys import Ask, decryption_keys
 from bakthat.entrypoints.password_tries import PasswordTries
 from bakthat.entrypoints.pings import Pings
+from bakthat.errors import UsageError
 from bakthat.ports.job_locks import JobLocks
 from bakthat.usecases.events import Events
 from bakthat.usecases.streams.password_check import HEAD, opens
@@ -119,6 +120,26 @@ class OpenedProfile:
 
     def _destination(self, destination: str | None) -> str:
         return destination if destination is not None else self.profile.default_destination
+
+    def _place(self, destination: str | None, *chosen: str | Backup | None) -> str:
+        """Return the destination of a verb that is about a chosen backup: the given one, else that of a record, else
+        the profile's default.
+
+        Raises:
+            UsageError: A record of another destination than the given one.
+            TypeError: Neither a name nor a record.
+        """
+        for backup in chosen:
+            if isinstance(backup, Backup):
+                if destination not in (None, backup.backend):
+                    raise UsageError(
+                        f"{backup.stored_filename} is a backup in {backup.backend}, not in {destination}; leave out "
+                        "`destination=`, or choose another backup"
+                    )
+                destination = backup.backend
+            elif backup is not None and not isinstance(backup, str):
+                raise TypeError(f"a backup is chosen by its name or its record (`Backup`), not by {_article(backup)}")
+        return self._destination(destination)
 
     def _opening(
         self,
@@ -221,6 +242,21 @@ class OpenedProfile:
             self.events.on_progress(session, report)
 
         return evolve(self.tools, progress=progress)
+
+
+def series_name(series: object) -> str:
+    """Return the name of a series. Raises `TypeError` for anything else, also for a record, which names one backup."""
+    if isinstance(series, Backup):
+        raise TypeError(f"a series is chosen by its name, {series.filename!r} (`backup.filename`), not by a record")
+    if not isinstance(series, str):
+        raise TypeError(f"a series is chosen by its name, not by {_article(series)}")
+    return series
+
+
+def _article(value: object) -> str:
+    """`an int`, `a list`."""
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def short_form(

@@ -69,7 +69,7 @@ class RecordVerbs(OpenedProfile):
 
     def delete(
         self,
-        filename: str,
+        filename: str | Backup,
         destination: str | None = None,
         *,
         host: str | None = None,
@@ -98,7 +98,7 @@ class RecordVerbs(OpenedProfile):
         """
         request = DeleteRequest(
             name=filename,
-            destination=self._destination(destination),
+            destination=self._place(destination, filename),
             host=host,
             dry_run=dry_run,
             spare_last_complete=spare_last_complete,
@@ -110,11 +110,11 @@ class RecordVerbs(OpenedProfile):
         return self._run("delete", lambda tools: delete_backup(request, tools))
 
     def about_to_delete(
-        self, filename: str, destination: str | None = None, *, host: str | None = None
+        self, filename: str | Backup, destination: str | None = None, *, host: str | None = None
     ) -> DeletionCandidate:
         """Return what `delete` would delete, with the facts for a confirmation. Raises as `delete`."""
         return deletion_candidate(
-            DeleteRequest(name=filename, destination=self._destination(destination), host=host), self.tools
+            DeleteRequest(name=filename, destination=self._place(destination, filename), host=host), self.tools
         )
 
     def sync(self, destination: str | None = None, *, dry_run: bool = False) -> SyncReport:

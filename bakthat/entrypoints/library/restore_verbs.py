@@ -26,7 +26,7 @@ class RestoreVerbs(OpenedProfile):
 
     def restore_with_report(
         self,
-        filename: str,
+        filename: str | Backup,
         destination: str | None = None,
         *,
         host: str | None = None,
@@ -47,7 +47,7 @@ class RestoreVerbs(OpenedProfile):
         def carry_out(tools: Tools) -> Restored:
             request = RestoreRequest(
                 name=filename,
-                destination=self._destination(destination),
+                destination=self._place(destination, filename),
                 host=host,
                 target=Path(target),
                 overwrite=overwrite,
@@ -70,8 +70,9 @@ class RestoreVerbs(OpenedProfile):
         doc="""Restore a backup into the directory `target`, all or nothing.
 
         Args:
-            filename: A stored filename, a series (its newest backup), or a series and the start of a date.
-            destination: Its name (`s3`, `local`, …); None means the profile's default destination.
+            filename: A stored filename, a series (its newest backup), or a series and the start of a date; or the
+                record of a backup, as `backup` and `show` return it.
+            destination: Its name (`s3`, `local`, …); None means that of a record, else the profile's default.
             host: Only a backup of this host; needed where several machines or directories share the name of a series.
             target: The directory.
             overwrite: Replace an existing entry with the backup's own name, instead of raising `TargetExists`.
@@ -134,7 +135,7 @@ class RestoreVerbs(OpenedProfile):
 
     def verify(
         self,
-        filename: str | None = None,
+        filename: str | Backup | None = None,
         destination: str | None = None,
         *,
         host: str | None = None,
@@ -148,8 +149,7 @@ class RestoreVerbs(OpenedProfile):
         """Check backups without writing a file.
 
         Args:
-            filename: As of `restore`; None means every backup of the destination.
-            destination: Its name (`s3`, `local`, …); None means the profile's default destination.
+            filename, destination: As of `restore`; None as `filename` means every backup of the destination.
             host: Only backups of this host.
             quick: Check only existence and size.
             allow_plain: Accept a plain backup even if the one before it in its series is encrypted.
@@ -167,7 +167,7 @@ class RestoreVerbs(OpenedProfile):
         def carry_out(tools: Tools) -> list[Verified]:
             return verify_backups(
                 filename,
-                self._destination(destination),
+                self._place(destination, filename),
                 tools,
                 host=host,
                 quick=quick,

@@ -13,7 +13,7 @@ from bakthat.domain.interval import interval_of
 from bakthat.domain.origin import GroupBy, Scope
 from bakthat.domain.origin_policies import OriginPolicies, policies_of_jobs
 from bakthat.domain.rotation import Plan, RotationPolicy, policy_from
-from bakthat.entrypoints.library.opened_profile import OpenedProfile, short_form
+from bakthat.entrypoints.library.opened_profile import OpenedProfile, series_name, short_form
 from bakthat.errors import UsageError
 from bakthat.usecases.retention import Retention
 from bakthat.usecases.retention import remove_older_than as remove_older
@@ -50,7 +50,7 @@ class RetentionVerbs(OpenedProfile):
         def carry_out(tools: Tools) -> Retention:
             age, place = interval_of(interval), self._destination(destination)
             scope = _scope(group_by, host, source)
-            return remove_older(filename, place, age, tools, scope=scope, dry_run=dry_run, on_plan=on_plan)
+            return remove_older(series_name(filename), place, age, tools, scope=scope, dry_run=dry_run, on_plan=on_plan)
 
         return self._retain("delete_older_than", dry_run, carry_out)
 
@@ -90,7 +90,7 @@ class RetentionVerbs(OpenedProfile):
 
         def carry_out(tools: Tools) -> Retention:
             scope, place = _scope(group_by, host, source), self._destination(destination)
-            policies = self._policies(policy, filename, place)
+            policies = self._policies(policy, series_name(filename), place)
             return rotate(filename, place, policies, tools, scope=scope, dry_run=dry_run, on_plan=on_plan)
 
         return self._retain("rotate_backups", dry_run, carry_out)

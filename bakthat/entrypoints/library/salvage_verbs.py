@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.entrypoints.destinations import locate
 from bakthat.entrypoints.keys import Ask
@@ -22,7 +23,7 @@ class SalvageVerbs(OpenedProfile):
 
     def salvage(
         self,
-        filename: str,
+        filename: str | Backup,
         destination: str | None = None,
         *,
         host: str | None = None,
@@ -60,7 +61,7 @@ class SalvageVerbs(OpenedProfile):
         def carry_out(tools: Tools) -> Salvaged:
             request = SalvageRequest(
                 name=filename,
-                destination=self._destination(destination),
+                destination=self._place(destination, filename),
                 host=host,
                 target=Path(target),
                 allow_plain=allow_plain,
