@@ -144,39 +144,43 @@ class Job:
         return since is None or since >= self.verify_every - min(EARLY, self.verify_every / 10)
 
 
-def jobs_of(profile: Profile, *, home: Callable[[str], str] = lambda source: source) -> dict[str, Job]:
+def jobs_of(
+    profile: Profile, *, home: Callable[[str], str] = lambda source: source, where: str | None = None
+) -> dict[str, Job]:
     """Return the jobs of a profile by name, in the order of the file.
 
     Args:
         profile: Whose `jobs` they are.
         home: Makes paths absolute: the home directory in place of `~`.
+        where: The profile comes from there, which begins the messages; by default its name.
 
     Raises:
         ConfigInvalid: A job cannot be used. The message names the profile, the job and the key.
     """
+    where = f"{where or f'profile {profile.name!r}'}: jobs"
     jobs: dict[str, Job] = {}
     for name, section in profile.jobs.items():
-        where = f"profile {profile.name!r}: jobs"
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ConfigInvalid(f"{where}: {name!r} is not the name of a job: letters, digits and . _ @ + -")
         job = _job(name, section, profile, f"{where}.{name}")
         source = None if job.source is None else home(job.source)
         jobs[name] = evolve(job, source=source, exclude_from=tuple(map(home, job.exclude_from)))
-    _check_apart(jobs.values(), f"profile {profile.name!r}: jobs")
+    _check_apart(jobs.values(), where)
     return jobs
 
 
-def chosen_jobs(jobs: Mapping[str, Job], names: Iterable[str], profile: str) -> list[Job]:
-    """Return the jobs of these names, each once; without a name all of them. Raises `ConfigInvalid`."""
+def chosen_jobs(jobs: Mapping[str, Job], names: Iterable[str], where: str) -> list[Job]:
+    """Return the jobs of these names, each once; without a name all of them. Raises `ConfigInvalid` with a message
+    that begins with `where`: the profile."""
     wanted = list(dict.fromkeys(names)) or list(jobs)
     if not wanted:
-        raise ConfigInvalid(f"profile {profile!r} has no jobs; describe them under `jobs` in the configuration file")
+        raise ConfigInvalid(f"{where} has no jobs; describe them under `jobs`")
     for name in wanted:
         if name not in jobs:
             near = nearest(name, jobs, most=1)
             hint = f", did you mean {near[0]!r}?" if near else ""
             there = f"there are {', '.join(jobs)}" if jobs else "it has none"
-            raise ConfigInvalid(f"profile {profile!r} has no job {name!r}{hint} ({there})")
+            raise ConfigInvalid(f"{where} has no job {name!r}{hint} ({there})")
     return [jobs[name] for name in wanted]
 
 

@@ -127,12 +127,13 @@ def open_profile(
         ProfileNotFound, ConfigInvalid: The configuration has no such profile, or an invalid value.
     """
     every_profile: Callable[[], Iterable[Profile]] = tuple
+    where: Callable[[str], str] = "profile {!r}".format
     if not isinstance(profile, Profile):
         if not isinstance(config, ConfigSource):
             path = os.fspath(config) if config is not None else None
             config = open_config(path, environment=environment, notice=notice)
         profile = chosen_profile(config, profile, environment, notice=notice)
-        every_profile = config.readable_profiles
+        every_profile, where = config.readable_profiles, config.where
     listeners = events if events is not None else Events()
     limits = {"limit_upload": limit_upload, "limit_download": limit_download}
     given = {name: limit for name, limit in limits.items() if limit is not None}
@@ -141,7 +142,10 @@ def open_profile(
     handed_in = dict(stores or {})
     if store is not None:
         handed_in[profile.default_destination] = store
-    of_file = config
+    of_file, begin = config, where(profile.name)
+
+    def where_of(job: Job | None) -> str:
+        return begin if job is None else f"{begin}: jobs.{job.name}"
 
     def opened(chosen: Profile, job: Job | None, jobs: Mapping[str, Job]) -> Bakthat:
         tools = build_tools(
@@ -179,7 +183,7 @@ def open_profile(
             tools,
             environment=environment,
             events=listeners,
-            hooks=hooks_of(chosen, environment, notice, job=job.name if job is not None else None),
+            hooks=hooks_of(chosen, environment, notice, where=where_of(job)),
             pings=_pings(chosen, job, pinger, notice),
             job_parts=JobParts(
                 jobs=jobs,
@@ -189,11 +193,12 @@ def open_profile(
             ask_passphrase=ask_passphrase if job is None else None,  # a job never asks
             handed_in=[*handed_in, *(["glacier"] if archives is not None else [])],
             other_tools=other_tools,
+            where=where_of(None),
         )
 
-    jobs = jobs_of(profile, home=absolute_path)
+    jobs = jobs_of(profile, home=absolute_path, where=where_of(None))
     for job in jobs.values():
-        hooks_of(job.profile, environment, notice, job=job.name)  # a mistake is reported now, not in the night
+        hooks_of(job.profile, environment, notice, where=where_of(job))  # a mistake is reported now, not in the night
     return opened(profile, None, jobs)
 
 

@@ -118,9 +118,9 @@ def _verified(result: Verified) -> dict[str, Any]:
 
 
 def hooks_of(
-    profile: Profile, environment: Mapping[str, str], notice: Callable[[str], None], *, job: str | None = None
+    profile: Profile, environment: Mapping[str, str], notice: Callable[[str], None], *, where: str
 ) -> Hooks | None:
-    """The profile's commands; None if it has none. `job`: whose settings they are. Raises `ConfigInvalid`."""
+    """The profile's commands; None if it has none. `where`: whose settings they are. Raises `ConfigInvalid`."""
     if not profile.hooks:
         return None
     from bakthat.adapters.commands.environment import child_environment
@@ -128,7 +128,7 @@ def hooks_of(
 
     commands = command_hooks(
         profile.hooks,
-        where=f"profile {profile.name!r}" + (f": jobs.{job}" if job is not None else ""),
+        where=where,
         environment=child_environment(environment, with_aws=profile.pass_environment),
         notice=notice,
     )

@@ -24,6 +24,11 @@ class ConfigSource(ABC):
             ConfigInvalid: A setting is invalid; the message names source, profile and key.
         """
 
+    def where(self, profile: str) -> str:
+        """Return where a person finds this profile, which begins messages about its settings: the source and its name.
+        By default the name alone."""
+        return f"profile {profile!r}"
+
     def readable_profiles(self) -> list[Profile]:
         """Return every profile that can be loaded. The others are skipped without a notice."""
         found: list[Profile] = []

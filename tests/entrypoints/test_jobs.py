@@ -376,6 +376,28 @@ def test_a_mistake_in_a_job_is_one_line_of_any_command(run: CommandLine) -> None
     assert "jobs.site: source: expected an absolute path" in said.err
 
 
+@pytest.mark.parametrize(
+    ("settings", "arguments", "words"),
+    [
+        ({"jobs": {"site": {"source": "site"}}}, ["status", "--json"], "jobs.site: source: expected an absolute path"),
+        ({"jobs": {"site": {"source": "/s", "hooks": {"sucess": "x"}}}}, ["ls", "x"], "jobs.site: hooks has an unknown"),
+        ({"hooks": {"sucess": "x"}}, ["ls", "x"], "hooks has an unknown"),
+        ({"rotation": {"dayz": 7}}, ["rotate-backups", "x"], "rotation has an unknown"),
+        ({"jobs": {}}, ["run"], "has no jobs"),
+        ({"jobs": {"site": {"source": "/s"}}}, ["run", "sit"], "has no job 'sit', did you mean 'site'?"),
+    ],
+    ids=["job", "hooks of a job", "hooks", "rotation", "no jobs", "no such job"],
+)
+def test_a_mistake_in_the_settings_names_the_file(
+    run: CommandLine, settings: dict[str, Any], arguments: list[str], words: str
+) -> None:
+    run.configure({"default": {"default_destination": "local", **settings}})
+    said = run(*arguments)
+    assert said.code == 2
+    assert f"{run.home}/.bakthat.yml: profile 'default'" in said.err
+    assert words in said.err
+
+
 def test_configure_leaves_jobs_and_their_comments_alone(run: CommandLine) -> None:
     path = run.home / ".bakthat.yml"
     jobs = "  jobs:  # nightly\n    etc: {source: /etc, max_age: 26h}  # the settings\n    # not yet: www\n"

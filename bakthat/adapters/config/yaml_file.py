@@ -58,6 +58,9 @@ class YamlConfig(ConfigSource):
     def __repr__(self) -> str:
         return f"YamlConfig({self._path!r})"
 
+    def where(self, profile: str) -> str:
+        return f"{self._path}: profile {profile!r}"
+
     def names(self) -> list[str]:
         return list(self._profiles(self._read()))
 
@@ -70,7 +73,7 @@ class YamlConfig(ConfigSource):
         raw = profiles.get(profile, {})
         for key in raw:
             if key not in KEYS and key not in KEYS_OF_2013:
-                self._tell(f"{self._path}: profile {profile!r}: unknown key {key!r}{suggestion(key)}; it is not used")
+                self._tell(f"{self.where(profile)}: unknown key {key!r}{suggestion(key)}; it is not used")
         return self._structured(profile, raw)
 
     def readable_profiles(self) -> list[Profile]:
@@ -149,16 +152,16 @@ class YamlConfig(ConfigSource):
             if name == "sync" and isinstance(value, dict) and value.keys() <= _SYNC_OF_2013:
                 continue
             if not isinstance(value, dict | None):
-                raise ConfigInvalid(f"{self._path}: profile {name!r}: expected settings, found {kind_of(value)}")
+                raise ConfigInvalid(f"{self.where(name)}: expected settings, found {kind_of(value)}")
             for key in value or {}:
                 if not isinstance(key, str):
-                    raise ConfigInvalid(f"{self._path}: profile {name!r}: a key must be text, not {kind_of(key)}: put"
+                    raise ConfigInvalid(f"{self.where(name)}: a key must be text, not {kind_of(key)}: put"
                                         " it in quotes")  # fmt: skip
             found[name] = value or {}
         return found
 
     def _structured(self, name: str, raw: Mapping[str, Any]) -> Profile:
-        return profile_from(raw, name=name, where=f"{self._path}: profile {name!r}")
+        return profile_from(raw, name=name, where=self.where(name))
 
     def _unknown_profile(self, name: str, known: list[str]) -> str:
         if not known:

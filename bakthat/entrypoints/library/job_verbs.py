@@ -47,7 +47,7 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
         def carry_out(_: Tools) -> JobRuns:
             results: list[JobRun] = []
             wanted = (names,) if isinstance(names, str) else names
-            for job in chosen_jobs(self._parts.jobs, wanted, self.profile.name):
+            for job in chosen_jobs(self._parts.jobs, wanted, self._where):
                 done = self._run_one(job)
                 on_job(done)
                 results.append(done)

@@ -73,6 +73,7 @@ class OpenedProfile:
         new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
         handed_in: Sequence[str] = (),
         other_tools: Callable[[str | Profile], Tools] | None = None,
+        where: str | None = None,
     ) -> None:
         """`open_profile` makes one.
 
@@ -88,6 +89,7 @@ class OpenedProfile:
             new_session: Makes the id that the events of one call share.
             handed_in: The names of destinations whose stores the caller passed in, which the profile may not name.
             other_tools: Makes the tools of another profile.
+            where: The profile comes from there, which begins messages about its settings; None means its name alone.
         """
         self.profile = profile
         self.events = events if events is not None else Events()
@@ -100,6 +102,7 @@ class OpenedProfile:
         self._new_session = new_session
         self._handed_in = tuple(handed_in)
         self._other_tools = other_tools
+        self._where = where if where is not None else f"profile {profile.name!r}"
 
     @property
     def tools(self) -> Tools:

@@ -146,7 +146,7 @@ class RetentionVerbs(OpenedProfile):
         """
         scope, place = _scope(group_by, host, source), self._destination(destination)
         if policy is None and not self.profile.rotation and not any(job.rotation for job in self._parts.jobs.values()):
-            policy_from(None, where=f"profile {self.profile.name!r}")  # raises the error for that
+            policy_from(None, where=self._where)  # raises the error for that
 
         def carry_out(tools: Tools) -> RotatedSeries:
             def rotate_one(name: str) -> Retention:
@@ -171,10 +171,10 @@ class RetentionVerbs(OpenedProfile):
         """Return the policy of each origin. Raises `InvalidPolicy` if one is required, and there is none."""
         if given is not None:
             return OriginPolicies(default=given)
-        where, section = f"profile {self.profile.name!r}", self.profile.rotation
+        section = self.profile.rotation
         of_jobs = policies_of_jobs(self._parts.jobs.values(), series, destination, self._parts.host_of)
         if section or (is_required and not any(of_jobs.values())):
-            return OriginPolicies(default=policy_from(section or None, where=where), by_origin=of_jobs)
+            return OriginPolicies(default=policy_from(section or None, where=self._where), by_origin=of_jobs)
         return OriginPolicies(by_origin=of_jobs)
 
     def _retain(self, verb: str, dry_run: bool, carry_out: Callable[[Tools], Retention]) -> Retention:
