@@ -255,6 +255,12 @@ class Backup:
         }
 
 
+def said_of(backup: Backup, message: object) -> str:
+    """A message about this backup without the name that it begins with, for a line that has the name already."""
+    text, name = str(message), backup.stored_filename
+    return text.removeprefix(f"{name}: ") if text.startswith(f"{name}: ") else text.removeprefix(f"{name} is ")
+
+
 def whole_seconds(moment: datetime) -> datetime:
     """The moment in UTC without its fraction, as names and the database keep it."""
     return moment.astimezone(UTC).replace(microsecond=0)

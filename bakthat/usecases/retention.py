@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
 
-from bakthat.domain.backup import Backup
+from bakthat.domain.backup import Backup, said_of
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.locked_plan import without_locked
 from bakthat.domain.needed_plan import in_order_of_deletion, with_needed
@@ -187,7 +187,7 @@ def _carry_out(planned: Plan, destination: Destination, tools: Tools) -> Retenti
             removed.append(remove(backup, destination, tools))
         except BakthatError as error:
             failed.append((backup, error))
-            tools.notice(f"{backup.stored_filename} could not be deleted: {error}")
+            tools.notice(f"{backup.stored_filename} could not be deleted: {said_of(backup, error)}")
             if backup.metadata.incremental is not None:
                 needed[backup.metadata.incremental.base] = backup.stored_filename
     return Retention(plan=planned, removed=tuple(removed), failed=tuple(failed))

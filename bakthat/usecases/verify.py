@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from bakthat.domain.backup import Backup, whole_seconds
+from bakthat.domain.backup import Backup, said_of, whole_seconds
 from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query
 from bakthat.domain.verification import Level
@@ -192,7 +192,7 @@ def _verify_one(
                 with open_archive(destination.open(backup), backup, given, tools, stage=stage) as plain:
                     packer_of(backup.format, tools).check(plain)
             except PasswordNeeded as error:
-                note = f"not opened: {error}"
+                note = f"not opened: {said_of(backup, error)}"
                 read_through(destination.open(backup), backup, tools, stage=stage)
             except WrongPassword:
                 # A wrong key is a separate error; the stored bytes are checked anyway.
@@ -217,5 +217,5 @@ def _keys_for(backup: Backup, keys: Callable[[Backup], Keys]) -> tuple[Keys, str
     try:
         given = keys(backup)
     except PasswordNeeded as error:
-        return Keys(), f"not opened: {error}"
+        return Keys(), f"not opened: {said_of(backup, error)}"
     return given, "" if given else "no password or key file: not opened"

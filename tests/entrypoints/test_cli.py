@@ -567,6 +567,23 @@ def test_a_wrong_key_in_verify_is_exit_code_5_but_not_bad(bakthat_command: Comma
     assert "BAD" not in bakthat_command("show", "-v").out
 
 
+@pytest.mark.parametrize(
+    ("password", "damage", "word"),
+    [("other", b"", "not checked"), ("", b"", "intact"), ("secret", b"x", "BAD"), ("", b"x", "BAD")],
+    ids=["wrong password", "no password", "damaged", "damaged, no password"],
+)
+def test_a_line_of_verify_names_the_backup_once(
+    bakthat_command: CommandLine, site: Path, password: str, damage: bytes, word: str
+) -> None:
+    name = bakthat_command("backup", "site", "-d", "local", BAKTHAT_PASSWORD="secret").lines[0]
+    with (bakthat_command.home / ".bakthat" / "store" / name).open("ab") as stored:
+        stored.write(damage)
+    settings = {"BAKTHAT_PASSWORD": password} if password else {}
+    said = bakthat_command("verify", "site", "-d", "local", **settings)
+    assert said.out.startswith(f"{word}\t{name}\t")
+    assert said.out.count(name) == 1
+
+
 def test_verify_says_that_a_quick_check_is_not_all(bakthat_command: CommandLine, stored: str) -> None:
     said = bakthat_command("verify", "site", "-d", "local", "--quick")
     assert (said.code, said.err) == (0, "1 checked, all good as far as they were checked.\n")

@@ -380,7 +380,7 @@ def test_a_mistake_in_a_job_is_one_line_of_any_command(run: CommandLine) -> None
     ("settings", "arguments", "words"),
     [
         ({"jobs": {"site": {"source": "site"}}}, ["status", "--json"], "jobs.site: source: expected an absolute path"),
-        ({"jobs": {"site": {"source": "/s", "hooks": {"sucess": "x"}}}}, ["ls", "x"], "jobs.site: hooks has an unknown"),
+        ({"jobs": {"site": {"source": "/s", "hooks": {"x": "y"}}}}, ["ls", "x"], "jobs.site: hooks has an unknown"),
         ({"hooks": {"sucess": "x"}}, ["ls", "x"], "hooks has an unknown"),
         ({"rotation": {"dayz": 7}}, ["rotate-backups", "x"], "rotation has an unknown"),
         ({"jobs": {}}, ["run"], "has no jobs"),

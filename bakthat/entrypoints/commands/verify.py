@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from bakthat.domain.backup import said_of
 from bakthat.domain.verification import Level
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.command_line_words import in_command_line_words
@@ -93,7 +94,7 @@ def verify(
 def _line(result: Verified) -> str:
     if result.error is not None:
         word = "BAD" if result.is_bad else "not checked"
-        return f"{word}\t{result.backup.stored_filename}\t{in_command_line_words(str(result.error))}"
+        return f"{word}\t{result.backup.stored_filename}\t{in_command_line_words(said_of(result.backup, result.error))}"
     words = {Level.PRESENT: "present", Level.STORED: "intact", Level.OPENS: "good"}
     note = f"\t{in_command_line_words(result.note)}" if result.note else ""
     but = f", but {result.backup.completeness}" if result.is_incomplete else ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import BinaryIO
 
-from bakthat.domain.backup import Backup
+from bakthat.domain.backup import Backup, said_of
 from bakthat.domain.interval import interval_of
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
@@ -27,8 +27,7 @@ from bakthat.usecases.read_file import ReadRequest, read_file
 
 def why_unopened(backup: Backup, error: BakthatError) -> str:
     """The notice about a backup that `find` could not open; it names the backup once."""
-    reason = str(error).removeprefix(f"{backup.stored_filename}: ")
-    return f"{backup.stored_filename} could not be opened: {reason}"
+    return f"{backup.stored_filename} could not be opened: {said_of(backup, error)}"
 
 
 class ContentVerbs(OpenedProfile):

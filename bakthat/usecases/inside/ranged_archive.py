@@ -11,7 +11,7 @@ from attrs import frozen
 
 from bakthat.domain.archive_format import ArchiveFormat, Compression, Container
 from bakthat.domain.archive_index import ArchiveIndex
-from bakthat.domain.backup import Backup
+from bakthat.domain.backup import Backup, said_of
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.payload import Keys
 from bakthat.domain.progress import Progress
@@ -91,7 +91,7 @@ def open_by_ranges(backup: Backup, keys: Keys, destination: Destination, tools: 
         stored.forget_answers()
         return RangedArchive(tar=compressor.random_access(packed, index), index=index, stored=stored)
     except PayloadDamaged as error:
-        tools.notice(f"{backup.stored_filename}: {error}; it is read without the index")
+        tools.notice(f"{backup.stored_filename}: {said_of(backup, error)}; it is read without the index")
         return None
 
 
