@@ -54,6 +54,11 @@ def record_json(backup: Backup) -> dict[str, Any]:
     }
 
 
+def errors_json(errors: Mapping[str, BaseException]) -> dict[str, str]:
+    """Return the messages of errors, by what they are about, in the words of the command line."""
+    return {name: in_command_line_words(str(error)) for name, error in errors.items()}
+
+
 def iso(moment: datetime | None) -> str | None:
     """Return the moment as ISO 8601 in UTC, `2026-01-02T03:04:05Z`; None for None."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

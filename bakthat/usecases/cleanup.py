@@ -61,7 +61,8 @@ def cleanup(
     destination, now = tools.destination(destination_name), tools.clock()
     sorted_out: dict[str, list[Leftover]] = {"removed": [], "younger": [], "unknown": [], "foreign": []}
     failed: list[tuple[Leftover, BakthatError]] = []
-    for leftover in destination.leftovers():
+    # Listed to its end first: after an error of the listing, nothing has been removed that no report names.
+    for leftover in list(destination.leftovers()):
         if not is_ours(leftover):
             sorted_out["foreign"].append(leftover)
         elif leftover.latest is None:

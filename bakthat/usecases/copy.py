@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import evolve, frozen
 
@@ -115,12 +115,17 @@ def copy(
     # All retrievals are requested before the first one is waited for.
     try_each(_chosen(request, source, tools), copier, waits_later=request.wait)
     try_each(pending, evolve(copier, wait=True), waits_later=False)
+    return report_of(copied, failed, dry_run=request.dry_run)
+
+
+def report_of(copied: Sequence[Copied], failed: Sequence[tuple[Backup, BakthatError]], *, dry_run: bool) -> CopyReport:
+    """The report of what `on_copied` and `on_failed` got: also of a call that has raised since then."""
     return CopyReport(
         copied=tuple(one.backup for one in copied if one.is_new),
         by_service=tuple(one.backup for one in copied if one.by_service),
         present=tuple(one.backup for one in copied if not one.is_new),
         failed=tuple(failed),
-        dry_run=request.dry_run,
+        dry_run=dry_run,
     )
 
 

@@ -240,3 +240,33 @@ def test_what_was_deleted_before_an_error_is_named(bakthat_command: CommandLine,
     said = bakthat_command("delete", full, "-d", "local", "--yes", "--with-dependents")
     assert said.code != 0
     assert said.out == f"{second}\n"
+
+
+def test_json_has_what_was_deleted_before_an_error(bakthat_command: CommandLine, photos: Path) -> None:
+    full = back_up(bakthat_command, "--incremental").out.strip()
+    (photos / "new").write_text("new")
+    second = back_up(bakthat_command, "--incremental").out.strip()
+    archive = bakthat_command.home / ".bakthat" / "store" / full
+    archive.unlink()
+    (archive / "in the way").mkdir(parents=True)  # what no deletion of a file removes
+    arguments = ["delete", full, "-d", "local", "--yes", "--with-dependents", "--json"]
+    said = bakthat_command(*arguments)
+    assert (said.code, json.loads(said.out)) == (4, {"version": 1, "deleted": [second]})
+    assert full in json.loads(said.err.splitlines()[-1])["error"]["message"]
+    shutil.rmtree(archive)
+    done = json.loads(bakthat_command(*arguments).out)
+    assert (done["stored_filename"], done["dependents"], done["deleted"]) == (full, [], [full])
+
+
+def test_json_has_what_was_copied_before_an_error(bakthat_command: CommandLine, photos: Path) -> None:
+    full = back_up(bakthat_command, "--incremental").out.strip()
+    (photos / "new").write_text("new")
+    second = back_up(bakthat_command, "--incremental").out.strip()
+    home = bakthat_command.home
+    bakthat_command.configure({"default": {}, "other": {"local_path": str(home / "other")}})
+    (home / ".bakthat" / "store" / second).write_bytes(b"damaged")
+    said = bakthat_command("copy", second, "-d", "local", "--to", "local", "--to-profile", "other", "--json")
+    done = json.loads(said.out)
+    assert [backup["stored_filename"] for backup in done["copied"]] == [full]
+    assert [failed["stored_filename"] for failed in done["failed"]] == [second]
+    assert said.code == json.loads(said.err.splitlines()[-1])["error"]["exit_code"] == 5

@@ -78,3 +78,14 @@ def test_an_error_without_json_is_a_line_of_text(bakthat_command: CommandLine):
 def test_the_message_of_an_error_names_the_option(capsys: pytest.CaptureFixture[str]) -> None:
     tell_error(TargetExists(), "`target='a b'` restores elsewhere", 2, as_json=True)
     assert json.loads(capsys.readouterr().err)["error"]["message"] == "--target 'a b' restores elsewhere"
+
+
+@pytest.mark.parametrize("command", ["sync", "cleanup"])
+def test_json_has_the_error_of_each_destination_that_failed(bakthat_command: CommandLine, command: str) -> None:
+    (bakthat_command.home / "a file").write_text("in the way")
+    folder = str(bakthat_command.home / "a file")
+    bakthat_command.configure({"default": {"default_destination": "local", "local_path": folder}})
+    said = bakthat_command(command, "--json")
+    done = json.loads(said.out)
+    assert (said.code, done["destinations"], list(done["failures"])) == (4, {}, ["local"])
+    assert "a file" in done["failures"]["local"]

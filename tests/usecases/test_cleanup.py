@@ -47,6 +47,19 @@ def test_an_upload_that_nobody_finishes_is_removed(box: Toolbox) -> None:
     assert (cleaned(box).removed, store(box).unfinished) == ((old,), [])
 
 
+def test_nothing_is_removed_if_the_listing_fails(box: Toolbox) -> None:
+    class HalfListed(MemoryObjectStore):
+        def leftovers(self, prefix: str = "", *, details: bool = True) -> Iterator[Leftover]:
+            yield from super().leftovers(prefix, details=details)
+            raise AccessDenied("the second page is refused")
+
+    box.stores["s3"] = HalfListed("memory://s3", clock=box.clock)
+    old = left(box)
+    with pytest.raises(AccessDenied):
+        cleaned(box)
+    assert store(box).unfinished == [old]
+
+
 def test_the_upload_of_a_running_backup_stays_however_long_ago_it_began(box: Toolbox) -> None:
     running = left(box, days=30, newest=0.1)
     assert (cleaned(box).younger, store(box).unfinished) == ((running,), [running])

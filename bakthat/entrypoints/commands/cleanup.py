@@ -34,7 +34,8 @@ def cleanup(settings: Settings, destination: str | None, older_than: str, dry_ru
         )
     if as_json:
         destinations = {name: _as_json(report) for name, report in done.reports.items()}
-        json_output.print_document({"dry_run": dry_run, "destinations": destinations})
+        failures = json_output.errors_json(done.failures)
+        json_output.print_document({"dry_run": dry_run, "destinations": destinations, "failures": failures})
     else:
         for name, report in done.reports.items():
             _tell(name, report, settings)

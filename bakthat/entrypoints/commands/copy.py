@@ -21,7 +21,7 @@ from bakthat.entrypoints.options import (
     retrieval_options,
 )
 from bakthat.errors import BakthatError, UsageError
-from bakthat.usecases.copy import CopyReport
+from bakthat.usecases.copy import CopyReport, report_of
 from bakthat.usecases.copying.one_backup import Copied
 
 
@@ -62,29 +62,39 @@ def copy(
     if series is not None and not everything:
         raise UsageError("--series goes with --all; give NAME alone, or --all --series NAME")
 
+    copied: list[Copied] = []
+    failed: list[tuple[Backup, BakthatError]] = []
+
     def show(one: Copied) -> None:
+        copied.append(one)
         if not as_json and one.is_new:
             terminal.result(f"{'would copy' if dry_run else 'copied'}\t{one.backup.stored_filename}")
 
     def complain(backup: Backup, error: BakthatError) -> None:
+        failed.append((backup, error))
         text, named = str(error), backup.stored_filename
         if name is None:
             settings.notice(text if text.startswith(named) else f"{named}: {text}")
 
-    with settings.opened() as bakthat:
-        done = bakthat.copy(
-            name,
-            destination,
-            to=to,
-            to_profile=to_profile,
-            series=series,
-            host=host,
-            tier=tier,
-            wait=wait,
-            dry_run=dry_run,
-            on_copied=show,
-            on_failed=complain,
-        )
+    try:
+        with settings.opened() as bakthat:
+            done = bakthat.copy(
+                name,
+                destination,
+                to=to,
+                to_profile=to_profile,
+                series=series,
+                host=host,
+                tier=tier,
+                wait=wait,
+                dry_run=dry_run,
+                on_copied=show,
+                on_failed=complain,
+            )
+    except BakthatError:
+        if as_json and (copied or failed):  # what happened before the error has happened
+            json_output.print_document(_as_json(report_of(copied, failed, dry_run=dry_run)))
+        raise
     if as_json:
         json_output.print_document(_as_json(done))
     else:

@@ -7,7 +7,7 @@ import click
 from bakthat.domain.backup import Backup
 from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.options import Settings, common, destination_option, dry_run_option, host_option, json_option
-from bakthat.errors import DeletionRefused
+from bakthat.errors import BakthatError, DeletionRefused
 from bakthat.usecases.delete import DeletionCandidate
 
 
@@ -58,20 +58,30 @@ def delete(
         if dry_run and with_dependents:
             for dependent in reversed(bakthat.about_to_delete(name, destination, host=host).dependents):
                 on_removed(dependent)
-        gone = bakthat.delete(
-            name,
-            destination,
-            host=host,
-            dry_run=dry_run,
-            spare_last_complete=not (asks or yes or dry_run),
-            with_dependents=with_dependents,
-            on_removed=on_removed,
-        )
+        try:
+            gone = bakthat.delete(
+                name,
+                destination,
+                host=host,
+                dry_run=dry_run,
+                spare_last_complete=not (asks or yes or dry_run),
+                with_dependents=with_dependents,
+                on_removed=on_removed,
+            )
+        except BakthatError:
+            if as_json and removed and not dry_run:  # what happened before the error has happened
+                json_output.print_document({"deleted": _names(removed)})
+            raise
         if dry_run:
             on_removed(gone)
     if as_json:
-        with_it = [backup.stored_filename for backup in removed if backup != gone]
-        json_output.print_document({**json_output.record_json(gone), **({"dependents": with_it} if with_it else {})})
+        dependents = [name for name in _names(removed) if name != gone.stored_filename]
+        deleted = [] if dry_run else _names(removed)
+        json_output.print_document({**json_output.record_json(gone), "dependents": dependents, "deleted": deleted})
+
+
+def _names(backups: list[Backup]) -> list[str]:
+    return [backup.stored_filename for backup in backups]
 
 
 def _question(chosen: DeletionCandidate) -> str:

@@ -90,7 +90,8 @@ def _report_all(done: RotatedSeries, settings: Settings, *, dry_run: bool, as_js
         tell_failures(retention, settings)
     if as_json:
         series = {name: retention_as_json(one, dry_run) for name, one in done.retentions.items()}
-        json_output.print_document({"dry_run": dry_run, "series": series})
+        failures = json_output.errors_json(done.failures)
+        json_output.print_document({"dry_run": dry_run, "series": series, "failures": failures})
     for name, error in done.failures.items():
         if error is not done.error:
             settings.notice(f"{name}: {error}")

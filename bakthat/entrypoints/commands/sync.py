@@ -28,7 +28,8 @@ def sync(settings: Settings, destination: str | None, dry_run: bool, as_json: bo
     reports, failures = synced.reports, list(synced.failures.values())
     if as_json:
         destinations = {name: {"dry_run": dry_run, **_as_json(report)} for name, report in reports.items()}
-        json_output.print_document({"destinations": destinations})
+        failed = json_output.errors_json(synced.failures)
+        json_output.print_document({"destinations": destinations, "failures": failed})
     else:
         for name, report in reports.items():
             _tell(name, report, settings, dry_run)
