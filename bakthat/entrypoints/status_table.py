@@ -81,14 +81,14 @@ def _how(verification: Verification) -> str:
     return "BAD" if verification.is_bad else str(verification.level)
 
 
-def total_words(report: StatusReport) -> str:
-    """Return the last line."""
+def total_words(report: StatusReport, profile: str) -> str:
+    """Return the last line. `profile`: whose stores and jobs they are; `show` lists those of all by default."""
     if not report.series:
-        return "No backups, and no jobs."
+        return f"No backups in the stores of profile {profile}, and no jobs. `bakthat show` lists all profiles."
     wrong = sum(not one.is_good for one in report.series)
     state = f"{wrong} of {len(report.series)} not good" if wrong else "all good"
     number, size = terminal.counted(report.number, "backup"), terminal.human_size(report.total_size)
-    return f"{len(report.series)} series, {number}, {size}: {state}."
+    return f"{len(report.series)} series, {number}, {size}: {state} (profile {profile})."
 
 
 def as_json(report: StatusReport) -> dict[str, Any]:

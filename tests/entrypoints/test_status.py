@@ -99,15 +99,24 @@ def test_status_says_what_is_late_and_ends_with_1(run: CommandLine) -> None:
     assert (said.code, said.lines[1].split()[:2]) == (1, ["LATE", "site"])
     assert said.err.splitlines() == [
         f"bakthat: site of web1:{run.here}/site: late: there is no backup yet",
-        "1 series, 0 backups, 0 B: 1 of 1 not good.",
+        "1 series, 0 backups, 0 B: 1 of 1 not good (profile default).",
     ]
+
+
+def test_status_is_about_one_profile_and_says_so(run: CommandLine) -> None:
+    run.configure({"default": {"default_destination": "local"}, "work": {"local_path": str(run.home / "work")}})
+    run("backup", "site", "--prompt", "no", "-p", "work")
+    said = run("status")
+    assert (said.code, said.out) == (0, "")
+    assert said.err == "No backups in the stores of profile default, and no jobs. `bakthat show` lists all profiles.\n"
+    assert run("status", "-p", "work").err.endswith(": all good (profile work).\n")
 
 
 def test_status_of_good_backups_ends_with_0_and_is_quiet_if_asked(run: CommandLine) -> None:
     run("run")
     said, quiet = run("status"), run("status", "-q")
     assert (said.code, said.lines[1].split()[:2]) == (0, ["ok", "site"])
-    assert said.err.endswith(": all good.\n")
+    assert said.err.endswith(": all good (profile default).\n")
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
 
 

@@ -44,8 +44,8 @@ def show(
 ) -> None:
     """List the backups whose name contains QUERY, newest first (dates in UTC).
 
-    Without -p, the backups of all profiles. With -v also the host, the path, the keys that a backup
-    is encrypted to, and when it was last verified.
+    Without -p, the backups of all profiles (status reports on one profile). With -v also the host, the path, the
+    keys that a backup is encrypted to, and when it was last verified.
 
     On a terminal this is a table; if it is longer than the screen, a pager shows it (BAKTHAT_PAGER, PAGER, else less).
     Elsewhere it is a line for each backup, with tabs, in which nothing is cut: date, destination, size, name and tags.

@@ -24,6 +24,8 @@ def status(settings: Settings, max_age: str | None, prometheus: str | None, html
     """Report for each series and origin: the newest backup, its age and size, how many there are, and when a backup was
     last verified. Reads only the database.
 
+    Reports on the stores and jobs of one profile: `default` without -p, unlike show.
+
     Exit code 1 if a backup is late, the newest one is incomplete, or the last verification found a bad backup.
     """
     bakthat = settings.bakthat()
@@ -46,7 +48,7 @@ def status(settings: Settings, max_age: str | None, prometheus: str | None, html
 
         _write(html, "--html", page(report, bakthat.profile.name))
     if not as_json:
-        settings.say(status_table.total_words(report))
+        settings.say(status_table.total_words(report, bakthat.profile.name))
     if not report.is_good:
         click.get_current_context().exit(1)
 

@@ -70,7 +70,7 @@ def page(report: StatusReport, profile: str) -> str:
 {_table(report) if report.series else ""}
 {parts}
 </main>
-<footer><p>Made by <code>bakthat status --html</code>. {escaped(total_words(report))}</p></footer>
+<footer><p>Made by <code>bakthat status --html</code>. {escaped(total_words(report, profile))}</p></footer>
 <script>{_SCRIPT}</script>
 </body>
 </html>
