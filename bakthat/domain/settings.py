@@ -228,11 +228,18 @@ def object_lock(value: object) -> Mapping[str, Any]:
     return {"mode": lock.mode, "days": lock.days}
 
 
+LEAST_RATE = 1000
+"""Bytes a second. Who writes `5` means 5 megabytes, and would wait for a day for each of them."""
+
+
 def rate(value: object) -> int:
-    """Check a number of bytes a second, at least 1: `5M` is 5,000,000."""
+    """Check a number of bytes a second, at least `LEAST_RATE`: `5M` is 5,000,000."""
     found = size(value)
-    if found < 1:
-        raise ValueError("expected at least 1 byte a second; without the key there is no limit")
+    if found < LEAST_RATE:
+        raise ValueError(
+            "expected at least 1K: a number without a unit is bytes a second, 5M is 5 megabytes; without the setting "
+            "there is no limit"
+        )
     return found
 
 

@@ -15,6 +15,7 @@ from bakthat.domain.job import Job, jobs_of
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.domain.progress import Progress
+from bakthat.domain.settings import rate
 from bakthat.entrypoints.chosen_profile import chosen_profile
 from bakthat.entrypoints.config_place import open_config
 from bakthat.entrypoints.hooks import hooks_of
@@ -31,7 +32,7 @@ from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
 from bakthat.entrypoints.library.salvage_verbs import SalvageVerbs
 from bakthat.entrypoints.pings import Pings
 from bakthat.entrypoints.wiring import absolute_path, build_tools, lock_files, pings_of, utc_now
-from bakthat.errors import UsageError
+from bakthat.errors import ConfigInvalid, UsageError
 from bakthat.ports.archive_store import ArchiveStore
 from bakthat.ports.config_source import ConfigSource
 from bakthat.ports.job_locks import JobLocks
@@ -120,7 +121,7 @@ def open_profile(
             name of the file; at most three times a file. Without it, such a file is an error (`PasswordNeeded`).
         pinger: Sends the pings of the profile and its jobs.
         locks: Keep two runs of a job apart.
-        limit_upload, limit_download: Bytes a second, such as `5M`; they replace those of the profile.
+        limit_upload, limit_download: Bytes a second, such as `5M`, at least `1K`; they replace those of the profile.
         second_process: Ignored. In 1.0, a restore could start a second process for small files.
 
     Raises:
@@ -136,7 +137,7 @@ def open_profile(
         every_profile, where = config.readable_profiles, config.where
     listeners = events if events is not None else Events()
     limits = {"limit_upload": limit_upload, "limit_download": limit_download}
-    given = {name: limit for name, limit in limits.items() if limit is not None}
+    given = {name: _rate(name, limit) for name, limit in limits.items() if limit is not None}
     if given:
         profile = evolve(profile, **given)  # type: ignore[arg-type]
     handed_in = dict(stores or {})
@@ -200,6 +201,14 @@ def open_profile(
     for job in jobs.values():
         hooks_of(job.profile, environment, notice, where=where_of(job))  # a mistake is reported now, not in the night
     return opened(profile, None, jobs)
+
+
+def _rate(name: str, limit: str | int) -> int:
+    """Return the limit of an argument. Raises `ConfigInvalid`, which names the argument."""
+    try:
+        return rate(limit)
+    except ValueError as error:
+        raise ConfigInvalid(f"`{name}=`: {error}") from None
 
 
 def _progress(progress: Callable[[Progress], None], job: Job | None) -> Callable[[Progress], None]:

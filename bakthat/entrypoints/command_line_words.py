@@ -24,6 +24,8 @@ OPTIONS: Mapping[str, str] = {
     "group_by": "--group-by",
     "host": "--host",
     "identities": "-i",
+    "limit_download": "--limit-download",
+    "limit_upload": "--limit-upload",
     "name": "--name",
     "only": "--only",
     "overwrite": "--overwrite",

@@ -103,9 +103,11 @@ def test_a_backup_and_its_restore_take_limits(run: CommandLine, tmp_path: Path) 
 
 
 def test_a_limit_that_cannot_be_meant_is_refused(run: CommandLine) -> None:
-    said = run("backup", ".", "--prompt", "no", "--limit-upload", "fast")
-    assert (said.code, said.out) == (2, "")
-    assert "limit_upload" in said.err
+    for limit, words in (("fast", "expected a size"), ("5", "expected at least 1K")):
+        said = run("backup", ".", "--prompt", "no", "--limit-upload", limit)
+        assert (said.code, said.out) == (2, "")
+        assert f"--limit-upload: {words}" in said.err
+        assert f"BAKTHAT_LIMIT_UPLOAD: {words}" in run("backup", ".", "--prompt", "no", BAKTHAT_LIMIT_UPLOAD=limit).err
 
 
 def test_the_limits_of_a_profile_reach_its_stores(moto_url: str) -> None:
