@@ -155,3 +155,17 @@ def test_recipients_of_a_profile_may_be_in_a_file(bakthat_command: CommandLine, 
     assert refused.code == 2
     assert "recipients_file of profile 'default': " in refused.err
     assert len(bakthat_command("show").lines) == 1
+
+
+def test_keygen_advises_a_file_where_a_public_key_is_long(bakthat_command: CommandLine, site: Path) -> None:
+    said = bakthat_command("keygen", "--pq")
+    assert said.err.splitlines()[1:3] == [
+        "Encrypt with `bakthat backup DIR -R FILE`, or `recipients_file: FILE` in the profile.",
+        "FILE has the public key alone: `grep -o 'age1pq.*' KEY-FILE > FILE` makes it.",
+    ]
+    to_file = bakthat_command("keygen", "--pq", "-o", "key")
+    assert "grep" not in to_file.err  # standard output is the file, as in `> key.pub`
+    public = subprocess.run(["grep", "-o", "age1pq.*", bakthat_command.here / "key"], capture_output=True, check=True)
+    (bakthat_command.here / "key.pub").write_bytes(public.stdout)
+    assert public.stdout.decode() == to_file.out
+    assert backed_up(bakthat_command, "-R", "key.pub")
