@@ -81,3 +81,12 @@ def test_what_an_incremental_backup_continues_is_locked_for_as_long(run: Command
         for one in (newest, full)
     ]
     assert ends[1] >= ends[0] > datetime.now(UTC) + timedelta(days=50)
+
+
+def test_a_backup_into_a_folder_says_that_it_is_not_locked(run: CommandLine) -> None:
+    assert "not locked" not in run("backup", "site", "--prompt", "no").err
+    said = run("backup", "site", "-d", "local", "--prompt", "no", "-q")
+    assert said.code == 0
+    assert said.err == (
+        f"bakthat: {said.lines[0]} is not locked: object_lock is for buckets, and has no effect in local\n"
+    )

@@ -142,7 +142,7 @@ class BackupVerbs(OpenedProfile):
                 # A wrong path or destination is reported before a person is asked for a password.
                 tools.examine(request.source)
                 tools.destination(request.destination)
-            return make_backup(evolve(request, keys=find_keys(ask)), _at_level(tools, choice))
+            return self._locked(make_backup(evolve(request, keys=find_keys(ask)), _at_level(tools, choice)))
 
         return self._run("backup", carry_out)
 
@@ -248,9 +248,17 @@ class BackupVerbs(OpenedProfile):
             check_series(request.name)
             tools.destination(request.destination)
             chosen = evolve(request, keys=find_keys(ask), compression=choice.compression)
-            return make_backup_of_stream(chosen, _at_level(tools, choice))
+            return self._locked(make_backup_of_stream(chosen, _at_level(tools, choice)))
 
         return self._run("backup", carry_out)
+
+    def _locked(self, made: Backup) -> Backup:
+        """The backup, with a notice if the profile wants locks and the store has none, such as a folder."""
+        if self.profile.object_lock is not None and made.metadata.locked_until is None:
+            self.tools.notice(
+                f"{made.stored_filename} is not locked: object_lock is for buckets, and has no effect in {made.backend}"
+            )
+        return made
 
     def _key_finder(
         self,
