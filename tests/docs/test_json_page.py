@@ -80,7 +80,7 @@ def test_the_page_has_what_a_deletion_with_dependents_prints(site: CommandLine):
     said = site("delete", full, "--with-dependents", "--yes", "--json")
     assert said.code == 0, said.err
     document = json.loads(said.out)
-    assert set(document) == fields("delete --with-dependents")
+    assert set(document) == fields("delete")
     assert document["dependents"] == [changes]
 
 
