@@ -14,7 +14,7 @@ from bakthat.adapters.encryption import bech32
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.encryption.age_header import parse_header
 from bakthat.adapters.encryption.age_hybrid import HybridIdentity, needing_ml_kem
-from bakthat.adapters.encryption.identity_files import read_identities
+from bakthat.adapters.encryption.identity_files import read_identity_file
 from bakthat.adapters.encryption.key_files import check_recipient, keygen, recipient_of, write_key_file
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadError, UsageError, WrongPassword
@@ -67,7 +67,7 @@ def test_a_key_pair_has_the_lines_of_age_keygen_pq_and_is_read_from_its_file(tmp
     assert (len(PAIR.recipient), PAIR.recipient[:7]) == (1959, "age1pq1")
     assert identity.startswith("AGE-SECRET-KEY-PQ-1")
     write_key_file(tmp_path / "key", PAIR)
-    assert read_identities(tmp_path / "key") == (PAIR.identity,)
+    assert read_identity_file(tmp_path / "key").identities == (PAIR.identity,)
     assert recipient_of(PAIR.identity) == PAIR.recipient == check_recipient(PAIR.recipient, "-r")
 
 
