@@ -250,7 +250,7 @@ def test_a_fifo_named_like_a_temporary_file_keeps_nobody_waiting(folder: Path) -
         "import io, sys\nfrom pathlib import Path\nfrom bakthat.adapters.local_folder import LocalObjectStore\n"
         "LocalObjectStore(Path(sys.argv[1])).put('k', io.BytesIO(b'x'))\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(folder)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script, str(folder)], check=True, timeout=300)
     assert [info.key for info in LocalObjectStore(folder).list()] == ["k"]
 
 

@@ -35,7 +35,7 @@ def test_the_blocks_of_a_page_run_without_a_warning(page: str, tmp_path: Path) -
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""

@@ -46,7 +46,7 @@ def run(block: str, here: CommandLine, **environment: str) -> subprocess.Complet
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 

@@ -66,7 +66,7 @@ def test_the_crontab_of_the_page_runs(reader: CommandLine) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

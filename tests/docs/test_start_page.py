@@ -100,7 +100,7 @@ def pattern(expected: str) -> str:
 
 def run(command: str, here: CommandLine) -> str:
     done = subprocess.run(
-        ["sh", "-c", command], env=here.env(), cwd=here.here, capture_output=True, text=True, check=False, timeout=60
+        ["sh", "-c", command], env=here.env(), cwd=here.here, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr

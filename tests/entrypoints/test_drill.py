@@ -124,7 +124,7 @@ def test_eight_processes_end_in_the_same_state_everywhere(
                     text=True,
                 )
             )
-    said = [process.communicate(timeout=120)[1] for process in running]
+    said = [process.communicate(timeout=300)[1] for process in running]
     assert [process.returncode for process in running] == [0] * 8, said
     for machine in (here, there):
         assert machine("sync").code == 0

@@ -51,7 +51,7 @@ def run(tmp_path: Path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         assert done.stdout + done.stderr == ""
         assert done.returncode == 0

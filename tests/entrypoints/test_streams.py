@@ -111,7 +111,7 @@ def test_a_terminal_as_standard_input_is_refused(bakthat_command: CommandLine) -
         env=bakthat_command.env(),
         cwd=bakthat_command.here,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     os.close(terminal)
     os.close(controller)

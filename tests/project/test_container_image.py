@@ -160,6 +160,6 @@ def test_process_1_backs_up_and_restores(container: CommandLine) -> None:
     (container.here / "site" / "index.html").write_text("<h1>hello</h1>")
     for arguments in (["backup", "site", "--prompt", "no"], ["restore", "site", "--target", "out"]):
         with as_process_1(container, *arguments) as process:
-            _, told = process.communicate(timeout=60)
+            _, told = process.communicate(timeout=300)
         assert process.returncode == 0, told
     assert (container.here / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"

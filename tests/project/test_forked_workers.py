@@ -86,7 +86,7 @@ def run(folder: Path, module: str, *arguments: str) -> Run:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "tests.fixtures.forked_workers", *arguments],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     ran = folder / "ran"
     return Run(done.returncode, done.stdout + done.stderr, ran.read_text().splitlines() if ran.exists() else [])

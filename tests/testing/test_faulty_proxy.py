@@ -70,7 +70,7 @@ def proxy(server: Server) -> Iterator[FaultyProxy]:
 
 
 def put(proxy: FaultyProxy) -> tuple[int, str | None, bytes]:
-    connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=60)
     try:
         connection.request("PUT", "/bucket/key", b"what the client says", {"X-Sent": "this"})
         answer = connection.getresponse()

@@ -146,7 +146,7 @@ class SharesABuffer(Right):
     def content_of(self, body: BinaryIO, size_hint: int | None) -> bytes:
         content = super().content_of(body, size_hint)
         self._buffer.append(content)
-        self._met.wait(10)
+        self._met.wait(60)
         return self._buffer[-1]
 
 

@@ -310,7 +310,7 @@ class LooksBeforeItAdds(MemoryRepo):
     def add(self, backup: Backup) -> None:
         if self._position(backup) is not None:
             raise DuplicateBackup(backup.stored_filename)
-        self._all_have_looked.wait(10)
+        self._all_have_looked.wait(60)
         self._backups.append(backup)
 
 

@@ -192,7 +192,7 @@ def test_two_backups_of_one_second_have_two_names_before_either_is_stored(box: T
     class Waiting(OverwritingStore):
         def put(self, key, body, *, replace=False, size_hint=None):
             if not key.startswith("bakthat_catalog/"):
-                both_began.wait(timeout=30)
+                both_began.wait(timeout=60)
             return super().put(key, body, replace=replace, size_hint=size_hint)
 
     box.stores["s3"] = Waiting()

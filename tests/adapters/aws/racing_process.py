@@ -58,7 +58,7 @@ def race(profile: Profile, *, rounds: int, size: int) -> list[tuple[str, str]]:
         for machine in machines:
             machine.stdin.close()
             machine.stdout.close()
-            if machine.wait(timeout=60):
+            if machine.wait(timeout=300):
                 machine.kill()
     return told
 

@@ -42,7 +42,7 @@ LARGE = some_bytes(3 * RANGE + MIB + 17)
 
 def wait_for_threads(name: str) -> None:
     """Wait until no thread of this name is left."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while any(thread.name.startswith(name) for thread in threading.enumerate()):
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -178,7 +178,7 @@ def test_leaving_early_ends_the_threads(rig: Rig):
 def test_a_closed_reader_sends_no_more_requests(rig: Rig):
     go_on = threading.Event()
     rig.direct.put("k", io.BytesIO(LARGE))
-    rig.proxy.inject(Fault("GetObject", meanwhile(lambda: go_on.wait(20), cut_the_answer), skip=1, times=FOREVER))
+    rig.proxy.inject(Fault("GetObject", meanwhile(lambda: go_on.wait(60), cut_the_answer), skip=1, times=FOREVER))
     with rig.store(max_concurrency=2).open("k") as reader:
         reader.read(1)
     go_on.set()

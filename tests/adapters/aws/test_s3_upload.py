@@ -117,7 +117,7 @@ def test_every_part_has_a_crc_and_its_body_is_not_signed(rig: Rig):
 
 def test_with_a_large_hint_the_upload_is_created_before_the_body_is_read(rig: Rig):
     def begun() -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while "CreateMultipartUpload" not in rig.proxy.operations:
             assert time.monotonic() < until
             time.sleep(0.005)
@@ -185,7 +185,7 @@ def test_what_the_body_raises_comes_out_and_leaves_nothing(rig: Rig, error: Base
 def test_parts_in_flight_are_stopped_when_the_body_fails(rig: Rig):
     sending = threading.Event()
     go_on = threading.Event()
-    rig.proxy.inject(Fault("CreateMultipartUpload", meanwhile(lambda: go_on.wait(10))))
+    rig.proxy.inject(Fault("CreateMultipartUpload", meanwhile(lambda: go_on.wait(60))))
 
     def fail() -> None:
         sending.set()

@@ -124,7 +124,7 @@ class TurnByTurn:
 
     def _in_turn(self, number: int, call: Callable[[], Any]) -> Any:
         with self._changed:
-            assert self._changed.wait_for(lambda: self._whose() == number, timeout=30)
+            assert self._changed.wait_for(lambda: self._whose() == number, timeout=60)
             if self._turns:
                 self._turns.pop(0)
             self._sent[number] += 1

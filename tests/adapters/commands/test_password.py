@@ -96,7 +96,7 @@ def test_its_complaints_go_to_our_stderr_and_its_input_is_empty():
         "print(run(['sh', '-c', 'echo gpg: no such key >&2; echo got=$(cat)']))"
     )
     done = subprocess.run(
-        python(ours), input=b"the input of somebody's loop", capture_output=True, check=True, timeout=60
+        python(ours), input=b"the input of somebody's loop", capture_output=True, check=True, timeout=300
     )
     assert done.stderr == b"gpg: no such key\n"
     assert done.stdout == b"got=\n"

@@ -335,7 +335,7 @@ def test_eight_processes_that_write_at_once_lose_nothing(kind: str, path: Path, 
     counts = [str(len(processes)), str(len(rounds))]
     done = subprocess.run(
         [sys.executable, "-m", "tests.adapters.database.writing_processes", database, *counts],
-        stdout=subprocess.PIPE, cwd=ROOT, timeout=120, check=True,
+        stdout=subprocess.PIPE, cwd=ROOT, timeout=300, check=True,
     )  # fmt: skip
     won = json.loads(done.stdout)
     repo = open_repo(database)
@@ -388,7 +388,7 @@ def eager_collector() -> Iterator[None]:
 def test_threads_that_create_a_file_at_once_do_not_block_each_other(tmp_path: Path) -> None:
     # A collector that finalized a statement of another thread's connection would wait for that thread's lock.
     for attempt in range(30):
-        repo = PeeweeRepo(SqliteFile(str(tmp_path / str(attempt)), busy_timeout=5))
+        repo = PeeweeRepo(SqliteFile(str(tmp_path / str(attempt)), busy_timeout=30))
         with ThreadPoolExecutor(6) as threads:
             list(threads.map(repo.add, [a_backup(filename=f"n{i}") for i in range(6)]))
         assert len(list(repo.find(Query()))) == 6

@@ -671,7 +671,7 @@ try:
 except PayloadError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", ours], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", ours], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout == "too little memory for the password: scrypt takes 1024 MiB for a moment\n"
 
 

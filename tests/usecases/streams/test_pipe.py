@@ -100,7 +100,7 @@ def test_a_producer_that_hangs_does_not_keep_an_error_from_coming_out() -> None:
     ended = threading.Event()
 
     def produce(into: BinaryIO) -> None:
-        go_on.wait(20)
+        go_on.wait(60)
         ended.set()
 
     with pytest.raises(Broken), flowing(produce, patience=0.01):
@@ -138,7 +138,7 @@ def test_the_producer_waits_when_the_pipe_is_full() -> None:
             written += 1
 
     with flowing(produce, limit=50) as flow:
-        assert full.wait(10)
+        assert full.wait(60)
         seen = written
         assert flow.reader.read() == bytes(1000)
     assert seen == 5

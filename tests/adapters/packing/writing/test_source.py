@@ -152,7 +152,7 @@ def test_a_fifo_is_refused_and_not_waited_for(tmp_path: Path, look: Callable[[Pa
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert "is a fifo" in str(errors[0])
 
