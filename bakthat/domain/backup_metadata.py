@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, KeysView, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypedDict, TypeGuard, Unpack
@@ -9,6 +10,7 @@ from typing import Any, TypedDict, TypeGuard, Unpack
 from attrs import field, frozen
 
 _MOST_EPOCH = 2**63 - 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEEPEST = 1_000_000
 """Of a chain. Only a damaged or forged record says more."""
 
@@ -17,15 +19,17 @@ _DEEPEST = 1_000_000
 class Increment:
     """What an incremental backup needs. `base`: the stored filename of the backup that it is the difference to. `full`:
     that of the full backup which its chain begins with. `depth`: how many incremental backups the chain has up to this
-    one, which counts; at least 1."""
+    one, which counts; at least 1. `base_sha256`: hex, of the stored bytes of the base; None if it is not recorded."""
 
     base: str
     full: str
     depth: int
+    base_sha256: str | None = None
 
     def as_metadata(self) -> dict[str, Any]:
         """For the record."""
-        return {"base": self.base, "full": self.full, "depth": self.depth}
+        facts = {"base": self.base, "full": self.full, "depth": self.depth, "base_sha256": self.base_sha256}
+        return {key: value for key, value in facts.items() if value is not None}
 
 
 class Facts(TypedDict, total=False):
@@ -249,7 +253,8 @@ class BackupMetadata(Mapping[str, Any]):
         base, full, depth = value.get("base"), value.get("full"), value.get("depth")
         if not (_is_name(base) and _is_name(full) and type(depth) is int and 0 < depth <= _DEEPEST):
             return None
-        return Increment(base=base, full=full, depth=depth)
+        sha256 = value.get("base_sha256")
+        return Increment(base=base, full=full, depth=depth, base_sha256=sha256 if is_sha256(sha256) else None)
 
     @property
     def archive_id(self) -> str | None:
@@ -307,6 +312,11 @@ class BackupMetadata(Mapping[str, Any]):
     @property
     def verified(self) -> Mapping[str, Any] | None:
         return self._mapping("verified")
+
+
+def is_sha256(value: Any) -> TypeGuard[str]:
+    """Whether it is a SHA-256 as records have it, in hex."""
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def _is_name(value: Any) -> TypeGuard[str]:

@@ -11,17 +11,24 @@ The records say so. They are checked, because permission to write to the store i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+
+from attrs import evolve
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.backup_metadata import Increment
 from bakthat.domain.origin import Origin
+from bakthat.domain.payload import NamedBase
 from bakthat.domain.query import newest_first
-from bakthat.errors import ChainBroken
+from bakthat.errors import ChainBroken, PayloadDamaged
 
 
 class BaseNotRecorded(ChainBroken):
     """A record does not say what the backup continues; its archive does."""
+
+
+Ask = Callable[[Backup], NamedBase]
+"""What an archive says that it continues, whose record does not say it."""
 
 
 class Chains:
@@ -40,24 +47,32 @@ class Chains:
             if increment is not None and not backup.is_deleted:
                 self._by_base.setdefault(increment.base, []).append(backup)
 
-    def chain(self, backup: Backup) -> tuple[Backup, ...]:
+    def chain(self, backup: Backup, ask: Ask | None = None) -> tuple[Backup, ...]:
         """The backups that a restore of this one needs: a full one first, this one last. A full backup is a chain of
-        its own.
+        its own. A base whose own record has no SHA-256 has the one that its dependent says: see
+        `is_known_by_dependent`.
+
+        Args:
+            backup: The one that is restored.
+            ask: Called for each backup whose record does not say what it continues.
 
         Raises:
             ChainBroken: One of them is missing, is not what its dependent says of it, or is of another origin; or the
-                records name each other in a circle; or a record does not say what it is based on.
+                records name each other in a circle.
+            BaseNotRecorded: A record does not say what it is based on, and there is no `ask`.
         """
         chain: list[Backup] = []
-        self._collect(backup, chain)
+        self._collect(backup, chain, ask)
         return tuple(reversed(chain))
 
-    def known_part(self, backup: Backup) -> tuple[tuple[Backup, ...], ChainBroken | None]:
+    def known_part(
+        self, backup: Backup, ask: Ask | None = None
+    ) -> tuple[tuple[Backup, ...], ChainBroken | PayloadDamaged | None]:
         """As much of the chain as can be found, this one last; and why there is no more, if there is not."""
         chain: list[Backup] = []
         try:
-            self._collect(backup, chain)
-        except ChainBroken as error:
+            self._collect(backup, chain, ask)
+        except (ChainBroken, PayloadDamaged) as error:
             return tuple(reversed(chain)), error
         return tuple(reversed(chain)), None
 
@@ -73,36 +88,31 @@ class Chains:
                     waiting.append(name)
         return tuple(sorted(found.values(), key=newest_first))
 
-    def _collect(self, backup: Backup, chain: list[Backup]) -> None:
+    def _collect(self, backup: Backup, chain: list[Backup], ask: Ask | None) -> None:
         """Add this one and what it needs, one after the other."""
         chain.append(backup)
         seen = {backup.stored_filename}
         while (current := chain[-1]).is_incremental:
-            base = self._base(current, backup)
+            named = _named_base(current, ask)
+            base = self._base(named.name, current, backup)
             if base.stored_filename in seen:
                 raise ChainBroken(
                     f"{backup.stored_filename}: its chain is a circle, in which {base.stored_filename} comes again; "
                     "a record is wrong"
                 )
-            _check(current, base)
+            _check(current, base, named)
             seen.add(base.stored_filename)
+            if base.sha256 is None and named.sha256 is not None:
+                base = evolve(base, metadata=base.metadata.changed(sha256=named.sha256, from_listing=True))
             chain.append(base)
 
-    def _base(self, current: Backup, wanted: Backup) -> Backup:
-        increment = current.metadata.incremental
-        if increment is None:
-            raise BaseNotRecorded(
-                f"{current.stored_filename} is incremental, and its record does not say which backup it continues "
-                "(`bakthat sync` finds its entry if it is in the store); `bakthat restore` asks the archive itself"
-            )
-        base = self._by_name.get(increment.base)
+    def _base(self, name: str, current: Backup, wanted: Backup) -> Backup:
+        base = self._by_name.get(name)
         if base is None or base.is_deleted:
             unknown = "is not in the database (`bakthat sync` finds it if it is in the store)"
             why = unknown if base is None else "was deleted"
             needed = "" if current is wanted else f", as the base of {current.stored_filename}"
-            raise ChainBroken(
-                f"{wanted.stored_filename} is incremental and needs {increment.base}{needed}, which {why}"
-            )
+            raise ChainBroken(f"{wanted.stored_filename} is incremental and needs {name}{needed}, which {why}")
         return base
 
 
@@ -114,6 +124,12 @@ def chain_of(backup: Backup, backups: Iterable[Backup]) -> tuple[Backup, ...]:
 def dependents_of(backup: Backup, backups: Iterable[Backup]) -> tuple[Backup, ...]:
     """The backups that need this one: see `Chains.dependents`."""
     return Chains(backups).dependents(backup)
+
+
+def is_known_by_dependent(backup: Backup) -> bool:
+    """Whether the SHA-256 of this backup of a chain is that which its dependent says, and no record of its own. Then
+    nothing but that says whose archive has its name."""
+    return backup.metadata.is_from_listing and backup.sha256 is not None
 
 
 def possible_bases(backup: Backup, present: Iterable[Backup]) -> Iterator[str]:
@@ -145,17 +161,32 @@ def may_need(wanted: Backup, backups: Iterable[Backup]) -> tuple[Backup, ...]:
 def next_increment(base: Backup) -> Increment:
     """What the record of an incremental backup says that continues `base`."""
     increment = base.metadata.incremental
-    if increment is None:
-        return Increment(base=base.stored_filename, full=base.stored_filename, depth=1)
-    return Increment(base=base.stored_filename, full=increment.full, depth=increment.depth + 1)
+    full, depth = (base.stored_filename, 0) if increment is None else (increment.full, increment.depth)
+    return Increment(base=base.stored_filename, full=full, depth=depth + 1, base_sha256=base.sha256)
 
 
-def _check(current: Backup, base: Backup) -> None:
+def _named_base(current: Backup, ask: Ask | None) -> NamedBase:
+    increment = current.metadata.incremental
+    if increment is not None:
+        return NamedBase(increment.base, increment.base_sha256)
+    if ask is None:
+        raise BaseNotRecorded(
+            f"{current.stored_filename} is incremental, and its record does not say which backup it continues "
+            "(`bakthat sync` finds its entry if it is in the store)"
+        )
+    return ask(current)
+
+
+def _check(current: Backup, base: Backup, named: NamedBase) -> None:
     """Raise ChainBroken if this cannot be the base of `current`."""
     if (why := _contradiction(current, base)) != "":
+        who = "its archive names" if current.metadata.incremental is None else "its record names"
+        wrong = "" if current.metadata.incremental is None else "; the record is wrong"
+        raise ChainBroken(f"{current.stored_filename}: {who} {base.stored_filename} as its base, {why}{wrong}")
+    if None not in (named.sha256, base.sha256) and named.sha256 != base.sha256:
         raise ChainBroken(
-            f"{current.stored_filename}: its record names {base.stored_filename} as its base, {why}; "
-            "the record is wrong"
+            f"{current.stored_filename} continues {base.stored_filename}, and another archive has that name now: its "
+            "SHA-256 is another one"
         )
 
 
@@ -170,8 +201,9 @@ def _contradiction(current: Backup, base: Backup) -> str:
             return f"which is a backup of {Origin(host=base.host, source=base.source)}"
     if base.when >= current.when:
         return "which is not older"
-    if not base.is_incremental or base.metadata.incremental is not None:
+    increment = current.metadata.incremental
+    if increment is not None and (not base.is_incremental or base.metadata.incremental is not None):
         expected = next_increment(base)
-        if expected != current.metadata.incremental:
+        if (expected.full, expected.depth) != (increment.full, increment.depth):
             return f"whose own record says that the next one has depth {expected.depth} on {expected.full}"
     return ""

@@ -50,6 +50,17 @@ class Keys:
 
 
 @frozen
+class NamedBase:
+    """What an incremental archive says that it continues.
+
+    name: the stored filename of that backup. sha256: of its stored bytes, in hex; None if the archive does not say.
+    """
+
+    name: str
+    sha256: str | None = None
+
+
+@frozen
 class Problem:
     """A path of the source that could not be backed up as it was, and why. The rest of the backup stands. `count`: how
     many paths it stands for, where there are too many of one kind to list them."""

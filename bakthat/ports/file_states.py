@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from attrs import frozen
 
+from bakthat.domain.payload import NamedBase
 from bakthat.errors import SourceError
 
 Fingerprints = Mapping[bytes, bytes]
@@ -99,12 +100,12 @@ class _NoDraft(StateDraft):
 class Changes:
     """What a packer needs to store changes only.
 
-    base: the stored filename of the backup that the archive continues; None for a full archive, which notes what it
-    contains. known: what the base contained. draft: takes what this archive contains, together with its bases.
+    base: the backup that the archive continues; None for a full archive, which notes what it contains. known: what the
+    base contained. draft: takes what this archive contains, together with its bases.
     """
 
     draft: StateDraft
-    base: str | None = None
+    base: NamedBase | None = None
     known: KnownFiles | None = None
 
 

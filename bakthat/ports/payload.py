@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from attrs import define, frozen
 
-from bakthat.domain.payload import Keys, PackReport, UnpackReport
+from bakthat.domain.payload import Keys, NamedBase, PackReport, UnpackReport
 from bakthat.errors import PayloadDamaged, UsageError
 from bakthat.ports.salvage import parts_until_damage, salvage_by_decompressing
 
@@ -144,14 +144,14 @@ class Packer(ABC):
         """
         raise UsageError("this kind of archive cannot be incremental")
 
-    def base_of(self, packed: BinaryIO) -> str:
-        """Return the stored filename of the backup that an incremental archive continues, by its beginning alone; empty
-        for an archive that contains everything.
+    def base_of(self, packed: BinaryIO) -> NamedBase | None:
+        """Return what an incremental archive says that it continues, by its beginning alone; None for an archive that
+        contains everything.
 
         Raises:
             PayloadDamaged: The stream is not of this format.
         """
-        return ""
+        return None
 
     def unpack_chain(
         self,
@@ -174,7 +174,7 @@ class Packer(ABC):
             into: The directory in which the directory `name` appears.
 
         Raises:
-            ChainBroken: An archive names another base than the one before it.
+            ChainBroken: An archive names another base than the one before it, or that with another SHA-256.
             UsageError: This packer knows no incremental archives.
         """
         raise UsageError("this kind of archive cannot be incremental")
@@ -265,12 +265,13 @@ class ChainedArchive:
     """An archive of a chain.
 
     name: its stored filename. opened: its stream. is_thinned: the stream has only those members that the tree of the
-    last archive needs, and the directories above them.
+    last archive needs, and the directories above them. sha256: of its stored bytes, in hex, if it is known.
     """
 
     name: str
     opened: AbstractContextManager[BinaryIO]
     is_thinned: bool = False
+    sha256: str | None = None
 
 
 @frozen

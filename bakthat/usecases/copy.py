@@ -11,7 +11,7 @@ from bakthat.domain.callbacks import ignore
 from bakthat.domain.objects import Tier
 from bakthat.domain.query import Query
 from bakthat.errors import BackupNotFound, BakthatError, ChainBroken, DatabaseError, RetrievalPending, UsageError
-from bakthat.usecases.chain import chain_for
+from bakthat.usecases.chain import chains_of_series
 from bakthat.usecases.copying.one_backup import Copied, Copier
 from bakthat.usecases.copying.target import Presence, Target, oldest_first
 from bakthat.usecases.destinations.base import Destination
@@ -144,7 +144,8 @@ def _chosen(request: CopyRequest, source: Destination, tools: Tools) -> list[Bac
     if request.name is not None:
         if request.series is not None:
             raise UsageError("a copy is of the backup with a name, or of all backups of a series; give one of them")
-        return list(chain_for(choose(request.name, source, tools, host=request.host), source, tools))
+        backup = choose(request.name, source, tools, host=request.host)
+        return list(chains_of_series(backup.filename, source, tools).chain(backup))
     query = Query(filename=request.series, backend=source.name, owners=(source.owner,))
     backups = [
         backup for backup in tools.repo.find(query) if not backup.is_value and request.host in (None, backup.host)

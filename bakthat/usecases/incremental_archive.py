@@ -18,7 +18,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.chain import next_increment
 from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.origin import shown
-from bakthat.domain.payload import PackReport
+from bakthat.domain.payload import NamedBase, PackReport
 from bakthat.errors import ObjectNotFound, StoreError
 from bakthat.ports.file_states import Changes, StateDraft, TooManyNames
 from bakthat.ports.payload import IndexedWriter
@@ -69,8 +69,8 @@ def _store(archive: NewArchive, pack: PackChanges, base: Base, next_backup: Next
             nonlocal draft
             drafts.close()  # that of an attempt under another name
             draft = drafts.enter_context(tools.states.draft(key))
-            name = base.backup.stored_filename if base.backup is not None else None
-            return pack(into, on_bytes, Changes(draft=draft, base=name, known=base.known))
+            named = NamedBase(base.backup.stored_filename, base.backup.sha256) if base.backup is not None else None
+            return pack(into, on_bytes, Changes(draft=draft, base=named, known=base.known))
 
         made = store_new(_continuing(archive, base, produce), tools)
         _lock_as_long(made, base, archive.destination, tools)

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import BinaryIO, cast
 
-from bakthat.domain import stored_name
+from attrs import evolve
+
 from bakthat.domain.backup import Backup
+from bakthat.domain.chain import is_known_by_dependent
 from bakthat.domain.objects import Tier
-from bakthat.domain.payload import Keys
-from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, ChainBroken, InvalidName, RetrievalPending
+from bakthat.domain.payload import Keys, NamedBase
+from bakthat.errors import BackupNotFound, ChainBroken, RetrievalPending
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import ChainedArchive
-from bakthat.usecases.chain import needed_by
+from bakthat.usecases.chain import needed_by, said_base
 from bakthat.usecases.choose_to_open import backup_of_object
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.chain_ranges import spans_of_chain
@@ -51,36 +52,6 @@ def recorded_chain(
     ]
 
 
-def chain_by_archives(backup: Backup, keys: Keys, destination: Destination, tools: Tools) -> tuple[Backup, ...]:
-    """The chain of a backup if a record of it does not say what it continues, since a catalog entry is lost: by what
-    that archive says itself. It is opened for that, with the keys of the backup.
-
-    Raises `ChainBroken` if an archive is missing, or says something impossible; `PasswordNeeded`, `StoreError`,
-    `PayloadError`.
-    """
-    chain = [backup]
-    while (current := chain[-1]).is_incremental:
-        increment = current.metadata.incremental
-        if increment is not None:
-            base = increment.base
-        else:
-            tools.notice(f"{current.stored_filename}: its record does not say what it continues; its archive is asked")
-            opened = open_archive(destination.open(current), current, keys, tools, stage="looking for the base")
-            with opened as plain:
-                base = tools.tar.base_of(plain)
-        if not _is_older(base, current.stored_filename):
-            raise ChainBroken(f"{current.stored_filename} says that it continues {base!a}, which cannot be")
-        query = Query(stored_filename=base, backend=destination.name, owners=(destination.owner,))
-        found = next(iter(tools.repo.find(query)), None)
-        if found is None:
-            raise ChainBroken(
-                f"{current.stored_filename} continues {base}, which is not in the database "
-                "(`bakthat sync` finds it if it is in the store)"
-            )
-        chain.append(found)
-    return tuple(chain[::-1])
-
-
 def thinned_chain(
     chain: ChainWithKeys, destination: Destination, tools: Tools, *, only: Sequence[str] = ()
 ) -> list[ChainedArchive] | None:
@@ -104,15 +75,17 @@ def thinned_chain(
     opened: list[ChainedArchive] = []
     for (one, its_keys), archive, spans in zip(chain, by_ranges, needed, strict=True):
         most = archive.index.header.packed_size * tools.worth_parts
-        if spans is not None and archive.packed_bytes(joined(spans, tools.worth_a_request)) <= most:
+        # Parts are not compared with the SHA-256
+        in_parts = spans is not None and not is_known_by_dependent(one)
+        if spans is not None and in_parts and archive.packed_bytes(joined(spans, tools.worth_a_request)) <= most:
             stream = parts_with_progress(archive, spans, one, tools, gap=tools.worth_a_request)
-            opened.append(ChainedArchive(one.stored_filename, stream, is_thinned=True))
+            opened.append(ChainedArchive(one.stored_filename, stream, is_thinned=True, sha256=one.sha256))
             continue
         whole = _opened(opened_when_ready(one, destination, tools, tier=None, wait=False), one, its_keys, tools)
         if spans is None:
             opened.append(whole)
         else:
-            opened.append(ChainedArchive(one.stored_filename, _thinned(whole.opened, spans), is_thinned=True))
+            opened.append(evolve(whole, opened=_thinned(whole.opened, spans), is_thinned=True))
     return opened
 
 
@@ -127,40 +100,32 @@ def stored_chain(objects: ObjectStore, key: str, keys: Keys, tools: Tools) -> li
 
     Raises `ChainBroken` if one is missing, or says something impossible; `StoreError`, `PayloadError`.
     """
-    names = list(names_of_chain(objects, key, keys, tools))
-    return [_opened(objects.open(name), backup_of_object(objects, name), keys, tools) for name in reversed(names)]
+    found = list(objects_of_chain(objects, key, keys, tools))[::-1]
+    return [_opened(objects.open(name), backup, keys, tools) for name, backup in found]
 
 
-def names_of_chain(objects: ObjectStore, key: str, keys: Keys, tools: Tools) -> Iterator[str]:
-    """The keys of the archives of an object's chain, the newest first, by what they say. Raises as `stored_chain`."""
+def objects_of_chain(objects: ObjectStore, key: str, keys: Keys, tools: Tools) -> Iterator[tuple[str, Backup]]:
+    """The archives of an object's chain by what they say, the newest first: the key of each, and all that is known of
+    it. Raises as `stored_chain`."""
     prefix = key.removesuffix(backup_of_object(objects, key).stored_filename)
-    name = key.removeprefix(prefix)
-    while name:
+    named: NamedBase | None = NamedBase(key.removeprefix(prefix))
+    while named is not None:
         try:
-            backup = backup_of_object(objects, prefix + name)
+            backup = backup_of_object(objects, prefix + named.name)
         except BackupNotFound as gone:
-            raise ChainBroken(f"{key} is incremental and needs {name}: {gone}") from gone
-        yield prefix + name
-        opened = objects.open(prefix + name)
-        with open_archive(opened, backup, keys, tools, stage="looking for the base") as plain:
+            raise ChainBroken(f"{key} is incremental and needs {named.name}: {gone}") from gone
+        backup = evolve(backup, metadata=backup.metadata.changed(sha256=named.sha256))
+        yield prefix + named.name, backup
+        with open_archive(
+            objects.open(prefix + named.name), backup, keys, tools, stage="looking for the base"
+        ) as plain:
             base = tools.tar.base_of(plain)
-        if base and not _is_older(base, name):
-            raise ChainBroken(f"{name} says that it continues {base!a}, which cannot be")
-        name = base
-
-
-def _is_older(base: str, name: str) -> bool:
-    """Whether this is the name of an older backup, so that no chain is endless."""
-    try:
-        return "/" not in base and stored_name.parse(base).when < stored_name.parse(name).when
-    except InvalidName:
-        return False
+        named = None if base is None else said_base(named.name, base)
 
 
 def _opened(stored: AbstractContextManager[BinaryIO], backup: Backup, keys: Keys, tools: Tools) -> ChainedArchive:
-    return ChainedArchive(
-        backup.stored_filename, open_archive(stored, backup, keys, tools, stage=f"restoring {backup.stored_filename}")
-    )
+    plain = open_archive(stored, backup, keys, tools, stage=f"restoring {backup.stored_filename}")
+    return ChainedArchive(backup.stored_filename, plain, sha256=backup.sha256)
 
 
 def request_all(chain: Sequence[Backup], destination: Destination, tier: Tier | None) -> None:

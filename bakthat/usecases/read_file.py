@@ -13,10 +13,11 @@ from attrs import frozen
 from bakthat.domain.archive_format import Container
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.backup import Backup
+from bakthat.domain.chain import is_known_by_dependent
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.errors import BackupNotFound, PayloadDamaged, UsageError
-from bakthat.usecases.chain import chain_for, keys_for, needed_by
+from bakthat.usecases.chain import ChainFinder, keys_for, needed_by
 from bakthat.usecases.choose_to_open import Chosen, choose_to_open
 from bakthat.usecases.inside.chain_tree import ChainTree, TreeMember
 from bakthat.usecases.inside.listing import list_members
@@ -136,13 +137,14 @@ def _in_chain(
     """The file is in the newest archive of the chain that has it."""
     destination = tools.destination(request.destination)
     list_one = partial(list_members, destination=destination, tools=tools, tier=request.tier, wait=request.wait)
-    chain = chain_for(backup, destination, tools)
+    chain = ChainFinder(destination, tools, request.keys, tier=request.tier, wait=request.wait).chain(backup, keys)
     archives = list(zip(chain, keys_for(chain, keys, request.keys), strict=True))[::-1]
     with naming(backup), needed_by(backup):
         tree = ChainTree([partial(list_one, one, its_keys) for one, its_keys in archives])
         found, shown = _found_in(tree, PathSearch(backup, wanted, in_chain=True))
         one, its_keys = archives[found.archive]
-        ranged = None if request.full_check else open_by_ranges(one, its_keys, destination, tools)
+        is_checked = request.full_check or is_known_by_dependent(one)
+        ranged = None if is_checked else open_by_ranges(one, its_keys, destination, tools)
         with naming(one):
             if ranged is not None and ranged.is_readable:
                 end = next(end for entry, end in with_ends(ranged.index) if entry.offset == found.member.offset)

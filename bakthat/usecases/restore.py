@@ -11,18 +11,17 @@ from attrs import frozen
 
 from bakthat.domain.archive_format import Container
 from bakthat.domain.backup import Backup
-from bakthat.domain.chain import BaseNotRecorded
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, UnpackReport
 from bakthat.ports.object_store import ObjectStore
 from bakthat.ports.payload import ChainedArchive
-from bakthat.usecases.chain import chain_for, keys_for
+from bakthat.usecases.chain import ChainFinder, keys_for
 from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.members import rules_of, spans_of_selected
 from bakthat.usecases.inside.only_file import name_of_file
 from bakthat.usecases.inside.ranged_archive import joined, naming, open_by_ranges, parts_with_progress
-from bakthat.usecases.opened_chain import chain_by_archives, recorded_chain, stored_chain, thinned_chain
+from bakthat.usecases.opened_chain import recorded_chain, stored_chain, thinned_chain
 from bakthat.usecases.streams.archive_stream import open_archive, packer_of
 from bakthat.usecases.streams.ready import opened_when_ready
 from bakthat.usecases.tools import Tools
@@ -80,10 +79,8 @@ def restore(request: RestoreRequest, tools: Tools) -> Restored:
     backup, keys = choose_to_open(request, tools)
     destination = tools.destination(request.destination)
     if backup.is_incremental:
-        try:
-            needed = chain_for(backup, destination, tools)
-        except BaseNotRecorded:
-            needed = chain_by_archives(backup, keys, destination, tools)
+        finder = ChainFinder(destination, tools, request.keys, tier=request.tier, wait=request.wait)
+        needed = finder.chain(backup, keys)
         chain = list(zip(needed, keys_for(needed, keys, request.keys), strict=True))
         archives = None if request.full_check else thinned_chain(chain, destination, tools, only=request.only)
         if archives is None:

@@ -21,14 +21,14 @@ from bakthat.domain.payload import Keys
 from bakthat.domain.salvage import SalvageReport
 from bakthat.errors import BackupNotFound, ChainBroken, ObjectNotFound, PayloadDamaged, StoreError
 from bakthat.ports.object_store import ObjectStore
-from bakthat.usecases.chain import chains_of_series, keys_for
+from bakthat.usecases.chain import ChainFinder, keys_for
 from bakthat.usecases.choose_to_open import Chosen, backup_of_object, choose_to_open, keys_of
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.destinations.stored_ranges import StoredRanges
 from bakthat.usecases.inside.index_copy import read_index_copy
 from bakthat.usecases.inside.only_file import name_of_file
 from bakthat.usecases.inside.ranged_archive import naming, open_by_ranges
-from bakthat.usecases.opened_chain import names_of_chain, request_all
+from bakthat.usecases.opened_chain import objects_of_chain, request_all
 from bakthat.usecases.salvage_chain import ChainSalvage, StoredArchive
 from bakthat.usecases.streams.archive_stream import packer_of
 from bakthat.usecases.streams.ready import opened_when_ready
@@ -93,7 +93,8 @@ def _recorded(
     backup: Backup, keys: Keys, request: SalvageRequest, destination: Destination, tools: Tools
 ) -> tuple[list[StoredArchive], str]:
     """The chain by the records, the newest first, and why it has no beginning, if it has none."""
-    chain, broken = chains_of_series(backup.filename, destination, tools).known_part(backup)
+    finder = ChainFinder(destination, tools, request.keys, tier=request.tier, wait=request.wait)
+    chain, broken = finder.known_part(backup, keys)
     all_keys = keys_for(chain, keys, request.keys)
     for one in chain:
         with contextlib.suppress(ObjectNotFound, PayloadDamaged):
@@ -107,21 +108,20 @@ def _recorded(
         )
         for one, its_keys in zip(chain, all_keys, strict=True)
     ]
-    return archives[::-1], str(broken or "")
+    return archives[::-1], broken
 
 
 def _beside(objects: ObjectStore, key: str, keys: Keys, tools: Tools) -> tuple[list[StoredArchive], str]:
     """The same by what the archives say themselves, beside each other in a store."""
-    names: list[str] = []
+    found: list[tuple[str, Backup]] = []
     broken = ""
     try:
-        for name in names_of_chain(objects, key, keys, tools):
-            names.append(name)
+        for name_and_backup in objects_of_chain(objects, key, keys, tools):
+            found.append(name_and_backup)
     except (ChainBroken, PayloadDamaged) as error:
         broken = f"{error}; what it continues is not known"
     archives = []
-    for name in names or [key]:
-        one = backup_of_object(objects, name)
+    for name, one in found or [(key, backup_of_object(objects, key))]:
         index = partial(_index_of_object, objects, name, one, keys, tools)
         archives.append(StoredArchive(one, keys, partial(objects.open, name), index))
     return archives, broken

@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from bakthat.domain import stored_name
 from bakthat.domain.backup import Backup
-from bakthat.domain.chain import Chains
+from bakthat.domain.chain import BaseNotRecorded, Chains
 from bakthat.domain.object_key import check_key
 from bakthat.domain.query import Query, newest_first
 from bakthat.errors import BakthatError, ChainBroken, InvalidName
@@ -93,6 +93,8 @@ def _complain_of_broken_chains(rows: Sequence[Backup], complain: Callable[[str],
         if row.is_incremental and not row.is_deleted:
             try:
                 chains.chain(row)
+            except BaseNotRecorded as error:
+                complain(f"{error}; its archive is asked for it")
             except ChainBroken as error:
                 complain(f"{error}; it cannot be restored as a whole")
 

@@ -23,7 +23,7 @@ from bakthat.errors import (
     PayloadError,
     WrongPassword,
 )
-from bakthat.usecases.chain import chain_for
+from bakthat.usecases.chain import ChainFinder
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.plain_backup import PlainGuard
 from bakthat.usecases.select_backup import choose
@@ -91,10 +91,11 @@ def verify(
             raise BackupNotFound(f"no backups{of_host} in {destination.name} ({destination.owner.location})")
     plain_guard = None if allow_plain else PlainGuard(destination, tools)
     archives = _Archives(lambda backup: _verify_one(backup, destination, tools, quick, plain_guard, keys))
+    finder = ChainFinder(destination, tools, keys, retrieve=not quick)
     results: list[Verified] = []
     is_recording = True
     for backup in chosen:
-        result = _with_chain(archives(backup), archives, destination, tools)
+        result = _with_chain(archives(backup), archives, finder)
         if is_recording and _says_something_new(result, quick):
             recorded: dict[str, Any] = {"at": int(whole_seconds(tools.clock()).timestamp()), "level": str(result.level)}
             if result.is_bad:
@@ -114,22 +115,23 @@ class _Archives:
 
     def __init__(self, verify_one: Callable[[Backup], Verified]) -> None:
         self._verify_one = verify_one
-        self._known: dict[str, Verified] = {}
+        self._known: dict[tuple[str, str | None], Verified] = {}
 
     def __call__(self, backup: Backup) -> Verified:
-        known = self._known.get(backup.stored_filename)
+        key = (backup.stored_filename, backup.sha256)
+        known = self._known.get(key)
         if known is None:
-            known = self._known[backup.stored_filename] = self._verify_one(backup)
+            known = self._known[key] = self._verify_one(backup)
         return known
 
 
-def _with_chain(result: Verified, archives: _Archives, destination: Destination, tools: Tools) -> Verified:
+def _with_chain(result: Verified, archives: _Archives, finder: ChainFinder) -> Verified:
     """The result for a backup and everything that a restore of it needs."""
     backup = result.backup
     if not backup.is_incremental or result.error is not None:
         return result
     try:
-        chain = chain_for(backup, destination, tools)
+        chain = finder.chain(backup, _keys_for(backup, finder.ask_keys)[0])
     except BakthatError as error:
         return evolve(result, error=error)
     for base in chain[:-1]:

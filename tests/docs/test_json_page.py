@@ -92,7 +92,7 @@ def test_the_page_has_exactly_the_fields_of_a_record(site: CommandLine):
     section = PAGE.split("The keys of `metadata`")[1].split("\n\n")[0]
     assert set(record["metadata"]) <= set(re.findall(r"`(\w+)`", section)) | {"packed_by_source"} <= KNOWN | {
         "files", "directories", "others", "bytes", "at", "level", "error", "backup", "packed_by_source",
-            "locked_until_iso", "base", "full", "depth",
+            "locked_until_iso", "base", "full", "depth", "base_sha256",
     }  # fmt: skip
 
 

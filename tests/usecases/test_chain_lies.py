@@ -90,24 +90,26 @@ RESTORES: dict[str, Verb] = {
         RestoreRequest(target=place, full_check=True, **name(backup)), box.tools
     ),
 }
-VERBS: dict[str, Verb] = {
+LISTS: dict[str, Verb] = {
     "ls": listed,
     "cat": read,
     "diff": lambda box, backup, _: diff(DiffRequest(**name(backup)), box.tools),
-    "copy": lambda box, backup, _: copy(
-        CopyRequest(name=backup.stored_filename, source="s3", to="local"), box.tools, box.tools
-    ),
 }
 
 
-@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
-def test_a_verb_that_needs_the_chain_says_what_is_wrong(verb: Verb, box: Toolbox, lied: Backup, tmp_path: Path) -> None:
-    _says_what_is_wrong(verb, box, lied, tmp_path)
+def copied(box: Toolbox, backup: Backup, _: Path) -> None:
+    copy(CopyRequest(name=backup.stored_filename, source="s3", to="local"), box.tools, box.tools)
 
 
-@pytest.mark.parametrize("verb", RESTORES.values(), ids=RESTORES)
-def test_a_restore_says_what_is_wrong(verb: Verb, box: Toolbox, misled: Backup, tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", (LISTS | RESTORES).values(), ids=LISTS | RESTORES)
+def test_a_verb_that_needs_the_chain_says_what_is_wrong(
+    verb: Verb, box: Toolbox, misled: Backup, tmp_path: Path
+) -> None:
     _says_what_is_wrong(verb, box, misled, tmp_path)
+
+
+def test_a_copy_says_what_is_wrong(box: Toolbox, lied: Backup, tmp_path: Path) -> None:
+    _says_what_is_wrong(copied, box, lied, tmp_path)
 
 
 @pytest.mark.parametrize("verb", RESTORES.values(), ids=RESTORES)
@@ -116,6 +118,15 @@ def test_a_restore_asks_the_archive_where_the_record_is_silent(
 ) -> None:
     verb(box, silent, tmp_path / "place")
     assert {path.name for path in (tmp_path / "place" / "site").iterdir()} == {"0", "1", "2", "large"}
+
+
+@pytest.mark.parametrize("verb", LISTS.values(), ids=LISTS)
+def test_a_list_asks_the_archive_where_the_record_is_silent(
+    verb: Verb, box: Toolbox, silent: Backup, tmp_path: Path
+) -> None:
+    verb(box, silent, tmp_path)
+    asked = f"{silent.stored_filename}: its record does not say what it continues; its archive is asked"
+    assert box.notices.count(asked) == 1
 
 
 def _says_what_is_wrong(verb: Verb, box: Toolbox, lied: Backup, tmp_path: Path) -> None:
@@ -127,7 +138,7 @@ def _says_what_is_wrong(verb: Verb, box: Toolbox, lied: Backup, tmp_path: Path) 
     assert not box.keys_in("local")
 
 
-def test_find_looks_into_the_others(box: Toolbox, lied: Backup) -> None:
+def test_find_looks_into_the_others(box: Toolbox, misled: Backup) -> None:
     unopened: list[tuple[str, BakthatError]] = []
     request = FindRequest(patterns=("large",), destination="s3", all_versions=True)
     found = list(find(request, box.tools, on_unopened=lambda backup, why: unopened.append((str(backup.when), why))))
@@ -135,14 +146,33 @@ def test_find_looks_into_the_others(box: Toolbox, lied: Backup) -> None:
     assert [isinstance(why, ChainBroken) for _, why in unopened] == [True, True]
 
 
-def test_verify_says_that_it_and_what_needs_it_are_bad(box: Toolbox, lied: Backup) -> None:
+def test_find_asks_the_archive_once_where_the_record_is_silent(box: Toolbox, silent: Backup) -> None:
+    unopened: list[Backup] = []
+    request = FindRequest(patterns=("large",), destination="s3", all_versions=True)
+    found = list(find(request, box.tools, on_unopened=lambda backup, _: unopened.append(backup)))
+    assert (len(found), unopened) == (4, [])
+    assert sum("its archive is asked" in line for line in box.notices) == 1
+
+
+def test_verify_says_that_it_and_what_needs_it_are_bad(box: Toolbox, misled: Backup) -> None:
     assert [result.is_bad for result in verify(None, "s3", box.tools)] == [True, True, False, False]
 
 
-def test_salvage_gives_what_its_archive_has(box: Toolbox, lied: Backup, tmp_path: Path) -> None:
+@pytest.mark.parametrize("quick", [False, True])
+def test_verify_asks_the_archive_where_the_record_is_silent(box: Toolbox, silent: Backup, quick: bool) -> None:
+    assert [result.error for result in verify(None, "s3", box.tools, quick=quick)] == [None] * 4
+
+
+def test_salvage_gives_what_its_archive_has(box: Toolbox, misled: Backup, tmp_path: Path) -> None:
     (tmp_path / "place").mkdir()
-    done = salvage(SalvageRequest(target=tmp_path / "place", **name(lied)), box.tools)
+    done = salvage(SalvageRequest(target=tmp_path / "place", **name(misled)), box.tools)
     assert (done.is_complete, done.report.whole.count) == (False, 1)
+
+
+def test_salvage_asks_the_archive_where_the_record_is_silent(box: Toolbox, silent: Backup, tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    done = salvage(SalvageRequest(target=tmp_path / "place", **name(silent)), box.tools)
+    assert (done.is_complete, done.report.whole.count) == (True, 4)
 
 
 def test_rotation_keeps_what_may_be_needed(box: Toolbox, nights: list[Backup], lied: Backup) -> None:

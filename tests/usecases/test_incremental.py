@@ -20,7 +20,7 @@ from bakthat.domain.archive_format import Compression
 from bakthat.domain.backup import Backup
 from bakthat.domain.increment_policy import IncrementPolicy
 from bakthat.domain.object_lock import ObjectLock
-from bakthat.domain.payload import Keys
+from bakthat.domain.payload import Keys, NamedBase
 from bakthat.domain.query import Query
 from bakthat.errors import (
     AccessDenied,
@@ -79,6 +79,7 @@ def test_an_incremental_backup_says_what_it_continues(box: Toolbox, tree: Path) 
         "base": "site.20260104030405.inc.tgz",
         "full": "site.20260103030405.tgz",
         "depth": 2,
+        "base_sha256": first.sha256,
     }
     assert second.metadata["counts"] == {"files": 3, "directories": 2, "others": 0, "bytes": 20_010}
     assert first.size < full.size / 10
@@ -638,7 +639,7 @@ def test_an_archive_that_names_an_impossible_base_is_not_followed(
 ) -> None:
     stream = io.BytesIO()
     with box.states.draft("") as draft:
-        box.tools.tar.pack_changes(tree, stream, Changes(draft=draft, base=base))
+        box.tools.tar.pack_changes(tree, stream, Changes(draft=draft, base=NamedBase(base)))
     box.stores["s3"].put("site.20260102030405.inc.tar", io.BytesIO(stream.getvalue()))
     with pytest.raises(ChainBroken, match="says that it continues .* which cannot be"):
         by_key(box, "site.20260102030405.inc.tar", tmp_path / "out")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bakthat.adapters.filesystem.printable import printable
-from bakthat.domain.payload import PackReport, UnpackReport
+from bakthat.domain.payload import NamedBase, PackReport, UnpackReport
 from bakthat.ports.payload import ChainedArchive, Packer, SalvageableArchive
 
 if TYPE_CHECKING:  # patterns are for backups, and cost some milliseconds
@@ -111,12 +111,12 @@ class TarPacker(Packer):
             clock_ns=self._clock_ns,
         )
 
-    def base_of(self, packed: BinaryIO) -> str:
+    def base_of(self, packed: BinaryIO) -> NamedBase | None:
         from bakthat.adapters.packing.tar_format.tar_reader import TarReader
 
         reader = TarReader(packed)
         next(iter(reader), None)
-        return reader.base.decode("utf-8", "surrogateescape")
+        return reader.base
 
     def unpack_chain(
         self,

@@ -17,7 +17,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.errors import RetrievalPending
-from bakthat.usecases.chain import chain_for, keys_for, needed_by
+from bakthat.usecases.chain import ChainFinder, keys_for, needed_by
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.inside.chain_tree import ChainTree, OpenArchive, SelectedPaths, Selects
 from bakthat.usecases.inside.index_copy import read_index_copy
@@ -79,9 +79,7 @@ def members_in(
         list_one=list_one,
         list_base=list_base,
         tree_of=tree_of,
-        ask=ask,
-        destination=destination,
-        tools=tools,
+        finder=ChainFinder(destination, tools, ask, tier=tier, wait=wait, retrieve=retrieve),
     )
 
 
@@ -93,9 +91,7 @@ def list_tree(
     list_one: MembersOf,
     list_base: MembersOf,
     tree_of: Callable[[Sequence[OpenArchive]], ChainTree],
-    ask: Callable[[Backup], Keys],
-    destination: Destination,
-    tools: Tools,
+    finder: ChainFinder,
 ) -> Iterator[Members]:
     """List what a restore of the backup gives: of an incremental one the whole tree, by its chain. The entries of a
     chain are sorted, unless they are too many, and their offsets are those of different archives.
@@ -106,8 +102,8 @@ def list_tree(
         with list_one(backup, keys) as members:
             yield members
         return
-    chain = chain_for(backup, destination, tools)[::-1]
-    all_keys = keys_for(chain[::-1], keys, ask)[::-1]
+    chain = finder.chain(backup, keys)[::-1]
+    all_keys = keys_for(chain[::-1], keys, finder.ask_keys)[::-1]
     bases = [partial(list_base, one, its_keys) for one, its_keys in zip(chain[1:], all_keys[1:], strict=True)]
     with list_one(backup, keys) as newest, naming(backup), needed_by(backup):
         tree = tree_of([lambda: nullcontext(newest), *bases])

@@ -20,6 +20,7 @@ from typing import BinaryIO, cast
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.filesystem.target_error import target_error
+from bakthat.adapters.packing.extracting.base_checks import CheckBase, must_be_full, must_continue
 from bakthat.adapters.packing.extracting.extraction_tree import ExtractionTree
 from bakthat.adapters.packing.extracting.selection import Selection
 from bakthat.adapters.packing.extracting.tar_extractor import CallersStream, Extraction
@@ -49,7 +50,7 @@ def extract_chain(
         callers: OSError | None = None
         try:
             with contextlib.closing(extraction):
-                base = ""
+                check_base: CheckBase = must_be_full
                 is_thinned = any(archive.is_thinned for archive in archives)
                 for archive in archives:
                     # Of a chain that is thinned, only the last archive's names must all be there
@@ -58,10 +59,10 @@ def extract_chain(
                     with archive.opened as packed:
                         stream = CallersStream(packed)
                         try:
-                            extraction.add(TarReader(cast(BinaryIO, stream), base=base.encode()))
+                            extraction.add(TarReader(cast(BinaryIO, stream), check_base=check_base))
                         finally:
                             callers = stream.error
-                    base = archive.name
+                    check_base = must_continue(archive)
                 extraction.finish()
         except OSError as error:
             if error is callers:

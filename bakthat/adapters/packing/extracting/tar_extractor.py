@@ -37,6 +37,7 @@ from bakthat.adapters.filesystem.printable import printable
 from bakthat.adapters.filesystem.staging import StagingDirectory
 from bakthat.adapters.filesystem.target_error import target_error
 from bakthat.adapters.packing.extracting.attributes import Attributes, AttributeSetter
+from bakthat.adapters.packing.extracting.base_checks import must_be_full
 from bakthat.adapters.packing.extracting.extraction_tree import ExtractionTree, PendingSymlink, UnselectedTree
 from bakthat.adapters.packing.extracting.file_content import CREATE, MIN_HOLE, write_content, write_extents
 from bakthat.adapters.packing.extracting.hard_link import Links
@@ -96,7 +97,7 @@ def extract_tar(
         extraction = Extraction(staging, selection, xattrs, links)
         try:
             with contextlib.closing(extraction):
-                extraction.run(TarReader(cast(BinaryIO, stream), base=b""))
+                extraction.run(TarReader(cast(BinaryIO, stream), check_base=must_be_full))
         except OSError as error:
             if error is stream.error:
                 raise

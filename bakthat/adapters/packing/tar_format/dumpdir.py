@@ -17,7 +17,10 @@ from bakthat.errors import PayloadDamaged
 
 DUMPDIR = b"GNU.dumpdir"
 BASE = b"BAKTHAT.base"
-"""The record, in a pax header for all members, of the backup that an incremental archive continues."""
+"""The record, in a pax header for all members, of the backup that an incremental archive continues: its stored
+filename."""
+BASE_SHA256 = b"BAKTHAT.base_sha256"
+"""The record beside it: the SHA-256 of the stored bytes of that backup, in hex."""
 
 LONGEST = 32 * 1024 * 1024
 """Bytes: about a million names in one directory. A reader has to hold them in memory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bakthat.adapters.filesystem.printable import printable
-from bakthat.adapters.packing.tar_format.dumpdir import BASE, DUMPDIR
+from bakthat.adapters.packing.tar_format.dumpdir import BASE, BASE_SHA256, DUMPDIR
 from bakthat.adapters.packing.tar_format.tar_header import LINKED_COMMENT
 from bakthat.adapters.packing.tar_format.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_format.tar_stream import TarStream
@@ -16,7 +16,8 @@ EXTENDED = b"extended"
 """The key in `Records` of the records for `xattr_records`, concatenated as in the archive."""
 
 _USED = frozenset(
-    {b"path", b"linkpath", b"size", b"mtime", b"uid", b"gid", b"uname", b"gname", b"comment", BASE, DUMPDIR}
+    {b"path", b"linkpath", b"size", b"mtime", b"uid", b"gid", b"uname", b"gname", b"comment"}
+    | {BASE, BASE_SHA256, DUMPDIR}
     | {b"GNU.sparse." + key for key in (b"major", b"minor", b"name", b"realsize", b"size", b"map")}
 )
 """A restore ignores atime, ctime and the like, and also `hdrcharset`, because names are used as raw bytes."""

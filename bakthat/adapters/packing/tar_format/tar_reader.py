@@ -15,19 +15,20 @@ manual, "Tar Internals".
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from attrs import define
 
-from bakthat.adapters.filesystem.printable import printable
-from bakthat.adapters.packing.tar_format.dumpdir import BASE, LONGEST
+from bakthat.adapters.packing.tar_format.dumpdir import BASE, BASE_SHA256, LONGEST
 from bakthat.adapters.packing.tar_format.pax_records import WITHOUT_CONTENT, Records, apply_records, parse_records
 from bakthat.adapters.packing.tar_format.similar_files import SimilarFiles
 from bakthat.adapters.packing.tar_format.sparse_maps import SparseMaps
 from bakthat.adapters.packing.tar_format.tar_member import Kind, Member
 from bakthat.adapters.packing.tar_format.tar_stream import METADATA_LIMIT, TarStream, number
-from bakthat.errors import ChainBroken
+from bakthat.domain.backup_metadata import is_sha256
+from bakthat.domain.callbacks import ignore
+from bakthat.domain.payload import NamedBase
 
 _KINDS = {
     b"0": Kind.FILE,
@@ -57,8 +58,6 @@ _TIME = {b"mtime"}
 _NANOSECONDS = 10**9
 _MAX_REMEMBERED = 4096
 """The number of cached owners; most of them repeat."""
-_LONGEST_NAME = 255
-"""Bytes of a name in a message."""
 
 
 @define(eq=False)
@@ -84,14 +83,13 @@ class TarReader:
     An error of `packed.read` comes out as it is. No size in the archive decides how much memory is taken.
     """
 
-    def __init__(self, packed: BinaryIO, *, base: bytes | None = None) -> None:
-        """`base`: the backup that the archive must say it continues, as an incremental one; empty for none. None
-        accepts any."""
+    def __init__(self, packed: BinaryIO, *, check_base: Callable[[NamedBase | None], None] = ignore) -> None:
+        """`check_base`: called before the first member with what the archive says that it continues; None for a full
+        one."""
         self._stream = TarStream(packed)
-        self._expected_base = base
-        self.base = b""
-        """The stored filename of the backup that the archive continues; empty for one that is not incremental, and
-        before the first member."""
+        self._judge_base = check_base
+        self.base: NamedBase | None = None
+        """What the archive continues; None for one that is not incremental, and before the first member."""
         self._similar = SimilarFiles(self._stream)
         self._sparse_maps = SparseMaps(self._stream)
         self._announced = _Announced({})
@@ -133,7 +131,7 @@ class TarReader:
             header = stream.next_header()
             if header is None:
                 if self._is_marked is None:
-                    self._check_base()
+                    self._judge_base(self.base)
                 if not self._announced.is_empty:
                     raise stream.damage("the archive ends after the extended header of a member that is missing")
                 self._finish()
@@ -157,9 +155,10 @@ class TarReader:
         stream, announced = self._stream, self._announced
         if typeflag == _PAX_OF_ALL:
             self._of_all = parse_records(stream, stream.metadata(stream.size_of(header)), self._of_all)
-            base = self._of_all.pop(BASE, b"")
+            base, sha256 = self._of_all.pop(BASE, b""), self._of_all.pop(BASE_SHA256, b"").decode("ascii", "replace")
             if base and self._is_marked is None:
-                self.base = base
+                name = base.decode("utf-8", "surrogateescape")
+                self.base = NamedBase(name, sha256 if is_sha256(sha256) else None)
                 self.accept_names()
             return
         if announced.offset < 0:
@@ -213,25 +212,11 @@ class TarReader:
     def _judge_mark(self, member: Member) -> None:
         """Only an archive whose first member bears the mark marks every file with more names to come."""
         if self._is_marked is None:
-            self._check_base()
+            self._judge_base(self.base)
             self._is_marked = member.linked is True
-        if not self.base:
+        if self.base is None:
             member.dumpdir = None  # of GNU tar's own, which are not restored in a chain
         member.linked = member.linked is True if self._is_marked else None
-
-    def _check_base(self) -> None:
-        """The first member, or the end, is reached."""
-        if self._expected_base is None or self._expected_base == self.base:
-            return
-        if not self._expected_base:
-            raise ChainBroken(
-                f"the archive contains only what changed since {printable(self.base[:_LONGEST_NAME])}, which is needed "
-                "for a restore; it is restored with its chain"
-            )
-        raise ChainBroken(
-            f"the archive continues {printable(self.base[:_LONGEST_NAME]) or 'no backup'}, not "
-            f"{printable(self._expected_base)}; the records of the chain are wrong"
-        )
 
     def _member(self, header: bytes) -> Member:
         name, ids, size_field, time_field, typeflag, link, owner_names, device_field, prefix = _HEADER.unpack(header)

@@ -24,7 +24,7 @@ from typing import BinaryIO
 from attrs import define, field
 
 from bakthat.adapters.filesystem.printable import printable
-from bakthat.adapters.packing.tar_format.dumpdir import BASE, LONGEST, Contents, contents_of
+from bakthat.adapters.packing.tar_format.dumpdir import BASE, BASE_SHA256, LONGEST, Contents, contents_of
 from bakthat.adapters.packing.tar_format.tar_header import header_for_all, record
 from bakthat.adapters.packing.writing.exclusion_filter import ExclusionFilter, OnExcluded
 from bakthat.adapters.packing.writing.fingerprints import fingerprint, is_recent
@@ -59,7 +59,10 @@ def write_changes(
     members = MemberWriter(output, place, exclusion, xattrs=xattrs, on_entry=on_entry)
     writer = ChangesWriter(members, place, exclusion, changes, clock_ns=clock_ns, longest_dumpdir=longest_dumpdir)
     if changes.base is not None:
-        output.add(header_for_all(record(BASE, changes.base.encode())))
+        records = record(BASE, changes.base.name.encode())
+        if changes.base.sha256 is not None:
+            records += record(BASE_SHA256, changes.base.sha256.encode())
+        output.add(header_for_all(records))
     SourceWalk(source, place, exclusion, writer).run(os.fsencode(root_name(source)))
     output.finish()
     return report_of(source, members, output.content + writer.unchanged_size, place, exclusion)

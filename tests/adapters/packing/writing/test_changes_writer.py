@@ -20,6 +20,7 @@ from bakthat.adapters.packing.writing import changes_writer
 from bakthat.adapters.packing.writing.fingerprints import COARSE_NS, FINE_NS, fingerprint, is_recent
 from bakthat.adapters.packing.writing.tar_writer import write_tar
 from bakthat.domain.exclusions import Exclusions
+from bakthat.domain.payload import NamedBase
 from bakthat.errors import ChainBroken, PayloadDamaged
 from bakthat.ports.file_states import Changes, TooManyNames
 from tests.fixtures.chains_of_archives import ArchiveChain, extract_with_gnu_tar
@@ -262,7 +263,7 @@ def test_what_is_too_large_or_bakthats_own_is_removed_by_a_restore_and_counted_o
     known = chain.states.known("origin", chain.name(0))
     with chain.states.draft("origin") as draft:
         report = chain.packer.pack_changes(
-            tree, stream, Changes(draft=draft, base=chain.name(0), known=known), exclusions=exclusions
+            tree, stream, Changes(draft=draft, base=NamedBase(chain.name(0)), known=known), exclusions=exclusions
         )
     assert report.excluded.by == {"--exclude-larger-than": 1, "bakthat": 1}
     assert report.files == 2
@@ -337,7 +338,7 @@ def test_a_directory_with_too_many_names_can_only_be_stored_whole(tree: Path, ch
     known = chain.states.known("origin", chain.name(0))
     with chain.states.draft("origin") as draft, pytest.raises(TooManyNames, match="tree has too many entries"):
         changes_writer.write_changes(
-            tree, io.BytesIO(), Changes(draft=draft, base=chain.name(0), known=known), longest_dumpdir=10
+            tree, io.BytesIO(), Changes(draft=draft, base=NamedBase(chain.name(0)), known=known), longest_dumpdir=10
         )
 
 
