@@ -1,16 +1,14 @@
-"""`bakthat cleanup`, and the options that limit the line: what a person types and reads."""
+"""`bakthat cleanup`: what a person types and reads."""
 
 from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 
 from bakthat import Bakthat, CleanupReport
-from bakthat.adapters.aws.s3 import S3ObjectStore
-from bakthat.errors import ConfigInvalid, InvalidInterval
+from bakthat.errors import InvalidInterval
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.s3_servers import administrator, s3_profile
 
@@ -90,35 +88,3 @@ def test_listeners_and_hooks_hear_of_a_cleanup(bakthat: Bakthat) -> None:
     bakthat.cleanup("s3", dry_run=True)
     bakthat.cleanup("s3")
     assert seen == ["before", ["s3"]]
-
-
-# limits
-
-
-def test_a_backup_and_its_restore_take_limits(run: CommandLine, tmp_path: Path) -> None:
-    (run.here / "site").mkdir()
-    (run.here / "site" / "a").write_text("a")
-    assert run("backup", "site", "--prompt", "no", "--limit-upload", "10M").code == 0
-    assert run("restore", "site", "--target", str(tmp_path / "out"), "--limit-download", "10M").code == 0
-
-
-def test_a_limit_that_cannot_be_meant_is_refused(run: CommandLine) -> None:
-    for limit, words in (("fast", "expected a size"), ("5", "expected at least 1K")):
-        said = run("backup", ".", "--prompt", "no", "--limit-upload", limit)
-        assert (said.code, said.out) == (2, "")
-        assert f"--limit-upload: {words}" in said.err
-        assert f"BAKTHAT_LIMIT_UPLOAD: {words}" in run("backup", ".", "--prompt", "no", BAKTHAT_LIMIT_UPLOAD=limit).err
-
-
-def test_the_limits_of_a_profile_reach_its_stores(moto_url: str) -> None:
-    from bakthat import open_profile
-
-    bk = open_profile(s3_profile(moto_url, bucket=False), limit_upload="5M", environment={})
-    assert bk.profile.limit_upload == 5_000_000
-    catalog = bk.tools.destination("s3").catalog
-    assert isinstance(catalog, S3ObjectStore)
-    limit = catalog._uploader.bucket.upload_limit
-    assert limit is not None
-    assert limit.rate == 5_000_000
-    with pytest.raises(ConfigInvalid):
-        open_profile(s3_profile(moto_url, bucket=False), limit_upload="0", environment={})

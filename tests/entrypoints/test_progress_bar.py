@@ -44,10 +44,15 @@ def test_a_speed_is_that_of_the_whole_and_none_at_the_beginning():
     assert speed_words(0, None) == ""
 
 
+def wait_for_the_count() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "bakthat-total":
+            thread.join()
+
+
 def test_a_total_is_counted_while_the_body_runs():
     with CountedTotal(lambda: 5, delay=0) as total:
-        while total.value is None:
-            pass
+        wait_for_the_count()
     assert total.value == 5
 
 
@@ -62,9 +67,7 @@ def test_a_source_that_cannot_be_counted_has_no_total():
         raise SourceError("gone")
 
     with CountedTotal(count, delay=0) as total:
-        for thread in threading.enumerate():
-            if thread.name == "bakthat-total":
-                thread.join()
+        wait_for_the_count()
     assert total.value is None
 
 
@@ -76,9 +79,7 @@ def test_a_backup_that_takes_long_reports_its_total(tmp_path: Path):
 
     def slowly(progress: Progress) -> None:
         reports.append(progress)
-        for thread in threading.enumerate():
-            if thread.name == "bakthat-total":
-                thread.join()
+        wait_for_the_count()
 
     store = MemoryObjectStore("memory://s3")
     bakthat = open_profile(Profile(), stores={"s3": store}, repo=MemoryRepo(), environment={}, progress=slowly)

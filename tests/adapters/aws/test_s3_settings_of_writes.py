@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from bakthat import Bakthat, KeyValue, Profile, open_profile
+from bakthat import Bakthat, KeyValue, open_profile
 from bakthat.adapters.aws.s3 import S3ObjectStore
 from bakthat.adapters.aws.s3_part_sizes import MIB
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
-from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.adapters.rate_limit import Limits, RateLimit
 from bakthat.domain.object_lock import ObjectLock
 from bakthat.domain.objects import Lock
-from bakthat.entrypoints.wiring import build_tools
 from bakthat.errors import ConfigInvalid, ObjectLocked, ObjectNotFound, StoreError
 from bakthat.testing.object_store_contract import some_bytes
 from tests.fixtures.s3_servers import administrator, fresh_store, s3_profile
@@ -56,12 +54,12 @@ def test_the_service_reports_the_encryption(moto_url: str, content: bytes, sse: 
     assert read(store) == content
 
 
-def test_a_copy_within_the_service_is_encrypted_as_its_goal_says(moto_url: str) -> None:
+def test_a_copy_within_the_service_is_encrypted_as_its_target_says(moto_url: str) -> None:
     source = fresh_store(moto_url, account="one")
-    goal = fresh_store(moto_url, account="one", sse="aws:kms", kms_key_id="alias/backups")
+    target = fresh_store(moto_url, account="one", sse="aws:kms", kms_key_id="alias/backups")
     source.put("k", io.BytesIO(b"x"))
-    assert goal.copy_from("k", source, expected=source.stat("k")) is not None
-    assert head(goal)["ServerSideEncryption"] == "aws:kms"
+    assert target.copy_from("k", source, expected=source.stat("k")) is not None
+    assert head(target)["ServerSideEncryption"] == "aws:kms"
 
 
 def test_a_service_that_does_not_confirm_the_encryption_gives_one_notice(rclone_url: str) -> None:
@@ -257,15 +255,3 @@ def test_a_download_is_limited_across_its_ranges(seaweedfs_url: str) -> None:
     assert slept.last == 0
     assert read(store) == content
     assert slept.last == pytest.approx(len(content) / 1_000_000, abs=0.3)
-
-
-def test_all_stores_of_a_profile_share_its_limits() -> None:
-    slept: list[float] = []
-    profile = Profile(database=":memory:", limit_upload=1_000, limit_download="2K")
-    stores = {"one": MemoryObjectStore("memory://one"), "two": MemoryObjectStore("memory://two")}
-    tools = build_tools(profile, sleep=slept.append, stores=stores)
-    for name in stores:
-        catalog = tools.destination(name).catalog
-        assert catalog is not None
-        catalog.put("k", io.BytesIO(bytes(100_000)))
-    assert max(slept) == pytest.approx(200, abs=5)

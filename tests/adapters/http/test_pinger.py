@@ -107,12 +107,6 @@ def test_a_url_that_cannot_be_used_is_a_failure_and_not_shown(url: str) -> None:
     assert said == "its URL cannot be used"
 
 
-def test_a_service_without_tls_is_named() -> None:
-    # A service that speaks plain HTTP where TLS is expected.
-    service = Service()
-    try:
-        said = HttpPinger().ping(service.url.replace("http://", "https://"), "")
-    finally:
-        service.server.shutdown()
-        service.server.server_close()
+def test_a_service_that_speaks_plain_http_where_tls_is_expected_is_named(service: Service) -> None:
+    said = HttpPinger().ping(service.url.replace("http://", "https://"), "")
     assert said == "no trusted TLS connection to its host"
