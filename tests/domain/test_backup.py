@@ -1,3 +1,5 @@
+"""The record of a backup: whose it is, its date, and what its facts mean."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,3 +1,5 @@
+"""The calendar of a rotation's plan, with plans that a person has reviewed."""
+
 from __future__ import annotations
 
 from datetime import timedelta

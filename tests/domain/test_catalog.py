@@ -1,3 +1,5 @@
+"""Catalog entries: what is written, what is read of later versions, and what is refused."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Intervals as text, such as `1Y6M`."""
+
 from __future__ import annotations
 
 from datetime import timedelta

@@ -1,3 +1,5 @@
+"""The settings of a profile: their defaults, their forms, and errors that name the key."""
+
 from __future__ import annotations
 
 from pathlib import PurePosixPath

@@ -1,3 +1,5 @@
+"""Which backups `show` lists, and in which order."""
+
 from __future__ import annotations
 
 import random

@@ -1,3 +1,5 @@
+"""Which backup a name means."""
+
 from __future__ import annotations
 
 import pytest

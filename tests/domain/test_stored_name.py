@@ -1,3 +1,5 @@
+"""Stored filenames, the names of series, and dates behind them."""
+
 from __future__ import annotations
 
 from datetime import timedelta, timezone

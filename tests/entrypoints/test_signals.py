@@ -1,3 +1,5 @@
+"""A signal ends bakthat also where a file system does not respond."""
+
 from __future__ import annotations
 
 import signal

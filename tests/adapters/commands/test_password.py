@@ -1,3 +1,5 @@
+"""The password that a command prints: its first line, or an error that shows nothing of it."""
+
 from __future__ import annotations
 
 import os

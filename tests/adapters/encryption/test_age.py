@@ -1,3 +1,5 @@
+"""The age format, checked against the age program and pyrage, and what damage and wrong keys do."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,3 +1,5 @@
+"""Bech32, by the examples of its specification, and the message for a mistyped key."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""2013's encryption is read, by files that its own package has written."""
+
 from __future__ import annotations
 
 import gzip

@@ -1,3 +1,5 @@
+"""Key pairs as age-keygen writes them, and keys as text."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Files of recipients, one in a line."""
+
 from __future__ import annotations
 
 import base64

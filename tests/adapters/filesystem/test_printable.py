@@ -1,3 +1,5 @@
+"""Any name of a file as one line that can be printed."""
+
 from __future__ import annotations
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Restored files appear all at once or not at all, and nobody can lead them elsewhere."""
+
 from __future__ import annotations
 
 import errno

@@ -1,3 +1,5 @@
+"""A tar stream becomes the files that GNU tar extracts; a hostile one becomes nothing."""
+
 from __future__ import annotations
 
 import errno

@@ -1,3 +1,5 @@
+"""Headers of every kind of tar, and those that are damaged or made to cost memory."""
+
 from __future__ import annotations
 
 import io
