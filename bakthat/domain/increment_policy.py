@@ -15,6 +15,10 @@ _LARGEST_PART = 0.5
 """Of the size of the full backup: when the incremental ones together are larger, a new full one costs less than their
 number, and a restore less than theirs."""
 
+_SMALL = 1_000_000
+"""Bytes of the incremental ones that are never too many: they cost nothing, and a small source would get a full backup
+and a notice every second night."""
+
 _MOST = 10_000
 
 
@@ -34,7 +38,7 @@ class IncrementPolicy:
             return (
                 f"{full.stored_filename} is continued by {len(increments)} incremental ones, and `most` is {self.most}"
             )
-        if sum(backup.size for backup in increments) > full.size * _LARGEST_PART:
+        if sum(backup.size for backup in increments) > max(full.size * _LARGEST_PART, _SMALL):
             return f"what changed since {full.stored_filename} has grown to more than half of it"
         return ""
 

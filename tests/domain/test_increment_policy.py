@@ -24,10 +24,12 @@ def chain_of_sizes(*sizes: int):
         ((1000, 10), 30 * DAY, "the last full one is of 2026-01-01, and `full_every` is 30 days"),
         ((1000, *[1] * 29), 29 * DAY, ""),
         ((1000, *[1] * 30), 29 * DAY, "is continued by 30 incremental ones, and `most` is 30"),
-        ((1000, 300, 200), DAY, ""),
-        ((1000, 300, 201), DAY, "has grown to more than half of it"),
+        ((10**7, 3 * 10**6, 2 * 10**6), DAY, ""),
+        ((10**7, 3 * 10**6, 2 * 10**6 + 1), DAY, "has grown to more than half of it"),
+        ((300, 400, 999_600), DAY, ""),
+        ((300, 400, 999_601), DAY, "has grown to more than half of it"),
     ],
-    ids=["a full one", "young", "old", "nearly too many", "too many", "half", "more than half"],
+    ids=["a full one", "young", "old", "nearly too many", "too many", "half", "more than half", "small", "not small"],
 )
 def test_a_chain_is_continued_until_it_is_too_old_too_long_or_too_large(sizes, after, why):
     found = IncrementPolicy().why_full(chain_of_sizes(*sizes), utc(2026) + after)

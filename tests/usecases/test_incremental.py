@@ -143,7 +143,7 @@ def test_a_full_one_is_made_when_the_chain_is_long(box: Toolbox, tree: Path) -> 
 
 def test_a_full_one_is_made_when_the_changes_are_large(box: Toolbox, tree: Path) -> None:
     night(box, tree)
-    (tree / "more").write_bytes(os.urandom(15_000))
+    (tree / "more").write_bytes(os.urandom(1_100_000))
     assert night(box, tree).is_incremental
     assert not night(box, tree).is_incremental
     assert reason(box) == "what changed since site.20260103030405.tgz has grown to more than half of it"
