@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from bakthat.domain.backup import Backup, from_epoch
@@ -142,6 +142,36 @@ def _written() -> Iterator[None]:
         drop_output()
         reason = os.strerror(error.errno or 0)
         raise OutputLost(f"{OUTPUT_LOST}: {reason}") from error
+
+
+class ResultsOfWork:
+    """Lines on stdout about work that is under way: one that cannot be written does not stop the work.
+
+    A full disk with the log of a nightly `bakthat run` must not cost the backups that are still to be made.
+    """
+
+    def __init__(self) -> None:
+        self._lost: Exception | None = None
+
+    def line(self, text: str) -> None:
+        """Write a line, as `result` does. After the first one that is lost, the others are discarded."""
+        self._write(lambda: result(text))
+
+    def words(self, text: str) -> None:
+        """Write a line, as `result_words` does, or discard it as `line` does."""
+        self._write(lambda: result_words(text, indent="  "))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except (BrokenPipeError, OutputLost) as error:
+            self._lost = error
+            drop_output()
+
+    def check(self) -> None:
+        """Raise the error of the line that was lost, when the work is done."""
+        if self._lost is not None:
+            raise self._lost
 
 
 def drop_output() -> None:

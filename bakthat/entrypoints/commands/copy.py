@@ -64,11 +64,12 @@ def copy(
 
     copied: list[Copied] = []
     failed: list[tuple[Backup, BakthatError]] = []
+    results = terminal.ResultsOfWork()
 
     def show(one: Copied) -> None:
         copied.append(one)
         if not as_json and one.is_new:
-            terminal.result(f"{'would copy' if dry_run else 'copied'}\t{one.backup.stored_filename}")
+            results.line(f"{'would copy' if dry_run else 'copied'}\t{one.backup.stored_filename}")
 
     def complain(backup: Backup, error: BakthatError) -> None:
         failed.append((backup, error))
@@ -103,6 +104,7 @@ def copy(
     if error is not None:
         total = len(done.failed) + len(done.copied) + len(done.present)
         raise type(error)(f"{len(done.failed)} of {total} could not be copied; run this again when that is mended")
+    results.check()
 
 
 def _summary(done: CopyReport) -> str:

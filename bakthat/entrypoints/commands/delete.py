@@ -39,12 +39,13 @@ def delete(
     that incremental ones need is deleted only together with them.
     """
     removed: list[Backup] = []
+    results = terminal.ResultsOfWork()
 
     def on_removed(backup: Backup) -> None:
         """Say it at once: if the next deletion fails, this one has happened all the same."""
         removed.append(backup)
         if not as_json:
-            terminal.result(backup.stored_filename)
+            results.line(backup.stored_filename)
             settings.say(f"{'Would delete' if dry_run else 'Deleted'} {backup.stored_filename} from {backup.backend}.")
 
     asks = terminal.is_interactive() and not yes and not dry_run
@@ -78,6 +79,7 @@ def delete(
         dependents = [name for name in _names(removed) if name != gone.stored_filename]
         deleted = [] if dry_run else _names(removed)
         json_output.print_document({**json_output.record_json(gone), "dependents": dependents, "deleted": deleted})
+    results.check()
 
 
 def _names(backups: list[Backup]) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
-from bakthat.entrypoints import json_output, screen, terminal
+from bakthat.entrypoints import json_output, terminal
+from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.options import INCOMPLETE, Settings, common, json_option
 from bakthat.entrypoints.summaries import error_line, run_line
@@ -27,24 +27,22 @@ def run(settings: Settings, jobs: tuple[str, ...], as_json: bool) -> None:
     code is that of the first job that failed, else 3 if a backup is incomplete, else 75 if a job was running already.
     """
 
+    results = terminal.ResultsOfWork()
+
     def show(done: JobRun) -> None:
         if done.outcome is not JobOutcome.SUCCESS:
             settings.notice(run_line(done))
         elif not as_json and not settings.quiet:
-            terminal.results(_shown(run_line(done)))
+            results.words(run_line(done))
 
     with settings.opened() as bakthat:
         done = bakthat.run_jobs(jobs, on_job=show)
     if as_json:
         json_output.print_document({"jobs": [_as_json(one) for one in done.jobs]})
-    click.get_current_context().exit(_exit_code(done))
-
-
-def _shown(line: str) -> list[str]:
-    """The line; on a terminal several, broken between words."""
-    if not screen.is_terminal(sys.stdout):
-        return [line]
-    return screen.wrapped(line, screen.size_of(sys.stdout)[0], "  ")
+    code = _exit_code(done)
+    if code == 0:
+        results.check()
+    click.get_current_context().exit(code)
 
 
 def _exit_code(done: JobRuns) -> int:
@@ -62,5 +60,5 @@ def _as_json(run: JobRun) -> dict[str, Any]:
         "backup": json_output.record_json(run.backup) if run.backup is not None else None,
         "deleted": [gone.stored_filename for gone in run.retention.removed] if run.retention is not None else None,
         "verified": str(run.verified.level) if run.verified is not None else None,
-        "error": error_line(run.error) if run.error is not None else None,
+        "error": in_command_line_words(error_line(run.error)) if run.error is not None else None,
     }
