@@ -48,7 +48,7 @@ class Hooks:
         facts: dict[str, Any] = {"verb": name, "outcome": outcome, "session": session, "profile": self._profile}
         facts.update(_facts(done))
         if error is not None:
-            facts["error"] = str(error) or type(error).__name__
+            facts["error"] = error_line(error)
         self._commands.ended(name, outcome, facts)
 
 

@@ -25,6 +25,11 @@ _PATIENCE_AFTERWARDS = 60.0
 class StoppedBySignal(SystemExit):
     """Raised by the command line's own signal handlers. Any other SystemExit comes from code that is not bakthat's."""
 
+    @property
+    def signal_name(self) -> str:
+        """`SIGTERM`, from the exit code."""
+        return signal.Signals(int(str(self.code)) - 128).name
+
 
 def end_if_signals_are_not_handled(numbers: Iterable[int], *, patience: float = _PATIENCE) -> None:
     """From now on, end the process with the shell's exit code for one of these signals, if it has been pending for

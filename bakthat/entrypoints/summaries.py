@@ -5,6 +5,7 @@ from __future__ import annotations
 from bakthat.domain.backup import Backup
 from bakthat.domain.verification import Level
 from bakthat.entrypoints import terminal
+from bakthat.entrypoints.signals import StoppedBySignal
 from bakthat.errors import BakthatError, RetrievalPending
 from bakthat.usecases.run_job import JobOutcome, JobRun
 from bakthat.usecases.verify import Verified
@@ -46,7 +47,11 @@ def run_line(run: JobRun) -> str:
 
 
 def error_line(error: BaseException) -> str:
-    """The line of an error, also of one that bakthat does not know."""
+    """The line of an error, also of one that bakthat does not know, and of being stopped."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by SIGINT"
+    if isinstance(error, StoppedBySignal):
+        return f"stopped by {error.signal_name}"
     text = str(error)
     if isinstance(error, BakthatError):
         return text

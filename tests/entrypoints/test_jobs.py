@@ -5,9 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shlex
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,7 @@ from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.adapters.memory.pinger import MemoryPinger
 from bakthat.domain.job import SETTINGS
 from bakthat.domain.query import Query
-from bakthat.errors import ConfigInvalid, InvalidPolicy, SourceError
+from bakthat.errors import ConfigError, ConfigInvalid, InvalidPolicy, SourceError
 from bakthat.testing.toolbox import SteppedClock
 from bakthat.usecases.run_job import JobOutcome
 from tests.fixtures.command_line import CommandLine
@@ -267,7 +271,27 @@ def test_an_interrupted_run_pings_fail(opened: Open, pinger: MemoryPinger, tree:
     bk = opened({"site": {"source": str(tree), "ping": f"{PING}2"}}, ping=PING, more={"events": events})
     with pytest.raises(KeyboardInterrupt):
         bk.run_jobs()
-    assert [url for url, _ in pinger.sent] == [f"{PING}/start", f"{PING}2/start", f"{PING}2/fail", f"{PING}/fail"]
+    assert pinger.sent == [
+        (f"{PING}/start", ""),
+        (f"{PING}2/start", ""),
+        (f"{PING}2/fail", "stopped by SIGINT"),
+        (f"{PING}/fail", "stopped by SIGINT"),
+    ]
+
+
+def test_a_job_that_gets_no_lock_does_not_stop_the_others(opened: Open, pinger: MemoryPinger, tree: Path) -> None:
+    class Full(MemoryJobLocks):
+        """Has no room for the file of one lock."""
+
+        def hold(self, name: str, scope: str = "") -> AbstractContextManager[bool]:
+            if name == "default.new":
+                raise ConfigError("no lock for the job: No space left on device")
+            return super().hold(name, scope)
+
+    jobs = {"new": {"source": str(tree), "name": "new", "ping": PING}, "site": {"source": str(tree)}}
+    runs = opened(jobs, more={"locks": Full()}).run_jobs()
+    assert [run.outcome for run in runs.jobs] == [JobOutcome.FAILURE, JobOutcome.SUCCESS]
+    assert pinger.sent == [(f"{PING}/fail", "no lock for the job: No space left on device")]
 
 
 def test_backup_pings_as_run_does(opened: Open, pinger: MemoryPinger, tree: Path, gone: str) -> None:
@@ -348,6 +372,32 @@ def test_the_exit_code_is_that_of_the_first_job_that_failed(run: CommandLine) ->
     assert (said.code, len(said.lines)) == (1, 1)
     assert said.err.splitlines()[0] == "bakthat: bad: FAILED: false failed with exit status 1; nothing was stored"
     assert run("run", "wrong", "bad").code == 2
+
+
+@pytest.mark.parametrize("output", ["/dev/full", "a pipe that nobody reads"])
+def test_a_run_whose_output_is_lost_makes_all_backups(run: CommandLine, output: str) -> None:
+    configure(run, {name: {"source": str(run.here / "site"), "name": name} for name in ("a", "b")})
+    command = f"{shlex.join(run.command('run'))} " + ("> /dev/full" if output == "/dev/full" else "| true")
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], env=run.env(), cwd=run.here, stderr=-1, text=True, check=False
+    )
+    assert done.returncode == (1 if output == "/dev/full" else 141)
+    assert len(done.stderr.splitlines()) == (1 if output == "/dev/full" else 0)
+    assert sorted(line.split("\t")[-1].split(".")[0] for line in run("show", "-q").lines) == ["a", "b"]
+
+
+def test_a_run_that_sigterm_ends_says_so_to_hooks(run: CommandLine) -> None:
+    told = run.home / "told"
+    hooks = {"run": {"failure": ["sh", "-c", f"cat > {told}"]}}
+    waiting = f"touch {run.home / 'started'}; exec sleep 60"
+    configure(run, {"slow": {"command": ["sh", "-c", waiting], "name": "x"}}, hooks=hooks)
+    process = subprocess.Popen(run.command("run"), env=run.env(), stderr=subprocess.PIPE, text=True)
+    while not (run.home / "started").exists():
+        time.sleep(0.01)
+    process.terminate()
+    _, said = process.communicate()
+    assert (process.returncode, said) == (143, "bakthat: stopped by SIGTERM\n")
+    assert json.loads(told.read_text())["error"] == "stopped by SIGTERM"
 
 
 def test_a_job_that_is_running_ends_with_75_and_says_so(run: CommandLine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from bakthat.entrypoints.library.backup_verbs import BackupVerbs
 from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
 from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
-from bakthat.errors import UsageError
+from bakthat.errors import ConfigError, UsageError
 from bakthat.usecases.retention import Retention
 from bakthat.usecases.run_job import JobOutcome, JobRun, JobRuns, own_backups, run_job
 from bakthat.usecases.status import StatusRequest
@@ -41,7 +42,7 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
             A result for each job. What went wrong is in it, and not raised.
 
         Raises:
-            ConfigError: The profile has no such job, or there can be no lock.
+            ConfigError: The profile has no such job, or there is no folder for locks.
         """
 
         def carry_out(_: Tools) -> JobRuns:
@@ -66,6 +67,7 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
 
         Raises:
             InvalidInterval, DatabaseError: There is no report.
+            ConfigError: There is no such destination as that of a job. The message names the job.
         """
         age = parse_interval(max_age) if isinstance(max_age, str) else max_age
         expected = [self._expected(job) for job in self._parts.jobs.values()]
@@ -76,21 +78,32 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
         own = self._parts.opened(job)
         assert isinstance(own, JobVerbs)  # noqa: S101 - of the same class as this
         owners = [owner for owner in own._owners() if owner.backend == job.destination]
+        try:
+            owner = owners[0] if owners else own.tools.destination(job.destination).owner
+        except ConfigError as error:
+            raise type(error)(f"job {job.name}: {error}") from None
         return Expected(
             job=job.name,
             series=job.series,
-            owner=owners[0] if owners else own.tools.destination(job.destination).owner,
+            owner=owner,
             origin=Origin(host=own.tools.host(), source=job.recorded_source),
             max_age=job.max_age,
         )
 
     def _run_one(self, job: Job) -> JobRun:
-        # Not by the path of the file: copies of it are of the same jobs, and a profile may have none.
-        with self._parts.locks().hold(f"{self.profile.name}.{job.name}", self.profile.database) as is_ours:
+        own = self._parts.opened(job)
+        assert isinstance(own, JobVerbs)  # noqa: S101 - of the same class as this
+        locks = self._parts.locks()
+        with contextlib.ExitStack() as held:
+            try:
+                # Not by the path of the file: copies of it are of the same jobs, and a profile may have none.
+                is_ours = held.enter_context(locks.hold(f"{self.profile.name}.{job.name}", self.profile.database))
+            except ConfigError as error:  # such as a full disk, where another job has a file for its lock
+                failed = JobRun(job=job.name, outcome=JobOutcome.FAILURE, error=error)
+                own._job_ended(job, own._new_session(), failed, error)
+                return failed
             if not is_ours:
                 return JobRun(job=job.name, outcome=JobOutcome.RUNNING)
-            own = self._parts.opened(job)
-            assert isinstance(own, JobVerbs)  # noqa: S101 - of the same class as this
             return own._carry_out(job)
 
     def _carry_out(self, job: Job) -> JobRun:
