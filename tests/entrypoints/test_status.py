@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def test_a_file_that_cannot_be_written_is_one_line(run: CommandLine) -> None:
     said = run("status", "-q", "--prometheus", "nowhere/bakthat.prom")
     assert said.code == 2
     assert said.err.splitlines()[-1] == (
-        "bakthat: --prometheus: nowhere/bakthat.prom cannot be written: No such file or directory"
+        "bakthat: --prometheus: 'nowhere/bakthat.prom' cannot be written: No such file or directory"
     )
 
 
@@ -167,3 +168,26 @@ def test_the_table_of_long_names_fits_80_columns() -> None:
     assert max(map(len, lines)) <= 80
     assert [line.split()[0] for line in lines] == ["SERIES", "LATE", "ok", "ok"]
     assert "a-rather-long-name-of-a-series.sql" in "\n".join(table(found, width=None, header=True))
+
+
+def test_a_file_that_cannot_be_written_does_not_keep_the_other_from_being_written(run: CommandLine) -> None:
+    said = run("status", "--prometheus", "nowhere/x", "--html", "status.html")
+    assert (said.code, said.lines[1].split()[0]) == (2, "LATE")
+    assert "late: there is no backup yet" in (run.here / "status.html").read_text()
+    assert run("status", "--prometheus", "bakthat.prom", "--html", "nowhere/x").code == 2
+    assert "bakthat_status_good{" in (run.here / "bakthat.prom").read_text()
+
+
+def test_the_files_are_written_also_if_the_output_is_lost(run: CommandLine) -> None:
+    command = run.command("status", "--prometheus", "bakthat.prom")
+    with open("/dev/full", "w") as full:
+        assert subprocess.run(command, stdout=full, stderr=-1, env=run.env(), cwd=run.here, check=False).returncode == 1
+    assert "bakthat_status_good{" in (run.here / "bakthat.prom").read_text()
+
+
+def test_a_destination_of_a_job_that_there_is_not_names_the_job(run: CommandLine) -> None:
+    run.configure(
+        {"default": {"default_destination": "local", "jobs": {"etc": {"source": "/etc", "destination": "s"}}}}
+    )
+    said = run("status")
+    assert (said.code, said.err.split(":")[:2]) == (2, ["bakthat", " job etc"])

@@ -17,8 +17,8 @@ def replace_file(path: str | os.PathLike[str], content: str, *, mode: int = READ
     """
     target = os.path.realpath(path)  # a symbolic link stays
     with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(os.stat(target).st_mode):
-            with open(target, "w", encoding="utf-8") as device:
+        if not _can_be_replaced(os.stat(path), target):
+            with open(path, "w", encoding="utf-8") as device:
                 device.write(content)
             return
     descriptor, temporary = tempfile.mkstemp(prefix=".bakthat-", dir=os.path.dirname(target))
@@ -33,3 +33,11 @@ def replace_file(path: str | os.PathLike[str], content: str, *, mode: int = READ
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _can_be_replaced(found: os.stat_result, target: str) -> bool:
+    """Whether it is a file that has this name. What `/dev/stdout` leads to may be a pipe, or be deleted."""
+    try:
+        return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.stat(target))
+    except FileNotFoundError:
+        return False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
 import click
 
+from bakthat.domain.status import StatusReport
 from bakthat.entrypoints import json_output, screen, status_table, terminal
 from bakthat.entrypoints.options import Settings, common, json_option
 from bakthat.errors import UsageError
@@ -30,27 +32,37 @@ def status(settings: Settings, max_age: str | None, prometheus: str | None, html
     """
     bakthat = settings.bakthat()
     report = bakthat.status(max_age=max_age)
-    if as_json:
-        json_output.print_document(status_table.as_json(report))
-    elif not settings.quiet:
-        on_screen = screen.is_terminal(sys.stdout)
-        width = screen.size_of(sys.stdout)[0] if on_screen else None
-        terminal.results(status_table.table(report, width=width, header=True))
-    for one in report.series:
-        for problem in one.problems:
-            settings.notice(f"{one.title}: {problem}")
-    if prometheus is not None:
-        from bakthat.entrypoints.status_metrics import metrics
+    with _files(report, bakthat.profile.name, prometheus, html):
+        if as_json:
+            json_output.print_document(status_table.as_json(report))
+        elif not settings.quiet:
+            on_screen = screen.is_terminal(sys.stdout)
+            width = screen.size_of(sys.stdout)[0] if on_screen else None
+            terminal.results(status_table.table(report, width=width, header=True))
+        for one in report.series:
+            for problem in one.problems:
+                settings.notice(f"{one.title}: {problem}")
+        if not as_json:
+            settings.say(status_table.total_words(report, bakthat.profile.name))
+    if not report.is_good:
+        click.get_current_context().exit(1)
 
-        _write(prometheus, "--prometheus", metrics(report, bakthat.profile.name))
+
+def _files(
+    report: StatusReport, profile: str, prometheus: str | None, html: str | None
+) -> contextlib.AbstractContextManager[object]:
+    """Return a context that writes the files at its end: each one, whether or not the other one or the output can be
+    written."""
+    files = contextlib.ExitStack()
     if html is not None:
         from bakthat.entrypoints.status_page.page import page
 
-        _write(html, "--html", page(report, bakthat.profile.name))
-    if not as_json:
-        settings.say(status_table.total_words(report, bakthat.profile.name))
-    if not report.is_good:
-        click.get_current_context().exit(1)
+        files.callback(_write, html, "--html", page(report, profile))
+    if prometheus is not None:
+        from bakthat.entrypoints.status_metrics import metrics
+
+        files.callback(_write, prometheus, "--prometheus", metrics(report, profile))
+    return files
 
 
 def _write(path: str, option: str, content: str) -> None:
@@ -59,4 +71,4 @@ def _write(path: str, option: str, content: str) -> None:
     try:
         replace_file(path, content)
     except OSError as error:
-        raise UsageError(f"{option}: {path} cannot be written: {os.strerror(error.errno or 0)}") from error
+        raise UsageError(f"{option}: {path!r} cannot be written: {os.strerror(error.errno or 0)}") from None

@@ -45,6 +45,23 @@ def test_a_device_is_written_to_and_stays(tmp_path: Path) -> None:
     assert (tmp_path / "pipe").is_fifo()
 
 
+def test_a_pipe_that_has_no_path_is_written_to() -> None:
+    """What `/dev/stdout` and `>(…)` of a shell lead to."""
+    reading, writing = os.pipe()
+    replace_file(f"/dev/fd/{writing}", "x")
+    assert os.read(reading, 9) == b"x"
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_file_that_was_deleted_while_it_is_open_gets_no_other_name(tmp_path: Path) -> None:
+    with (tmp_path / "a").open("w+") as file:
+        (tmp_path / "a").unlink()
+        replace_file(f"/dev/fd/{file.fileno()}", "x")
+        assert file.read() == "x"
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     with pytest.raises(UnicodeEncodeError):
