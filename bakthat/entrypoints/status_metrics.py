@@ -48,7 +48,12 @@ def _lines(report: StatusReport, profile: str) -> Iterator[str]:
         values = [(one, value_of(one)) for one in report.series]
         if any(value is not None for _, value in values):
             yield from _head(name, meaning)
-            yield from (f"{name}{_labels(one, profile)} {_number(value)}" for one, value in values if value is not None)
+            samples: dict[str, str] = {}
+            for one, value in values:
+                if value is not None:
+                    # Of two with the same labels the first, which is the worse one: the exporter takes no duplicates.
+                    samples.setdefault(_labels(one, profile), _number(value))
+            yield from (f"{name}{labels} {number}" for labels, number in samples.items())
     own = f'{{profile="{_escaped(profile)}"}}'
     name = "bakthat_status_timestamp_seconds"
     yield from _head(name, "When this was found out, in seconds of Unix time.")
@@ -68,7 +73,7 @@ def _labels(one: SeriesStatus, profile: str) -> str:
         "profile": profile,
         "series": one.series,
         "host": one.origin.host or "",
-        "source": "unknown" if one.origin.is_unknown else one.origin.source or "",
+        "source": one.origin.source or "",
         "destination": one.destination,
         "location": one.location,
         "job": one.job or "",

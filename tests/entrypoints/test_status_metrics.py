@@ -57,3 +57,16 @@ def test_labels_are_escaped() -> None:
 
 def test_without_a_series_there_is_the_time() -> None:
     assert set(samples(metrics(report(), "default"))) == {("status_timestamp_seconds", ""), ("status_good", "")}
+
+
+def test_no_two_samples_have_the_same_labels() -> None:
+    """The node exporter would refuse the whole file."""
+    alike = [made(1, source="/\udcff"), made(2, source="/\\udcff", incomplete=True)]
+    unknown = [made(3, source="unknown", host=None), made(4, source=None, host=None)]
+    text = metrics(report(*alike, *unknown), "default")
+    lines = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(set(lines)) == len(lines)
+    assert sum(line.startswith("bakthat_backups{") for line in lines) == 3
+    assert 'source="/\\\\udcff"' in text
+    incomplete = [one for one in text.splitlines() if one.startswith("bakthat_newest_backup_incomplete{")]
+    assert [one.endswith(" 1") for one in incomplete] == [True, False, False]

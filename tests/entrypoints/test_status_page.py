@@ -100,6 +100,13 @@ def test_a_name_cannot_become_markup() -> None:
     assert "\u202e" not in text
 
 
+def test_a_backup_that_a_wrong_clock_has_dated_ahead_is_in_no_picture() -> None:
+    text = page(report(made(1), made(25, size=2000), made(-24 * 900, size=10**9)), "default")
+    assert 'aria-label="November 2026: backups on 2 of 2 days"' in text
+    assert "the largest is 2.0 kB" in text
+    assert "2029" in text  # it is in the list
+
+
 def test_a_page_without_backups_says_so() -> None:
     assert "There are no backups, and no jobs." in page(report(), "default")
 

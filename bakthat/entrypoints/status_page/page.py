@@ -7,6 +7,7 @@ import hashlib
 from importlib import resources
 
 from bakthat.domain.duration import in_words
+from bakthat.domain.rotation import is_later
 from bakthat.domain.status import SeriesStatus, StatusReport
 from bakthat.entrypoints.status_page.calendar import calendar_figure
 from bakthat.entrypoints.status_page.chart import size_chart
@@ -121,7 +122,9 @@ def _part(one: SeriesStatus, report: StatusReport, number: int) -> str:
     problems = "".join(f"<li>{escaped(problem)}</li>" for problem in one.problems)
     job = f", job {escaped(one.job)}" if one.job is not None else ""
     origin = escaped(origin_words(one.origin))
-    calendar, chart = calendar_figure(one.backups, report.at), size_chart(one.backups)
+    # One that a wrong clock has dated years ahead would push everything else out of both pictures.
+    until_now = [backup for backup in one.backups if not is_later(backup, report.at)]
+    calendar, chart = calendar_figure(until_now, report.at), size_chart(until_now)
     return f"""<section class="card" id="s{number}" aria-labelledby="t{number}">
 <div class="title"><h2 id="t{number}">{escaped(one.series)} <span class="of">of {origin}</span></h2>
 {_state(one)}</div>
