@@ -43,7 +43,30 @@ complete -o nosort -F %(complete_func)s %(prog_name)s 2>/dev/null || complete -F
 """
 """Not click's, which splits words, and starts another bash to ask for its version."""
 
-_BASH_SPECIAL = re.compile(r"([^A-Za-z0-9_@%+=:,./~-])")
+_BASH_SPECIAL = re.compile(r"([^\w@%+=:,./-])")
+"""What has a meaning for bash in a word. A `~` has one at its beginning."""
+
+_FISH = """\
+function %(complete_func)s
+    set -lx %(complete_var)s fish_complete
+    set -lx COMP_WORDS (commandline -cp)
+    set -lx COMP_CWORD (commandline -t)
+    for line in (%(prog_name)s)
+        set -l parts (string split --max 1 , -- $line)
+        switch $parts[1]
+            case file
+                __fish_complete_path $parts[2]
+            case dir
+                __fish_complete_directories $parts[2]
+            case plain
+                echo $parts[2]
+        end
+    end
+end
+
+complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
+"""
+"""Not click's, which cuts names and descriptions at their first comma."""
 
 
 class _Bash(ShellComplete):
@@ -53,13 +76,30 @@ class _Bash(ShellComplete):
     source_template = _BASH
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        known = get_completion_class("bash")
-        assert known is not None  # noqa: S101 - click's own
-        return known(self.cli, self.ctx_args, self.prog_name, self.complete_var).get_completion_args()
+        return _of_click(self).get_completion_args()
 
     def format_completion(self, item: CompletionItem[str]) -> str:
         escaped = _BASH_SPECIAL.sub(r"\\\1", item.value)
         return f"{item.type},{escaped}"
+
+
+class _Fish(ShellComplete):
+    """fish, which quotes words by itself."""
+
+    name = "fish"
+    source_template = _FISH
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        return _of_click(self).get_completion_args()
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        return _of_click(self).format_completion(item)
+
+
+def _of_click(own: ShellComplete) -> ShellComplete:
+    known = get_completion_class(own.name)
+    assert known is not None  # noqa: S101 - click's own
+    return known(own.cli, own.ctx_args, own.prog_name, own.complete_var)
 
 
 def script(shell: str) -> str:
@@ -98,7 +138,7 @@ def add_completions(command: click.Command) -> None:
 
 
 def _completer(shell: str, cli: click.Command) -> ShellComplete:
-    kind = _Bash if shell == "bash" else get_completion_class(shell)
+    kind = {"bash": _Bash, "fish": _Fish}.get(shell) or get_completion_class(shell)
     assert kind is not None  # noqa: S101 - see SHELLS
     return kind(cli, {}, "bakthat", COMPLETION_VARIABLE)
 

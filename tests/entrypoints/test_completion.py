@@ -25,7 +25,7 @@ def known(bakthat_command: CommandLine) -> CommandLine:
     bakthat_command.configure({"default": {**store, "database": database, "jobs": {"etc": job}}, "nas": nas})
     (bakthat_command.here / "f").write_text("1")
     opened = open_profile(Profile(**store, database=database))
-    for series in ("photos", "photographs 2026", "site"):
+    for series in ("photos", "photographs 2026", "site", "x,y"):
         opened.backup(bakthat_command.here / "f", name=series, password="")
     return bakthat_command
 
@@ -98,6 +98,14 @@ def test_jobs_complete(known: CommandLine) -> None:
 
 def test_words_of_bash_are_escaped(known: CommandLine) -> None:
     assert words(known, "bakthat restore photog") == [r"photographs\ 2026"]
+    store = {"default_destination": "local", "local_path": str(known.home / "store")}
+    opened = open_profile(Profile(**store, database=str(known.home / "database")))
+    for series in ("~root", "été", "a;b", "$HOME"):
+        opened.backup(known.here / "f", name=series, password="")
+    assert words(known, "bakthat restore ~") == [r"\~root"]
+    assert words(known, "bakthat restore é") == ["été"]
+    assert words(known, "bakthat restore a") == [r"a\;b"]
+    assert words(known, "bakthat restore '$'") == [r"\$HOME"]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +221,7 @@ def test_a_tab_completes_the_line(in_shell: CommandLine, command: list[str], set
 
 
 def test_fish_completes_the_line(in_shell: CommandLine) -> None:
-    asks = "\n".join(f'complete -C "{line}"' for line in TYPED)
+    asks = "\n".join(f'complete -C "{line}"' for line in [*TYPED, "bakthat verify x"])
     done = subprocess.run(
         ["fish", "--no-config", "--command", f"source ~/script.fish\n{asks}"],
         env=in_shell.env(),
@@ -222,5 +230,11 @@ def test_fish_completes_the_line(in_shell: CommandLine) -> None:
         text=True,
         check=True,
     )
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["restore", "nas", "local", "photographs 2026"]
+    assert done.stdout.splitlines() == [
+        "restore\tRestore a backup, or a part of it.",
+        "nas",
+        "local",
+        "photographs 2026",
+        "x,y",
+    ]
     assert done.stderr == ""
