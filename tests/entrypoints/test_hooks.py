@@ -323,7 +323,8 @@ def test_the_functions_of_the_library_run_them_too(noting, noted, tree: Path, tm
 @pytest.mark.parametrize(
     ("command", "timeout", "told"),
     [
-        (["/no/such/program"], 60, "does not exist"),
+        (["/no/such/program"], 60, "could not be run: no such file"),
+        (["no-such-program"], 60, "could not be run: no such program on the PATH"),
         (["/etc/passwd"], 60, "could not be run: Permission denied"),
         ([sys.executable, "-c", "raise SystemExit(3)"], 60, "ended with exit code 3"),
         (["sh", "-c", "kill -9 $$"], 60, "was ended by signal 9"),
@@ -380,8 +381,10 @@ def test_a_hook_gets_no_secret_from_the_environment(
         ({"succes": "x"}, "hooks has an unknown key 'succes', did you mean 'success'?"),
         ({"rotate": {"failure": "x"}}, "unknown key 'rotate'"),
         ({"verify": {"incomplete": "x"}}, "hooks.verify has an unknown key 'incomplete'"),
-        ({"backup": "x"}, "hooks.backup must contain success and incomplete and failure"),
+        ({"backup": "x"}, "hooks.backup must say for which outcome a command is run (success, incomplete, failure)"),
         ({"success": 3}, "hooks.success must be a command"),
+        ({"success": ""}, "hooks.success is empty"),
+        ({"failure": ["", "x"]}, "hooks.failure is empty"),
         ({"verify": {"failure": ["x", 3]}}, "hooks.verify.failure must be a command"),
         ({"verify": {"failure": "x 'y"}}, "hooks.verify.failure cannot be read"),
         ({"success": ["x\0y"]}, "hooks.success contains a NUL"),

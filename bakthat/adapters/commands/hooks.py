@@ -26,6 +26,7 @@ from typing import IO, Any, cast
 
 from attrs import field, frozen
 
+from bakthat.adapters.commands.programs import why_missing
 from bakthat.domain.selector import nearest
 from bakthat.errors import ConfigInvalid
 
@@ -84,7 +85,7 @@ class CommandHooks:
         command = self.commands.get((verb, outcome))
         if command is None and outcome == "incomplete":
             command = self.commands.get((verb, "failure"))
-        if not command:
+        if command is None:
             return
         failure = self._run(command, json.dumps(facts).encode())
         if failure:
@@ -103,7 +104,7 @@ class CommandHooks:
                 process_group=0,
             )
         except FileNotFoundError:
-            return "does not exist"
+            return f"could not be run: {why_missing(command[0])}"
         except OSError as error:
             return f"could not be run: {error.strerror}"
         deadline = time.monotonic() + self.timeout
@@ -190,7 +191,7 @@ def command_hooks(
             raise _unknown(f"{where}: hooks", key, (*_SUCCESS_OR_FAILURE, "timeout", *OUTCOMES))
         if not isinstance(value, Mapping):
             raise ConfigInvalid(
-                f"{where}: hooks.{key} must contain {' and '.join(OUTCOMES[verb])}, each with a command"
+                f"{where}: hooks.{key} must say for which outcome a command is run ({', '.join(OUTCOMES[verb])})"
             )
         for outcome, command in value.items():
             if outcome not in OUTCOMES[verb]:
@@ -240,6 +241,9 @@ def _command(value: object, where: str) -> tuple[str, ...]:
         words = list(value)
     else:
         raise ConfigInvalid(f"{where} must be a command: text, or a list of words")
+    # An empty list runs nothing, also not what `failure` runs.
+    if (not words and isinstance(value, str)) or (words and not words[0]):
+        raise ConfigInvalid(f"{where} is empty: name a program, or remove it")
     if any("\0" in word for word in words):
         raise ConfigInvalid(f"{where} contains a NUL character, which no command can")
     return tuple(words)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import BinaryIO, cast
 
+from bakthat.adapters.commands.programs import why_missing
 from bakthat.adapters.filesystem.printable import printable
 from bakthat.errors import SourceError, UsageError
 
@@ -68,7 +69,7 @@ class CommandOutput:
                 self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=dict(self._environment)
             )
         except FileNotFoundError:
-            reason = f"{self.name}: no such program on the PATH; it is run without a shell"
+            reason = f"{self.name}: {why_missing(self._command[0])}; it is run without a shell"
         except OSError as error:
             reason = f"{self.name} cannot be run: {error.strerror}"
         except ValueError:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, cast
 
+from bakthat.adapters.commands.programs import why_missing
 from bakthat.errors import ConfigError
 
 TIME_LIMIT = 300.0
@@ -63,8 +64,8 @@ def _started(words: list[str], environment: Mapping[str, str] | None) -> subproc
         return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment)
     except FileNotFoundError:
         reason = (
-            "password_command: its first word is not a program on the PATH; it is run without a shell, so write the "
-            "program's name or absolute path, or `sh -c '…'`"
+            f"password_command: its program cannot be run: {why_missing(words[0])}; it is run without a shell, so "
+            "write the program's name or absolute path, or `sh -c '…'`"
         )
     except OSError as error:
         reason = f"password_command: its program cannot be run: {error.strerror}"

@@ -98,3 +98,11 @@ def test_nothing_is_run_where_there_is_no_command(verb: str, outcome: str) -> No
     hooks = CommandHooks(commands={("backup", "success"): ["/no/such/program"]}, notice=notices.append)
     hooks.ended(verb, outcome, {})
     assert notices == []
+
+
+def test_a_script_without_its_interpreter_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    (line,) = Ran([str(script)]).notices
+    assert line == f"the hook {script} could not be run: its first line names an interpreter that does not exist"

@@ -98,7 +98,7 @@ def test_what_a_process_of_the_program_writes_belongs_to_the_output():
 
 
 def test_a_program_that_is_not_there_is_an_error_before_anything_else():
-    with pytest.raises(UsageError, match="^pg_dumpp: no such program on the PATH") as raised:
+    with pytest.raises(UsageError, match="^pg_dumpp: no such file") as raised:
         read(output("/no/such/pg_dumpp", SECRET))
     assert raised.value.__context__ is None
 
