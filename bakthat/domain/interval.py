@@ -31,23 +31,32 @@ def parse_interval(text: str) -> timedelta:
     The result is positive and at most `LONGEST`. Raises `InvalidInterval`, which names the error, its position (counted
     from 1) and the grammar.
     """
+    try:
+        return timedelta(seconds=seconds_in(text))
+    except ValueError as error:
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        raise InvalidInterval(f"{shown!r} is not an interval: {error}; {GRAMMAR}") from None
+
+
+def seconds_in(text: str) -> int:
+    """The seconds of the interval in this text. Raises ValueError with what is wrong, which does not quote it."""
     if not text:
-        raise _invalid(text, "it is empty")
+        raise ValueError("it is empty")
     seconds = 0
     place = 0
     while place < len(text):
         term = _TERM.match(text, place)
         if term is None:
-            raise _invalid(text, _what_is_wrong(text, place))
+            raise ValueError(_what_is_wrong(text, place))
         digits = term["number"].lstrip("0")
         if not digits:
-            raise _invalid(text, f"the number at place {place + 1} is zero")
+            raise ValueError(f"the number at place {place + 1} is zero")
         too_long = len(digits) > len(str(_LONGEST_SECONDS))  # int() of thousands of digits is an error of its own
         seconds += _LONGEST_SECONDS + 1 if too_long else int(digits) * UNITS[term["unit"]]
         place = term.end()
     if seconds > _LONGEST_SECONDS:
-        raise _invalid(text, "it is longer than 1000 years")
-    return timedelta(seconds=seconds)
+        raise ValueError("it is longer than 1000 years")
+    return seconds
 
 
 def interval_of(value: str | timedelta) -> timedelta:
@@ -77,8 +86,3 @@ def _what_is_wrong(text: str, place: int) -> str:
     other_case = char.swapcase()
     hint = f", {other_case!r} is one" if other_case in UNITS else ""
     return f"{found} is not a unit{hint}"
-
-
-def _invalid(text: str, reason: str) -> InvalidInterval:
-    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-    return InvalidInterval(f"{shown!r} is not an interval: {reason}; {GRAMMAR}")

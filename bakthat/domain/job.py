@@ -160,11 +160,12 @@ def jobs_of(
     where = f"{where or f'profile {profile.name!r}'}: jobs"
     jobs: dict[str, Job] = {}
     for name, section in profile.jobs.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str):
+            raise ConfigInvalid(f"{where}: the name of a job is text, found {kind_of(name)}: put it in quotes")
+        if not _NAME.fullmatch(name):
             raise ConfigInvalid(f"{where}: {name!r} is not the name of a job: letters, digits and . _ @ + -")
         job = _job(name, section, profile, f"{where}.{name}")
-        source = None if job.source is None else home(job.source)
-        jobs[name] = evolve(job, source=source, exclude_from=tuple(map(home, job.exclude_from)))
+        jobs[name] = _with_absolute_paths(job, home, f"{where}.{name}")
     _check_apart(jobs.values(), where)
     return jobs
 
@@ -208,6 +209,14 @@ def _job(name: str, section: object, profile: Profile, where: str) -> Job:
         replaced=frozenset(replaced),
         **{key: value for key, value in own.items() if value is not None},
     )
+
+
+def _with_absolute_paths(job: Job, home: Callable[[str], str], where: str) -> Job:
+    try:
+        source = None if job.source is None else home(job.source)
+        return evolve(job, source=source, exclude_from=tuple(map(home, job.exclude_from)))
+    except ConfigInvalid as error:
+        raise ConfigInvalid(f"{where}: {error}") from None
 
 
 def _checked(section: Mapping[Any, Any], where: str) -> tuple[dict[str, Any], dict[str, Any]]:

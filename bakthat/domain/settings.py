@@ -10,10 +10,10 @@ from types import NoneType, UnionType
 from typing import Any, Protocol, get_args
 
 from bakthat.domain.compression_choice import parse_compression
-from bakthat.domain.interval import GRAMMAR, interval_of
+from bakthat.domain.interval import GRAMMAR, LONGEST, seconds_in
 from bakthat.domain.object_lock import object_lock_from
 from bakthat.domain.size import parse_size
-from bakthat.errors import InvalidInterval, UsageError
+from bakthat.errors import UsageError
 
 PART_SIZES = (5 * 2**20, 5 * 2**30)
 """S3's limits of a part, in bytes (AWS: multipart upload limits)."""
@@ -193,12 +193,16 @@ def numbers_by_name(text: str) -> Mapping[str, str]:
 
 def interval(value: object) -> datetime.timedelta:
     """Check a length of time, such as `26h`."""
-    if not isinstance(value, str | datetime.timedelta):
+    if isinstance(value, datetime.timedelta):
+        if not datetime.timedelta() < value <= LONGEST:
+            raise ValueError("an interval must be longer than 0, and at most 1000 years")
+        return value
+    if not isinstance(value, str):
         raise ValueError(f"expected text such as 26h or 30D, found {kind_of(value)}")  # noqa: TRY004 - one kind of error
     try:
-        return interval_of(value)
-    except InvalidInterval:
-        raise ValueError(f"expected {GRAMMAR.removeprefix('an interval is ')}") from None
+        return datetime.timedelta(seconds=seconds_in(value))
+    except ValueError as error:
+        raise ValueError(f"{error}; {GRAMMAR}") from None
 
 
 def size(value: object) -> int:

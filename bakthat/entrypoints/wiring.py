@@ -165,7 +165,7 @@ def absolute_path(path: str) -> str:
     """Return a path of the configuration file as the system has it. Raises `ConfigInvalid`."""
     from bakthat.adapters.filesystem.home import expand_home
 
-    return os.path.abspath(expand_home(path, "a path of a job"))
+    return os.path.abspath(expand_home(path, "a path"))
 
 
 def lock_files() -> JobLocks:

@@ -59,7 +59,7 @@ def test_a_setting_is_a_policy(setting, policy):
         ("yes", "expected true, false, or settings"),
         ({"every": "30D"}, "'every' is not one of full_every, most"),
         ({"full_every": 30}, "full_every: expected text such as 26h or 30D, found a number"),
-        ({"full_every": "30"}, "full_every: expected numbers with units"),
+        ({"full_every": "30"}, "full_every: the number at place 1 has no unit"),
         ({"most": 0}, "most: expected a whole number from 1"),
         ({"most": True}, "most: expected a whole number from 1"),
         ({"most": "many"}, "most: expected a whole number from 1"),

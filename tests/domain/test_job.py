@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -109,7 +109,10 @@ def test_the_paths_of_a_job_are_made_absolute() -> None:
         ({"command": "x", "name": "a", "gitignore": False}, "gitignore is for files and directories"),
         ({"source": "/etc", "name": "a/b"}, "name: 'a/b' holds a slash"),
         ({"source": "/etc", "max_age": 26}, "max_age: expected text such as 26h or 30D, found a number"),
-        ({"source": "/etc", "verify_every": "30"}, "verify_every: expected numbers with units"),
+        ({"source": "/etc", "verify_every": "30"}, "verify_every: the number at place 1 has no unit; an interval is"),
+        ({"source": "/etc", "max_age": "0h"}, "max_age: the number at place 1 is zero"),
+        ({"source": "/etc", "max_age": "9999Y"}, "max_age: it is longer than 1000 years"),
+        ({"source": "/etc", "max_age": timedelta()}, "max_age: an interval must be longer than 0"),
         ({"source": "/etc", "rotation": {"dayz": 1}}, "rotation has an unknown key"),
         ({"source": "/etc", "rotation": {"days": 0}}, "the rotation policy keeps nothing"),
         ({"source": "/etc", "compress": "perhaps"}, "compress: expected true or false"),
@@ -125,9 +128,24 @@ def test_what_is_wrong_with_a_job_is_one_line_that_names_it(section: object, wor
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("name", ["a/b", "", "-x", "a b", 5], ids=["slash", "empty", "dash", "space", "number"])
+@pytest.mark.parametrize("name", ["a/b", "", "-x", "a b"], ids=["slash", "empty", "dash", "space"])
 def test_a_jobs_name_is_a_word(name: object) -> None:
     assert "is not the name of a job" in problem({"source": "/etc"}, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [(5, "a number"), (True, "true or false"), (None, "nothing"), (date(2026, 1, 2), "a date")]
+)
+def test_a_jobs_name_that_yaml_takes_for_something_else_must_be_quoted(name: object, kind: str) -> None:
+    assert f"the name of a job is text, found {kind}: put it in quotes" in problem({"source": "/etc"}, name)
+
+
+def test_a_home_directory_that_there_is_not_names_the_job() -> None:
+    def home(_: str) -> str:
+        raise ConfigInvalid("a path: there is no home directory")
+
+    with pytest.raises(ConfigInvalid, match=r"^profile 'default': jobs\.etc: a path: there is no home directory"):
+        jobs_of(Profile(jobs={"etc": {"source": "~/x"}}), home=home)
 
 
 def test_several_mistakes_are_named_at_once() -> None:

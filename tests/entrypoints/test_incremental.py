@@ -135,7 +135,7 @@ def test_a_wrong_setting_is_named(bakthat_command: CommandLine, photos: Path) ->
     bakthat_command.configure({"default": {"incremental": {"full_every": "30"}}})
     said = bakthat_command("backup", "photos", "-d", "local", "--prompt", "no")
     assert said.code == 2
-    assert "incremental: full_every: expected numbers with units" in said.err
+    assert "incremental: full_every: the number at place 1 has no unit" in said.err
 
 
 # From the library
