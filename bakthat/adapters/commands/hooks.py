@@ -85,7 +85,7 @@ class CommandHooks:
         command = self.commands.get((verb, outcome))
         if command is None and outcome == "incomplete":
             command = self.commands.get((verb, "failure"))
-        if command is None:
+        if not command:
             return
         failure = self._run(command, json.dumps(facts).encode())
         if failure:
