@@ -1,4 +1,4 @@
-"""The Python face over stores and a database in memory."""
+"""The library over stores and a database in memory, and a small directory to back up."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bakthat import Bakthat, Profile, open_profile
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.testing.toolbox import SteppedClock
+from tests.fixtures.command_line import CommandLine
 from tests.fixtures.quick_cipher import quick_cipher
 
 
@@ -45,6 +46,15 @@ def bakthat(store: MemoryObjectStore, repo: MemoryRepo, clock: SteppedClock) -> 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     root = tmp_path / "site"
+    root.mkdir()
+    (root / "index.html").write_text("<h1>hello</h1>")
+    return root
+
+
+@pytest.fixture
+def site(bakthat_command: CommandLine) -> Path:
+    """The directory `site` where `bakthat_command` runs."""
+    root = bakthat_command.here / "site"
     root.mkdir()
     (root / "index.html").write_text("<h1>hello</h1>")
     return root

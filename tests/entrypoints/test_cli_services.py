@@ -14,14 +14,6 @@ from tests.fixtures.command_line import CommandLine, Said
 from tests.fixtures.s3_servers import administrator, s3_profile
 
 
-@pytest.fixture
-def site(bakthat_command: CommandLine) -> Path:
-    root = bakthat_command.here / "site"
-    root.mkdir()
-    (root / "index.html").write_text("<h1>hello</h1>")
-    return root
-
-
 def configure(command: CommandLine, url: str, **changes: object) -> dict[str, object]:
     made = s3_profile(url)
     names = ("access_key", "secret_key", "s3_bucket", "endpoint_url")

@@ -15,14 +15,6 @@ from tests.fixtures.ssh_keygen import SshKey, make_ssh_key
 
 
 @pytest.fixture
-def site(bakthat_command: CommandLine) -> Path:
-    root = bakthat_command.here / "site"
-    root.mkdir()
-    (root / "index.html").write_text("<h1>hello</h1>")
-    return root
-
-
-@pytest.fixture
 def post_quantum(bakthat_command: CommandLine) -> str:
     """The public key; the private one is in the file `pq`."""
     made = bakthat_command("keygen", "--pq", "-o", "pq")

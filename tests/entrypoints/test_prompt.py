@@ -9,18 +9,8 @@ import select
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.fixtures.age_program import run_with_terminal
 from tests.fixtures.command_line import CommandLine
-
-
-@pytest.fixture
-def site(bakthat_command: CommandLine) -> Path:
-    root = bakthat_command.here / "site"
-    root.mkdir()
-    (root / "index.html").write_text("<h1>hello</h1>")
-    return root
 
 
 def at_a_terminal(command: CommandLine, *arguments: str, typed: list[str]) -> str:

@@ -21,14 +21,6 @@ START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-def site(bakthat_command: CommandLine) -> Path:
-    root = bakthat_command.here / "site"
-    root.mkdir()
-    (root / "index.html").write_text("<h1>hello</h1>")
-    return root
-
-
-@pytest.fixture
 def run(bakthat_command: CommandLine, site: Path) -> CommandLine:
     bakthat_command.configure({"default": {"default_destination": "local", "host": "web1", "rotation": {"days": 2}}})
     return bakthat_command

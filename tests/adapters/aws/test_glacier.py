@@ -43,7 +43,6 @@ from bakthat.testing.fake_glacier import FakeGlacier, Vault
 NAME = "site.20260102000000.tgz"
 CONTENT = some_bytes(RANGE + MIB + 17)
 """Several parts of the stores here, and two ranges of a download."""
-"""Three ranges; with parts of 4 MiB, six parts."""
 
 
 @pytest.fixture(scope="module")

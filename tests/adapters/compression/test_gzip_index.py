@@ -28,6 +28,7 @@ from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
 from bakthat.errors import PayloadDamaged
 from bakthat.ports.random_access import BytesAccess, RandomAccess
 from tests.fixtures.indexed_archive import indexed, tar_stream
+from tests.fixtures.watched_ranges import Ranges
 
 GZIP = GzipCompressor()
 
@@ -37,19 +38,6 @@ PLAIN, ENTRIES = tar_stream(
 )
 ARCHIVE = indexed(PLAIN, ENTRIES)
 DATA_SIZE = struct.unpack_from("<Q", ARCHIVE, len(ARCHIVE) - 10 - 32 + 4)[0]
-
-
-class Ranges(RandomAccess):
-    """Remembers which ranges were read."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self.size = len(content)
-        self.read: list[tuple[int, int]] = []
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        self.read.append((offset, length))
-        return self._content[offset : offset + length]
 
 
 def index_of(archive: bytes) -> ArchiveIndex:

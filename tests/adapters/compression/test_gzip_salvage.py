@@ -19,6 +19,7 @@ from bakthat.adapters.compression.gzip_salvage import salvage_by_headers, salvag
 from bakthat.domain.archive_index import ArchiveIndex, IndexHeader
 from bakthat.ports.salvage import Hole, Part, Verdict
 from tests.fixtures.indexed_archive import indexed, tar_stream
+from tests.fixtures.salvage_parts import as_parts, runs
 from tests.testing.damage import Damage, damages, differing
 
 SMALL = 3000
@@ -44,32 +45,6 @@ def small_index(plain: bytes, members: list[bytes], block: int = SMALL) -> Archi
         block_size=block, blocks=len(members), plain_size=len(plain), packed_size=starts[-1], entries=0
     )
     return ArchiveIndex(header=header, block_starts=starts, lines=lambda: ())
-
-
-def as_parts(data: bytes, chunk: int = 777, *, good: bool = False) -> Iterator[Part]:
-    for at in range(0, len(data), chunk):
-        yield data[at : at + chunk]
-        if good:
-            yield Verdict.GOOD
-
-
-def runs(parts: Iterable[Part]) -> list[tuple[int | None, bytes, bool]]:
-    """Each stretch with one verdict: where it is (None behind a hole of unknown length), its bytes, whether good."""
-    found: list[tuple[int | None, bytes, bool]] = []
-    at: int | None = 0
-    start: int | None = 0
-    run = b""
-    for part in parts:
-        if isinstance(part, bytes):
-            run += part
-            at = None if at is None else at + len(part)
-            continue
-        if run:
-            found.append((start, run, part is Verdict.GOOD))
-        if isinstance(part, Hole):
-            at = None if at is None or part.length is None else at + part.length
-        run, start = b"", at
-    return [*found, (start, run, False)] if run else found
 
 
 def salvaged(data: bytes, block: int = BLOCK) -> list[Part]:

@@ -21,8 +21,9 @@ from bakthat.adapters.compression.zstd_frame import BLOCK, skippable_head
 from bakthat.adapters.compression.zstd_index import FOOTER_SIZE, index_frames
 from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.errors import PayloadDamaged
-from bakthat.ports.random_access import BytesAccess, RandomAccess
+from bakthat.ports.random_access import BytesAccess
 from tests.fixtures.indexed_archive import indexed, tar_stream
+from tests.fixtures.watched_ranges import Ranges
 
 ZSTD = ZstdCompressor()
 
@@ -33,19 +34,6 @@ ARCHIVE = indexed(PLAIN, ENTRIES, ZSTD)
 TABLE_SIZE = 8 + 4 * 8 + 9
 FOOTER = len(ARCHIVE) - TABLE_SIZE - FOOTER_SIZE
 DATA_SIZE = struct.unpack_from("<Q", ARCHIVE, FOOTER + 8 + 8)[0]
-
-
-class Ranges(RandomAccess):
-    """Remembers which ranges were read."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self.size = len(content)
-        self.read: list[tuple[int, int]] = []
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        self.read.append((offset, length))
-        return self._content[offset : offset + length]
 
 
 def index_of(archive: bytes) -> ArchiveIndex:

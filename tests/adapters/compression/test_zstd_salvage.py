@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bakthat.adapters.compression.zstd_frame import FrameMaker, skippable_head
 from bakthat.adapters.compression.zstd_salvage import salvage_by_frames, salvage_by_index
 from bakthat.domain.archive_index import ArchiveIndex, IndexHeader
-from bakthat.ports.salvage import Hole, Part, Verdict
+from bakthat.ports.salvage import Hole, Part
+from tests.fixtures.salvage_parts import as_parts, runs
 
 SMALL = 3000
 MAKER = FrameMaker(3)
@@ -34,32 +35,6 @@ INDEX = ArchiveIndex(
     block_starts=STARTS,
     lines=lambda: (),
 )
-
-
-def as_parts(data: bytes, *, good: bool = False) -> Iterator[Part]:
-    for at in range(0, len(data), 777):
-        yield data[at : at + 777]
-        if good:
-            yield Verdict.GOOD
-
-
-def runs(parts: Iterable[Part]) -> list[tuple[int | None, bytes, bool]]:
-    """Each stretch with one verdict: where it is (None behind a hole of unknown length), its bytes, whether good."""
-    found: list[tuple[int | None, bytes, bool]] = []
-    at: int | None = 0
-    start: int | None = 0
-    run = b""
-    for part in parts:
-        if isinstance(part, bytes):
-            run += part
-            at = None if at is None else at + len(part)
-            continue
-        if run:
-            found.append((start, run, part is Verdict.GOOD))
-        if isinstance(part, Hole):
-            at = None if at is None or part.length is None else at + part.length
-        run, start = b"", at
-    return [*found, (start, run, False)] if run else found
 
 
 def good(parts: Iterable[Part]) -> bytes:

@@ -25,9 +25,10 @@ from bakthat.adapters.encryption.age_keys import wrap_to_recipients
 from bakthat.adapters.encryption.age_primitives import to_base64
 from bakthat.domain.payload import Keys
 from bakthat.errors import PasswordNeeded, PayloadDamaged, PayloadError, UsageError, WrongPassword
-from bakthat.ports.random_access import BytesAccess, RandomAccess
+from bakthat.ports.random_access import BytesAccess
 from tests.fixtures import age_program
 from tests.fixtures.held_secrets import held_by
+from tests.fixtures.watched_ranges import Ranges
 
 CHUNK = 64 * 1024
 MIB = 1024 * 1024
@@ -722,19 +723,6 @@ def test_no_object_shows_a_key_or_the_plaintext(keys):
     assert into.getvalue().count(b"PLAINTEXT") == 0
     for secret in (PASSWORD, IDENTITIES[0], "PLAINTEXT"):
         assert secret not in shown
-
-
-class Ranges(RandomAccess):
-    """Remembers which ranges were read."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self.size = len(content)
-        self.read: list[tuple[int, int]] = []
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        self.read.append((offset, length))
-        return self._content[offset : offset + length]
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 5])
