@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from bakthat.adapters.aws.glacier import GlacierArchiveStore
+from bakthat.testing.faulty_proxy import FaultyProxy
 from tests.fixtures.command_line import CommandLine, Said
+from tests.fixtures.glacier_jobs import GlacierJobs
 from tests.fixtures.s3_servers import administrator, s3_profile
 
 
@@ -123,21 +125,24 @@ def test_a_key_file_that_others_can_read_is_warned_about(
 def test_glacier_says_when_to_come_back_and_exits_with_75(
     bakthat_command: CommandLine, site: Path, moto_url: str
 ) -> None:
-    configure(bakthat_command, moto_url, glacier_vault="attic-cli")
-    made = s3_profile(moto_url, glacier_vault="attic-cli")
-    GlacierArchiveStore.from_profile(made).create_vault()
-    stored = bakthat_command("backup", "site", "-d", "glacier", "--prompt", "no").out.strip()
-    said = bakthat_command("restore", "site", "-d", "glacier", "--target", "out", "--tier", "expedited")
-    is_one_clear_line(said, 75, stored, "expedited", "usually ready", "run restore again")
-    local = bakthat_command("show_local_glacier_inventory")
-    assert local.out.startswith(f"{stored}\t")
-    assert bakthat_command("show-glacier-inventory").out == local.out
-    assert bakthat_command("backup_glacier_inventory").out == local.out
-    assert bakthat_command("restore_glacier_inventory").out == ""
-    waited = bakthat_command("restore", "site", "-d", "glacier", "--target", "out", "--tier", "expedited", "--wait")
-    assert waited.code == 0, waited.err
-    gone = bakthat_command("delete", "site", "-d", "glacier", "--yes")
-    assert "billed for 90 more days" in gone.err
+    GlacierArchiveStore.from_profile(s3_profile(moto_url, glacier_vault="attic-cli")).create_vault()
+    with FaultyProxy(moto_url) as proxy:
+        configure(bakthat_command, proxy.url, glacier_vault="attic-cli")
+        jobs = GlacierJobs("attic-cli", proxy)
+        jobs.hold()
+        stored = bakthat_command("backup", "site", "-d", "glacier", "--prompt", "no").out.strip()
+        said = bakthat_command("restore", "site", "-d", "glacier", "--target", "out", "--tier", "expedited")
+        is_one_clear_line(said, 75, stored, "expedited", "usually ready", "run restore again")
+        local = bakthat_command("show_local_glacier_inventory")
+        assert local.out.startswith(f"{stored}\t")
+        assert bakthat_command("show-glacier-inventory").out == local.out
+        assert bakthat_command("backup_glacier_inventory").out == local.out
+        assert bakthat_command("restore_glacier_inventory").out == ""
+        jobs.finish(seconds=2)
+        waited = bakthat_command("restore", "site", "-d", "glacier", "--target", "out", "--tier", "expedited", "--wait")
+        assert waited.code == 0, waited.err
+        gone = bakthat_command("delete", "site", "-d", "glacier", "--yes")
+        assert "billed for 90 more days" in gone.err
 
 
 def test_show_says_when_a_backup_was_verified(bakthat_command: CommandLine, site: Path, moto_url: str) -> None:

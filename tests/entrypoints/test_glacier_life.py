@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,25 @@ from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.domain.catalog import key_of
 from bakthat.domain.objects import Tier
 from bakthat.errors import ConfigError, RetrievalPending, StoreError
+from bakthat.testing.faulty_proxy import FaultyProxy
+from tests.fixtures.glacier_jobs import GlacierJobs
 from tests.fixtures.s3_servers import s3_profile
 
 
 @pytest.fixture
-def profile(moto_url: str, request: pytest.FixtureRequest) -> Profile:
-    """A profile with a bucket and a vault of its own."""
-    made = s3_profile(moto_url, glacier_vault=f"vault-{request.node.name[:40].rstrip('[]-_')}")
-    GlacierArchiveStore.from_profile(made).create_vault()
-    return made
+def jobs(moto_url: str, request: pytest.FixtureRequest) -> Iterator[GlacierJobs]:
+    """What is retrieved from a vault of its own."""
+    with FaultyProxy(moto_url) as proxy:
+        jobs = GlacierJobs(f"vault-{request.node.name[:40].rstrip('[]-_')}", proxy)
+        GlacierArchiveStore.from_profile(s3_profile(moto_url, glacier_vault=jobs.vault)).create_vault()
+        jobs.hold()
+        yield jobs
+
+
+@pytest.fixture
+def profile(jobs: GlacierJobs) -> Profile:
+    """A profile with a bucket of its own, and the vault."""
+    return s3_profile(jobs.proxy.url, glacier_vault=jobs.vault)
 
 
 def machine(profile: Profile) -> Bakthat:
@@ -29,12 +40,15 @@ def machine(profile: Profile) -> Bakthat:
     return open_profile(profile, repo=MemoryRepo(), environment={})
 
 
-def test_backup_show_restore_and_delete_on_a_vault(profile: Profile, tree: Path, tmp_path: Path) -> None:
+def test_backup_show_restore_and_delete_on_a_vault(
+    profile: Profile, jobs: GlacierJobs, tree: Path, tmp_path: Path
+) -> None:
     bakthat = machine(profile)
     made = bakthat.backup(tree, "glacier", tags="cold")
     assert bakthat.show(destination="glacier") == [made]
     with pytest.raises(RetrievalPending, match="run restore again"):
         bakthat.restore("site", "glacier", target=tmp_path / "out", tier=Tier.EXPEDITED)
+    jobs.finish(seconds=2)
     bakthat.restore("site", "glacier", target=tmp_path / "out", wait=True, tier=Tier.EXPEDITED)
     assert (tmp_path / "out" / "site" / "index.html").read_text() == "<h1>hello</h1>"
     bakthat.delete("site", "glacier")
@@ -42,7 +56,7 @@ def test_backup_show_restore_and_delete_on_a_vault(profile: Profile, tree: Path,
 
 
 def test_another_machine_with_an_empty_database_finishes_the_restore(
-    profile: Profile, tree: Path, tmp_path: Path
+    profile: Profile, jobs: GlacierJobs, tree: Path, tmp_path: Path
 ) -> None:
     made = machine(profile).backup(tree, "glacier")
     other = machine(profile)
@@ -51,9 +65,10 @@ def test_another_machine_with_an_empty_database_finishes_the_restore(
     assert found.with_metadata(found.last_updated, stored_at=None) == made
     with pytest.raises(RetrievalPending):
         other.restore("site", "glacier", target=tmp_path / "out", tier=Tier.EXPEDITED)
+    jobs.finish()
     third = machine(profile)
     third.sync("glacier")
-    third.restore("site", "glacier", target=tmp_path / "out", wait=True, tier=Tier.EXPEDITED)
+    third.restore("site", "glacier", target=tmp_path / "out", tier=Tier.EXPEDITED)
     assert (tmp_path / "out" / "site" / "index.html").exists()
 
 
