@@ -116,16 +116,6 @@ class Chains:
         return base
 
 
-def chain_of(backup: Backup, backups: Iterable[Backup]) -> tuple[Backup, ...]:
-    """The chain of one backup: see `Chains.chain`."""
-    return Chains(backups).chain(backup)
-
-
-def dependents_of(backup: Backup, backups: Iterable[Backup]) -> tuple[Backup, ...]:
-    """The backups that need this one: see `Chains.dependents`."""
-    return Chains(backups).dependents(backup)
-
-
 def is_known_by_dependent(backup: Backup) -> bool:
     """Whether the SHA-256 of this backup of a chain is that which its dependent says, and no record of its own. Then
     nothing but that says whose archive has its name."""
@@ -179,10 +169,11 @@ def _named_base(current: Backup, ask: Ask | None) -> NamedBase:
 
 def _check(current: Backup, base: Backup, named: NamedBase) -> None:
     """Raise ChainBroken if this cannot be the base of `current`."""
-    if (why := _contradiction(current, base)) != "":
-        who = "its archive names" if current.metadata.incremental is None else "its record names"
-        wrong = "" if current.metadata.incremental is None else "; the record is wrong"
-        raise ChainBroken(f"{current.stored_filename}: {who} {base.stored_filename} as its base, {why}{wrong}")
+    if why := _contradiction(current, base):
+        says, wrong = ("archive", "") if current.metadata.incremental is None else ("record", "; the record is wrong")
+        raise ChainBroken(
+            f"{current.stored_filename}: its {says} names {base.stored_filename} as its base, {why}{wrong}"
+        )
     if None not in (named.sha256, base.sha256) and named.sha256 != base.sha256:
         raise ChainBroken(
             f"{current.stored_filename} continues {base.stored_filename}, and another archive has that name now: its "

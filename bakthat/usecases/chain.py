@@ -89,7 +89,8 @@ def said_base(name: str, base: NamedBase | None) -> NamedBase:
     with suppress(InvalidName):
         if base is not None and "/" not in base.name and parse(base.name).when < parse(name).when:
             return base
-    raise ChainBroken(f"{name} says that it continues {base.name if base is not None else ''!a}, which cannot be")
+    said = "" if base is None else base.name
+    raise ChainBroken(f"{name} says that it continues {said!a}, which cannot be")
 
 
 def keys_for(chain: Sequence[Backup], keys: Keys, ask: Callable[[Backup], Keys]) -> list[Keys]:

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
-from bakthat.domain.chain import dependents_of, may_need
+from bakthat.domain.chain import Chains, may_need
 from bakthat.domain.origin import ANY_ORIGIN, Origin, origins, shown
 from bakthat.domain.query import Query
 from bakthat.domain.rotation import rank
@@ -60,7 +60,7 @@ def deletion_candidate(request: DeleteRequest, tools: Tools) -> DeletionCandidat
     origin, kin = next((group for group in origins(series) if backup in group[1]), (ANY_ORIGIN, [backup]))
     # If all of them are untrusted, an incomplete backup still counts least.
     complete = [row for row in kin if rank(row) == 0] or [row for row in kin if not row.is_incomplete]
-    dependents = dependents_of(backup, series)
+    dependents = Chains(series).dependents(backup)
     return DeletionCandidate(
         backup=backup,
         origin=origin,

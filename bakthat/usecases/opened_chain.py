@@ -75,9 +75,8 @@ def thinned_chain(
     opened: list[ChainedArchive] = []
     for (one, its_keys), archive, spans in zip(chain, by_ranges, needed, strict=True):
         most = archive.index.header.packed_size * tools.worth_parts
-        # Parts are not compared with the SHA-256
-        in_parts = spans is not None and not is_known_by_dependent(one)
-        if spans is not None and in_parts and archive.packed_bytes(joined(spans, tools.worth_a_request)) <= most:
+        is_compared = is_known_by_dependent(one)  # with a SHA-256, which parts do not have
+        if spans is not None and not is_compared and archive.packed_bytes(joined(spans, tools.worth_a_request)) <= most:
             stream = parts_with_progress(archive, spans, one, tools, gap=tools.worth_a_request)
             opened.append(ChainedArchive(one.stored_filename, stream, is_thinned=True, sha256=one.sha256))
             continue

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.backup_metadata import Increment
-from bakthat.domain.chain import Chains, chain_of, dependents_of, next_increment
+from bakthat.domain.chain import Chains, next_increment
 from bakthat.errors import ChainBroken
 from tests.domain.series import backup_at, utc
 
@@ -38,13 +38,13 @@ ALL = [THIRD, FULL, OTHER, SECOND, BRANCH, FIRST]
 
 
 def test_a_chain_begins_with_the_full_backup():
-    assert chain_of(THIRD, ALL) == (FULL, FIRST, SECOND, THIRD)
-    assert chain_of(BRANCH, ALL) == (FULL, FIRST, BRANCH)
+    assert Chains(ALL).chain(THIRD) == (FULL, FIRST, SECOND, THIRD)
+    assert Chains(ALL).chain(BRANCH) == (FULL, FIRST, BRANCH)
 
 
 def test_a_full_backup_is_a_chain_of_its_own():
-    assert chain_of(FULL, ALL) == (FULL,)
-    assert chain_of(FULL, []) == (FULL,)
+    assert Chains(ALL).chain(FULL) == (FULL,)
+    assert Chains([]).chain(FULL) == (FULL,)
 
 
 def test_the_record_of_the_next_one_counts_on():
@@ -53,14 +53,14 @@ def test_the_record_of_the_next_one_counts_on():
 
 
 def test_dependents_are_all_that_cannot_be_restored_without_it():
-    assert dependents_of(FULL, ALL) == (FIRST, SECOND, THIRD, BRANCH)
-    assert dependents_of(SECOND, ALL) == (THIRD,)
-    assert dependents_of(THIRD, ALL) == ()
-    assert dependents_of(OTHER, ALL) == ()
+    assert Chains(ALL).dependents(FULL) == (FIRST, SECOND, THIRD, BRANCH)
+    assert Chains(ALL).dependents(SECOND) == (THIRD,)
+    assert Chains(ALL).dependents(THIRD) == ()
+    assert Chains(ALL).dependents(OTHER) == ()
 
 
 def test_a_deleted_dependent_does_not_count():
-    assert dependents_of(SECOND, [FULL, FIRST, SECOND, evolve(THIRD, is_deleted=True)]) == ()
+    assert Chains([FULL, FIRST, SECOND, evolve(THIRD, is_deleted=True)]).dependents(SECOND) == ()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_deleted_dependent_does_not_count():
 )
 def test_a_missing_base_is_named(rest, why):
     with pytest.raises(ChainBroken, match=why):
-        chain_of(THIRD, rest)
+        Chains(rest).chain(THIRD)
 
 
 def changed(backup: Backup, **facts: Any) -> Backup:
@@ -105,19 +105,19 @@ def test_a_wrong_base_is_refused(base, why):
     with pytest.raises(
         ChainBroken, match=f"{SECOND.stored_filename}: its record names {FIRST.stored_filename} .*{why}"
     ):
-        chain_of(THIRD, [FULL, base, SECOND])
+        Chains([FULL, base, SECOND]).chain(THIRD)
 
 
 def test_a_base_that_is_not_older_is_refused():
     late = evolve(FULL, stored_filename="site.20260109000000.tgz")
     record = Increment(base=late.stored_filename, full=late.stored_filename, depth=1).as_metadata()
     with pytest.raises(ChainBroken, match="which is not older"):
-        chain_of(changed(FIRST, incremental=record), [late])
+        Chains([late]).chain(changed(FIRST, incremental=record))
 
 
 def test_a_record_that_was_cut_to_size_may_lack_its_origin():
     cut = evolve(FULL, metadata=FULL.metadata.without("client", "source"))
-    assert chain_of(FIRST, [cut]) == (cut, FIRST)
+    assert Chains([cut]).chain(FIRST) == (cut, FIRST)
 
 
 def test_a_circle_is_refused():
@@ -125,24 +125,24 @@ def test_a_circle_is_refused():
     one = evolve(FIRST, stored_filename="a", metadata={"incremental": {"base": "b", "full": "c", "depth": 1}})
     two = evolve(FULL, stored_filename="b", metadata={"incremental": {"base": "a", "full": "c", "depth": 1}})
     with pytest.raises(ChainBroken):
-        chain_of(one, [one, two])
+        Chains([one, two]).chain(one)
     with pytest.raises(ChainBroken):
         Chains([one, two]).chain(two)
     own = evolve(FIRST, stored_filename="a", metadata={"incremental": {"base": "a", "full": "c", "depth": 1}})
     with pytest.raises(ChainBroken, match="is a circle"):
-        chain_of(own, [own])
+        Chains([own]).chain(own)
 
 
 def test_dependents_in_a_circle_end():
     one = changed(FIRST, incremental={"base": SECOND.stored_filename, "full": "c", "depth": 1})
-    assert dependents_of(one, [one, SECOND]) == (SECOND,)
+    assert Chains([one, SECOND]).dependents(one) == (SECOND,)
 
 
 def test_an_incremental_backup_whose_record_does_not_say_its_base_is_refused():
     listed = backup_at(utc(2026, 1, 2), stored_filename="site.20260102000000.inc.tgz", from_listing=True)
     assert listed.is_incremental
     with pytest.raises(ChainBroken, match="its record does not say which backup it continues"):
-        chain_of(listed, [FULL, listed])
+        Chains([FULL, listed]).chain(listed)
 
 
 def test_a_value_of_the_key_value_store_is_never_incremental():

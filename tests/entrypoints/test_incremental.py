@@ -15,7 +15,7 @@ from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.adapters.packing.writing.fingerprints import is_recent
 from bakthat.domain.backup import Backup
-from bakthat.domain.chain import chain_of
+from bakthat.domain.chain import Chains
 from bakthat.domain.rotation import RotationPolicy, plan
 from bakthat.errors import ConfigInvalid, UsageError
 from bakthat.testing.toolbox import SteppedClock
@@ -92,8 +92,7 @@ def test_a_job_is_incremental_if_it_says_so(bakthat_command: CommandLine, photos
     for _ in range(2):
         said = bakthat_command("run", "photos")
         assert said.code == 0, said.err
-    rows = json.loads(bakthat_command("show", "photos", "--json").out)
-    listed = rows["backups"] if isinstance(rows, dict) else rows
+    listed = json.loads(bakthat_command("show", "photos", "--json").out)["backups"]
     assert sorted(bool(row["metadata"].get("incremental")) for row in listed) == [False, True]
 
 
@@ -209,7 +208,7 @@ def test_forty_nights_of_a_job_leave_what_its_rotation_keeps_and_what_that_needs
         trees[run.backup.stored_filename] = snapshot(source)
     assert [number for number, one in enumerate(made) if not one.is_incremental] == [0, 10, 20, 30]
     kept = [decision.backup for decision in plan(RotationPolicy(**rotation), made, clock()).keep]
-    needed = {one.stored_filename for backup in kept for one in chain_of(backup, made)}
+    needed = {one.stored_filename for backup in kept for one in Chains(made).chain(backup)}
     assert 8 < len(needed) < 30
     left = {backup.stored_filename for backup in bk.show()}
     assert left == needed

@@ -87,7 +87,7 @@ class TarReader:
         """`check_base`: called before the first member with what the archive says that it continues; None for a full
         one."""
         self._stream = TarStream(packed)
-        self._judge_base = check_base
+        self._check_base = check_base
         self.base: NamedBase | None = None
         """What the archive continues; None for one that is not incremental, and before the first member."""
         self._similar = SimilarFiles(self._stream)
@@ -131,7 +131,7 @@ class TarReader:
             header = stream.next_header()
             if header is None:
                 if self._is_marked is None:
-                    self._judge_base(self.base)
+                    self._check_base(self.base)
                 if not self._announced.is_empty:
                     raise stream.damage("the archive ends after the extended header of a member that is missing")
                 self._finish()
@@ -212,7 +212,7 @@ class TarReader:
     def _judge_mark(self, member: Member) -> None:
         """Only an archive whose first member bears the mark marks every file with more names to come."""
         if self._is_marked is None:
-            self._judge_base(self.base)
+            self._check_base(self.base)
             self._is_marked = member.linked is True
         if self.base is None:
             member.dumpdir = None  # of GNU tar's own, which are not restored in a chain
