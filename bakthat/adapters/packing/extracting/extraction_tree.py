@@ -3,6 +3,7 @@ committed."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -118,6 +119,17 @@ class ExtractionTree:
                 raise PayloadDamaged(
                     f"the tar archive contains {printable(path)} as a non-empty directory and as something else"
                 ) from None
+
+    def discard(self, path: bytes) -> None:
+        """Remove an earlier member with this path, if there is one, as `vacate` does."""
+        parent, _, name = path.rpartition(b"/")
+        try:
+            self.vacate(self.directory(parent, make=False), name, path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:  # nothing has such a name
+                raise
 
     def holds(self, path: bytes) -> bool:
         """Whether an entry has this path; symbolic links that wait do not count."""

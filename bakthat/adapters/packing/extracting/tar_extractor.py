@@ -335,6 +335,9 @@ class Extraction:
             self._leave_out(path, f"a member of an unknown type ({printable(member.typeflag)}) was left out")
 
     def _leave_out(self, path: bytes, reason: str) -> None:
+        for tree in (self._new, self._unselected.tree):
+            if tree is not None:
+                tree.discard(path)  # which is not what the archive has in the end
         self._skipped.add(self._names.key(path))
         self._selection.drop(path, reason)
         self._notices.add(reason, path)

@@ -216,6 +216,24 @@ def test_a_device_that_is_unchanged_is_left_out_as_it_was(tree: Path, tmp_path: 
     assert not (tmp_path / "target" / "tree" / "null").exists()
 
 
+def test_a_file_that_became_a_device_is_not_restored_as_it_was_before(tree: Path, tmp_path: Path) -> None:
+    (tree / "null").write_text("a file")
+    os.link(tree / "null", tree / "other")
+    chain = ArchiveChain(tree)
+    chain.add()
+    (tree / "null").unlink()
+    (tree / "other").unlink()
+    os.mknod(tree / "null", 0o20666, os.makedev(1, 3))
+    os.link(tree / "null", tree / "other")
+    tick(tree.parent)
+    chain.add()
+    chain.add()
+    for length in (2, 3):
+        restored = chain.restore(tmp_path / f"{length}", length)
+        assert not (restored / "null").exists()
+        assert not (restored / "other").exists()
+
+
 # Hostile archives
 
 

@@ -339,6 +339,11 @@ def test_where_only_a_device_is_asked_for_the_error_says_how_to_make_it(into: Pa
     assert list(into.iterdir()) == []
 
 
+def test_a_device_takes_the_place_of_an_earlier_member_though_it_is_left_out(into: Path) -> None:
+    extract(directory(b"r/") + member(b"r/null", b"old") + null_device() + member(b"r/f", b"1") + END, into)
+    assert contents(into) == {"r/f": b"1"}
+
+
 def test_devices_are_notices_that_say_how_to_make_them(into: Path) -> None:
     archive = directory(b"r/") + null_device() + hardlink(b"r/null2", b"r/null") + member(b"r/f", b"1") + END
     report = extract(archive, into)
