@@ -11,9 +11,19 @@ from bakthat.domain.backup import Backup, whole_seconds
 from bakthat.domain.backup_metadata import Facts
 from bakthat.domain.chain import Chains
 from bakthat.domain.increment_policy import IncrementPolicy
+from bakthat.domain.payload import Keys
 from bakthat.domain.query import Query, newest_first
 from bakthat.domain.rotation import is_later
-from bakthat.errors import AccessDenied, ChainBroken, DatabaseError, StoreError, StoreUnavailable
+from bakthat.errors import (
+    AccessDenied,
+    ChainBroken,
+    DatabaseError,
+    PayloadDamaged,
+    RetrievalPending,
+    StoreError,
+    StoreUnavailable,
+    WrongPassword,
+)
 from bakthat.ports.file_states import KnownFiles
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.syncing.series import sync_series
@@ -24,13 +34,13 @@ from bakthat.usecases.tools import Tools
 class NextBackup:
     """The backup that is to be made: where it comes from, and how it is stored.
 
-    series, facts: as in its record. is_encrypted: a chain is encrypted as a whole, or not at all. xattrs: whether it
-    keeps extended attributes: one without them cannot be continued by one that has them.
+    series, facts: as in its record. keys: a chain is encrypted as a whole, or not at all, and has one password. xattrs:
+    whether it keeps extended attributes: one without them cannot be continued by one that has them.
     """
 
     series: str
     facts: Facts
-    is_encrypted: bool
+    keys: Keys
     xattrs: bool
 
     def shares_origin_with(self, backup: Backup) -> bool:
@@ -82,16 +92,35 @@ def choose_base(next_backup: NextBackup, policy: IncrementPolicy, destination: D
         return Base(why=str(error))
     if why := policy.why_full(chain, tools.clock()):
         return Base(why=why)
-    if any(backup.is_encrypted != next_backup.is_encrypted for backup in chain):
-        return Base(
-            why=f"the chain of {newest.stored_filename} is {'not ' if next_backup.is_encrypted else ''}encrypted"
-        )
+    if any(backup.is_encrypted != bool(next_backup.keys) for backup in chain):
+        return Base(why=f"the chain of {newest.stored_filename} is {'not ' if next_backup.keys else ''}encrypted")
     known = tools.states.known(next_backup.key(destination), next_backup.version(newest)) if newest.sha256 else None
     if known is None:
         return Base(why=f"this machine has no state of {newest.stored_filename}, which would be continued")
+    if why := _of_another_password(chain, next_backup.keys, destination, tools):
+        return Base(why=why)
     if why := _extended(chain, destination, tools):
         return Base(why=why)
     return Base(backup=newest, chain=chain, known=known)
+
+
+def _of_another_password(chain: Sequence[Backup], keys: Keys, destination: Destination, tools: Tools) -> str:
+    """Why a restore, which asks for one password, would not get through the chain: the password of the next backup does
+    not open what has one. Empty if it does, and where that cannot be seen: the machine may not read, or the archive has
+    to be retrieved."""
+    with_password = [backup for backup in chain if not backup.metadata.is_encrypted_to_recipients]
+    if keys.passphrase is None or not with_password:
+        return ""
+    newest = with_password[-1]  # those before it were compared when it was made
+    try:
+        stored = destination.open_ranges(newest, {})
+        if stored is not None:
+            tools.cipher.random_access(stored, keys)
+    except WrongPassword:
+        return f"{newest.stored_filename} is encrypted with another password"
+    except (StoreError, PayloadDamaged, RetrievalPending):
+        pass
+    return ""
 
 
 def _extended(chain: tuple[Backup, ...], destination: Destination, tools: Tools) -> str:

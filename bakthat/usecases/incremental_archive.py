@@ -45,7 +45,7 @@ def store_incremental(
     policy: when a full one is made. full: make one anyway. xattrs: whether the archive keeps extended attributes. A
     notice says why a full one is made that was not asked for, and if the next one will have to be one.
     """
-    next_backup = NextBackup(series=archive.series, facts=archive.facts, is_encrypted=bool(archive.keys), xattrs=xattrs)
+    next_backup = NextBackup(series=archive.series, facts=archive.facts, keys=archive.keys, xattrs=xattrs)
     base = Base() if full else choose_base(next_backup, policy, archive.destination, tools)
     if base.backup is not None:
         try:

@@ -293,6 +293,27 @@ def test_a_chain_is_encrypted_as_a_whole_or_not_at_all(box: Toolbox, tree: Path)
     assert reason(box) == "the chain of site.20260105030405.inc.tgz.enc is encrypted"
 
 
+def test_another_password_begins_another_chain(box: Toolbox, tree: Path, tmp_path: Path) -> None:
+    old, new = Keys(passphrase="old"), Keys(passphrase="new")
+    made = [night(box, tree, keys=keys) for keys in (old, old, new, new, old)]
+    assert [one.is_incremental for one in made] == [False, True, False, True, False]
+    assert reason(box) == "site.20260106030405.inc.tgz.enc is encrypted with another password"
+    bring_back(box, made[3], tmp_path / "out", keys=lambda _: new)
+
+
+def test_a_password_is_compared_with_the_last_one_also_behind_a_public_key(box: Toolbox, tree: Path) -> None:
+    old, new, public = Keys(passphrase="old"), Keys(passphrase="new"), Keys(recipients=(KEY_PAIRS[0][1],))
+    made = [night(box, tree, keys=keys) for keys in (old, public, old, public, new)]
+    assert [one.is_incremental for one in made] == [False, True, True, True, False]
+
+
+def test_a_machine_that_may_not_read_continues_without_comparing_passwords(box: Toolbox, tree: Path) -> None:
+    night(box, tree, keys=Keys(passphrase="old"))
+    denied = Fault(method="open_range", error=lambda: AccessDenied("no"))
+    box.stores["s3"] = FaultyObjectStore(box.stores["s3"], denied)
+    assert night(box, tree, keys=Keys(passphrase="new")).is_incremental
+
+
 def test_a_plain_base_of_an_encrypted_backup_is_refused(box: Toolbox, tree: Path, tmp_path: Path) -> None:
     """As somebody without a key could store it, with a record that fits."""
     full, made = (night(box, tree, keys=Keys(passphrase="secret")) for _ in range(2))
