@@ -218,8 +218,7 @@ def _backups(ctx: click.Context, text: str) -> Iterable[str]:
 
 
 def _jobs(ctx: click.Context, _: str) -> Iterable[str]:
-    jobs: Mapping[str, object] | None = getattr(_profile(ctx), "jobs", None)
-    return jobs or ()
+    return _profile(ctx).jobs
 
 
 def _compressions(_: click.Context, __: str) -> Iterable[str]:

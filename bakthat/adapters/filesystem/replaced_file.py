@@ -7,10 +7,10 @@ import os
 import stat
 import tempfile
 
-READABLE_BY_ALL = 0o644
+_READABLE_BY_ALL = 0o644
 
 
-def replace_file(path: str | os.PathLike[str], content: str, *, mode: int = READABLE_BY_ALL) -> None:
+def replace_file(path: str | os.PathLike[str], content: str) -> None:
     """Replace the file, or create it; another kind of file, such as a pipe or a device, is written to. Raises OSError.
 
     The temporary file beside it begins with `.bakthat-` and has no suffix: programs that read `*.prom` do not see it.
@@ -26,7 +26,7 @@ def replace_file(path: str | os.PathLike[str], content: str, *, mode: int = READ
         with open(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(content)
             file.flush()
-            os.fchmod(descriptor, mode)
+            os.fchmod(descriptor, _READABLE_BY_ALL)
             os.fsync(descriptor)
         os.replace(temporary, target)
     except BaseException:
