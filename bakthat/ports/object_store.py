@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import BinaryIO
 
 from bakthat.domain.objects import Leftover, Lock, ObjectInfo
 from bakthat.errors import StoreError
-from bakthat.ports.byte_ranges import read_and_skip
+from bakthat.ports.byte_ranges import check_range, check_version, limited
+
+_CHUNK = 1024 * 1024
+"""Bytes that are read at a time, of those that are dropped."""
 
 
 class ObjectStore(ABC):
@@ -117,7 +120,7 @@ class ObjectStore(ABC):
             StoreError: On entry, if the object was replaced since `expected`.
             ValueError: Unless `0 <= start <= stop`.
         """
-        return read_and_skip(self, key, start, stop, expected)
+        return _read_and_skip(self, key, start, stop, expected)
 
     @abstractmethod
     def stat(self, key: str) -> ObjectInfo:
@@ -179,3 +182,19 @@ class ObjectStore(ABC):
             False if it was left, because its writer is seen to be alive.
         """
         return True
+
+
+@contextmanager
+def _read_and_skip(
+    store: ObjectStore, key: str, start: int, stop: int, expected: ObjectInfo | None
+) -> Iterator[BinaryIO]:
+    """Open the whole object, read and drop the bytes before `start`, and yield those up to `stop`."""
+    check_range(start, stop)
+    with store.open(key) as reader:
+        if expected is not None:
+            # After it was opened: what is found now was there already then, or the object was replaced in between.
+            check_version(store.stat(key), expected, f"{store.location}: {key}")
+        left = start
+        while left and (dropped := reader.read(min(left, _CHUNK))):
+            left -= len(dropped)
+        yield limited(reader, stop - start)
