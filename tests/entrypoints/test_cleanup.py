@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 
 import pytest
 
@@ -77,8 +78,9 @@ def test_an_unfinished_upload_of_a_bucket_is_aborted_and_a_foreign_one_stays(run
 
 def test_the_library_returns_what_is_gone(bakthat: Bakthat) -> None:
     assert bakthat.cleanup("s3") == CleanupReport()
-    with pytest.raises(InvalidInterval):
-        bakthat.cleanup(older_than="soon")
+    for wrong in ("soon", timedelta()):
+        with pytest.raises(InvalidInterval):
+            bakthat.cleanup(older_than=wrong)
 
 
 def test_listeners_and_hooks_hear_of_a_cleanup(bakthat: Bakthat) -> None:

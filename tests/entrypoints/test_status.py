@@ -70,8 +70,9 @@ def test_an_age_may_be_text_or_a_timedelta(opened, clock: SteppedClock, tree: Pa
     clock.forward(hours=2)
     found = [bk.status(max_age=age).is_good for age in ("3h", timedelta(hours=3), "1h", timedelta(hours=1))]
     assert found == [True, True, False, False]
-    with pytest.raises(InvalidInterval):
-        bk.status(max_age="soon")
+    for wrong in ("soon", timedelta()):
+        with pytest.raises(InvalidInterval):
+            bk.status(max_age=wrong)
 
 
 def test_a_verification_is_in_the_report(opened, tree: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bakthat.domain.interval import parse_interval
+from bakthat.domain.interval import interval_of
 from bakthat.domain.leftovers import USUAL_AGE
 from bakthat.entrypoints.destinations import destination_names
 from bakthat.entrypoints.library.opened_profile import OpenedProfile
@@ -38,6 +38,7 @@ class CleanupVerbs(OpenedProfile):
             What is gone, and what is left, and why. Uploads of other programs are left.
 
         Raises:
+            InvalidInterval: `older_than` is not an interval. One of 0 would take uploads that are under way.
             Unsupported: The service cannot list unfinished uploads.
             StoreError: The first error, after all others were tried.
         """
@@ -57,7 +58,7 @@ class CleanupVerbs(OpenedProfile):
             destinations: Their names; by default all that the profile names.
             older_than, dry_run: As of `cleanup`.
         """
-        age = older_than if isinstance(older_than, timedelta) else parse_interval(older_than)
+        age = interval_of(older_than)
         names = list(destinations or destination_names(self.profile))
 
         def carry_out(tools: Tools) -> CleanedUp:

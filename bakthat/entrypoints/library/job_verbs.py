@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
-from bakthat.domain.interval import parse_interval
+from bakthat.domain.interval import interval_of
 from bakthat.domain.job import Job, chosen_jobs
 from bakthat.domain.origin import Origin
 from bakthat.domain.status import Expected, StatusReport
@@ -69,14 +69,18 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
             InvalidInterval, DatabaseError: There is no report.
             ConfigError: There is no such destination as that of a job. The message names the job.
         """
-        age = parse_interval(max_age) if isinstance(max_age, str) else max_age
+        age = None if max_age is None else interval_of(max_age)
         expected = [self._expected(job) for job in self._parts.jobs.values()]
         owners = (*self._owners(), *(one.owner for one in expected))
         return status_of(StatusRequest(owners=owners, expected=expected, max_age=age), self.tools)
 
-    def _expected(self, job: Job) -> Expected:
+    def _with_settings_of(self, job: Job) -> JobVerbs:
         own = self._parts.opened(job)
         assert isinstance(own, JobVerbs)  # noqa: S101 - of the same class as this
+        return own
+
+    def _expected(self, job: Job) -> Expected:
+        own = self._with_settings_of(job)
         owners = [owner for owner in own._owners() if owner.backend == job.destination]
         try:
             owner = owners[0] if owners else own.tools.destination(job.destination).owner
@@ -91,8 +95,7 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
         )
 
     def _run_one(self, job: Job) -> JobRun:
-        own = self._parts.opened(job)
-        assert isinstance(own, JobVerbs)  # noqa: S101 - of the same class as this
+        own = self._with_settings_of(job)
         locks = self._parts.locks()
         with contextlib.ExitStack() as held:
             try:
