@@ -9,27 +9,21 @@ import pytest
 
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.encryption.key_files import KeyPair, keygen, recipient_of, write_key_file
-from bakthat.domain.backup import Backup, from_epoch
+from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.recipients import label
 from bakthat.entrypoints.key_ring import KeyRing
 from bakthat.errors import PasswordNeeded, WrongPassword
 from bakthat.testing.toolbox import SteppedClock
+from tests.domain.series import backup_at, utc
 from tests.fixtures.ssh_keygen import SshKey, make_ssh_key
 
 PLAIN, OTHER = keygen(clock=SteppedClock()), keygen(clock=SteppedClock())
 
 
 def backup_to(*recipients: str) -> Backup:
-    return Backup(
-        backend="s3",
-        backup_date=from_epoch(0),
-        filename="site",
-        stored_filename="site.20260102030405.tgz.enc",
-        size=1,
-        last_updated=from_epoch(0),
-        metadata={"is_enc": True, "encryption": Keys(recipients=recipients).as_metadata() if recipients else {}},
-    )
+    encryption = Keys(recipients=recipients).as_metadata() if recipients else {}
+    return backup_at(utc(2026), stored_filename="site.20260102030405.tgz.enc", is_enc=True, encryption=encryption)
 
 
 class Person:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from bakthat.adapters.encryption.key_files import keygen, write_key_file
-from bakthat.domain.backup import Backup, from_epoch
+from bakthat.domain.backup import Backup
 from bakthat.domain.payload import Keys
 from bakthat.domain.profile import Profile
 from bakthat.entrypoints.keys import decryption_keys, encryption_keys
 from bakthat.errors import ConfigError, PasswordNeeded, UsageError
 from bakthat.testing.toolbox import SteppedClock
+from tests.domain.series import backup_at, utc
 from tests.fixtures.ssh_keygen import make_ssh_key
 
 PAIR, OTHER = keygen(clock=SteppedClock()), keygen(clock=SteppedClock())
@@ -24,15 +25,7 @@ ENVIRONMENT = {"BAKTHAT_PASSWORD": "from the environment"}
 
 def sealed(scheme: str | None) -> Backup:
     encryption = {"encryption": {"scheme": scheme}} if scheme else {}
-    return Backup(
-        backend="s3",
-        backup_date=from_epoch(0),
-        filename="site",
-        stored_filename="site.20260102030405.tgz.enc",
-        size=1,
-        last_updated=from_epoch(0),
-        metadata={"is_enc": True, **encryption},
-    )
+    return backup_at(utc(2026), stored_filename="site.20260102030405.tgz.enc", is_enc=True, **encryption)
 
 
 def ask() -> str:

@@ -121,12 +121,3 @@ def test_many_backups_take_one_line_of_the_screen(site: CommandLine):
     # What takes a bar away goes up as many lines as the bar has.
     assert seen.text.count("\x1b[1A\x1b[2K\x1b[1A") == 0
     assert len(re.findall(r"good +\w+\.\d{14}", seen.text)) == 3
-
-
-def test_the_reasons_of_a_plan_break_between_words(site: CommandLine):
-    for _ in range(2):
-        site("backup", "site", "--prompt", "no")
-    site.configure({"default": {"default_destination": "local", "rotation": {"days": 2, "weeks": 2, "months": 2}}})
-    seen = on_terminal(site, "rotate-backups", "site", "--dry-run")
-    assert max(map(len, seen.lines)) <= 80
-    assert any(line.startswith("        ") for line in seen.lines)

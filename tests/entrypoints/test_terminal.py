@@ -1,13 +1,16 @@
-"""Lines for a person: whatever a record holds, they can be printed."""
+"""Lines for a person: whatever a record holds, they can be printed, and they break between words."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from bakthat.entrypoints.terminal import backup_line, result_bytes, result_document, results
 from tests.domain.series import backup_at, utc
+from tests.fixtures.command_line import CommandLine
+from tests.fixtures.terminal import on_terminal
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,13 @@ def test_a_document_of_many_items_is_json_with_one_item_in_a_line(capfd, count):
 def test_bytes_are_written_as_they_are(capfdbinary):
     result_bytes([b"\xff\x00", b"\r\n"])
     assert capfdbinary.readouterr().out == b"\xff\x00\r\n"
+
+
+def test_the_reasons_of_a_plan_break_between_words(bakthat_command: CommandLine, site: Path):
+    rotation = {"days": 2, "weeks": 2, "months": 2}
+    bakthat_command.configure({"default": {"default_destination": "local", "rotation": rotation}})
+    for _ in range(2):
+        bakthat_command("backup", "site", "--prompt", "no")
+    seen = on_terminal(bakthat_command, "rotate-backups", "site", "--dry-run")
+    assert max(map(len, seen.lines)) <= 80
+    assert any(line.startswith("        ") for line in seen.lines)
