@@ -170,6 +170,8 @@ def _cut(row: Mapping[str, str], widths: Mapping[str, int]) -> dict[str, str]:
     name = row["name"]
     return {
         **{column: cut(text, widths[column]) for column, text in row.items()},
+        # The end tells two buckets or folders apart.
+        "destination": cut_inside(row["destination"], widths["destination"], widths["destination"] * 2 // 3),
         "name": cut_inside(name, widths["name"], _end_of(name)),
     }
 

@@ -98,6 +98,17 @@ def test_the_bucket_is_shown_where_one_kind_has_several():
     assert list(destination_words(backups).values()) == ["s3 one/web1", "s3 two", "local"]
 
 
+def test_two_folders_look_different_on_a_narrow_screen():
+    backups = [
+        backup_at(utc(2026), backend="local", location="file:///home/me/.bakthat/store", tags=("of-the-house",)),
+        backup_at(utc(2025), backend="local", location="file:///home/me/.bakthat/other", tags=("of-the-house",)),
+    ]
+    (one, two) = table(backups, now=NOW, width=72, header=False)
+    places = [line.split(" B  ")[1].split("  ")[0] for line in (one, two)]
+    assert all("…" in place for place in places)
+    assert places[0] != places[1]
+
+
 def test_the_service_is_shown_where_two_have_a_bucket_of_one_name():
     backups = [backup_at(utc(2026), location="s3://one"), backup_at(utc(2025), location="s3://one?endpoint=minio:9000")]
     assert list(destination_words(backups).values()) == ["s3 s3://one", "s3 s3://one?endpoint=minio:9000"]
