@@ -62,7 +62,7 @@ def configure_on_terminal(source: ConfigSource, before: Profile, *, place: str) 
     if destination == "glacier" and profile.glacier_vault:
         offer_vault(profile)
     if destination in ("s3", "glacier") and profile.s3_bucket and not offer_bucket(profile):
-        terminal.tell("Nothing was tried. Run this again when the bucket is there.")
+        terminal.tell("Nothing was tried. Run `bakthat configure` again when that is mended.")
     else:
         try_destination(profile, destination)
     _tell_next(profile, new_key)
@@ -153,9 +153,12 @@ def _ask_key(before: Profile) -> tuple[dict[str, Any], NewKey | None]:
         keys = [*map(label, before.recipients), *([before.recipients_file] if before.recipients_file else [])]
         if terminal.ask_yes(f"Keep {', '.join(keys)}?", default=True):
             return {}, None
-    recipient = ask("Public key, age1… or ssh-… (blank makes a new key pair)", None, wrong=_not_a_recipient)
-    if recipient is not None:
-        return {"recipients": (key_files.check_recipient(recipient, "the answer"),), "recipients_file": None}, None
+    question = "Public key, age1… or ssh-…, or a file of it (blank makes a new key pair)"
+    answer = ask(question, None, wrong=_not_a_recipient)
+    if answer is not None and _is_file(answer):
+        return {"recipients": (), "recipients_file": answer}, None
+    if answer is not None:
+        return {"recipients": (key_files.check_recipient(answer, "the answer"),), "recipients_file": None}, None
     pair = key_files.keygen(clock=lambda: datetime.now().astimezone())
     path = ask("New file for its private key", KEY_FILE, wrong=_exists) or KEY_FILE
     changes = {"recipients": (pair.recipient,), "recipients_file": None, "identity": path}
@@ -164,12 +167,26 @@ def _ask_key(before: Profile) -> tuple[dict[str, Any], NewKey | None]:
 
 def _not_a_recipient(answer: str) -> str:
     from bakthat.adapters.encryption.key_files import check_recipient
+    from bakthat.adapters.encryption.recipient_files import read_recipients
 
     try:
-        check_recipient(answer, "the answer")
+        if _is_file(answer):
+            read_recipients(answer, "this file", notice=terminal.tell)
+        else:
+            check_recipient(answer, "this is neither a file nor a public key")
     except (UsageError, ConfigError) as error:
-        return f"{error}."
+        text = str(error)
+        return f"{text[0].upper()}{text[1:]}."
     return ""
+
+
+def _is_file(answer: str) -> bool:
+    from bakthat.adapters.filesystem.home import expand_home
+
+    try:
+        return os.path.isfile(expand_home(answer, "the file", instead="give it as an absolute path"))
+    except ConfigError:
+        return False
 
 
 def _exists(answer: str) -> str:

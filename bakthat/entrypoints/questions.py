@@ -25,8 +25,10 @@ def ask(
 
 
 def choose(question: str, choices: list[str], default: str) -> str:
-    """Ask for one of the choices."""
-    return ask(f"{question} ({', '.join(choices)})", default, wrong=not_among(*choices)) or default
+    """Ask for one of the choices, which may be typed in upper or lower case."""
+    known, wrong = {choice.lower(): choice for choice in choices}, not_among(*choices)
+    answer = ask(f"{question} ({', '.join(choices)})", default, wrong=lambda text: wrong(known.get(text.lower(), text)))
+    return known.get((answer or default).lower(), default)
 
 
 def not_among(*choices: str) -> Callable[[str], str]:

@@ -170,6 +170,23 @@ def test_a_public_key_is_checked_when_it_is_typed(bakthat_command: CommandLine) 
     assert saved(bakthat_command)["default"]["recipients"] == [recipient]
 
 
+def test_a_file_of_public_keys_is_an_answer_too(bakthat_command: CommandLine) -> None:
+    (bakthat_command.home / "key.pub").write_text("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\n")
+    (bakthat_command.home / "words").write_text("hello\n")
+    key = [("Encrypt with", "KEY"), *(("Public key", answer) for answer in ("~/nowhere", "~/words", "~/key.pub"))]
+    seen = configured(bakthat_command, *FOLDER, *key, *COMPRESSION, *NO_ROTATION)
+    text = " ".join(seen.text.split())
+    assert "This is neither a file nor a public key" in text
+    assert f"This file: '{bakthat_command.home}/words', line 1: not a usable recipient" in text
+    profile = saved(bakthat_command)["default"]
+    assert (profile["recipients_file"], profile.get("recipients")) == ("~/key.pub", None)
+
+
+def test_choices_may_be_typed_in_capitals(bakthat_command: CommandLine) -> None:
+    configured(bakthat_command, ("Where do they go?", "LOCAL"), FOLDER[1], *PLAIN, *COMPRESSION, *NO_ROTATION)
+    assert saved(bakthat_command)["default"]["default_destination"] == "local"
+
+
 def test_a_key_file_is_never_overwritten(bakthat_command: CommandLine) -> None:
     (bakthat_command.home / ".bakthat.key").write_text("precious")
     key = [("Encrypt with", "key"), ("Public key", ""), ("New file", ""), ("New file", "~/other.key")]
