@@ -62,10 +62,12 @@ def seconds_in(text: str) -> int:
 def interval_of(value: str | timedelta) -> timedelta:
     """The interval in a text, as `parse_interval` reads it, or a `timedelta` with the same limits.
 
-    Raises `InvalidInterval`.
+    Raises `InvalidInterval`, and `TypeError` for anything else, such as a number, which has no unit.
     """
     if isinstance(value, str):
         return parse_interval(value)
+    if not isinstance(value, timedelta):
+        raise TypeError(f"an interval is text such as '7D', or a timedelta, not {value!r}")
     if not timedelta(0) < value <= LONGEST:
         raise InvalidInterval(f"{value} is not an interval: it must be longer than 0 and at most 1000 years")
     return value

@@ -129,6 +129,8 @@ def open_profile(
     """
     every_profile: Callable[[], Iterable[Profile]] = tuple
     where: Callable[[str], str] = "profile {!r}".format
+    if isinstance(profile, Mapping):
+        raise TypeError("a profile is chosen by its name, or given as `Profile(**settings)`, not as a dict of settings")
     if not isinstance(profile, Profile):
         if not isinstance(config, ConfigSource):
             path = os.fspath(config) if config is not None else None

@@ -46,7 +46,10 @@ def choose(name: str | Backup, destination: Destination, tools: Tools, *, host: 
 
 def _record_not_found(backup: Backup, destination: Destination, tools: Tools) -> str:
     if backup.location is None or backup.belongs_to(destination.owner):
-        return not_found(backup.stored_filename, destination, tools)
+        return (
+            f"{backup.stored_filename}: the database has no such backup in {destination.name} "
+            f"({destination.owner.location}) any more"
+        )
     return (
         f"{backup.stored_filename}: this record is of a backup in {backup.location}, and {destination.name} of this "
         f"profile is {destination.owner.location}; open the profile of the other one"

@@ -171,6 +171,13 @@ def test_a_place_that_is_not_an_object_is_refused(bakthat: Bakthat, place: str) 
         bakthat.restore_from(place)
 
 
+def test_what_cannot_be_meant_is_a_type_error_that_says_what_was_expected(bakthat: Bakthat) -> None:
+    with pytest.raises(TypeError, match=r"a profile is chosen by its name, or given as `Profile\(\*\*settings\)`"):
+        open_profile({"s3_bucket": "my-backups"})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="an interval is text such as '7D', or a timedelta, not 5"):
+        bakthat.remove_older_than("site", 5)  # type: ignore[arg-type]
+
+
 def test_a_profile_is_a_context_manager(bakthat: Bakthat, tree: Path) -> None:
     with bakthat as bk:
         made = bk.backup(tree)

@@ -91,7 +91,7 @@ def test_a_record_of_a_value_never_means_the_series_of_its_name(bk: Bakthat, mad
 
 def test_the_record_of_what_is_deleted_chooses_nothing(bk: Bakthat, made: Backup) -> None:
     bk.delete(made)
-    with pytest.raises(BackupNotFound, match=made.stored_filename):
+    with pytest.raises(BackupNotFound, match=f"{made.stored_filename}: the database has no such backup in nas"):
         bk.restore(made)
 
 
@@ -105,6 +105,13 @@ def test_the_result_has_what_the_database_knows_now(bk: Bakthat, made: Backup, t
 def test_what_is_neither_a_name_nor_a_record_is_a_type_error(bk: Bakthat, made: Backup, wrong: object) -> None:
     with pytest.raises(TypeError, match=r"a backup is chosen by its name or its record \(`Backup`\), not by a"):
         bk.restore(wrong)  # type: ignore[arg-type]
+
+
+def test_a_record_is_neither_a_query_nor_a_pattern(bk: Bakthat, made: Backup) -> None:
+    with pytest.raises(TypeError, match="a query is a part of a name, found a Backup"):
+        bk.show(made)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a pattern is text, found a Backup"):
+        bk.find(made)  # type: ignore[arg-type]
 
 
 SERIES_VERBS: dict[str, Callable[[Bakthat, Backup], object]] = {

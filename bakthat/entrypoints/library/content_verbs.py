@@ -13,7 +13,7 @@ from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.entrypoints.keys import Ask
 from bakthat.entrypoints.library.opened_contents import Contents, opened_file
-from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile, series_name
+from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile, series_name, text_of
 from bakthat.entrypoints.library.restore_verbs import tier_of
 from bakthat.entrypoints.password_tries import AskAgain
 from bakthat.errors import BakthatError
@@ -163,7 +163,10 @@ class ContentVerbs(OpenedProfile):
             StoreError: While it is read.
         """
         request = FindRequest(
-            patterns=(pattern,) if isinstance(pattern, str) else tuple(pattern),
+            patterns=tuple(
+                text_of(one, "a pattern is text")
+                for one in (pattern if isinstance(pattern, list | tuple) else [pattern])
+            ),
             destination=self._destination(destination),
             series=series_name(series) if series is not None else None,
             since=interval_of(since) if since is not None else None,

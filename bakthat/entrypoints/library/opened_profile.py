@@ -251,9 +251,14 @@ def series_name(series: object) -> str:
     """Return the name of a series. Raises `TypeError` for anything else, also for a record, which names one backup."""
     if isinstance(series, Backup):
         raise TypeError(f"a series is chosen by its name, {series.filename!r} (`backup.filename`), not by a record")
-    if not isinstance(series, str):
-        raise TypeError(f"a series is chosen by its name, not by {_article(series)}")
-    return series
+    return text_of(series, "a series is chosen by its name")
+
+
+def text_of(value: object, expected: str) -> str:
+    """Return the text. Raises `TypeError`, which says what was `expected`, for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{expected}, found {_article(value)}")
+    return value
 
 
 def _article(value: object) -> str:

@@ -10,7 +10,7 @@ from bakthat.domain.callbacks import ignore
 from bakthat.domain.interval import interval_of
 from bakthat.domain.query import Query
 from bakthat.entrypoints.destinations import destination_names, owners_of
-from bakthat.entrypoints.library.opened_profile import OpenedProfile
+from bakthat.entrypoints.library.opened_profile import OpenedProfile, text_of
 from bakthat.errors import BakthatError, RetrievalPending
 from bakthat.usecases.delete import DeleteRequest, DeletionCandidate, deletion_candidate
 from bakthat.usecases.delete import delete as delete_backup
@@ -52,7 +52,7 @@ class RecordVerbs(OpenedProfile):
         """
         return show_backups(
             Query(
-                text=query,
+                text=text_of(query, "a query is a part of a name"),
                 backend=destination,
                 tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
                 deleted=deleted,
