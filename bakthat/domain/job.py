@@ -175,7 +175,7 @@ def chosen_jobs(jobs: Mapping[str, Job], names: Iterable[str], where: str) -> li
     that begins with `where`: the profile."""
     wanted = list(dict.fromkeys(names)) or list(jobs)
     if not wanted:
-        raise ConfigInvalid(f"{where} has no jobs; describe them under `jobs`")
+        raise ConfigInvalid(f"{where} has no jobs; describe them under `jobs`, as `etc: {{source: /etc}}`")
     for name in wanted:
         if name not in jobs:
             near = nearest(name, jobs, most=1)

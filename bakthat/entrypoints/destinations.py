@@ -47,6 +47,9 @@ class Destinations:
         known = [*(kind.name for kind in BUILT_IN), *stores, *store_names()]
         similar = nearest(name, known)
         hint = f"; did you mean {similar[0]}?" if similar else ""
+        if "/" in name:  # a folder, or a URL
+            kind_of, key = ("bucket", "s3_bucket") if name.startswith("s3:") else ("folder", "local_path")
+            hint = f"; a {kind_of} is the {key} of a profile"
         raise UnknownDestination(f"there is no destination {name!r}; there are {', '.join(known)}{hint}")
 
     def _limited(self, name: str, store: ObjectStore) -> Destination:

@@ -85,6 +85,11 @@ def _recipients(
     from bakthat.adapters.encryption.key_files import check_recipient
     from bakthat.adapters.encryption.recipient_files import read_recipients
 
+    for recipient in given:
+        if "/" in recipient and not recipient.startswith(("age1", "ssh-")):
+            raise UsageError(
+                f"{where}: {recipient!r} is not a public key; a file of public keys goes into {where_of_files}"
+            )
     found = [check_recipient(recipient, where) for recipient in given]
     for path in files:
         found += read_recipients(path, where_of_files, notice=notice)

@@ -96,7 +96,7 @@ def choose_base(next_backup: NextBackup, policy: IncrementPolicy, destination: D
         return Base(why=f"the chain of {newest.stored_filename} is {'not ' if next_backup.keys else ''}encrypted")
     known = tools.states.known(next_backup.key(destination), next_backup.version(newest)) if newest.sha256 else None
     if known is None:
-        return Base(why=f"this machine has no state of {newest.stored_filename}, which would be continued")
+        return Base(why=f"this machine has no list of what {newest.stored_filename} contained, to compare with")
     if why := _of_another_password(chain, next_backup.keys, destination, tools):
         return Base(why=why)
     if why := _extended(chain, destination, tools):

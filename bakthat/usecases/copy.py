@@ -10,7 +10,15 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.objects import Tier
 from bakthat.domain.query import Query
-from bakthat.errors import BackupNotFound, BakthatError, ChainBroken, DatabaseError, RetrievalPending, UsageError
+from bakthat.errors import (
+    BackupNotFound,
+    BakthatError,
+    ChainBroken,
+    ConfigInvalid,
+    DatabaseError,
+    RetrievalPending,
+    UsageError,
+)
 from bakthat.usecases.chain import chains_of_series
 from bakthat.usecases.copying.one_backup import Copied, Copier
 from bakthat.usecases.copying.target import Presence, Target, oldest_first
@@ -76,7 +84,7 @@ def copy(
     Raises `BackupNotFound`, `AmbiguousName`, `ChainBroken`, `UsageError` if both destinations are the same place,
     `DatabaseError`.
     """
-    source, destination = tools.destination(request.source), target_tools.destination(request.to)
+    source, destination = tools.destination(request.source), _target_destination(request.to, target_tools)
     if source.owner.location == destination.owner.location:
         raise UsageError(
             f"the backups are in {source.owner.location}, and that is where they would be copied to; "
@@ -127,6 +135,14 @@ def report_of(copied: Sequence[Copied], failed: Sequence[tuple[Backup, BakthatEr
         failed=tuple(failed),
         dry_run=dry_run,
     )
+
+
+def _target_destination(name: str, tools: Tools) -> Destination:
+    """The destination of the copies. Raises `ConfigError`, whose way out names the parameter of the target."""
+    try:
+        return tools.destination(name)
+    except ConfigInvalid as error:
+        raise ConfigInvalid(str(error).replace("`destination=", "`to=")) from None
 
 
 def _base(backup: Backup) -> str | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.command_line import CommandLine
+from tests.fixtures.terminal import on_terminal
 
 DATA = Path(__file__).parent.parent / "data"
 NAME = r"site\.\d{14}\.tgz"
@@ -229,6 +230,39 @@ def test_retention_prints_a_line_for_each_series_and_with_quiet_nothing(
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
 
 
+@pytest.fixture
+def old_and_new(bakthat_command: CommandLine, stored: str) -> str:
+    """The older one of two backups, of last year."""
+    store = bakthat_command.home / ".bakthat" / "store"
+    old = "site.20250102030405.tgz"
+    (store / old).write_bytes((store / stored).read_bytes())
+    bakthat_command.configure({"default": {"default_destination": "local"}})
+    assert bakthat_command("sync").code == 0
+    return old
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("no", 1, 2), ("", 1, 2), ("yes", 0, 1)])
+def test_removing_by_minutes_asks_on_a_terminal(
+    bakthat_command: CommandLine, old_and_new: str, answer: str, code: int, left: int
+) -> None:
+    answers = [("(yes/no) [no]:", answer)]
+    seen = on_terminal(bakthat_command, "remove-older-than", "site", "6m", answers=answers)
+    assert (seen.code, seen.unasked) == (code, ())
+    assert "Delete 1 backup of site, older than 6 minutes?" in " ".join(seen.text.split())
+    assert len(bakthat_command("show").lines) == left
+
+
+@pytest.mark.parametrize("interval", ["6M", "6m"])
+def test_removing_by_months_or_without_a_terminal_asks_nothing(
+    bakthat_command: CommandLine, old_and_new: str, interval: str
+) -> None:
+    if interval == "6M":
+        seen = on_terminal(bakthat_command, "remove-older-than", "site", interval)
+        assert (seen.code, seen.lines[-1]) == (0, "site: kept 1, deleted 1")
+    else:
+        assert bakthat_command("remove-older-than", "site", interval).out == "site: kept 1, deleted 1\n"
+
+
 def test_rotation_without_a_policy_names_the_command(bakthat_command: CommandLine, stored: str) -> None:
     said = bakthat_command("rotate_backups", "site", "-d", "local")
     assert said.code == 2
@@ -363,6 +397,13 @@ def test_verify_says_good_but_incomplete_with_exit_code_0(bakthat_command: Comma
         (["backup", "site", "-d", "glacier", "--prompt", "no"], 2, "glacier_storage_class"),
         (["restore", "site", "-d", "local"], 1, "site"),
         (["restore"], 2, "--from"),
+        (["restore", "site", "--from", "x.tgz"], 2, "--from PLACE names one archive by itself; leave out NAME"),
+        (["restore", "--host", "web1", "--from", "x.tgz"], 2, "leave out --host"),
+        (["backup", "site", "-d", "/mnt/usb", "--prompt", "no"], 2, "a folder is the local_path of a profile"),
+        (["backup", "site", "-d", "s3://bucket", "--prompt", "no"], 2, "a bucket is the s3_bucket of a profile"),
+        (["backup", "site", "-d", "local", "-r", "~/key.pub"], 2, "a file of public keys goes into --recipients-file"),
+        (["copy", "--all", "-d", "local", "--to", "s3"], 2, "or use the local folder: --to local"),
+        (["run"], 2, "describe them under `jobs`, as `etc: {source: /etc}`"),
         (["restore", "site", "-d", "local", "--tier", "slow"], 2, "slow"),
         (["restore", "--from", "absent.tgz"], 1, "absent.tgz"),
         (["delete", "site", "-d", "local"], 1, "site"),

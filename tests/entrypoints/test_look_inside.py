@@ -254,6 +254,14 @@ def test_find_ends_with_1_if_nothing_is_found(bakthat_command: CommandLine, phot
     back_up(bakthat_command)
     said = bakthat_command("find", "*.pdf")
     assert (said.code, said.out, said.err) == (1, "", "*.pdf: not found.\n")
+
+
+def test_find_says_that_a_pattern_is_a_whole_name(bakthat_command: CommandLine, photos: Path) -> None:
+    bakthat_command("backup", "photos", "-d", "local", "--prompt", "no")
+    said = bakthat_command("find", "summ", "-d", "local")
+    hint = "summ: not found. A pattern is a whole name; '*summ*' finds it inside of names.\n"
+    assert (said.code, said.out, said.err) == (1, "", hint)
+    assert bakthat_command("find", "*summ*", "-d", "local").code == 0
     said = bakthat_command("find", "*.pdf", "--json", "-q")
     assert (said.code, json.loads(said.out), said.err) == (1, {"version": 1, "found": []}, "")
 

@@ -153,14 +153,14 @@ def test_a_full_one_is_made_after_a_plain_one_in_between(box: Toolbox, tree: Pat
     night(box, tree)
     plain = night(box, tree, incremental=None)
     assert not night(box, tree).is_incremental
-    assert reason(box) == f"this machine has no state of {plain.stored_filename}, which would be continued"
+    assert reason(box) == f"this machine has no list of what {plain.stored_filename} contained, to compare with"
 
 
 def test_a_full_one_is_made_when_the_state_is_lost(box: Toolbox, tree: Path) -> None:
     made = night(box, tree)
     box.states = Toolbox().states
     assert not night(box, tree).is_incremental
-    assert reason(box) == f"this machine has no state of {made.stored_filename}, which would be continued"
+    assert reason(box) == f"this machine has no list of what {made.stored_filename} contained, to compare with"
 
 
 def test_a_full_one_is_made_when_attributes_are_kept_that_were_not(box: Toolbox, tree: Path) -> None:

@@ -59,7 +59,7 @@ def parse_recipient(text: str) -> Recipient:
     Raises:
         ValueError: It is invalid. The message says why, and holds nothing of the text, which may be a secret.
     """
-    if text.upper().startswith("AGE-SECRET-KEY"):
+    if "AGE-SECRET-KEY-" in text.upper():  # also as a line of a key file
         raise ValueError("it is a secret key; the recipient is the public key that belongs to it and starts with age1")
     if text.startswith(_PEM):
         raise ValueError("it is a private key; the recipient is the line in the .pub file that belongs to it")

@@ -94,7 +94,12 @@ def find(
         else:
             terminal.results(map(found_line, counted()))
     if not count:
-        settings.say(f"{pattern}: not found.")
+        hint = (
+            ""
+            if set(pattern) & set("*?[/!")
+            else f" A pattern is a whole name; '*{pattern}*' finds it inside of names."
+        )
+        settings.say(f"{pattern}: not found.{hint}")
         click.get_current_context().exit(_NOTHING_FOUND_AND_UNOPENED if unopened else _NOTHING_FOUND)
 
 

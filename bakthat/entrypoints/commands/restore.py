@@ -78,11 +78,11 @@ def restore(
     A restore is all or nothing. If the archive is damaged and there is no other, --salvage writes what is left of it
     into the new directory NAME.salvaged, and lists what is partial, unverified or missing (exit code 5).
     """
-    if (name is None) is (place is None) or (place is not None and host is not None):
-        raise UsageError(
-            "restore requires either the NAME of a backup (with --host) or --from PLACE; `bakthat show` lists the "
-            "backups"
-        )
+    if name is None and place is None:
+        raise UsageError("restore requires the NAME of a backup, or --from PLACE; `bakthat show` lists the backups")
+    if place is not None and (name is not None or host is not None):
+        what = "NAME" if name is not None else "--host"
+        raise UsageError(f"--from PLACE names one archive by itself; leave out {what}")
     if salvage:
         if overwrite or full_check:
             raise UsageError("--salvage writes into a new directory, of whatever can be read: --overwrite and "

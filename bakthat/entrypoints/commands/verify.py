@@ -80,7 +80,7 @@ def verify(
     bad = [result.error for result in results if result.is_bad and result.error is not None]
     unchecked = [result.error for result in results if not result.is_bad and result.error is not None]
     if bad:
-        settings.notice(f"{len(bad)} of {len(results)} are not good")
+        settings.notice(f"{len(bad)} of {len(results)} {'is' if len(bad) == 1 else 'are'} not good")
     if unchecked:
         settings.notice(f"{len(unchecked)} of {len(results)} could not be checked")
     for error in bad + unchecked:
