@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from attrs import frozen
 
@@ -21,10 +20,10 @@ from bakthat.errors import (
     PayloadDamaged,
     RetrievalPending,
     StoreError,
-    StoreUnavailable,
     WrongPassword,
 )
 from bakthat.ports.file_states import KnownFiles
+from bakthat.usecases.chain import extend_locks
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.syncing.series import sync_series
 from bakthat.usecases.tools import Tools
@@ -131,18 +130,6 @@ def _extended(chain: tuple[Backup, ...], destination: Destination, tools: Tools)
         return ""
     until = whole_seconds(tools.clock()) + (newest.metadata.locked_until - newest.when)
     return extend_locks(chain, until, destination)
-
-
-def extend_locks(chain: Sequence[Backup], until: datetime, destination: Destination) -> str:
-    """Lock these archives until this moment. Return why one of them cannot be; empty if all are."""
-    try:
-        for backup in chain:
-            destination.extend_lock(backup, until)
-    except StoreUnavailable:
-        raise
-    except StoreError as error:
-        return f"the lock of {backup.stored_filename} cannot be extended: {error}"
-    return ""
 
 
 def _recorded(series: str, destination: Destination, tools: Tools) -> list[Backup]:

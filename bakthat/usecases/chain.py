@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 
 from attrs import define, field
 
@@ -13,7 +14,15 @@ from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys, NamedBase
 from bakthat.domain.query import Query
 from bakthat.domain.stored_name import parse
-from bakthat.errors import ChainBroken, InvalidName, NotEncrypted, ObjectNotFound, RetrievalPending
+from bakthat.errors import (
+    ChainBroken,
+    InvalidName,
+    NotEncrypted,
+    ObjectNotFound,
+    RetrievalPending,
+    StoreError,
+    StoreUnavailable,
+)
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.missing_key import key_needed
 from bakthat.usecases.streams.archive_stream import open_archive
@@ -129,6 +138,18 @@ def needed_by(newest: Backup) -> Iterator[None]:
         advice = "`bakthat sync` updates the database from the store"
         text = str(gone).removesuffix(f"; {advice}")
         raise ObjectNotFound(f"{text}; {newest.stored_filename} needs it; {advice}") from gone
+
+
+def extend_locks(chain: Sequence[Backup], until: datetime, destination: Destination) -> str:
+    """Lock these archives until this moment. Return why one of them cannot be; empty if all are."""
+    try:
+        for backup in chain:
+            destination.extend_lock(backup, until)
+    except StoreUnavailable:
+        raise
+    except StoreError as error:
+        return f"the lock of {backup.stored_filename} cannot be extended: {error}"
+    return ""
 
 
 def _encryption(backup: Backup) -> str:

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
 from bakthat.domain.objects import Tier
-from bakthat.domain.query import Query
+from bakthat.domain.query import Query, newest_first
 from bakthat.errors import (
     BackupNotFound,
     BakthatError,
@@ -17,9 +17,10 @@ from bakthat.errors import (
     ConfigInvalid,
     DatabaseError,
     RetrievalPending,
+    StoreError,
     UsageError,
 )
-from bakthat.usecases.chain import chains_of_series
+from bakthat.usecases.chain import chains_of_series, extend_locks
 from bakthat.usecases.copying.one_backup import Copied, Copier
 from bakthat.usecases.copying.target import Presence, Target, oldest_first
 from bakthat.usecases.destinations.base import Destination
@@ -123,6 +124,7 @@ def copy(
     # All retrievals are requested before the first one is waited for.
     try_each(_chosen(request, source, tools), copier, waits_later=request.wait)
     try_each(pending, evolve(copier, wait=True), waits_later=False)
+    _lock_chains([one.backup for one in copied if one.is_new], destination, target_tools)
     return report_of(copied, failed, dry_run=request.dry_run)
 
 
@@ -143,6 +145,26 @@ def _target_destination(name: str, tools: Tools) -> Destination:
         return tools.destination(name)
     except ConfigInvalid as error:
         raise ConfigInvalid(str(error).replace("`destination=", "`to=")) from None
+
+
+def _lock_chains(new: Iterable[Backup], destination: Destination, tools: Tools) -> None:
+    """Lock what the new copies continue for as long as themselves; where that is refused, a notice says so."""
+    locked: set[str] = set()
+    for copy_ in sorted(new, key=newest_first, reverse=True):
+        until = copy_.metadata.locked_until
+        if until is None or not copy_.is_incremental:
+            continue
+        try:
+            chain = chains_of_series(copy_.filename, destination, tools).chain(copy_)[:-1]
+            why = extend_locks([base for base in chain if base.stored_filename not in locked], until, destination)
+            locked.update(base.stored_filename for base in chain)
+        except (ChainBroken, StoreError) as error:
+            why = str(error)
+        if why:
+            tools.notice(
+                f"{copy_.stored_filename} is locked for longer in {destination.owner.location} than what it continues: "
+                f"{why}"
+            )
 
 
 def _base(backup: Backup) -> str | None:

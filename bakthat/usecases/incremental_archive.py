@@ -22,7 +22,8 @@ from bakthat.domain.payload import NamedBase, PackReport
 from bakthat.errors import ObjectNotFound, StoreError
 from bakthat.ports.file_states import Changes, StateDraft, TooManyNames
 from bakthat.ports.payload import IndexedWriter
-from bakthat.usecases.base_choice import Base, NextBackup, choose_base, extend_locks
+from bakthat.usecases.base_choice import Base, NextBackup, choose_base
+from bakthat.usecases.chain import extend_locks
 from bakthat.usecases.destinations.base import Destination
 from bakthat.usecases.storing.new_archive import NewArchive, store_new
 from bakthat.usecases.tools import Tools

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.backup import Backup
+from bakthat.domain.object_lock import ObjectLock
 from bakthat.domain.query import Query
-from bakthat.errors import ChainBroken, StoreUnavailable
+from bakthat.errors import AccessDenied, ChainBroken, StoreUnavailable
 from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.copy import CopyReport, CopyRequest, copy
@@ -48,6 +51,33 @@ def test_what_needs_a_backup_that_could_not_be_copied_is_not_copied(box: Toolbox
     assert names([one for one, _ in report.failed]) == names(nights[1:])
     assert [type(error) for _, error in report.failed] == [StoreUnavailable, ChainBroken, ChainBroken]
     assert names(list(box.repo.find(Query(backend="local")))) == [nights[0].stored_filename]
+
+
+def locking(box: Toolbox) -> MemoryObjectStore:
+    """The store of `local`, which locks archives for 30 days."""
+    lock = ObjectLock(mode="compliance", days=30)
+    store = box.stores["local"] = MemoryObjectStore("memory://local", clock=box.clock, lock=lock)
+    return store
+
+
+def test_what_a_copy_continues_is_locked_for_as_long_as_the_copy(box: Toolbox, nights: list[Backup]) -> None:
+    store = locking(box)
+    copied(box, nights[1].stored_filename)
+    box.clock.forward(days=20)
+    copied(box, None)
+    locks = [store.lock_of(one.stored_filename) for one in nights]
+    assert [lock and lock.until for lock in locks] == [box.clock.now + timedelta(days=30)] * 4
+
+
+def test_a_copy_whose_chain_cannot_be_locked_is_reported(box: Toolbox, nights: list[Backup]) -> None:
+    refused = Fault(method="extend_lock", error=lambda: AccessDenied("s3:PutObjectRetention is not permitted"))
+    box.stores["local"] = FaultyObjectStore(locking(box), refused)
+    box.notices.clear()
+    assert names(copied(box, nights[1].stored_filename).copied) == names(nights[:2])
+    assert box.notices == [
+        f"{nights[1].stored_filename} is locked for longer in memory://local than what it continues: the lock of "
+        f"{nights[0].stored_filename} cannot be extended: s3:PutObjectRetention is not permitted"
+    ]
 
 
 def test_the_next_run_completes_the_chain(box: Toolbox, nights: list[Backup]) -> None:

@@ -13,6 +13,7 @@ from bakthat.domain.archive_format import ArchiveFormat, Compression, Container
 from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.backup import Backup, said_of
 from bakthat.domain.callbacks import ignore
+from bakthat.domain.chain import is_known_by_dependent
 from bakthat.domain.payload import Keys
 from bakthat.domain.progress import Progress
 from bakthat.errors import ObjectNotFound, PayloadDamaged, WrongPassword
@@ -126,8 +127,8 @@ def _decrypted(
 
 
 def _identity(backup: Backup, destination: Destination) -> str:
-    """What a cache knows these stored bytes by; empty where nobody knows their SHA-256."""
-    if backup.sha256 is None or backup.known_size is None:
+    """What a cache knows these stored bytes by; empty where nobody knows their SHA-256, or has compared it."""
+    if backup.sha256 is None or backup.known_size is None or is_known_by_dependent(backup):
         return ""
     return f"{destination.owner.location} {backup.stored_filename} {backup.size} {backup.sha256}"
 
