@@ -215,8 +215,6 @@ class Extraction:
             return None
         return self._unselected.tree_for(member)
 
-    # The kinds of members
-
     def _file(
         self, tree: ExtractionTree, directory: int, name: bytes, path: bytes, member: Member, reader: TarReader
     ) -> None:
@@ -341,8 +339,6 @@ class Extraction:
         self._skipped.add(self._names.key(path))
         self._selection.drop(path, reason)
         self._notices.add(reason, path)
-
-    # After everything else
 
     def make_symlinks(self, tree: ExtractionTree) -> None:
         """Make the symbolic links that wait."""

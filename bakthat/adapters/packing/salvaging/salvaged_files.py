@@ -105,8 +105,6 @@ class SalvagedFiles:
         """Count something as missing."""
         self.missing.add(printable(path), reason)
 
-    # What has a content
-
     def file(self, path: bytes, member: Member, write: Callable[[int], int], judge: Callable[[], Judgement]) -> None:
         """Make a file. `write` writes its content into the descriptor and returns its size; then `judge` says what it
         is worth."""
@@ -167,8 +165,6 @@ class SalvagedFiles:
     def _count(self, path: bytes, size: int) -> None:
         self.whole.add(printable(path))
         self.size += size
-
-    # Everything else
 
     def directory(self, path: bytes, member: Member) -> None:
         parent, _, name = path.rpartition(b"/")
@@ -248,8 +244,6 @@ class SalvagedFiles:
             if not self._links.link_or_copy(source, target_name, directory, name, self._attributes):
                 self._notices.add("it was a hard link and is a copy now: this file system has no hard links", path)
 
-    # Verdicts that come later
-
     def settle(self, is_good: bool, reason: str) -> None:
         """The verdict about everything that was made since the last one, and not judged finally."""
         for path, size, run, is_symlink in self._undecided.take():
@@ -297,8 +291,6 @@ class SalvagedFiles:
                 make_harmless(fd)
             self._list(path, rename(directory, name, UNVERIFIED), unverified(reason))
 
-    # Names
-
     def _list(self, path: bytes, made: bytes, judgement: Judgement) -> None:
         parent = path.rpartition(b"/")[0]
         shown = parent + b"/" + made if parent else made
@@ -312,8 +304,6 @@ class SalvagedFiles:
         attributes = self._attributes.of(member)
         attributes.extended = self._names.keep(attributes.extended)
         return attributes
-
-    # When all else is there
 
     def finish(self) -> None:
         """Make the symbolic links, and set the attributes of directories, the innermost first."""

@@ -254,8 +254,6 @@ class ArchiveSalvage:
             self._stream.verdict = None
             self._files.settle(verdict is Verdict.GOOD, _DOUBTFUL)
 
-    # Members
-
     def _member(self, member: Member, header: int, first: int, last: int, run: _Run) -> None:
         files = self._files
         goals: list[tuple[bytes, str]] = []
@@ -276,7 +274,7 @@ class ArchiveSalvage:
                 self._other(shown, member, self._judge(shown, header, last))
         for other, doubt in goals[1:]:
             with files.making(other):
-                files.hard_link(other, goals[0][0], unverified(doubt) if doubt else Judgement())
+                files.hard_link(other, goals[0][0], _doubted(doubt))
 
     def _goals_of(self, path: bytes, member: Member, header: int) -> list[tuple[bytes, str]]:
         """The paths that the member stands for, and why each may be wrong."""
@@ -363,17 +361,18 @@ class ArchiveSalvage:
         if is_late and len(self._late_links) < _MOST_LATE_LINKS:
             self._late_links.append(member)
             return
-        for path, self._doubt in goals:
+        for path, doubt in goals:
             with self._files.making(path):
-                if member.kind is not Kind.FILE:
-                    final = self._is_settled or member.kind is not Kind.HARDLINK
-                    self._other(path, member, unverified(self._doubt) if self._doubt else Judgement(is_final=final))
-                elif member.size:
-                    raise PayloadDamaged(f"its place in the archive is damaged ({member.size} bytes)")
-                else:
-                    self._files.file(
-                        path, member, lambda _: 0, lambda: unverified(self._doubt) if self._doubt else Judgement()
-                    )
+                self._make_by_index(path, member, doubt)
+
+    def _make_by_index(self, path: bytes, member: Member, doubt: str) -> None:
+        if member.kind is not Kind.FILE:
+            is_final = self._is_settled or member.kind is not Kind.HARDLINK
+            self._other(path, member, _doubted(doubt, is_final=is_final))
+        elif member.size:
+            raise PayloadDamaged(f"its place in the archive is damaged ({member.size} bytes)")
+        else:
+            self._files.file(path, member, lambda _: 0, lambda: _doubted(doubt))
 
     def _is_wanted(self, path: bytes, is_directory: bool) -> bool:
         if self._rules is None:
@@ -386,8 +385,6 @@ class ArchiveSalvage:
     def _meet_root(self, path: bytes) -> None:
         if len(self._roots) < _MOST_ROOTS:
             self._roots.add(path.partition(b"/")[0])
-
-    # The report
 
     @property
     def may_lack_more(self) -> bool:
@@ -418,6 +415,11 @@ class ArchiveSalvage:
         if self._ends_early:
             damages.add("", f"{stream.position} bytes of the tar stream, and its end mark is at byte {end}")
         return damages
+
+
+def _doubted(doubt: str, *, is_final: bool = True) -> Judgement:
+    """Of something that is whole, and may be another version than that of the tree."""
+    return unverified(doubt) if doubt else Judgement(is_final=is_final)
 
 
 def report_of(files: SalvagedFiles, directory: str, damages: Lister, *, may_lack_more: bool) -> SalvageReport:
