@@ -275,7 +275,7 @@ class ChainedArchive:
 
 
 @frozen
-class Goal:
+class TreePath:
     """A path of a tree that a member of an archive stands for. doubt: why that member may be another version than the
     tree's; empty if it is the right one."""
 
@@ -283,7 +283,7 @@ class Goal:
     doubt: str = ""
 
 
-Goals = Callable[[str, int, bool], Sequence[Goal]]
+TreePathsOf = Callable[[str, int, bool], Sequence[TreePath]]
 """What a member stands for: called with its path, the position of its first header, and whether it is a directory."""
 
 
@@ -291,14 +291,14 @@ Goals = Callable[[str, int, bool], Sequence[Goal]]
 class SalvageableArchive:
     """A damaged archive of a chain.
 
-    name: its stored filename. opened: its stream, with holes and verdicts. index: if it could be read. goals: what of
-    the tree its members are; it is called at least once for each member that is met, or that the index has.
+    name: its stored filename. opened: its stream, with holes and verdicts. index: if it could be read. tree_paths: what
+    of the tree its members are; it is called at least once for each member that is met, or that the index has.
     """
 
     name: str
     opened: AbstractContextManager[Iterator[Part]]
     index: ArchiveIndex | None
-    goals: Goals
+    tree_paths: TreePathsOf
 
 
 @define

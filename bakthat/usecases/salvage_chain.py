@@ -69,7 +69,7 @@ class ChainSalvage:
                 name=archive.backup.stored_filename,
                 opened=self._parts(number, archive),
                 index=self._indexes[number],
-                goals=partial(plan.goals, number),
+                tree_paths=partial(plan.tree_paths, number),
             )
             for number, archive in enumerate(self.archives)
             if number not in self._gone

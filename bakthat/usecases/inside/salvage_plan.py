@@ -17,7 +17,7 @@ from attrs import define, field
 
 from bakthat.domain.archive_index import IndexEntry
 from bakthat.domain.salvage import Lister
-from bakthat.ports.payload import Goal
+from bakthat.ports.payload import TreePath
 from bakthat.usecases.inside.chain_tree import ChainTree, OpenArchive, Selects, TreeMember
 from bakthat.usecases.inside.members import plain_path
 
@@ -55,7 +55,7 @@ class SalvagePlan:
     def __init__(self, archives: Sequence[KnownMembers], selects: Selects) -> None:
         self._archives = archives
         self._selects = selects
-        self._goals: list[dict[int, list[Goal]]] = [{} for _ in archives]
+        self._tree_paths: list[dict[int, list[TreePath]]] = [{} for _ in archives]
         """Of each archive: what the member at a position is."""
         self._met: list[set[int]] = [set() for _ in archives]
         self._open: list[set[str]] = [set() for _ in archives]
@@ -85,8 +85,8 @@ class SalvagePlan:
         if is_outdated:
             self._lost.update((path, doubt) for path in paths)
         elif paths:
-            goals = self._goals[found.archive].setdefault(found.member.offset, [])
-            goals += [Goal(path, doubt) for path in paths]
+            of_member = self._tree_paths[found.archive].setdefault(found.member.offset, [])
+            of_member += [TreePath(path, doubt) for path in paths]
 
     def _doubt(self, number: int, path: str) -> tuple[str, bool]:
         """Why this may not be the version of the tree, and whether it certainly is not."""
@@ -102,29 +102,29 @@ class SalvagePlan:
                 return f"its version is lost in {archive.name}", True
         return "", False
 
-    def goals(self, number: int, path: str, position: int, is_directory: bool) -> Sequence[Goal]:
+    def tree_paths(self, number: int, path: str, position: int, is_directory: bool) -> Sequence[TreePath]:
         """What of the tree a member of this archive is: see `SalvageableArchive`."""
         self._met[number].add(position)
-        goals = self._goals[number].get(position)
-        if goals is not None:
-            return goals
+        of_member = self._tree_paths[number].get(position)
+        if of_member is not None:
+            return of_member
         if self._archives[number].is_whole:
             return ()
         if number == 0:
-            return (Goal(path),) if self._selects(path, is_directory) else ()
+            return (TreePath(path),) if self._selects(path, is_directory) else ()
         if is_directory or path not in self._open[number]:
             return ()
         self._lost.pop(path, None)
-        return (Goal(path, self._doubt(number, path)[0]),)
+        return (TreePath(path, self._doubt(number, path)[0]),)
 
     def missing(self) -> Lister:
         """After all archives were read: what no member was met of."""
         missing = Lister()
-        for number, goals in enumerate(self._goals):
-            for position, of_member in goals.items():
+        for number, by_position in enumerate(self._tree_paths):
+            for position, of_member in by_position.items():
                 if position not in self._met[number]:
-                    for goal in of_member:
-                        missing.add(goal.path, f"it is lost in {self._archives[number].name}")
+                    for one in of_member:
+                        missing.add(one.path, f"it is lost in {self._archives[number].name}")
         for path, why in self._lost.items():
             missing.add(path, why)
         return missing

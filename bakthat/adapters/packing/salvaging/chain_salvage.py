@@ -55,7 +55,7 @@ def salvage_chain(
                     files.begin_archive()
                     with archive.opened as parts:
                         streams = [HoleyStream(parts)]
-                        salvage = ArchiveSalvage(streams[0], files, name, rules, archive.index, archive.goals)
+                        salvage = ArchiveSalvage(streams[0], files, name, rules, archive.index, archive.tree_paths)
                         salvage.run()
                     for problem in salvage.damages().listing().listed:
                         damages.add("", f"{archive.name}: {problem.reason}", count=problem.count)

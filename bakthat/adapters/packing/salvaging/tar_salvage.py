@@ -47,7 +47,7 @@ from bakthat.domain.archive_index import ArchiveIndex
 from bakthat.domain.ignore_patterns import IgnoreRules, PatternList
 from bakthat.domain.salvage import Lister, SalvageReport
 from bakthat.errors import PayloadDamaged, UsageError
-from bakthat.ports.payload import Goals
+from bakthat.ports.payload import TreePathsOf
 from bakthat.ports.salvage import Part, Verdict
 
 _MOST_ROOTS = 100
@@ -114,7 +114,7 @@ class ArchiveSalvage:
         name: Of the root.
         rules: Which paths are meant; None means all.
         index: The archive's index, if it could be read.
-        goals: Of an archive of a chain: as of `SalvageableArchive`.
+        tree_paths: Of an archive of a chain: as of `SalvageableArchive`.
     """
 
     def __init__(
@@ -124,9 +124,9 @@ class ArchiveSalvage:
         name: str,
         rules: IgnoreRules | None,
         index: ArchiveIndex | None,
-        goals: Goals | None = None,
+        tree_paths: TreePathsOf | None = None,
     ) -> None:
-        self._goals = goals
+        self._tree_paths = tree_paths
         self._doubt = ""
         """Why the member at hand may be another version than that of the tree."""
         self._stream = stream
@@ -211,7 +211,7 @@ class ArchiveSalvage:
         stream, places, files = self._stream, self._places, self._files
         is_header = stream.peek(start, start + 1) not in (b"", b"\0")
         run = _Run(cast(BinaryIO, stream))
-        if self._goals is not None:
+        if self._tree_paths is not None:
             run.accept_names()
         self._at = start
         try:
@@ -256,33 +256,33 @@ class ArchiveSalvage:
 
     def _member(self, member: Member, header: int, first: int, last: int, run: _Run) -> None:
         files = self._files
-        goals: list[tuple[bytes, str]] = []
+        paths: list[tuple[bytes, str]] = []
         with files.making(member.name):
             path = safe_path(member.name)
             if not path:
                 return
-            goals = self._goals_of(path, member, header)
-            if not goals:
+            paths = self._paths_of(path, member, header)
+            if not paths:
                 return
             if not self._is_found:
                 self._meet_root(path)
-            shown, self._doubt = goals[0]
+            shown, self._doubt = paths[0]
             files.current = shown
             if member.kind is Kind.FILE:
                 self._file(shown, member, header, first, last, run)
             else:
                 self._other(shown, member, self._judge(shown, header, last))
-        for other, doubt in goals[1:]:
+        for other, doubt in paths[1:]:
             with files.making(other):
-                files.hard_link(other, goals[0][0], _doubted(doubt))
+                files.hard_link(other, paths[0][0], _doubted(doubt))
 
-    def _goals_of(self, path: bytes, member: Member, header: int) -> list[tuple[bytes, str]]:
+    def _paths_of(self, path: bytes, member: Member, header: int) -> list[tuple[bytes, str]]:
         """The paths that the member stands for, and why each may be wrong."""
         is_directory = member.kind is Kind.DIRECTORY
-        if self._goals is None:
+        if self._tree_paths is None:
             return [(path, "")] if self._is_wanted(path, is_directory) else []
-        goals = self._goals(os.fsdecode(path), header, is_directory)
-        return [(safe, goal.doubt) for goal in goals if (safe := safe_path(os.fsencode(goal.path)))]
+        found = self._tree_paths(os.fsdecode(path), header, is_directory)
+        return [(safe, one.doubt) for one in found if (safe := safe_path(os.fsencode(one.path)))]
 
     def _file(self, path: bytes, member: Member, header: int, first: int, last: int, run: _Run) -> None:
         cut = 0
@@ -351,17 +351,17 @@ class ArchiveSalvage:
 
     def _lost(self, member: Member) -> None:
         """The header of a member is lost, and the index says what it was. What has no content is made by that."""
-        goals: list[tuple[bytes, str]] = []
+        paths: list[tuple[bytes, str]] = []
         with self._files.making(member.name):
             path = safe_path(member.name)
-            goals = self._goals_of(path, member, member.offset) if path else []
-        if not goals:
+            paths = self._paths_of(path, member, member.offset) if path else []
+        if not paths:
             return
         is_late = member.kind is Kind.HARDLINK and not self._is_settled
         if is_late and len(self._late_links) < _MOST_LATE_LINKS:
             self._late_links.append(member)
             return
-        for path, doubt in goals:
+        for path, doubt in paths:
             with self._files.making(path):
                 self._make_by_index(path, member, doubt)
 
