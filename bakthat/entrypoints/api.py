@@ -25,7 +25,7 @@ from bakthat.entrypoints.library.content_verbs import ContentVerbs
 from bakthat.entrypoints.library.copy_verbs import CopyVerbs
 from bakthat.entrypoints.library.inventory_verbs import InventoryVerbs
 from bakthat.entrypoints.library.job_verbs import JobVerbs
-from bakthat.entrypoints.library.opened_profile import AnyPath, JobParts
+from bakthat.entrypoints.library.opened_profile import AnyPath, ProfileJobs
 from bakthat.entrypoints.library.record_verbs import RecordVerbs
 from bakthat.entrypoints.library.restore_verbs import RestoreVerbs
 from bakthat.entrypoints.library.retention_verbs import RetentionVerbs
@@ -188,8 +188,8 @@ def open_profile(
             events=listeners,
             hooks=hooks_of(chosen, environment, notice, where=where_of(job)),
             pings=_pings(chosen, job, pinger, notice),
-            job_parts=JobParts(
-                jobs=jobs,
+            jobs=ProfileJobs(
+                by_name=jobs,
                 locks=lambda: locks if locks is not None else lock_files(),
                 open_job=lambda one: opened(one.profile, one, {}),
             ),

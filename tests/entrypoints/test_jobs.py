@@ -339,7 +339,7 @@ def test_a_job_that_is_running_does_not_ping_its_end(opened: Open, pinger: Memor
 
 def test_a_ping_is_in_no_repr(opened: Open, tree: Path) -> None:
     bk = opened({"site": {"source": str(tree), "ping": PING}}, ping=PING)
-    assert "secret" not in f"{bk!r}{bk.profile!r}{bk._pings!r}{bk._parts!r}"
+    assert "secret" not in f"{bk!r}{bk.profile!r}{bk._pings!r}{bk._jobs!r}"
 
 
 # the command

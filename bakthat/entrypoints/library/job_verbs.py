@@ -48,7 +48,7 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
         def carry_out(_: Tools) -> JobRuns:
             results: list[JobRun] = []
             wanted = (names,) if isinstance(names, str) else names
-            for job in chosen_jobs(self._parts.jobs, wanted, self._where):
+            for job in chosen_jobs(self._jobs.by_name, wanted, self._where):
                 done = self._run_one(job)
                 on_job(done)
                 results.append(done)
@@ -70,12 +70,12 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
             ConfigError: There is no such destination as that of a job. The message names the job.
         """
         age = None if max_age is None else interval_of(max_age)
-        expected = [self._expected(job) for job in self._parts.jobs.values()]
+        expected = [self._expected(job) for job in self._jobs.by_name.values()]
         owners = (*self._owners(), *(one.owner for one in expected))
         return status_of(StatusRequest(owners=owners, expected=expected, max_age=age), self.tools)
 
     def _with_settings_of(self, job: Job) -> JobVerbs:
-        own = self._parts.opened(job)
+        own = self._jobs.opened(job)
         assert isinstance(own, JobVerbs)  # noqa: S101 - of the same class as this
         return own
 
@@ -96,7 +96,7 @@ class JobVerbs(BackupVerbs, RestoreVerbs, RecordVerbs, RetentionVerbs):
 
     def _run_one(self, job: Job) -> JobRun:
         own = self._with_settings_of(job)
-        locks = self._parts.locks()
+        locks = self._jobs.locks()
         with contextlib.ExitStack() as held:
             try:
                 # Not by the path of the file: copies of it are of the same jobs, and a profile may have none.

@@ -37,11 +37,11 @@ AnyPath = str | os.PathLike[str]
 
 
 @frozen(kw_only=True)
-class JobParts:
-    """What the jobs of a profile need. `jobs`: by name. `locks`: that keep two runs of a job apart. `open_job`: opens
-    the profile with the settings of a job."""
+class ProfileJobs:
+    """The jobs of a profile. `locks`: keep two runs of a job apart. `open_job`: opens the profile with the settings of
+    a job."""
 
-    jobs: Mapping[str, Job] = field(factory=dict)
+    by_name: Mapping[str, Job] = field(factory=dict)
     locks: Callable[[], JobLocks] = MemoryJobLocks
     open_job: Callable[[Job], OpenedProfile] | None = None
 
@@ -69,7 +69,7 @@ class OpenedProfile:
         hooks: Hooks | None = None,
         ask_passphrase: AskPassphrase | None = None,
         pings: Pings | None = None,
-        job_parts: JobParts | None = None,
+        jobs: ProfileJobs | None = None,
         new_session: Callable[[], str] = lambda: str(uuid.uuid4()),
         handed_in: Sequence[str] = (),
         other_tools: Callable[[str | Profile], Tools] | None = None,
@@ -85,7 +85,7 @@ class OpenedProfile:
             hooks: The profile's commands, run when a verb has ended.
             ask_passphrase: Called for the passphrase of an encrypted key file, with the name of the file.
             pings: Reports to the profile's monitoring service.
-            job_parts: The profile's jobs, and what running them needs.
+            jobs: The profile's jobs, and what running them needs.
             new_session: Makes the id that the events of one call share.
             handed_in: The names of destinations whose stores the caller passed in, which the profile may not name.
             other_tools: Makes the tools of another profile.
@@ -95,7 +95,7 @@ class OpenedProfile:
         self.events = events if events is not None else Events()
         self._hooks = hooks
         self._pings = pings
-        self._parts = job_parts if job_parts is not None else JobParts()
+        self._jobs = jobs if jobs is not None else ProfileJobs()
         self._tools = tools
         self._environment = environment
         self._ask_passphrase = ask_passphrase

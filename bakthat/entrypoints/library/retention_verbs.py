@@ -145,7 +145,11 @@ class RetentionVerbs(OpenedProfile):
             InvalidPolicy, StoreError: Nothing is deleted then.
         """
         scope, place = _scope(group_by, host, source), self._destination(destination)
-        if policy is None and not self.profile.rotation and not any(job.rotation for job in self._parts.jobs.values()):
+        if (
+            policy is None
+            and not self.profile.rotation
+            and not any(job.rotation for job in self._jobs.by_name.values())
+        ):
             policy_from(None, where=self._where)  # raises the error for that
 
         def carry_out(tools: Tools) -> RotatedSeries:
@@ -172,7 +176,7 @@ class RetentionVerbs(OpenedProfile):
         if given is not None:
             return OriginPolicies(default=given)
         section = self.profile.rotation
-        of_jobs = policies_of_jobs(self._parts.jobs.values(), series, destination, self._parts.host_of)
+        of_jobs = policies_of_jobs(self._jobs.by_name.values(), series, destination, self._jobs.host_of)
         if section or (is_required and not any(of_jobs.values())):
             return OriginPolicies(default=policy_from(section or None, where=self._where), by_origin=of_jobs)
         return OriginPolicies(by_origin=of_jobs)
