@@ -67,6 +67,9 @@ def _message_of(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split())  # click lists choices on lines of their own
     if isinstance(error, click.MissingParameter) and error.param is not None and error.param.name == "name":
         return f"{message} `bakthat show` lists the backups."
+    context = getattr(error, "ctx", None)
+    if message.startswith("Got unexpected extra argument") and context is not None and context.info_name == "restore":
+        return f"{message}; --only PATTERN restores a part, --target DIR says where to"
     return message
 
 

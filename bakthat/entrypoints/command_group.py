@@ -49,7 +49,10 @@ class Group(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            message = f"No such option {error.option_name} before the command; a command's own options follow its name."
+            near = f" Did you mean {error.possibilities[0]}?" if error.possibilities else ""
+            message = (
+                f"No such option {error.option_name} before the command; a command's own options follow its name.{near}"
+            )
             raise click.UsageError(message, ctx) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -36,6 +36,14 @@ def without_bars() -> Iterator[None]:
             bar.start()
 
 
+def clear_bars() -> None:
+    """Take the bars of what has ended from the terminal; the next report of progress shows its own."""
+    for bar in _shown:
+        for task in bar.tasks:
+            bar.update(task.id, visible=False)
+        bar.refresh()
+
+
 def amount(done: float, total: float | None) -> str:
     """`29.4 MB`, or with a known total `29.4 MB of 1.2 GB`."""
     return human_size(done) if total is None else f"{human_size(done)} of {human_size(total)}"

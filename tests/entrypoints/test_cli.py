@@ -398,6 +398,8 @@ def test_verify_says_good_but_incomplete_with_exit_code_0(bakthat_command: Comma
         (["restore", "site", "-d", "local"], 1, "site"),
         (["restore"], 2, "--from"),
         (["restore", "site", "--from", "x.tgz"], 2, "--from PLACE names one archive by itself; leave out NAME"),
+        (["restore", "site", "index.html"], 2, "(index.html); --only PATTERN restores a part, --target DIR says where"),
+        (["--profil", "x", "show"], 2, "Did you mean --profile?"),
         (["restore", "--host", "web1", "--from", "x.tgz"], 2, "leave out --host"),
         (["backup", "site", "-d", "/mnt/usb", "--prompt", "no"], 2, "a folder is the local_path of a profile"),
         (["backup", "site", "-d", "s3://bucket", "--prompt", "no"], 2, "a bucket is the s3_bucket of a profile"),

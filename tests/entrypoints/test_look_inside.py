@@ -256,6 +256,13 @@ def test_find_ends_with_1_if_nothing_is_found(bakthat_command: CommandLine, phot
     assert (said.code, said.out, said.err) == (1, "", "*.pdf: not found.\n")
 
 
+def test_ls_of_an_empty_directory_says_so(bakthat_command: CommandLine) -> None:
+    (bakthat_command.here / "empty").mkdir()
+    name = bakthat_command("backup", "empty", "-d", "local", "--prompt", "no").lines[0]
+    said = bakthat_command("ls", "empty", "-d", "local")
+    assert (said.code, said.out, said.err) == (0, "", f"{name} contains nothing.\n")
+
+
 def test_find_says_that_a_pattern_is_a_whole_name(bakthat_command: CommandLine, photos: Path) -> None:
     bakthat_command("backup", "photos", "-d", "local", "--prompt", "no")
     said = bakthat_command("find", "summ", "-d", "local")

@@ -38,6 +38,23 @@ def test_the_time_is_what_is_left_where_that_is_known(elapsed, remaining, words)
     assert time_words(elapsed, remaining) == words
 
 
+def test_of_a_few_bytes_the_stored_size_is_named_instead_of_a_share(bakthat_command: CommandLine) -> None:
+    (bakthat_command.here / "a").write_text("a")
+    said = bakthat_command("backup", "a", "-d", "local", "--prompt", "no", "-v")
+    assert re.search(r"; stored \d+ B with gzip; SHA-256 ", said.err)
+
+
+def test_the_bar_of_a_job_that_has_ended_is_not_drawn_over_the_next_one(bakthat_command: CommandLine) -> None:
+    (bakthat_command.here / "noise").write_bytes(bytes(3_000_000))
+    noise = {"source": str(bakthat_command.here / "noise")}
+    jobs = {"noise": noise, "words": {"command": ["sh", "-c", "sleep 0.5; echo said >&2; exit 3"], "name": "words"}}
+    bakthat_command.configure({"default": {"default_destination": "local", "jobs": jobs}})
+    seen = on_terminal(bakthat_command, "run")
+    after = seen.text.split("not\n  encrypted")[-1].split("encrypted")[-1]
+    assert "said" in after
+    assert "noise: backing up" not in after
+
+
 def test_a_speed_is_that_of_the_whole_and_none_at_the_beginning():
     assert speed_words(24_000_000, 2.0) == "12.0 MB/s"
     assert speed_words(24_000_000, 0.1) == ""

@@ -20,6 +20,7 @@ from bakthat import Bakthat
 from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.errors import InvalidName, SourceError, UsageError
 from tests.fixtures.command_line import CommandLine
+from tests.fixtures.terminal import on_terminal
 
 PLAIN = ("-d", "local", "--prompt", "no")
 SECRET = "hunter2"
@@ -307,3 +308,11 @@ def test_the_events_and_the_functions_of_the_module_have_streams_too(tmp_path: P
     library.backup_stream(io.BytesIO(b"content"), name="one", conf=conf, events=events)
     library.backup_command(["printf", "content"], name="two", conf=conf, events=events)
     assert heard == ["one", "two"]
+
+
+def test_a_missing_program_is_reported_before_a_password_is_asked_for(bakthat_command: CommandLine) -> None:
+    seen = on_terminal(
+        bakthat_command, "backup", "-d", "local", "--name", "x", "--stdin-from-command", "--", "pg_dumpp", "shop"
+    )
+    assert seen.code == 2
+    assert seen.text == "bakthat: pg_dumpp: no such program on the PATH; it is run without a shell\n"

@@ -7,6 +7,7 @@ import fcntl
 import io
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -60,6 +61,12 @@ class CommandOutput:
         self._silence_limit = silence_limit
         self._kill_after = kill_after
         self._process: subprocess.Popen[bytes] | None = None
+
+    def check(self) -> None:
+        """Raise `UsageError` if there is no such program, as far as that is known without starting it."""
+        program, path = self._command[0], os.pathsep.join(os.get_exec_path(self._environment))
+        if "/" not in program and shutil.which(program, path=path) is None:
+            raise UsageError(f"{self.name}: {why_missing(program)}; it is run without a shell")
 
     def __enter__(self) -> BinaryIO:
         """Start the program. Raises `UsageError` if there is no such program, or it cannot be run."""

@@ -257,8 +257,10 @@ def _details(made: Backup, seconds: float) -> str:
     speed = terminal.human_size(counts["bytes"] / max(seconds, 0.001))
     facts = [f"Read {read or 'a stream'} in {seconds:.1f} s ({speed}/s)"]
     if counts["bytes"]:
-        share = 100 * made.size / counts["bytes"]
-        facts.append(f"stored {share:.0f} % of it with {metadata.get('compression') or 'no compression'}")
+        share = made.size / counts["bytes"]
+        # Of a few bytes, the archive is mostly headers.
+        stored = f"{100 * share:.0f} % of it" if share < 2 else terminal.human_size(made.size)
+        facts.append(f"stored {stored} with {metadata.get('compression') or 'no compression'}")
     if made.is_encrypted:
         keys = told(metadata.recipients)
         facts.append(f"encrypted to {keys}" if keys else "encrypted with a password")

@@ -92,6 +92,8 @@ def ls(
                 settings.say(f"{entries.backup.stored_filename} is {encryption_words(entries.backup)}.")
             line: Callable[[IndexEntry], str] = long_line if long else name_line
             terminal.results(map(line, counted()))
+        if not patterns and not count and not as_json:
+            settings.say(f"{entries.backup.stored_filename} contains nothing.")
         if patterns and not count:
             literal = literal_pattern(patterns)
             hint = f"; a backslash makes a bracket literal: {shlex.quote(literal)}" if literal else ""

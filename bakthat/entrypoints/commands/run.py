@@ -10,6 +10,7 @@ from bakthat.entrypoints import json_output, terminal
 from bakthat.entrypoints.command_line_words import in_command_line_words
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.options import INCOMPLETE, Settings, common, json_option
+from bakthat.entrypoints.progress_bar import clear_bars
 from bakthat.entrypoints.summaries import error_line, run_line
 from bakthat.errors import BakthatError, JobRunning
 from bakthat.usecases.run_job import JobOutcome, JobRun, JobRuns
@@ -30,6 +31,7 @@ def run(settings: Settings, jobs: tuple[str, ...], as_json: bool) -> None:
     results = terminal.ResultsOfWork()
 
     def show(done: JobRun) -> None:
+        clear_bars()  # the next job may begin with a program that writes to the terminal
         if done.outcome is not JobOutcome.SUCCESS:
             settings.notice(run_line(done))
         elif not as_json and not settings.quiet:

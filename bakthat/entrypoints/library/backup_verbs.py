@@ -220,7 +220,7 @@ class BackupVerbs(OpenedProfile):
         request = self._stream_request(name, destination, tags, output)
         request = evolve(request, command=output.name, stop=output.stop)
         find_keys = self._key_finder(password, recipients, recipients_files, allow_mixed_recipients)
-        return self._back_up_stream(request, choice, find_keys, ask)
+        return self._back_up_stream(request, choice, find_keys, ask, check=output.check)
 
     def _stream_request(
         self,
@@ -242,11 +242,14 @@ class BackupVerbs(OpenedProfile):
         choice: CompressionChoice,
         find_keys: Callable[[Ask | None], Keys],
         ask: Ask | None,
+        *,
+        check: Callable[[], None] = lambda: None,
     ) -> Backup:
         def carry_out(tools: Tools) -> Backup:
-            # A wrong name or destination is reported before a person is asked for a password.
+            # A wrong name, destination or program is reported before a person is asked for a password.
             check_series(request.name)
             tools.destination(request.destination)
+            check()
             chosen = evolve(request, keys=find_keys(ask), compression=choice.compression)
             return self._locked(make_backup_of_stream(chosen, _at_level(tools, choice)))
 
