@@ -161,8 +161,8 @@ def _named_base(current: Backup, ask: Ask | None) -> NamedBase:
         return NamedBase(increment.base, increment.base_sha256)
     if ask is None:
         raise BaseNotRecorded(
-            f"{current.stored_filename} is incremental, and its record does not say which backup it continues "
-            "(`bakthat sync` finds its entry if it is in the store)"
+            f"{current.stored_filename} is incremental, and its record does not say which backup it continues, for it "
+            "has no catalog entry"
         )
     return ask(current)
 

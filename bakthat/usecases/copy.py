@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from bakthat.domain.backup import Backup
 from bakthat.domain.callbacks import ignore
+from bakthat.domain.chain import BaseNotRecorded
 from bakthat.domain.objects import Tier
 from bakthat.domain.query import Query, newest_first
 from bakthat.errors import (
@@ -183,7 +184,10 @@ def _chosen(request: CopyRequest, source: Destination, tools: Tools) -> list[Bac
         if request.series is not None:
             raise UsageError("a copy is of the backup with a name, or of all backups of a series; give one of them")
         backup = choose(request.name, source, tools, host=request.host)
-        return list(chains_of_series(backup.filename, source, tools).chain(backup))
+        try:
+            return list(chains_of_series(backup.filename, source, tools).chain(backup))
+        except BaseNotRecorded as error:
+            raise ChainBroken(f"{error}; copy all backups, and it is among them") from None
     query = Query(filename=request.series, backend=source.name, owners=(source.owner,))
     backups = [
         backup for backup in tools.repo.find(query) if not backup.is_value and request.host in (None, backup.host)

@@ -94,7 +94,7 @@ def _complain_of_broken_chains(rows: Sequence[Backup], complain: Callable[[str],
             try:
                 chains.chain(row)
             except BaseNotRecorded as error:
-                complain(f"{error}; its archive is asked for it")
+                complain(f"{error}; what reads the backup asks the archive")
             except ChainBroken as error:
                 complain(f"{error}; it cannot be restored as a whole")
 

@@ -95,6 +95,16 @@ def test_sync_of_an_empty_database_names_what_lacks_its_base(box: Toolbox, night
     assert "is not in the database (`bakthat sync` finds it if it is in the store)" in other.notices[0]
 
 
+def test_sync_says_that_the_archive_is_asked_where_an_entry_is_lost(box: Toolbox, nights: list[Backup]) -> None:
+    box.stores["s3"].delete(f"bakthat_catalog/{nights[1].stored_filename}.json")
+    other = Toolbox(stores=box.stores)
+    sync("s3", other.tools)
+    why = "its record does not say which backup it continues, for it has no catalog entry"
+    assert set(other.notices) == {
+        f"{nights[1].stored_filename} is incremental, and {why}; what reads the backup asks the archive"
+    }
+
+
 def test_sync_says_nothing_of_a_whole_chain(box: Toolbox, nights: list[Backup]) -> None:
     box.notices.clear()
     other = Toolbox(stores=box.stores)

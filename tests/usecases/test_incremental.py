@@ -25,6 +25,7 @@ from bakthat.domain.query import Query
 from bakthat.errors import (
     AccessDenied,
     BackupNotFound,
+    BakthatError,
     ChainBroken,
     DatabaseError,
     NotEncrypted,
@@ -35,11 +36,13 @@ from bakthat.errors import (
     StoreUnavailable,
 )
 from bakthat.ports.file_states import Changes, FileStates, KnownFiles, NoStates, StateDraft, TooManyNames
-from bakthat.testing.faulty import Fault, FaultyObjectStore
+from bakthat.testing.faulty import Fault, FaultyArchiveStore, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
+from bakthat.usecases.find import FindRequest, find
 from bakthat.usecases.restore import RestoreRequest, restore_stored
 from bakthat.usecases.sync import sync
+from bakthat.usecases.verify import verify
 from tests.fixtures.nights import bring_back, change, make_site, night
 from tests.fixtures.tree_histories import snapshot, tick
 
@@ -676,3 +679,18 @@ def test_all_retrievals_of_a_chain_are_requested_at_once(box: Toolbox, tree: Pat
         bring_back(box, made[2], tmp_path / "out", destination="glacier")
     box.clock.forward(hours=5)
     assert snapshot(bring_back(box, made[2], tmp_path / "out", destination="glacier")) == snapshot(tree)
+
+
+def test_nothing_is_retrieved_to_find_out_what_an_archive_continues_unless_it_is_restored(
+    box: Toolbox, tree: Path
+) -> None:
+    made = [night(box, tree, destination="glacier") for _ in range(2)]
+    box.repo.replace(made[1].with_metadata(box.clock(), incremental=None))
+    assert box.archives is not None
+    box.archives = FaultyArchiveStore(box.archives, Fault(method="request", error=lambda: AssertionError("it costs")))
+    unopened: list[BakthatError] = []
+    request = FindRequest(patterns=("index",), destination="glacier")
+    found = list(find(request, box.tools, on_unopened=lambda _, why: unopened.append(why)))
+    (verified,) = verify(made[1].stored_filename, "glacier", box.tools, quick=True)
+    assert [file.backup for file in found] == [made[0]]
+    assert [type(error) for error in (*unopened, verified.error)] == [RetrievalPending, RetrievalPending]
