@@ -111,5 +111,6 @@ class KeyRing:
             except WrongPassword as error:
                 if not left:
                     raise
-                self._notice(f"{error}; try again")
+                # Each time another line: the same one is said once only.
+                self._notice(f"{error}; {left} {'tries' if left > 1 else 'try'} left")
         raise PasswordNeeded(f"the key file {file.shown} is encrypted, and no passphrase was given")

@@ -99,7 +99,7 @@ def test_the_passphrase_of_an_ssh_key_is_asked_for_on_a_terminal(bakthat_command
         cwd=bakthat_command.here,
         env=bakthat_command.env(),
     )
-    assert "does not open the key file 'locked'; try again" in shown
+    assert "does not open the key file 'locked'; 2 tries left" in shown
     assert "sesame" not in shown
     assert (bakthat_command.here / "there" / "site").is_dir()
 

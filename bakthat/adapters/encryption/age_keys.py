@@ -72,7 +72,7 @@ def parse_recipient(text: str) -> Recipient:
 
         return HybridRecipient.parse(text)
     if not text.startswith("age1"):
-        raise ValueError("it does not start with age1 or ssh-")
+        raise ValueError("it does not start with age1 or ssh-; name a file of keys with `recipients_files=`")
     return X25519Recipient.parse(text)
 
 

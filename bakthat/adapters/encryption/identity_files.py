@@ -5,6 +5,7 @@ A file that is encrypted is `locked`: what is in it comes out when somebody give
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import stat
@@ -12,13 +13,16 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
-from bakthat.adapters.encryption.age_armor import is_armored
+from bakthat.adapters.encryption.age_armor import dearmored, is_armored
+from bakthat.adapters.encryption.age_header import parse_header
+from bakthat.adapters.encryption.age_scrypt import KIND as SCRYPT
+from bakthat.adapters.encryption.age_scrypt import passphrase_bytes
 from bakthat.adapters.encryption.key_files import check_identity
 from bakthat.adapters.filesystem.home import expand_home
 from bakthat.adapters.filesystem.small_file import read_small_file, utf8_text
 from bakthat.domain.payload import AGE_MAGIC, Keys
 from bakthat.domain.recipients import label
-from bakthat.errors import PasswordNeeded, PayloadError, UsageError, WrongPassword
+from bakthat.errors import PayloadError, UsageError, WrongPassword
 
 _FILE_LIMIT = 1024 * 1024
 """Bytes of the largest key file. That is 10,000 identities."""
@@ -62,9 +66,12 @@ def read_identity_file(path: StrPath, *, notice: Callable[[str], None] | None = 
         allowed = stat.S_IMODE(mode)
         notice(f"the identity file {shown} is open to other users (mode {allowed:04o}); run: chmod 600 {shown}")
     if data.startswith(AGE_MAGIC.partition(b"/")[0]) or is_armored(data):
+        if not _may_take_a_passphrase(data):
+            raise _without_passphrase(shown)
         return IdentityFile(shown=shown, unlock=lambda passphrase: _decrypted(data, passphrase, shown))
-    if data.startswith(_PEM):
-        return _ssh_key(data, shown)
+    pem = data.removeprefix(codecs.BOM_UTF8).lstrip()
+    if pem.startswith(_PEM):
+        return _ssh_key(pem, shown)
     return IdentityFile(shown=shown, identities=_identities(data, shown))
 
 
@@ -77,10 +84,34 @@ def _identities(data: bytes, shown: str) -> tuple[str, ...]:
         key = line.strip()
         if not key or key.startswith("#"):
             continue
+        if key.startswith(_PEM.decode()):
+            raise _several_keys(shown)
         identities.append(check_identity(key, f"{shown}, line {number}"))
     if not identities:
         raise UsageError(f"{shown} contains no identity, that is, no line that starts with AGE-SECRET-KEY-1")
     return tuple(dict.fromkeys(identities))
+
+
+def _may_take_a_passphrase(data: bytes) -> bool:
+    """Whether nobody would be asked in vain; a damaged file says what is wrong when it is decrypted."""
+    try:
+        head = b"".join(dearmored(data, io.BytesIO())) if is_armored(data) else data
+        return any(stanza.kind == SCRYPT for stanza in parse_header(head)[0].stanzas)
+    except PayloadError:
+        return True
+
+
+def _without_passphrase(shown: str) -> UsageError:
+    return UsageError(
+        f"the key file {shown} is itself encrypted, and not with a passphrase; decrypt it first: age -d -o key.txt "
+        f"-i OTHER {shown}"
+    )
+
+
+def _several_keys(shown: str) -> UsageError:
+    return UsageError(
+        f"the key file {shown} contains an SSH key and something else; give the SSH key a file of its own"
+    )
 
 
 def _decrypted(data: bytes, passphrase: str, shown: str) -> tuple[str, ...]:
@@ -92,11 +123,6 @@ def _decrypted(data: bytes, passphrase: str, shown: str) -> tuple[str, ...]:
             content = reader.read()
     except WrongPassword as error:
         raise WrongPassword(f"the key file {shown}: {error}") from None
-    except PasswordNeeded:
-        raise UsageError(
-            f"the key file {shown} is itself encrypted, and not with a passphrase; decrypt it first: age -d -o key.txt "
-            f"-i OTHER {shown}"
-        ) from None
     except PayloadError as error:
         raise UsageError(f"the key file {shown} cannot be decrypted: {error}") from None
     if content.startswith(_PEM):
@@ -117,8 +143,10 @@ def _ssh_key(pem: bytes, shown: str) -> IdentityFile:
         public_line,
     )
 
+    if pem.partition(b"-----END")[2].partition(b"\n")[2].strip():
+        raise _several_keys(shown)
+
     def unlock(passphrase: str) -> tuple[str, ...]:
-        from bakthat.adapters.encryption.age_scrypt import passphrase_bytes
 
         try:
             return (private_pem(parse_private_key(pem, passphrase_bytes(passphrase))),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import warnings
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -95,7 +96,9 @@ def parse_private_key(pem: bytes, passphrase: bytes | None = None) -> PrivateKey
     failure: Exception = ValueError("it is a malformed private key")
     key = None
     try:
-        key = load(pem.replace(b"\r\n", b"\n"), passphrase)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old kinds such as DSA; the error below names what is taken
+            key = load(pem.replace(b"\r\n", b"\n"), passphrase)
     except TypeError:
         failure = PassphraseNeeded()
     except UnsupportedAlgorithm as error:

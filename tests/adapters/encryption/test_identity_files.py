@@ -8,10 +8,13 @@ import os
 import random
 import subprocess
 import sys
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bakthat.adapters.encryption.age import AgeCipher
 from bakthat.adapters.encryption.identity_files import read_identity_file
@@ -163,20 +166,42 @@ def test_what_age_p_writes_is_read(tmp_path):
     ("content", "reason"),
     [
         (sealed(b"hunter2", Keys(passphrase=PASSPHRASE)), "line 1: not a usable identity"),
-        (
-            sealed(PAIR.as_text().encode(), Keys(recipients=(PAIR.recipient,))),
-            "not with a passphrase; decrypt it first",
-        ),
         (LOCKED[:-1], "cannot be decrypted: .*cut short"),
         (b"-----BEGIN AGE ENCRYPTED FILE-----\nYWdl", "cannot be decrypted: .*armor"),
     ],
-    ids=["no key inside", "to a recipient", "cut short", "armor cut short"],
+    ids=["no key inside", "cut short", "armor cut short"],
 )
 def test_an_encrypted_file_that_cannot_be_used_says_why(key_file, content, reason):
     file = read_identity_file(key_file(content))
     assert file.unlock is not None
     with pytest.raises(UsageError, match=rf"key\.txt'.*{reason}"):
         file.unlock(PASSPHRASE)
+
+
+@pytest.mark.parametrize("is_armored", [False, True], ids=["binary", "armored"])
+def test_nobody_is_asked_for_the_passphrase_of_a_file_that_has_none(key_file, is_armored):
+    content = sealed(PAIR.as_text().encode(), Keys(recipients=(PAIR.recipient,)))
+    if is_armored:
+        content = age_program.run([age_program.program(), "-a", "-r", PAIR.recipient], stdin=b"a key")
+    with pytest.raises(UsageError, match=r"key\.txt' is itself encrypted, and not with a passphrase; decrypt it first"):
+        read_identity_file(key_file(content))
+
+
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\r\n \n"], ids=["nothing", "bom", "blank lines"])
+def test_an_ssh_key_may_have_what_an_editor_puts_around_it(tmp_path, key_file, before):
+    key = make_ssh_key(tmp_path / "key")
+    (identity,) = read_identity_file(key_file(before + key.path.read_bytes().rstrip() + b"\r\n\n")).identities
+    assert key.public.startswith(recipient_of(identity))
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "last"])
+@pytest.mark.parametrize("other", ["age", "ssh"])
+def test_an_ssh_key_beside_another_key_is_not_read_as_if_it_were_alone(tmp_path, key_file, is_first, other):
+    ssh = make_ssh_key(tmp_path / "key").path.read_text()
+    two = [ssh, PAIR.as_text() if other == "age" else make_ssh_key(tmp_path / "other").path.read_text()]
+    with pytest.raises(UsageError, match="give the SSH key a file of its own") as refusal:
+        read_identity_file(key_file("".join(two if is_first else reversed(two))))
+    assert PAIR.identity not in held_by(refusal.value)
 
 
 def test_an_ssh_key_within_an_encrypted_file_is_read_unless_it_is_encrypted_twice(tmp_path, key_file):
@@ -257,6 +282,16 @@ def test_without_bcrypt_an_encrypted_ssh_key_is_a_line_that_says_what_to_install
 def test_an_ssh_key_of_another_kind_says_so(tmp_path):
     with pytest.raises(UsageError, match="it takes Ed25519 and RSA"):
         read_identity_file(make_ssh_key(tmp_path / "key", "ecdsa").path)
+
+
+def test_an_ssh_key_of_the_old_kind_dsa_gives_no_warning_of_python(key_file):
+    """Made by a library, since ssh-keygen no longer makes one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pem = dsa.generate_private_key(1024).private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    with warnings.catch_warnings(), pytest.raises(UsageError, match="it takes Ed25519 and RSA"):
+        warnings.simplefilter("error")
+        read_identity_file(key_file(pem))
 
 
 def test_a_key_file_shows_no_secret(tmp_path):
