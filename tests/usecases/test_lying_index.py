@@ -14,6 +14,7 @@ from attrs import evolve
 
 from bakthat.adapters.compression.gzip_compressor import GzipCompressor
 from bakthat.domain.archive_index import IndexEntry
+from bakthat.domain.backup_metadata import Increment
 from bakthat.errors import BackupNotFound, BakthatError, PayloadDamaged
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.list_archive import ListRequest, list_archive
@@ -72,15 +73,17 @@ def stored(lie: Lie) -> Toolbox:
 
 
 def stored_chain(place: Path, lie: Lie) -> Toolbox:
-    """A store with a full backup whose index lies, and one that continues it."""
+    """A store with a full backup whose index lies, and one that continues it, whose record has no hash of it."""
     box, tree = Toolbox(), make_site(place)
-    full, _ = night(box, tree), night(box, tree)
+    full, newest = night(box, tree), night(box, tree)
     with box.stores["s3"].open(full.stored_filename) as reader:
         tar = gzip.decompress(reader.read())
     content = compressed(tar, lie(list(box.tools.tar.entries(io.BytesIO(tar)))))
     box.stores["s3"].put(full.stored_filename, io.BytesIO(content), replace=True)
     sha256 = hashlib.sha256(content).hexdigest()
     box.repo.replace(evolve(full, size=len(content), metadata=full.metadata.changed(sha256=sha256)))
+    increment = Increment(base=full.stored_filename, full=full.stored_filename, depth=1).as_metadata()
+    box.repo.replace(evolve(newest, metadata=newest.metadata.changed(incremental=increment)))
     return box
 
 
