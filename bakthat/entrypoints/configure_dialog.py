@@ -155,10 +155,18 @@ def _ask_key(before: Profile) -> tuple[dict[str, Any], NewKey | None]:
             return {}, None
     question = "Public key, age1… or ssh-…, or a file of it (blank makes a new key pair)"
     answer = ask(question, None, wrong=_not_a_recipient)
-    if answer is not None and _is_file(answer):
-        return {"recipients": (), "recipients_file": answer}, None
     if answer is not None:
-        return {"recipients": (key_files.check_recipient(answer, "the answer"),), "recipients_file": None}, None
+        is_file = _is_file(answer)
+        identity = ask(
+            "File of its private key, to restore on this machine (blank for none)",
+            before.identity,
+            wrong=lambda path: "" if _is_file(path) else f"There is no file {path}.",
+        )
+        return {
+            "recipients": () if is_file else (key_files.check_recipient(answer, "the answer"),),
+            "recipients_file": answer if is_file else None,
+            "identity": identity,
+        }, None
     pair = key_files.keygen(clock=lambda: datetime.now().astimezone())
     path = ask("New file for its private key", KEY_FILE, wrong=_not_a_new_file) or KEY_FILE
     changes = {"recipients": (pair.recipient,), "recipients_file": None, "identity": path}

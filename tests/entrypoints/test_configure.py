@@ -165,7 +165,7 @@ def test_a_new_key_pair_is_written_and_its_copy_asked_for(bakthat_command: Comma
 
 def test_a_public_key_is_checked_when_it_is_typed(bakthat_command: CommandLine) -> None:
     recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
-    key = [("Encrypt with", "key"), ("Public key", "age1wrong"), ("Public key", recipient)]
+    key = [("Encrypt with", "key"), ("Public key", "age1wrong"), ("Public key", recipient), ("private key", "")]
     configured(bakthat_command, *FOLDER, *key, *COMPRESSION, *NO_ROTATION)
     assert saved(bakthat_command)["default"]["recipients"] == [recipient]
 
@@ -174,12 +174,16 @@ def test_a_file_of_public_keys_is_an_answer_too(bakthat_command: CommandLine) ->
     (bakthat_command.home / "key.pub").write_text("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\n")
     (bakthat_command.home / "words").write_text("hello\n")
     key = [("Encrypt with", "KEY"), *(("Public key", answer) for answer in ("~/nowhere", "~/words", "~/key.pub"))]
+    key += [("private key", "~/nowhere"), ("private key", "~/key")]
+    (bakthat_command.home / "key").write_text("AGE-SECRET-KEY-1…")
     seen = configured(bakthat_command, *FOLDER, *key, *COMPRESSION, *NO_ROTATION)
     text = " ".join(seen.text.split())
     assert "This is neither a file nor a public key" in text
     assert f"This file: '{bakthat_command.home}/words', line 1: not a usable recipient" in text
     profile = saved(bakthat_command)["default"]
     assert (profile["recipients_file"], profile.get("recipients")) == ("~/key.pub", None)
+    assert profile["identity"] == "~/key"
+    assert "There is no file ~/nowhere." in text
 
 
 def test_choices_may_be_typed_in_capitals(bakthat_command: CommandLine) -> None:

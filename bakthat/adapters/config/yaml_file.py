@@ -190,7 +190,7 @@ class YamlConfig(ConfigSource):
             mode = os.stat(self._path).st_mode & 0o777
             if mode & 0o077 and _has_secrets(content):
                 self._tell(
-                    f"{self._path} contains keys, and others may read it (mode {mode:04o}); run: "
+                    f"{self._path} contains secrets, and others may read it (mode {mode:04o}); run: "
                     f"chmod 600 {shlex.quote(self._path)}"
                 )
 

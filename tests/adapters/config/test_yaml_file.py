@@ -306,7 +306,7 @@ def test_a_profile_may_be_called_sync(path: Path) -> None:
 )
 def test_a_file_with_keys_that_others_may_read_is_noticed(path: Path, setting: str) -> None:
     written(path, f"default:\n  {setting}\n", mode=0o640)
-    assert f" contains keys, and others may read it (mode 0640); run: chmod 600 {path}" in notices(path)
+    assert f" contains secrets, and others may read it (mode 0640); run: chmod 600 {path}" in notices(path)
 
 
 def test_a_file_without_keys_may_be_read_by_others(path: Path) -> None:
