@@ -17,6 +17,7 @@ import pytest
 pytest_plugins = [
     "tests.fixtures.chromium",
     "tests.fixtures.command_line",
+    "tests.fixtures.empty_home",
     "tests.fixtures.machine",
     "tests.fixtures.s3_servers",
     "tests.fixtures.packages",
