@@ -106,7 +106,8 @@ def test_an_ordinary_user_gets_one_line_that_names_what_to_install(machine: Mach
     assert done.returncode == 1
     assert (done.stdout, machine.asked()) == ("", [])
     assert done.stderr == (
-        "The tests need packages that are not installed; run as root: apt-get update && apt-get install age\n"
+        "The tests need packages that are not installed; run as root: "
+        "apt-get update && apt-get install --no-install-recommends age\n"
     )
 
 
@@ -142,7 +143,7 @@ def test_the_environment_asks_for_python_alone(machine: Machine) -> None:
 def test_a_python_without_venv_lacks_a_package(machine: Machine) -> None:
     machine.add("python3", "exit 1")
     machine.add_apt_get()
-    assert machine.set_up("python3").stderr.endswith("apt-get install python3-venv\n")
+    assert machine.set_up("python3").stderr.endswith("apt-get install --no-install-recommends python3-venv\n")
 
 
 def test_set_up_comes_before_everything_else_and_the_tests_last() -> None:
