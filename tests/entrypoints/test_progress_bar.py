@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from bakthat.adapters.memory.object_store import MemoryObjectStore
 from bakthat.domain.progress import Progress
 from bakthat.entrypoints.progress_bar import amount, speed_words, time_words
 from bakthat.errors import SourceError
-from bakthat.usecases.storing.counted_total import CountedTotal
+from bakthat.usecases.storing.counted_total import DELAY, CountedTotal
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.terminal import on_terminal
 
@@ -69,14 +70,15 @@ def wait_for_the_count() -> None:
 
 def test_a_total_is_counted_while_the_body_runs():
     with CountedTotal(lambda: 5, delay=0) as total:
+        total.value()  # begins
         wait_for_the_count()
-    assert total.value == 5
+    assert total.value() == 5
 
 
 def test_nothing_is_counted_for_a_body_that_is_done_at_once():
     with CountedTotal(lambda: 5, delay=3600) as total:
-        pass
-    assert total.value is None
+        assert total.value() is None
+    assert total.value() is None
 
 
 def test_a_source_that_cannot_be_counted_has_no_total():
@@ -84,8 +86,9 @@ def test_a_source_that_cannot_be_counted_has_no_total():
         raise SourceError("gone")
 
     with CountedTotal(count, delay=0) as total:
+        total.value()  # begins
         wait_for_the_count()
-    assert total.value is None
+    assert total.value() is None
 
 
 def test_a_backup_that_takes_long_reports_its_total(tmp_path: Path):
@@ -95,6 +98,8 @@ def test_a_backup_that_takes_long_reports_its_total(tmp_path: Path):
     reports: list[Progress] = []
 
     def slowly(progress: Progress) -> None:
+        if not reports:
+            time.sleep(DELAY)
         reports.append(progress)
         wait_for_the_count()
 

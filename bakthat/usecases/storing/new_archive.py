@@ -126,7 +126,9 @@ def _store(archive: NewArchive, draft: Backup, tools: Tools) -> Backup:
     def on_bytes(count: int) -> None:
         nonlocal read
         read += count
-        all_of_it = None if total.value is None else max(total.value, read)
+        all_of_it = total.value()
+        if all_of_it is not None:
+            all_of_it = max(all_of_it, read)
         tools.progress(Progress(stage="backing up", done=read, total=all_of_it))
 
     def produce(into: BinaryIO) -> tuple[PackReport, IndexedWriter]:
