@@ -62,7 +62,11 @@ class BlockWriter(io.BufferedIOBase):
     def finish(self) -> None:
         """Compress what is left, and write everything in flight; an empty stream is one empty block."""
         self._check()
-        if self._filled or not self._any:
+        if not self._any:
+            # Most small backups: a thread would take longer than the only block.
+            self.plain_size = self._filled
+            self._write_result(lambda: self._compress(memoryview(self._block)[: self._filled]))
+        elif self._filled:
             self._submit()
         while self._waiting:
             self._write_next()
@@ -93,11 +97,14 @@ class BlockWriter(io.BufferedIOBase):
 
     def _write_next(self) -> None:
         future, block = self._waiting.popleft()
+        self._write_result(future.result)
+        self._spare.append(block)
+
+    def _write_result(self, compressed: Callable[[], bytes]) -> None:
         try:
-            packed = future.result()
+            packed = compressed()
             write_whole(self._into, packed)
         except BaseException as error:
             self._failure = error
             raise
         self.block_lengths.append(len(packed))
-        self._spare.append(block)
