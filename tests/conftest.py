@@ -49,5 +49,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     """What thousands of tests are made of stays to the end: the garbage collector need not look at it each time."""
-    gc.collect()
+    if gc.isenabled():
+        gc.collect()
     gc.freeze()

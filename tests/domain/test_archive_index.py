@@ -132,13 +132,13 @@ def test_a_directory_of_an_incremental_archive_has_the_names_of_what_is_unchange
 
 @pytest.mark.parametrize("suffix", [".txt", "\udce9", "\x01" * 9], ids=["text", "not UTF-8", "escapes"])
 def test_the_names_of_a_large_directory_take_several_lines(suffix: str) -> None:
-    names = "/".join(f"note-{number:06}-{'n' * 200}{suffix}" for number in range(7_000))
+    names = "/".join(f"note-{number:06}-{'n' * 200}{suffix}" for number in range(5_000))  # more than a line may have
     large = entry("root/large", 512, kind="directory", unchanged=names)
     entries = [entry(), large, large._replace(path="root/z", offset=1024)]
-    lines = entry_lines(entries).splitlines(keepends=True)
-    assert len(lines) > 4
-    assert max(map(len, lines)) <= 2**20
-    assert read(lines_of(header(blocks=2, entries=3, packed_size=100), [50, 50], entries)) == entries
+    head, *lines = lines_of(header(blocks=2, entries=3, packed_size=100), [50, 50], entries)
+    assert len(lines) > 6
+    assert max(map(len, lines)) < 2**20
+    assert read([head, *lines]) == entries
 
 
 @pytest.mark.parametrize(

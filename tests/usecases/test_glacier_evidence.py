@@ -20,7 +20,6 @@ from bakthat.testing.faulty import Fault, FaultyObjectStore
 from bakthat.testing.toolbox import Toolbox
 from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.delete import DeleteRequest, delete
-from bakthat.usecases.glacier_inventory import restore_inventory
 from bakthat.usecases.sync import sync
 
 INVENTORY = "bakthat_glacier_inventory"
@@ -151,16 +150,6 @@ def test_a_bad_name_in_the_inventory_is_skipped(box: Toolbox, tree: Path, name: 
     sync("glacier", box.tools)
     sync("glacier", box.tools)
     assert list(listed(box)) == [db.stored_filename]
-
-
-@pytest.mark.parametrize("name", ["a\0b.20260101000000.tgz", "x" * 12_000])
-def test_a_bad_name_does_not_stop_the_loading_of_an_inventory(box: Toolbox, tmp_path: Path, name: str) -> None:
-    from bakthat.adapters.database.peewee_repo import open_repo  # takes 90 ms, which one worker of `make fast` spends
-
-    box.repo = open_repo(str(tmp_path / "new.sqlite"))
-    write_inventory(box, {name: "y", "z.20260101000000.tgz": "z"})
-    assert restore_inventory("glacier", box.tools) == {"z.20260101000000.tgz": "z"}
-    assert [line.startswith("left out of the inventory") for line in box.notices] == [True]
 
 
 def test_the_entries_of_s3_in_the_same_bucket_are_not_taken_for_archives_of_the_vault(box: Toolbox, tree: Path) -> None:

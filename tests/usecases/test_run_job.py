@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,16 @@ def run(box: Toolbox, tree: Path) -> Callable[..., tuple[JobRun, list[str]]]:
     return run
 
 
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What bakthat logs."""
+    text = io.StringIO()
+    handler = logging.StreamHandler(text)
+    logging.getLogger("bakthat").addHandler(handler)
+    yield text
+    logging.getLogger("bakthat").removeHandler(handler)
+
+
 def incomplete(made: Backup) -> Backup:
     return evolve(made, metadata={**made.metadata, "incomplete": True, "problems": ["a: gone"]})
 
@@ -91,10 +103,10 @@ def test_a_job_whose_backup_failed_does_nothing_more(run) -> None:
     assert (done.outcome, steps, str(done.error)) == (JobOutcome.FAILURE, ["back up"], "gone")
 
 
-def test_an_error_that_bakthat_does_not_know_fails_the_job_only(run, caplog) -> None:
+def test_an_error_that_bakthat_does_not_know_fails_the_job_only(run, logged: io.StringIO) -> None:
     done, _ = run(raises={"back up": KeyError("plug-in")})
     assert (done.outcome, type(done.error)) == (JobOutcome.FAILURE, KeyError)
-    assert "does not know" in caplog.text
+    assert "does not know" in logged.getvalue()
 
 
 def test_a_rotation_that_fails_does_not_stop_the_verification(run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import logging
 import os
@@ -29,6 +30,8 @@ from bakthat.domain.query import Query
 from bakthat.errors import ConfigInvalid, DatabaseError, InvalidName
 from bakthat.testing.examples import WHEN, a_backup
 from bakthat.testing.metadata_repo_contract import EVERYTHING, MetadataRepoContract
+from bakthat.testing.toolbox import Toolbox
+from bakthat.usecases.glacier_inventory import restore_inventory
 from tests.fixtures.held_secrets import held_by
 from tests.fixtures.postgresql import PostgresqlForTests
 
@@ -700,3 +703,12 @@ def test_many_backups_go_in_with_one_transaction(postgresql_url: str) -> None:
     repo = open_repo(postgresql_url)
     repo.put_all(a_backup(filename=f"n{i}", backup_date=WHEN + timedelta(i)) for i in range(300))
     assert [backup.filename for backup in repo.find(Query())] == [f"n{i}" for i in reversed(range(300))]
+
+
+@pytest.mark.parametrize("name", ["a\0b.20260101000000.tgz", "x" * 12_000])
+def test_a_name_that_it_refuses_does_not_stop_the_loading_of_an_inventory(tmp_path: Path, name: str) -> None:
+    box = Toolbox(repo=open_repo(str(tmp_path / "new.sqlite")))
+    names = {name: "y", "z.20260101000000.tgz": "z"}
+    box.stores["s3"].put("bakthat_glacier_inventory", io.BytesIO(json.dumps(names).encode()))
+    assert restore_inventory("glacier", box.tools) == {"z.20260101000000.tgz": "z"}
+    assert [line.startswith("left out of the inventory") for line in box.notices] == [True]
