@@ -141,7 +141,8 @@ class YamlConfig(ConfigSource):
                 raise ConfigInvalid(
                     f"{self._path}: a profile's name must be text, not {kind_of(name)}: put it in quotes"
                 )
-            if name in KEYS and not isinstance(value, Mapping):
+            # A profile may have the name of a key. Then it has keys itself: `jobs` that is not indented has none.
+            if name in KEYS and not (isinstance(value, Mapping) and (not value or any(key in KEYS for key in value))):
                 raise ConfigInvalid(f"{self._path}: {name!r} is outside of any profile; put the settings, indented,"
                                     " below a line `default:`")  # fmt: skip
         return content

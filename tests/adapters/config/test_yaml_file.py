@@ -183,6 +183,11 @@ def test_a_byte_order_mark_does_no_harm(path: Path) -> None:
         ("default: yes\n", ": profile 'default': expected settings, found true or false"),
         ("default: {1: 2}\n", ": profile 'default': a key must be text, not a number"),
         (f"secret_key: {SECRET}\n", ": 'secret_key' is outside of any profile; put the settings, indented, below"),
+        (
+            "default: {}\njobs: {etc: {source: /etc}}\n",
+            ": 'jobs' is outside of any profile; put the settings, indented",
+        ),
+        ("default: {}\nrotation: {days: 7}\n", ": 'rotation' is outside of any profile; put the settings, indented"),
     ],
 )
 def test_a_file_that_is_not_a_configuration_is_named_with_the_place(path: Path, text: str, expected: str) -> None:
