@@ -60,7 +60,8 @@ class Bakthat(
 ):
     """The verbs, for one profile and its tools. Never prompts, prints, exits, or configures logging.
 
-    `destination` is a name (`s3`, `local`, …); None means the profile's default destination.
+    `destination` is a name (`s3`, `local`, …); None means the profile's default destination. Where a verb takes a list
+    of texts or paths, a single one counts as a list of one.
     """
 
     def value_keys(self, password: str | None) -> Keys:

@@ -15,6 +15,7 @@ from bakthat.domain.stored_name import check_series
 from bakthat.entrypoints.api import Bakthat
 from bakthat.entrypoints.functions import opened
 from bakthat.entrypoints.library.opened_profile import AnyPath
+from bakthat.errors import UsageError
 
 
 class BakHelper:
@@ -85,6 +86,8 @@ class BakHelper:
         tags: str | Sequence[str] | None = None,
     ) -> Backup:
         """Back up the temporary directory, or `filename`, as the helper's series: `Bakthat.backup`."""
+        if filename is None and not self._before:
+            raise UsageError("a BakHelper has its directory only in its `with` block; back up in there")
         return self.bakthat.backup(
             filename if filename is not None else self.tmpd,
             destination if destination is not None else self._destination,

@@ -14,6 +14,7 @@ from attrs import evolve
 
 import bakthat as library
 from bakthat import Bakthat, Profile, RotationPolicy, open_profile
+from bakthat.adapters.encryption.key_files import keygen, write_key_file
 from bakthat.adapters.memory.archive_store import MemoryArchiveStore
 from bakthat.adapters.memory.config_source import MemoryConfig
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
@@ -171,11 +172,32 @@ def test_a_place_that_is_not_an_object_is_refused(bakthat: Bakthat, place: str) 
         bakthat.restore_from(place)
 
 
+def test_a_single_text_counts_as_a_list_of_one(bakthat: Bakthat, tree: Path, tmp_path: Path) -> None:
+    (tree / "a.jpg").write_text("a")
+    (tmp_path / "patterns").write_text("*.txt")
+    made = bakthat.backup(tree, excludes="*.jpg", exclude_from=str(tmp_path / "patterns"), exclude_if_present="mark")
+    assert [entry.path for entry in bakthat.ls(made, only="*.html")] == ["index.html"]
+    assert [entry.path for entry in bakthat.ls(made)] == ["index.html"]
+    bakthat.restore(made, target=tmp_path / "out", only="index.html")
+    assert os.listdir(tmp_path / "out" / "site") == ["index.html"]
+    key = tmp_path / "key"
+    pair = keygen(clock=SteppedClock())
+    write_key_file(key, pair)
+    sealed = bakthat.backup(tree, name="sealed", recipients=pair.recipient)
+    assert bakthat.verify(sealed, identities=str(key))[0].level == "opens"
+    assert bakthat.verify(sealed, identities=key)[0].level == "opens"  # type: ignore[arg-type]
+    assert list(bakthat.sync_all("s3").reports) == ["s3"]
+
+
 def test_what_cannot_be_meant_is_a_type_error_that_says_what_was_expected(bakthat: Bakthat) -> None:
     with pytest.raises(TypeError, match=r"a profile is chosen by its name, or given as `Profile\(\*\*settings\)`"):
         open_profile({"s3_bucket": "my-backups"})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="an interval is text such as '7D', or a timedelta, not 5"):
         bakthat.remove_older_than("site", 5)  # type: ignore[arg-type]
+    with pytest.raises(
+        TypeError, match=r"a policy is a `RotationPolicy`, such as RotationPolicy\(days=7, weeks=4\), not"
+    ):
+        bakthat.rotate_backups("site", policy={"days": 7})  # type: ignore[arg-type]
 
 
 def test_a_profile_is_a_context_manager(bakthat: Bakthat, tree: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bakthat import BakHelper, Bakthat, Profile, open_profile
 from bakthat.adapters.memory.metadata_repo import MemoryRepo
 from bakthat.adapters.memory.object_store import MemoryObjectStore
-from bakthat.errors import InvalidName
+from bakthat.errors import InvalidName, UsageError
 from bakthat.testing.toolbox import SteppedClock
 
 
@@ -35,6 +35,11 @@ def test_it_comes_back_in_a_directory_of_its_name(bakthat: Bakthat, tmp_path: Pa
 def test_a_name_that_no_series_can_have_is_refused_at_once(bakthat: Bakthat, name: str) -> None:
     with pytest.raises(InvalidName):
         BakHelper(name, bakthat=bakthat)
+
+
+def test_outside_of_its_block_it_has_nothing_to_back_up(bakthat: Bakthat) -> None:
+    with pytest.raises(UsageError, match="a BakHelper has its directory only in its `with` block"):
+        BakHelper("dumps", bakthat=bakthat).backup()
 
 
 def test_the_directory_is_readable_by_its_owner_only(bakthat: Bakthat) -> None:

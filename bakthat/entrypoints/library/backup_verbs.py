@@ -17,7 +17,7 @@ from bakthat.domain.payload import Keys
 from bakthat.domain.size import parse_size
 from bakthat.domain.stored_name import check_series
 from bakthat.entrypoints.keys import Ask, encryption_keys
-from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile
+from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile, listed
 from bakthat.errors import UsageError
 from bakthat.usecases.backup import BackupRequest
 from bakthat.usecases.backup import backup as make_backup
@@ -117,11 +117,11 @@ class BackupVerbs(OpenedProfile):
                 name=name,
                 tags=split_tags(list(tags) if not isinstance(tags, str) else tags),
                 exclusions=ExclusionRequest(
-                    patterns=tuple(excludes),
-                    files=tuple(Path(path) for path in exclude_from),
+                    patterns=listed(excludes),
+                    files=tuple(Path(path) for path in listed(exclude_from)),
                     gitignore=_given(gitignore, profile.gitignore),
                     caches=_given(exclude_caches, profile.exclude_caches),
-                    if_present=tuple(_given(exclude_if_present, profile.exclude_if_present)),
+                    if_present=listed(_given(exclude_if_present, profile.exclude_if_present)),
                     larger_than=_given(larger_than, profile.exclude_larger_than),
                     one_file_system=_given(one_file_system, profile.one_file_system),
                 ),
@@ -274,8 +274,8 @@ class BackupVerbs(OpenedProfile):
         return lambda ask: encryption_keys(
             self.profile,
             password=password,
-            recipients=recipients,
-            recipients_files=[os.fspath(path) for path in recipients_files],
+            recipients=listed(recipients),
+            recipients_files=[os.fspath(path) for path in listed(recipients_files)],
             allow_mixed_recipients=allow_mixed_recipients,
             ask=ask,
             environment=self._environment,

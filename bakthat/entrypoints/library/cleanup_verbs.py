@@ -8,7 +8,7 @@ from datetime import timedelta
 from bakthat.domain.interval import interval_of
 from bakthat.domain.leftovers import USUAL_AGE
 from bakthat.entrypoints.destinations import destination_names
-from bakthat.entrypoints.library.opened_profile import OpenedProfile
+from bakthat.entrypoints.library.opened_profile import OpenedProfile, listed
 from bakthat.entrypoints.library.record_verbs import first_error
 from bakthat.errors import BakthatError
 from bakthat.usecases.cleanup import CleanedUp, CleanupReport
@@ -59,7 +59,7 @@ class CleanupVerbs(OpenedProfile):
             older_than, dry_run: As of `cleanup`.
         """
         age = interval_of(older_than)
-        names = list(destinations or destination_names(self.profile))
+        names = list(listed(destinations) or destination_names(self.profile))
 
         def carry_out(tools: Tools) -> CleanedUp:
             done = CleanedUp()

@@ -13,7 +13,7 @@ from bakthat.domain.objects import Tier
 from bakthat.domain.payload import Keys
 from bakthat.entrypoints.keys import Ask
 from bakthat.entrypoints.library.opened_contents import Contents, opened_file
-from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile, series_name, text_of
+from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile, listed, series_name, text_of
 from bakthat.entrypoints.library.restore_verbs import tier_of
 from bakthat.entrypoints.password_tries import AskAgain
 from bakthat.errors import BakthatError
@@ -72,7 +72,7 @@ class ContentVerbs(OpenedProfile):
             host=host,
             allow_plain=allow_plain,
             keys=self._opening(password, identities, ask),
-            patterns=tuple(only),
+            patterns=listed(only),
             tier=tier_of(tier),
             wait=wait,
         )

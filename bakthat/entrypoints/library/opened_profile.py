@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
@@ -161,7 +161,7 @@ class OpenedProfile:
                 backup,
                 self.profile,
                 password=password,
-                identities=[os.fspath(path) for path in identities],
+                identities=[os.fspath(path) for path in listed(identities)],
                 key_ring=key_ring,
                 ask=asked,
                 environment=self._environment,
@@ -252,6 +252,13 @@ def series_name(series: object) -> str:
     if isinstance(series, Backup):
         raise TypeError(f"a series is chosen by its name, {series.filename!r} (`backup.filename`), not by a record")
     return text_of(series, "a series is chosen by its name")
+
+
+def listed(values: Iterable[T]) -> tuple[T, ...]:
+    """Return the items. A single text or path is one item: else each of its letters would be a pattern or a key."""
+    if isinstance(values, str | os.PathLike):
+        return (cast(T, values),)
+    return tuple(values)
 
 
 def text_of(value: object, expected: str) -> str:

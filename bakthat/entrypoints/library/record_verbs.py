@@ -10,7 +10,7 @@ from bakthat.domain.callbacks import ignore
 from bakthat.domain.interval import interval_of
 from bakthat.domain.query import Query
 from bakthat.entrypoints.destinations import destination_names, owners_of
-from bakthat.entrypoints.library.opened_profile import OpenedProfile, text_of
+from bakthat.entrypoints.library.opened_profile import OpenedProfile, listed, text_of
 from bakthat.errors import BakthatError, RetrievalPending
 from bakthat.usecases.delete import DeleteRequest, DeletionCandidate, deletion_candidate
 from bakthat.usecases.delete import delete as delete_backup
@@ -156,7 +156,7 @@ class RecordVerbs(OpenedProfile):
             return self._between_events("sync", session, lambda tools: sync_with_store(name, tools))
 
         try:
-            for name in destinations or dict.fromkeys((*destination_names(self.profile), *self._handed_in)):
+            for name in listed(destinations) or dict.fromkeys((*destination_names(self.profile), *self._handed_in)):
                 try:
                     synced.reports[name] = sync_one(name)
                 except BakthatError as error:

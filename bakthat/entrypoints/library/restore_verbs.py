@@ -10,7 +10,7 @@ from bakthat.domain.callbacks import ignore
 from bakthat.domain.objects import Tier
 from bakthat.entrypoints.destinations import locate
 from bakthat.entrypoints.keys import Ask
-from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile, short_form
+from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile, listed, short_form
 from bakthat.entrypoints.library.record_verbs import first_error
 from bakthat.errors import BakthatError, UsageError
 from bakthat.usecases.restore import Restored, RestoreRequest, restore_stored
@@ -52,7 +52,7 @@ class RestoreVerbs(OpenedProfile):
                 target=Path(target),
                 overwrite=overwrite,
                 allow_plain=allow_plain,
-                only=tuple(only),
+                only=listed(only),
                 full_check=full_check,
                 xattrs=xattrs if xattrs is not None else self.profile.xattrs,
                 tier=tier_of(tier),
@@ -125,7 +125,7 @@ class RestoreVerbs(OpenedProfile):
                 destination="",
                 target=Path(target),
                 overwrite=overwrite,
-                only=tuple(only),
+                only=listed(only),
                 xattrs=xattrs if xattrs is not None else self.profile.xattrs,
                 keys=self._opening(password, identities, ask, head=lambda _: head_of(objects, key)),
             )

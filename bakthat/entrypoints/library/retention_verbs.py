@@ -174,7 +174,7 @@ class RetentionVerbs(OpenedProfile):
     ) -> OriginPolicies:
         """Return the policy of each origin. Raises `InvalidPolicy` if one is required, and there is none."""
         if given is not None:
-            return OriginPolicies(default=given)
+            return OriginPolicies(default=_policy(given))
         section = self.profile.rotation
         of_jobs = policies_of_jobs(self._jobs.by_name.values(), series, destination, self._jobs.host_of)
         if section or (is_required and not any(of_jobs.values())):
@@ -190,6 +190,12 @@ class RetentionVerbs(OpenedProfile):
             reported=lambda done: list(done.removed),
             failure=lambda done: done.failed[0][1] if done.failed else None,
         )
+
+
+def _policy(given: object) -> RotationPolicy:
+    if not isinstance(given, RotationPolicy):
+        raise TypeError(f"a policy is a `RotationPolicy`, such as RotationPolicy(days=7, weeks=4), not {given!r}")
+    return given
 
 
 def _scope(group_by: GroupBy | str, host: str | None, source: str | None) -> Scope:

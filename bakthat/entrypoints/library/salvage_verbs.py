@@ -9,7 +9,7 @@ from bakthat.domain.backup import Backup
 from bakthat.domain.objects import Tier
 from bakthat.entrypoints.destinations import locate
 from bakthat.entrypoints.keys import Ask
-from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile
+from bakthat.entrypoints.library.opened_profile import AnyPath, OpenedProfile, listed
 from bakthat.entrypoints.library.restore_verbs import tier_of
 from bakthat.errors import PayloadDamaged
 from bakthat.usecases.salvage import Salvaged, SalvageRequest, salvage_stored
@@ -65,7 +65,7 @@ class SalvageVerbs(OpenedProfile):
                 host=host,
                 target=Path(target),
                 allow_plain=allow_plain,
-                only=tuple(only),
+                only=listed(only),
                 xattrs=xattrs if xattrs is not None else self.profile.xattrs,
                 tier=tier_of(tier),
                 wait=wait,
@@ -102,7 +102,7 @@ class SalvageVerbs(OpenedProfile):
                 name=key,
                 destination="",
                 target=Path(target),
-                only=tuple(only),
+                only=listed(only),
                 xattrs=xattrs if xattrs is not None else self.profile.xattrs,
                 keys=self._opening(password, identities, ask, head=lambda _: head_of(objects, key)),
             )
