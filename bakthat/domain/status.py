@@ -153,7 +153,7 @@ def report_of(
                     one for one in members if one.is_deleted and (one.host, one.source) == (origin.host, origin.source)
                 ]
                 status = _status(series, origin, owner, live, now)
-                status = evolve(status, verification=last_verification([*live, *gone]))
+                status = evolve(status, verification=last_verification([*live, *gone], now))
                 found.append(_as_expected(status, job, max_age))
     found += [
         _as_expected(_status(job.series, job.origin, job.owner, (), now), job, max_age) for job in wanted.values()

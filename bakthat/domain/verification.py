@@ -9,6 +9,7 @@ from datetime import datetime
 from attrs import frozen
 
 from bakthat.domain.backup import Backup, from_epoch
+from bakthat.domain.rotation import NEXT_FREE_SECOND
 
 
 class Level(enum.StrEnum):
@@ -57,14 +58,24 @@ def verification_of(backup: Backup) -> Verification | None:
     return Verification(backup=backup, at=when, level=Level(level), error=str(error) if error is not None else "")
 
 
-def last_verification(backups: Iterable[Backup]) -> Verification | None:
-    """The last verification of any of these backups. A bad one of a deleted backup does not count: it is gone."""
+def last_verification(backups: Iterable[Backup], now: datetime) -> Verification | None:
+    """The last verification of any of these backups. A bad one of a deleted backup does not count: it is gone.
+
+    Of those that a wrong clock has dated after now, only a bad one counts beside others: when it was is unknown.
+    """
     found = (verification_of(backup) for backup in backups)
     counting = [one for one in found if one is not None and not (one.is_bad and one.backup.is_deleted)]
-    return max(counting, key=lambda one: (one.at, one.is_bad), default=None)
+    certain = [one for one in counting if one.is_bad or not _is_later(one, now)]
+    return max(certain or counting, key=lambda one: (one.at, one.is_bad), default=None)
 
 
-def last_good_reading(backups: Iterable[Backup]) -> datetime | None:
-    """When the stored bytes of any of these backups, deleted ones too, were last read and found good."""
+def last_good_reading(backups: Iterable[Backup], now: datetime) -> datetime | None:
+    """When the stored bytes of any of these backups, deleted ones too, were last read and found good. What a wrong
+    clock has dated after now does not count: it would put off the next one for as long."""
     found = (verification_of(backup) for backup in backups)
-    return max((one.at for one in found if one is not None and one.has_read and not one.is_bad), default=None)
+    good = (one for one in found if one is not None and one.has_read and not one.is_bad and not _is_later(one, now))
+    return max((one.at for one in good), default=None)
+
+
+def _is_later(verification: Verification, now: datetime) -> bool:
+    return verification.at - now > NEXT_FREE_SECOND

@@ -153,7 +153,7 @@ def _to_verify(job: Job, tools: Tools) -> Backup | None:
         return None
     now = tools.clock()
     own = own_backups(job, tools)
-    last = last_good_reading(own)
+    last = last_good_reading(own, now)
     if not job.verification_is_due(None if last is None else now - last):
         return None
     complete = [one for one in own if not one.is_deleted and rank(one) == 0 and not is_later(one, now)]

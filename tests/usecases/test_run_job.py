@@ -136,6 +136,15 @@ def test_a_job_verifies_again_when_the_last_verification_is_too_old(run, box: To
     assert verified == [True, False, False, True, False, False, True, False, False]
 
 
+def test_a_clock_that_was_ahead_once_does_not_put_off_the_verification(run, box: Toolbox) -> None:
+    box.clock.forward(days=1000)
+    run(verify_every="3D")
+    box.clock.forward(days=-1000)
+    _, steps = run(verify_every="3D")
+    assert steps == ["back up", "verify site.20260102030405.tgz"]
+    assert run(verify_every="3D")[1] == ["back up"]
+
+
 def test_a_bad_verification_fails_the_job_and_is_repeated_the_next_time(run, box: Toolbox) -> None:
     bad = PayloadDamaged("damaged")
 
