@@ -18,10 +18,13 @@ from bakthat.errors import UsageError
 PART_SIZES = (5 * 2**20, 5 * 2**30)
 """S3's limits of a part, in bytes (AWS: multipart upload limits)."""
 
-_URL = re.compile(r"https?://([^/?#]*@)?(\[[0-9a-f:.]+\]|[^][/?#:@]+)(:[0-9]*)?([/?#]|$)", re.IGNORECASE)
+_URL = re.compile(r"https?://([^/?#]*@)?(\[[0-9a-f:.]+\]|[^][/?#:@]+)(:(?P<port>[0-9]*))?([/?#]|$)", re.IGNORECASE)
 """Scheme, perhaps a user, a host or an IPv6 address, perhaps a port, and whatever comes then (RFC 3986)."""
 
 _UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+_MOST_PORT = 65_535
 
 
 Check = Callable[[object], Any]
@@ -155,9 +158,13 @@ def path(value: object) -> str:
 def url(value: object) -> str:
     """Check the URL of a service."""
     address = text(value)
-    if _URL.match(address):
-        return address
-    raise ValueError("expected a URL that begins with https:// or http://")
+    parts = _URL.match(address)
+    if parts is None:
+        raise ValueError("expected a URL that begins with https:// or http://")
+    port = (parts["port"] or "").lstrip("0")
+    if len(port) > len(str(_MOST_PORT)) or int(port or 0) > _MOST_PORT:
+        raise ValueError(f"the port of the URL is above {_MOST_PORT}")
+    return address
 
 
 def command(value: object) -> str | tuple[str, ...]:

@@ -88,6 +88,8 @@ def _reason(error: Exception, time_limit: float) -> str:
             return "no connection to its host"
         case exceptions.TimeoutError():
             return f"no answer within {time_limit:g} seconds"
+        case exceptions.ProtocolError():
+            return "its host broke off, or did not answer in HTTP"
         case ValueError():
             return "its URL cannot be used"
         case _:

@@ -236,6 +236,8 @@ def test_a_file_nested_too_deep_is_refused(path: Path) -> None:
         ("recipients: [1]", "recipients: expected a list of texts"),
         ("recipients: {a: b}", "recipients: expected a list of texts"),
         ("endpoint_url: localhost:9000", "endpoint_url: expected a URL that begins with https:// or http://"),
+        ("endpoint_url: 'http://localhost:90000'", "endpoint_url: the port of the URL is above 65535"),
+        (f"ping: 'http://localhost:{'9' * 5000}/x'", "ping: the port of the URL is above 65535"),
         ("endpoint_url: 'http://'", "endpoint_url: expected a URL that begins with https:// or http://"),
         ("endpoint_url: 'http://[x'", "endpoint_url: expected a URL that begins with https:// or http://"),
         ("endpoint_url: 9000", "endpoint_url: expected text, found a number"),

@@ -83,6 +83,22 @@ def test_a_service_that_does_not_answer_is_left_after_the_time_limit() -> None:
     assert said == "no answer within 0.2 seconds"
 
 
+@pytest.mark.parametrize("answer", [b"", b"220 mail.example.org ESMTP\r\n"], ids=["nothing", "another protocol"])
+def test_a_host_that_does_not_speak_http_is_named(answer: bytes) -> None:
+    def respond(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=respond, args=(server,))
+        thread.start()
+        said = HttpPinger().ping(f"http://127.0.0.1:{server.getsockname()[1]}/{SECRET}", "")
+        thread.join()
+    assert said == "its host broke off, or did not answer in HTTP"
+
+
 def test_a_service_that_answers_without_end_is_left_as_well() -> None:
     stop = threading.Event()
 
