@@ -87,8 +87,9 @@ class SeriesStatus:
         if self.is_late and self.age is None:
             found.append(f"late: {'all backups are dated after now' if self.backups else 'there is no backup yet'}")
         elif self.is_late and self.age is not None and self.max_age is not None:
-            most = in_words(self.max_age)
-            found.append(f"late: the newest backup is {in_words(self.age)} old, and may be {most} old")
+            age, most = in_words(self.age), in_words(self.max_age)
+            how_late = f"{age} old, and may be {most} old" if age != most else f"older than {most}, which it may be"
+            found.append(f"late: the newest backup is {how_late}")
         if self.is_incomplete and self.newest is not None:
             found.append(f"the newest backup is {self.newest.completeness}")
         if self.is_bad and self.verification is not None:

@@ -27,6 +27,9 @@ def test_what_is_late_is_named_in_words() -> None:
     assert only(made(80), jobs=[expected()]).problems == (
         "late: the newest backup is 3 days old, and may be 26 hours old",
     )
+    assert only(made(26.5), jobs=[expected()]).problems == (
+        "late: the newest backup is older than 26 hours, which it may be",
+    )
 
 
 def test_a_job_that_never_ran_is_late_also_without_an_age() -> None:

@@ -52,6 +52,18 @@ def test_a_copy_in_another_profile_is_restored_from_there(run: CommandLine) -> N
     assert run("restore", "site", "-p", "offsite", "--overwrite").code == 0
 
 
+def test_output_on_a_full_disk_does_not_keep_the_rest_from_being_copied(run: CommandLine) -> None:
+    run("backup", "site", "--prompt", "no")
+    command = run.command("copy", "--all", "--to", "local", "--to-profile", "offsite")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=-1, env=run.env(), cwd=run.here, text=True, check=False)
+    assert (done.returncode, names(run.home / "two")) == (1, names(run.home / "one"))
+    assert done.stderr.splitlines() == [
+        "Copied 2.",
+        "bakthat: the result could not be written to standard output: No space left on device",
+    ]
+
+
 def test_each_of_two_copies_is_meant_by_its_own_profile(run: CommandLine) -> None:
     copy(run, "site")
     assert run("delete", "site", "-p", "offsite", "--yes").code == 0
