@@ -9,7 +9,6 @@ import pytest
 
 from bakthat.testing.faulty_proxy import Doing, Fault, FaultyProxy, answering
 from tests.entrypoints.test_cli_services import configure
-from tests.entrypoints.test_cli_services import site as site
 from tests.fixtures.command_line import CommandLine
 
 FOREVER = 10_000
