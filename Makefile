@@ -37,8 +37,8 @@ test: programs .venv/installed
 	tests/with-mounts $(BIN)/python -m pytest -n 2
 
 # The domain and the use cases without their laws: about two seconds. What no test here uses is not loaded: plugins that
-# are installed, pytest's own for logs, and fixtures that start something.
-NOT_IN_FAST := logging $(addprefix tests.fixtures.,chromium command_line packages postgresql s3_servers)
+# are installed, pytest's own for logs and subtests, and fixtures that start something.
+NOT_IN_FAST := logging subtests $(addprefix tests.fixtures.,chromium command_line packages postgresql s3_servers)
 fast: .venv/installed
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 tests/with-mounts $(BIN)/python -m pytest -q $(NOT_IN_FAST:%=-p no:%) -p tests.fixtures.forked_workers tests/domain tests/usecases
 
