@@ -113,7 +113,8 @@ def objects_of_chain(objects: ObjectStore, key: str, keys: Keys, tools: Tools) -
             backup = backup_of_object(objects, prefix + named.name)
         except BackupNotFound as gone:
             raise ChainBroken(f"{key} is incremental and needs {named.name}: {gone}") from gone
-        backup = evolve(backup, metadata=backup.metadata.changed(sha256=named.sha256))
+        if named.sha256 is not None:  # see `is_known_by_dependent`
+            backup = evolve(backup, metadata=backup.metadata.changed(sha256=named.sha256, from_listing=True))
         yield prefix + named.name, backup
         with open_archive(
             objects.open(prefix + named.name), backup, keys, tools, stage="looking for the base"

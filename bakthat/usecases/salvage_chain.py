@@ -18,6 +18,7 @@ from attrs import define, evolve, field, frozen
 
 from bakthat.domain.archive_index import ArchiveIndex, IndexEntry
 from bakthat.domain.backup import Backup
+from bakthat.domain.chain import is_known_by_dependent
 from bakthat.domain.payload import Keys
 from bakthat.domain.salvage import Lister, Listing, SalvageReport
 from bakthat.errors import ObjectNotFound, PayloadDamaged
@@ -28,14 +29,15 @@ from bakthat.usecases.inside.members import rules_of
 from bakthat.usecases.inside.only_file import name_of_file
 from bakthat.usecases.inside.ranged_archive import naming
 from bakthat.usecases.inside.salvage_plan import KnownMembers, SalvagePlan
-from bakthat.usecases.streams.archive_stream import open_archive
+from bakthat.usecases.streams.archive_stream import open_archive, read_through
 from bakthat.usecases.streams.salvage_stream import GoodRun, StoredBytes, salvaged_parts
 from bakthat.usecases.tools import Tools
 
 
 @frozen
 class StoredArchive:
-    """An archive of a chain. stored: opens its bytes; called up to twice. index: reads it, as far as it can be read."""
+    """An archive of a chain. stored: opens its bytes; called up to four times. index: reads it, as far as it can be
+    read."""
 
     backup: Backup
     keys: Keys
@@ -86,11 +88,13 @@ class ChainSalvage:
         """What the archive has, by its index; else by reading it up to its first damage."""
         name = archive.backup.stored_filename
         index: ArchiveIndex | None = None
+        doubt = ""
         try:
+            doubt = self._doubt(archive)
             index = archive.index()
             if index is not None and _is_readable(index):
                 self._indexes.append(index)
-                return KnownMembers(name, index.entries)
+                return KnownMembers(name, index.entries, doubt=doubt)
             self._indexes.append(None)
             entries, is_whole = self._read(archive)
         except ObjectNotFound as gone:
@@ -100,7 +104,24 @@ class ChainSalvage:
             self._indexes[number:] = [None]
             self.faults.append(str(gone))
             entries, is_whole = [], False
-        return KnownMembers(name, lambda: entries, is_whole=is_whole)
+        return KnownMembers(name, lambda: entries, is_whole=is_whole, doubt=doubt)
+
+    def _doubt(self, archive: StoredArchive) -> str:
+        """Why this is another archive than the one that is continued: it has no record and another SHA-256, and is not
+        damaged."""
+        backup = archive.backup
+        if not is_known_by_dependent(backup):
+            return ""
+        stage = f"comparing {backup.stored_filename}"
+        with contextlib.suppress(PayloadDamaged):
+            read_through(archive.stored(), backup, self.tools, stage=stage)
+            return ""
+        with contextlib.suppress(PayloadDamaged):
+            unknown = evolve(backup, metadata=backup.metadata.without("sha256"))
+            with open_archive(archive.stored(), unknown, archive.keys, self.tools, stage=stage) as plain:
+                self.tools.tar.check(plain)
+            return f"{backup.stored_filename} is another archive than the one that was continued"
+        return ""
 
     def _read(self, archive: StoredArchive) -> tuple[list[IndexEntry], bool]:
         """Its members, and whether that is all of them; of a damaged one those before the first damage."""

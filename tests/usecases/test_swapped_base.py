@@ -21,6 +21,7 @@ from bakthat.usecases.backup import BackupRequest, backup
 from bakthat.usecases.list_archive import ListRequest, list_archive
 from bakthat.usecases.read_file import ReadRequest, read_file
 from bakthat.usecases.restore import RestoreRequest, restore, restore_stored
+from bakthat.usecases.salvage import SalvageRequest, salvage, salvage_stored
 from bakthat.usecases.sync import sync
 from bakthat.usecases.verify import verify
 from tests.fixtures.tree_histories import snapshot, tick
@@ -149,6 +150,29 @@ def test_an_archive_by_its_key_is_not_restored_on_another_base(swapped: Swapped,
     request = RestoreRequest(target=tmp_path / "out", **swapped.newest)
     with pytest.raises((ChainBroken, PayloadDamaged), match="SHA-256"):
         restore_stored(swapped.box.stores["s3"], swapped.made[2].stored_filename, request, swapped.box.tools)
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_salvage_gives_nothing_of_another_base_its_own_name(
+    swapped: Swapped, lost: tuple[int, ...], tmp_path: Path
+) -> None:
+    other = swapped.elsewhere(lost=lost)
+    (tmp_path / "out").mkdir()
+    done = salvage(SalvageRequest(target=tmp_path / "out", **swapped.newest), other.tools)
+    tree = tmp_path / "out" / "site.salvaged" / "site"
+    assert not (tree / "old").exists()
+    assert (tree / "third").read_text() == "third"
+    assert not done.is_complete
+
+
+def test_salvage_of_an_object_gives_nothing_of_another_base_its_own_name(swapped: Swapped, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    request = SalvageRequest(target=tmp_path / "out", **swapped.newest)
+    salvage_stored(swapped.box.stores["s3"], swapped.made[2].stored_filename, request, swapped.box.tools)
+    tree = tmp_path / "out" / "site.salvaged" / "site"
+    assert {path.name for path in tree.iterdir()} == {
+        "large.unverified", "old.unverified", "second", "third",
+    }  # fmt: skip
 
 
 def test_sync_says_which_backups_have_lost_their_base(swapped: Swapped) -> None:

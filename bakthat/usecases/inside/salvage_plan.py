@@ -6,6 +6,8 @@ for a restore. Of an archive whose list is not whole, the damage may hide a newe
     its directory says that the name is unchanged      an older archive has the right version
     its directory says that it stores the name         the right version is lost with it
     nothing is known of its directory                  an older version is doubtful
+
+Where an archive may be another one than that of the chain, what it has and what is older is doubtful.
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ class KnownMembers:
     """What is known of an archive's members.
 
     name: its stored filename. members: lists them, each time anew, as far as they can be read. is_whole: whether that
-    is all of them.
+    is all of them. doubt: why it may not be the archive of the chain at all; empty if it is.
     """
 
     name: str
     members: Callable[[], Iterable[IndexEntry]]
     is_whole: bool = True
+    doubt: str = ""
     unchanged: dict[str, frozenset[str]] = field(factory=dict)
     """Of an archive whose list is not whole: the names that each directory lists as unchanged."""
 
@@ -90,6 +93,9 @@ class SalvagePlan:
 
     def _doubt(self, number: int, path: str) -> tuple[str, bool]:
         """Why this may not be the version of the tree, and whether it certainly is not."""
+        for archive in self._archives[: number + 1]:
+            if archive.doubt:
+                return archive.doubt, False
         parent, _, name = path.rpartition("/")
         for newer in self._partial:
             if not 0 < newer < number:
