@@ -8,7 +8,7 @@ written about it, and what the database knows already overrides both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from attrs import evolve
@@ -40,6 +40,10 @@ _GIVEN_BY_THE_STORE = ("archive_id", "location")
 """Where an archive lies: the destination in which it was found says so, never an entry."""
 
 
+_ROUNDING = timedelta(seconds=2)
+"""By how much a store's date may lie before that of the clock. File systems round times down: Linux to a tick of up
+to 10 ms, FAT to two seconds."""
+
 _TEXTS = ("sha256", "root", "client", "source", "tool", "compression", "container", "command")
 """Metadata that are text; a value of another type is dropped."""
 
@@ -48,8 +52,8 @@ def believed(entry: Backup, stored_filename: str, written: datetime) -> Backup:
     """The record in a catalog entry, as far as it may be believed of the archive of this name.
 
     The series, the date and whether it is encrypted come from the stored filename. A key that is not a stored filename
-    is a separate series. No date is later than `written`, the store's own date of the entry, so that a forged one
-    cannot be newer than every true one.
+    is a separate series. No date is later than `written`, the store's own date of the entry, except by what that may
+    be rounded, so that a forged one cannot be newer than every true one.
     """
     metadata = {
         key: value
@@ -57,7 +61,7 @@ def believed(entry: Backup, stored_filename: str, written: datetime) -> Backup:
         if key not in _GIVEN_BY_THE_STORE and (key not in _TEXTS or isinstance(value, str))
     }
     latest = whole_seconds(written)
-    series, when = stored_filename, min(entry.backup_date, latest)
+    series, when = stored_filename, _not_after(latest, entry.backup_date)
     try:
         name = stored_name.parse(stored_filename)
     except InvalidName:
@@ -73,9 +77,13 @@ def believed(entry: Backup, stored_filename: str, written: datetime) -> Backup:
         filename=series,
         stored_filename=stored_filename,
         backup_date=when,
-        last_updated=min(entry.last_updated, latest),
+        last_updated=_not_after(latest, entry.last_updated),
         metadata=BackupMetadata.from_dict(metadata),
     )
+
+
+def _not_after(latest: datetime, claimed: datetime) -> datetime:
+    return claimed if claimed - latest <= _ROUNDING else latest
 
 
 def other_identity(row: Backup, entry: Backup) -> tuple[str, ...]:

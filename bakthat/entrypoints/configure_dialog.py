@@ -141,7 +141,7 @@ def _ask_encryption(before: Profile) -> tuple[dict[str, Any], NewKey | None]:
         return without, None
     question = "File with the password (blank to be asked at each backup)"
     path = ask(question, before.password_file)
-    if path is not None and not _exists(path):
+    if path is not None and not _is_there(path):
         terminal.tell(f"{path} does not exist yet: write the password into it, in one line, and `chmod 600 {path}`.")
     return {**without, "password_file": path}, None
 
@@ -168,7 +168,7 @@ def _ask_key(before: Profile) -> tuple[dict[str, Any], NewKey | None]:
             "identity": identity,
         }, None
     pair = key_files.keygen(clock=lambda: datetime.now().astimezone())
-    path = ask("New file for its private key", KEY_FILE, wrong=_exists) or KEY_FILE
+    path = ask("New file for its private key", KEY_FILE, wrong=_not_a_new_file) or KEY_FILE
     changes = {"recipients": (pair.recipient,), "recipients_file": None, "identity": path}
     return changes, NewKey(path, pair)
 
@@ -188,30 +188,39 @@ def _not_a_recipient(answer: str) -> str:
     return ""
 
 
-def _is_file(answer: str) -> bool:
+def _path(answer: str) -> str:
+    """The path as the system has it. Raises `ConfigError` if there is no such home directory."""
     from bakthat.adapters.filesystem.home import expand_home
 
+    return expand_home(answer, "the file", instead="give it as an absolute path")
+
+
+def _is_file(answer: str) -> bool:
     try:
-        return os.path.isfile(expand_home(answer, "the file", instead="give it as an absolute path"))
+        return os.path.isfile(_path(answer))
     except ConfigError:
         return False
 
 
-def _exists(answer: str) -> str:
-    from bakthat.adapters.filesystem.home import expand_home
-
+def _is_there(answer: str) -> bool:
     try:
-        path = expand_home(answer, "the file", instead="give it as an absolute path")
+        return os.path.lexists(_path(answer))
+    except ConfigError:
+        return False
+
+
+def _not_a_new_file(answer: str) -> str:
+    try:
+        _path(answer)
     except ConfigError as error:
         return f"{error}."
-    return f"{answer} exists, and a key is never overwritten." if os.path.lexists(path) else ""
+    return f"{answer} exists, and a key is never overwritten." if _is_there(answer) else ""
 
 
 def _write(new_key: NewKey) -> None:
     from bakthat.adapters.encryption.key_files import write_key_file
-    from bakthat.adapters.filesystem.home import expand_home
 
-    write_key_file(expand_home(new_key.path, "the file", instead="give it as an absolute path"), new_key.pair)
+    write_key_file(_path(new_key.path), new_key.pair)
 
 
 def _ask_compression(before: Profile) -> Mapping[str, Any]:

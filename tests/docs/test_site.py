@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import subprocess
 import sys
@@ -22,12 +24,20 @@ DOCS = ROOT / "docs"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site. A warning is an error: a dead link, a page in no list, a docstring that cannot be read."""
-    into = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, DOCS / "build_site.py", into], capture_output=True, text=True, check=False, timeout=300
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    """The built site, one for all processes that run tests: to build it takes twenty seconds of a core. A warning is an
+    error: a dead link, a page in no list, a docstring that cannot be read."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    into, built = shared / "site", shared / "site-is-built"
+    with (shared / "site-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            done = subprocess.run(
+                [sys.executable, DOCS / "build_site.py", into], capture_output=True, text=True, check=False, timeout=900
+            )
+            assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+            built.touch()
     return into
 
 

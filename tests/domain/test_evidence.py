@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from attrs import evolve
 
@@ -29,8 +31,14 @@ def test_the_date_comes_from_the_stored_name():
     assert believed(evolve(ENTRY, backup_date=utc(2030)), NAME, WHEN).backup_date == WHEN
 
 
-def test_no_date_is_later_than_the_entry_itself():
-    forged = evolve(ENTRY, last_updated=utc(9999), backup_date=utc(9999))
+@pytest.mark.parametrize("seconds", [1, 2], ids=["a tick of Linux", "FAT"])
+def test_an_honest_entry_is_believed_where_a_file_system_rounds_its_time_down(seconds):
+    assert believed(ENTRY, NAME, WHEN - timedelta(seconds=seconds)) == ENTRY
+
+
+@pytest.mark.parametrize("later", [utc(9999), WHEN + timedelta(seconds=3)])
+def test_no_date_is_later_than_the_entry_itself(later):
+    forged = evolve(ENTRY, last_updated=later, backup_date=later)
     told = believed(forged, "value", WHEN)
     assert (told.last_updated, told.backup_date) == (WHEN, WHEN)
 

@@ -109,7 +109,7 @@ class S3ColdStore(ArchiveStore):
         """Send nothing yet.
 
         Args:
-            client: A client that `s3.s3_client` made.
+            client: A client that `s3_client` made.
             bucket: Its name.
             days: How long a retrieved object stays readable.
 

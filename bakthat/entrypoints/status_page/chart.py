@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bakthat.domain.backup import Backup
+from bakthat.entrypoints.human_words import human_size
 from bakthat.entrypoints.status_page.text import day, escaped
-from bakthat.entrypoints.terminal import human_size
 
 MOST_POINTS = 300
 """How many points the curve has: of more backups, the largest of each interval."""

@@ -9,11 +9,11 @@ from importlib import resources
 from bakthat.domain.duration import in_words
 from bakthat.domain.rotation import is_later
 from bakthat.domain.status import SeriesStatus, StatusReport
+from bakthat.entrypoints.human_words import counted, human_size
 from bakthat.entrypoints.status_page.calendar import calendar_figure
 from bakthat.entrypoints.status_page.chart import size_chart
 from bakthat.entrypoints.status_page.text import escaped, moment, origin_words
 from bakthat.entrypoints.status_table import state_word, total_words, verified_words
-from bakthat.entrypoints.terminal import counted, human_size
 
 MOST_LISTED = 31
 """How many backups of a series are listed, the newest ones."""
