@@ -27,10 +27,13 @@ def test_a_backup_and_its_restore_take_limits(bakthat_command: CommandLine, tmp_
     assert (out / "site" / "a").read_text() == "a"
 
 
-def test_a_limit_that_cannot_be_meant_is_refused(bakthat_command: CommandLine) -> None:
-    said = bakthat_command("backup", ".", "-d", "local", "--prompt", "no", "--limit-upload", "fast")
+@pytest.mark.parametrize(("limit", "words"), [("fast", "expected a size"), ("5", "expected at least 1K")])
+def test_a_limit_that_cannot_be_meant_is_refused(bakthat_command: CommandLine, limit: str, words: str) -> None:
+    backup = ["backup", ".", "-d", "local", "--prompt", "no"]
+    said = bakthat_command(*backup, "--limit-upload", limit)
     assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("bakthat: --limit-upload: expected a size")
+    assert f"--limit-upload: {words}" in said.err
+    assert f"BAKTHAT_LIMIT_UPLOAD: {words}" in bakthat_command(*backup, BAKTHAT_LIMIT_UPLOAD=limit).err
 
 
 def test_a_limit_of_a_caller_replaces_that_of_the_profile() -> None:
