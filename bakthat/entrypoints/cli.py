@@ -24,6 +24,7 @@ from bakthat.entrypoints.command_names import COMPLETION_VARIABLE, canonical
 from bakthat.entrypoints.common_options import common_before
 from bakthat.entrypoints.exit_codes import exit_code
 from bakthat.entrypoints.signals import StoppedBySignal, end_after, end_if_signals_are_not_handled
+from bakthat.entrypoints.utf8_mode import ensure_utf8_mode
 
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
@@ -81,6 +82,8 @@ def _is_from_echo(error: OSError) -> bool:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code."""
+    if arguments is None:
+        ensure_utf8_mode()
     # Starting creates many objects and hardly any garbage. Python's default frequency of collection, and the one at the
     # end, cost 0.15 s per command.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
