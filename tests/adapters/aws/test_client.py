@@ -97,11 +97,12 @@ def test_credentials_come_from_the_profile_or_from_the_usual_chain(
 
 
 def test_an_endpoint_that_refuses_is_named_after_a_few_attempts():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    made = s3_client(_at(port), retries={"mode": "standard", "total_max_attempts": 3})
-    with pytest.raises(StoreUnavailable, match=f"cannot connect to 127.0.0.1:{port}"), translated("it"):
-        made.get_object(Bucket="attic", Key="k")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens, and nobody else can
+        port = taken.getsockname()[1]
+        made = s3_client(_at(port), retries={"mode": "standard", "total_max_attempts": 3})
+        with pytest.raises(StoreUnavailable, match=f"cannot connect to 127.0.0.1:{port}"), translated("it"):
+            made.get_object(Bucket="attic", Key="k")
 
 
 def test_a_timeout_of_an_endpoint_that_never_answered_is_not_retried():
