@@ -479,7 +479,7 @@ def test_help_names_every_command(bakthat_command: CommandLine) -> None:
 
 
 def test_version(bakthat_command: CommandLine) -> None:
-    assert bakthat_command("--version").out == "bakthat 1.0.0\n"
+    assert bakthat_command("--version").out == "bakthat 1.1.0\n"
 
 
 # interruptions
