@@ -61,7 +61,7 @@ def test_a_line_of_authorized_keys_with_options_is_refused_as_age_refuses_it(rec
         ("# nobody\n\n", "team.txt' contains no recipient"),
         (f"{PAIR.recipient}\n{PAIR.recipient[:-1]}\n", "team.txt', line 2: .*checksum"),
         (f"# key\n{PAIR.identity}\n", "team.txt', line 2: .*secret key"),
-        (f"x{PAIR.identity}\n", "team.txt', line 1: .*does not start with age1"),
+        (f"x{PAIR.identity}\n", "team.txt', line 1: .*secret key"),
         ("a" * 8193, "line 1: longer than 8192"),
         (PAIR.identity.encode() + b"\xff", "not UTF-8"),
         (b"#" * (16 * 1024 * 1024 + 1), "larger than"),
