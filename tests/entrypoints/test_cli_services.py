@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -57,9 +56,7 @@ def test_an_endpoint_where_nobody_listens(bakthat_command: CommandLine, site: Pa
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     configure(bakthat_command, moto_url, endpoint_url=f"http://127.0.0.1:{port}")
-    began = time.monotonic()
     is_one_clear_line(back_up(bakthat_command), 4, str(port))
-    assert time.monotonic() - began < 60
 
 
 def test_restore_from_the_bucket_alone(bakthat_command: CommandLine, site: Path, seaweedfs_url: str) -> None:

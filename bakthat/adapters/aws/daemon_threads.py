@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_BEGINS_WITHIN = 1.0
+"""Seconds. A thread that is not running by then, although its start was asked for, never will be."""
+
 
 class Workers:
     """Runs at most `count` jobs at once. A thread is started for the first job that needs it.
@@ -19,9 +22,10 @@ class Workers:
     after Ctrl-C.
     """
 
-    def __init__(self, count: int, name: str) -> None:
+    def __init__(self, count: int, name: str, *, thread: type[threading.Thread] = threading.Thread) -> None:
         self._count = count
         self._name = name
+        self._thread = thread
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
@@ -30,7 +34,7 @@ class Workers:
         future: Future[T] = Future()
         self._jobs.put((future, job))
         if len(self._threads) < self._count:
-            thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
+            thread = self._thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()
         return future
@@ -54,7 +58,7 @@ class Workers:
             self._jobs.put(None)
         until = time.monotonic() + wait
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            _join(thread, until)
         return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
@@ -67,3 +71,15 @@ class Workers:
                 future.set_exception(error)
             # Release what the job references (a part's buffer) before waiting for the next one.
             del future, job
+
+
+def _join(thread: threading.Thread, until: float) -> None:
+    """Wait for the end of a thread. Ctrl-C may have interrupted its start: then it begins in a moment, or never."""
+    begins_by = min(until, time.monotonic() + _BEGINS_WITHIN)
+    while True:
+        try:
+            return thread.join(max(0.0, until - time.monotonic()))
+        except RuntimeError:  # it has not begun
+            if time.monotonic() >= begins_by:
+                return
+            time.sleep(0.001)

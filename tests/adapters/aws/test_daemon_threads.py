@@ -53,3 +53,26 @@ def test_workers_that_had_no_job_have_no_thread():
     before = threading.active_count()
     assert Workers(4, "test").close(60)
     assert threading.active_count() == before
+
+
+class NeverStarted(threading.Thread):
+    """Ctrl-C comes before the thread is started."""
+
+    def start(self):
+        raise KeyboardInterrupt
+
+
+class StartedLate(threading.Thread):
+    """Ctrl-C comes while the system starts the thread."""
+
+    def start(self):
+        threading.Timer(0.05, super().start).start()
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("thread", [NeverStarted, StartedLate])
+def test_a_thread_whose_start_was_interrupted_does_not_disturb_closing(thread: type[threading.Thread]):
+    workers = Workers(1, "test", thread=thread)
+    with pytest.raises(KeyboardInterrupt):
+        workers.submit(lambda: None)
+    assert workers.close(60)
