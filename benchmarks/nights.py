@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.__main__ import DATA
-from benchmarks.comparison import new_job, wait_for_quiet
+from benchmarks.comparison import fresh_target, new_job, wait_for_quiet
 from benchmarks.contenders import Bakthat, Command, Job, Restic, base_environment, new_identity
 from benchmarks.data_sets import SCALES, DataSet, data_set, regular_files
 from benchmarks.measured import Measured, measured
@@ -124,7 +124,7 @@ class _Bench:
                 sizes.append(stored)
             whole = self._job(data.source)
             self._run(whole, Nightly(full=True).backup(whole))
-            chain, single = self._in_turn(job, whole)
+            chain, single = self._in_turn(job, whole, data)
         finally:
             for path, (content, status) in kept.items():
                 path.write_bytes(content)
@@ -140,13 +140,13 @@ class _Bench:
             ["restore of a full one", "bakthat", _times(single), "", ""],
         ]
 
-    def _in_turn(self, job: Job, other: Job) -> tuple[list[Measured], list[Measured]]:
+    def _in_turn(self, job: Job, other: Job, data: DataSet) -> tuple[list[Measured], list[Measured]]:
         """Restores of both, one after the other, so that whatever else the machine does meets both. The order changes
         with each round: what the first leaves behind meets the second one."""
         runs: tuple[list[Measured], list[Measured]] = ([], [])
         for number in range(self._repeat):
             for which in (0, 1) if number % 2 == 0 else (1, 0):
-                runs[which].append(self._restored((job, other)[which]))
+                runs[which].append(self._restored((job, other)[which], data))
         return runs
 
     def _job(self, source: Path) -> Job:
@@ -172,8 +172,8 @@ class _Bench:
         runs = [self._stored(job, command) for _ in range(self._repeat)]
         return [took for took, _ in runs], int(statistics.median(stored for _, stored in runs))
 
-    def _restored(self, job: Job) -> Measured:
-        target = Path(tempfile.mkdtemp(prefix="target-", dir=job.scratch))
+    def _restored(self, job: Job, data: DataSet) -> Measured:
+        target = fresh_target(data, job.scratch)
         took = self._run(job, Nightly().restore(job, target))
         shutil.rmtree(target)
         return took

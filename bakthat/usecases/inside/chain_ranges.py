@@ -53,14 +53,20 @@ def selecting(rules: IgnoreRules | None) -> Callable[[str, bool], bool]:
 def _spans_of(index: ArchiveIndex, needed: set[int]) -> list[Span]:
     spans: dict[int, int] = {}
     directories: dict[str, Span] = {}
+    last_parent = None  # members of one directory follow each other
     for entry, end in with_ends(index):
-        path = plain_path(entry.path)
         if not spans:
             spans[entry.offset] = end
         if entry.kind == "directory":
-            directories[path] = (entry.offset, end)
+            directories[plain_path(entry.path)] = (entry.offset, end)
+            last_parent = None
         if entry.offset in needed:
             spans[entry.offset] = end
+            path = plain_path(entry.path)
+            parent = path.rpartition("/")[0]
+            if parent == last_parent:
+                continue
+            last_parent = parent
             for directory in above(path):
                 if directory in directories:
                     start, stop = directories[directory]

@@ -217,4 +217,4 @@ class ChainTree:
 
 
 def _shown_as(member: IndexEntry, paths: Iterable[str]) -> tuple[IndexEntry, ...]:
-    return tuple(member._replace(path=path) for path in paths)
+    return tuple(member if path == member.path else member._replace(path=path) for path in paths)
