@@ -36,7 +36,7 @@ imports: .venv/installed
 test: programs .venv/installed
 	tests/with-mounts $(BIN)/python -m pytest -n 2
 
-# The domain and the use cases without their laws: in three seconds. What no test here uses is not loaded: plugins that
+# The domain and the use cases without their laws: in four seconds. What no test here uses is not loaded: plugins that
 # are installed, pytest's own for logs and subtests, and fixtures that start something.
 NOT_IN_FAST := logging subtests $(addprefix tests.fixtures.,chromium command_line packages postgresql s3_servers)
 fast: .venv/installed
