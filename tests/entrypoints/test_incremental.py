@@ -229,30 +229,31 @@ def test_what_needs_a_deleted_backup_is_named_as_it_goes(bakthat_command: Comman
     assert said.err == f"Deleted {second} from local.\nDeleted {full} from local.\n"
 
 
-def test_what_was_deleted_before_an_error_is_named(bakthat_command: CommandLine, photos: Path) -> None:
+def a_full_one_that_stays(bakthat_command: CommandLine, photos: Path) -> tuple[str, str]:
+    """Make a full backup that no deletion can remove, and one that needs it; return their names."""
     full = back_up(bakthat_command, "--incremental").out.strip()
     (photos / "new").write_text("new")
     second = back_up(bakthat_command, "--incremental").out.strip()
     archive = bakthat_command.home / ".bakthat" / "store" / full
     archive.unlink()
     (archive / "in the way").mkdir(parents=True)  # what no deletion of a file removes
+    return full, second
+
+
+def test_what_was_deleted_before_an_error_is_named(bakthat_command: CommandLine, photos: Path) -> None:
+    full, second = a_full_one_that_stays(bakthat_command, photos)
     said = bakthat_command("delete", full, "-d", "local", "--yes", "--with-dependents")
     assert said.code != 0
     assert said.out == f"{second}\n"
 
 
 def test_json_has_what_was_deleted_before_an_error(bakthat_command: CommandLine, photos: Path) -> None:
-    full = back_up(bakthat_command, "--incremental").out.strip()
-    (photos / "new").write_text("new")
-    second = back_up(bakthat_command, "--incremental").out.strip()
-    archive = bakthat_command.home / ".bakthat" / "store" / full
-    archive.unlink()
-    (archive / "in the way").mkdir(parents=True)  # what no deletion of a file removes
+    full, second = a_full_one_that_stays(bakthat_command, photos)
     arguments = ["delete", full, "-d", "local", "--yes", "--with-dependents", "--json"]
     said = bakthat_command(*arguments)
     assert (said.code, json.loads(said.out)) == (4, {"version": 1, "deleted": [second]})
     assert full in json.loads(said.err.splitlines()[-1])["error"]["message"]
-    shutil.rmtree(archive)
+    shutil.rmtree(bakthat_command.home / ".bakthat" / "store" / full)
     done = json.loads(bakthat_command(*arguments).out)
     assert (done["stored_filename"], done["dependents"], done["deleted"]) == (full, [], [full])
 
